@@ -1,0 +1,1 @@
+"""Tools of the repository. Nothing that runs in production imports them."""
