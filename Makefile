@@ -1,0 +1,102 @@
+# Everything that is done here, by name. A machine needs Python 3.11 or newer and make: the rest is installed, from
+# locked versions with hashes, into .venv by whatever target is called first.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3))
+
+# PostgreSQL refuses to run as root, so the embedded one runs as a user of its own, for whom the way to the environment
+# is opened. Nobody wants that of root's home: a checkout there keeps its environments elsewhere.
+ENVIRONMENTS := .
+ifeq ($(shell id -u),0)
+ifneq ($(filter $(HOME)/%,$(CURDIR)),)
+ENVIRONMENTS := /var/tmp/esep-$(shell printf %s '$(CURDIR)' | cksum | cut -d ' ' -f 1)
+endif
+endif
+VENV ?= $(ENVIRONMENTS)/.venv
+# The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
+VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+INSTALLED_PROTOS := $(VENV_PROTOS)/installed
+
+.PHONY: help demo run test check lint types imports protos protos-check format bench conformance lock install clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## a server, a day of payments and an audit, on this machine
+	$(BIN)/python -m scripts.demo
+
+run: $(INSTALLED) ## the server, with the settings of the environment
+	$(BIN)/python server.py
+
+test: $(INSTALLED) ## the tests; ARGS are pytest's
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint imports types protos-check test ## everything that must hold before a change is taken
+
+lint: $(INSTALLED) ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## the direction of imports
+	$(BIN)/lint-imports
+
+protos-check: $(INSTALLED) $(INSTALLED_PROTOS) ## the contract: rules, format, compatibility, fresh generated code
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	@tag=$$(git describe --tags --abbrev=0 2>/dev/null || true); \
+	if [ -n "$$tag" ]; then \
+		echo "buf breaking against $$tag"; \
+		$(BIN)/buf breaking --against ".git#tag=$$tag"; \
+	else \
+		echo "buf breaking: skipped, no release is tagged yet that the contract could break with"; \
+	fi
+	$(VENV_PROTOS)/bin/python scripts/generate_protos.py --check
+
+protos: $(INSTALLED) $(INSTALLED_PROTOS) ## format the contract and generate its Python
+	$(BIN)/buf format --write
+	$(VENV_PROTOS)/bin/python scripts/generate_protos.py
+
+format: $(INSTALLED) ## let ruff repair what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED) ## measure; QUICK=1 in a minute, COMPARE=1 beside others
+	QUICK=$(QUICK) COMPARE=$(COMPARE) $(BIN)/python -m bench
+
+conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
+	$(BIN)/python -m tests.conformance $(FILE)
+
+LOCK = $(BIN)/uv pip compile --no-config --no-emit-index-url --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
+	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
+
+install: $(INSTALLED) ## the environment alone
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, as PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(INSTALLED_PROTOS): requirements-protos.lock
+	test -x $(VENV_PROTOS)/bin/python || $(PYTHON) -m venv $(VENV_PROTOS)
+	$(VENV_PROTOS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+clean: ## remove the environments and every cache
+	rm -rf $(VENV) $(VENV_PROTOS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
