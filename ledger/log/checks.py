@@ -1,0 +1,22 @@
+"""What every log holds to be true of its rows, checked where they are written and where they are read."""
+
+from collections.abc import Sequence
+
+from domain.ports import Row
+from ledger.log.errors import LogBroken
+
+
+def check_appended(rows: Sequence[Row]) -> None:
+    """Raise ValueError unless the rows are of one partition and follow one another."""
+    first, last = rows[0], rows[-1]
+    if first.partition != last.partition:
+        raise ValueError(f"an append is of one partition, not of {first.partition} and {last.partition}")
+    if first.position < 1 or last.position - first.position != len(rows) - 1:
+        raise ValueError(f"{len(rows)} rows cannot stand at positions {first.position} to {last.position}")
+
+
+def check_read(rows: Sequence[Row], after: int) -> None:
+    """Raise LogBroken when positions are missing from rows read after ``after``."""
+    if rows and rows[-1].position - after != len(rows):
+        missing = next(after + i for i, row in enumerate(rows, 1) if row.position != after + i)
+        raise LogBroken(f"partition {rows[0].partition} has no event at position {missing}, but later ones")

@@ -1,0 +1,42 @@
+"""How an append can fail. The engine tells these apart; nobody else needs to."""
+
+
+class LogError(Exception):
+    """Base of everything that a log raises."""
+
+
+class AppendConflict(LogError):
+    """The rows were not appended, because something recorded earlier stands in their way."""
+
+
+class PositionTaken(AppendConflict):
+    """Another writer has appended at one of these positions."""
+
+
+class VersionTaken(AppendConflict):
+    """One of these aggregates already has an event of that version."""
+
+
+class RequestTaken(AppendConflict):
+    """One of these request ids has already been recorded."""
+
+
+class StorageFull(LogError):
+    """There is no room left. The rows were certainly not appended."""
+
+
+class LogUnavailable(LogError):
+    """The database did not answer. Whether the rows were appended is not known, and reading them back
+    would not tell: only a later successful append by the same writer settles it."""
+
+
+class LogBroken(LogError):
+    """The storage itself failed (an I/O error, a damaged file): the process must not go on."""
+
+
+class SchemaTooNew(LogError):
+    """The database was written by a newer version of Esep than this one."""
+
+
+class LogOwned(LogError):
+    """An engine owns this log, so that nothing else may write to it."""

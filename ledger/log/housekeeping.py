@@ -1,0 +1,110 @@
+"""Signs of life and snapshots: what both stores keep beside the history, in the same words.
+
+None of it is needed to be right, so it is written without waiting for the disk. A snapshot goes in as chunks,
+each in a short transaction of its own, so that appends never wait for a large one; chunk 0 is written last,
+and a snapshot without it does not exist.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ledger.log.api import Beat
+from ledger.log.errors import LogUnavailable
+from ledger.log.schema import engines, snapshots
+
+CHUNK_BYTES = 8 << 20
+
+_KEPT_SNAPSHOTS = 2
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+_T = TypeVar("_T")
+
+
+class Housekeeping:
+    """Keeps beats and snapshots through a SQLAlchemy engine of its own."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], ColumnElement[int]],
+        failure: Callable[[BaseException], Exception],
+    ) -> None:
+        """Take the engine, the database's clock in microseconds, and what a driver's error means."""
+        self._engine = engine
+        self._clock = clock
+        self._failure = failure
+
+    def beat(self, partition: int, owner: str) -> None:
+        """Record a sign of life of the partition's owner."""
+        insert = _INSERT[self._engine.dialect.name](engines)
+        new = insert.values(partition=partition, owner=owner, beat_at=self._clock())
+        taken = {"owner": new.excluded.owner, "beat_at": new.excluded.beat_at}
+        self._run(lambda c: c.execute(new.on_conflict_do_update(index_elements=["partition"], set_=taken)))
+
+    def last_beat(self, partition: int) -> Beat | None:
+        """Return the last sign of life, None when there was none or the owner said goodbye."""
+        age = select(engines.c.owner, (self._clock() - engines.c.beat_at)).where(engines.c.partition == partition)
+        found = self._run(lambda c: c.execute(age).first())
+        return None if found is None else Beat(found[0], max(0.0, found[1] / 1_000_000))
+
+    def release(self, partition: int, owner: str) -> None:
+        """Forget the sign of life if it is this owner's."""
+        own = delete(engines).where(engines.c.partition == partition, engines.c.owner == owner)
+        self._run(lambda c: c.execute(own))
+
+    def save_snapshot(self, partition: int, position: int, data: bytes) -> None:
+        """Keep the decision state as at ``position``, and drop the older ones but one."""
+        here = (snapshots.c.partition == partition, snapshots.c.position == position)
+        self._run(lambda c: c.execute(delete(snapshots).where(*here)))
+        view = memoryview(data)
+        chunks = range(max(1, -(-len(data) // CHUNK_BYTES)))
+        for chunk in reversed(chunks):
+            piece = bytes(view[chunk * CHUNK_BYTES : (chunk + 1) * CHUNK_BYTES])
+            new = snapshots.insert().values(partition=partition, position=position, chunk=chunk, data=piece)
+            self._run(lambda c, new=new: c.execute(new))  # type: ignore[misc]
+        self._drop_older(partition, position)
+
+    def load_snapshot(self, partition: int, *, upto: int) -> tuple[int, bytes] | None:
+        """Return the newest snapshot at or before position ``upto``, and its position."""
+        newest = select(func.max(snapshots.c.position)).where(
+            snapshots.c.partition == partition, snapshots.c.position <= upto, snapshots.c.chunk == 0
+        )
+        pieces = (
+            select(snapshots.c.position, snapshots.c.data)
+            .where(snapshots.c.partition == partition, snapshots.c.position == newest.scalar_subquery())
+            .order_by(snapshots.c.chunk)
+        )
+        found = self._run(lambda c: c.execute(pieces).all())
+        return (found[0][0], b"".join(piece for _, piece in found)) if found else None
+
+    def _drop_older(self, partition: int, position: int) -> None:
+        whole = (
+            select(snapshots.c.position)
+            .where(snapshots.c.partition == partition, snapshots.c.chunk == 0, snapshots.c.position <= position)
+            .order_by(snapshots.c.position.desc())
+            .limit(_KEPT_SNAPSHOTS)
+            .subquery()
+        )
+        oldest = select(func.min(whole.c.position)).scalar_subquery()
+        stale = delete(snapshots).where(snapshots.c.partition == partition, snapshots.c.position < oldest)
+        self._run(lambda c: c.execute(stale))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _run(self, work: Callable[[Connection], _T]) -> _T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise self._failure(error.orig or error) from error
+        except PoolTimeout as error:
+            raise LogUnavailable("every connection to the database is in use") from error

@@ -1,0 +1,67 @@
+"""Brings a database to the schema this code was written for, when a server starts.
+
+An empty database gets today's tables and is stamped with today's version; an older one goes through the
+steps in between, in one transaction; a newer one is refused, because an older server would not understand
+what a newer one wrote. Two servers may start at once: the second waits for the first and then finds nothing
+left to do. Only a migration takes this lock; no append ever does.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, Engine, func, insert, inspect, select
+
+from ledger.log.errors import SchemaTooNew
+from ledger.log.schema import metadata, schema_versions
+
+SCHEMA_VERSION = 1
+
+Step = Callable[[Connection], None]
+
+#: How to come to each version from the one before. Version 1 is the first, so nothing leads to it.
+STEPS: Mapping[int, Step] = {}
+
+_ADVISORY_LOCK = 0x65736570  # "esep"
+
+
+def migrate(engine: Engine, *, steps: Mapping[int, Step] = STEPS, target: int = SCHEMA_VERSION) -> None:
+    """Bring the database to version ``target``.
+
+    Raises SchemaTooNew when the database is already past it.
+    """
+    with engine.begin() as connection:
+        lock_schema(connection)
+        current = _version(connection)
+        if current > target:
+            raise SchemaTooNew(
+                f"the database has schema version {current}, this Esep understands versions up to {target}: "
+                f"start a release that knows version {current}, or restore a backup taken before the upgrade"
+            )
+        if current == 0:
+            metadata.create_all(connection)
+            _stamp(connection, target)
+            return
+        for version in range(current + 1, target + 1):
+            steps[version](connection)
+            _stamp(connection, version)
+
+
+def lock_schema(connection: Connection) -> None:
+    """Wait until no other session changes the schema; released by the end of the transaction."""
+    match connection.dialect.name:
+        case "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        case "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        case other:
+            raise ValueError(f"no migrations are written for {other}")
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(schema_versions.name):
+        return 0
+    return connection.execute(select(func.max(schema_versions.c.version))).scalar() or 0
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    connection.execute(insert(schema_versions).values(version=version, applied_at=time.time_ns() // 1000))

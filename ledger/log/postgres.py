@@ -1,0 +1,337 @@
+"""A log in PostgreSQL 15 or later.
+
+One connection appends: several rows by a binary COPY that is its own transaction, a single row by a prepared
+INSERT, which is a round trip shorter. Readers take connections from a pool and ask in prepared statements,
+planned to follow an index whatever the statistics say. A lost connection is replaced at the next call, and
+what it was doing stays unknown until the writer's next append succeeds. It does not use a sequence, a table
+lock or LISTEN, and does not read on standbys, which may be behind.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
+from psycopg.types.numeric import Int2, Int4, Int8
+from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from domain.ports import Row
+from ledger.log.checks import check_appended, check_read
+from ledger.log.errors import (
+    LogBroken,
+    LogUnavailable,
+    PositionTaken,
+    RequestTaken,
+    StorageFull,
+    VersionTaken,
+)
+from ledger.log.housekeeping import Housekeeping
+from ledger.log.migrations import migrate
+from ledger.log.packing import COPY_COLUMNS, CopyPacker
+from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
+
+_READERS = 8
+_LOCK_TIMEOUT_MS = 500
+_TAKE_OVER_ATTEMPTS = 10
+_UNBLOCK_AFTER_SECONDS = 0.3
+_LAST_VERSION = 2**31 - 1
+
+#: What the url may override. A dead peer is noticed within about 11 seconds.
+_CONNECTION_DEFAULTS = {
+    "application_name": "esep",
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+_Connection = psycopg.Connection[Any]
+_T = TypeVar("_T")
+
+_COPY = f"COPY events ({COPY_COLUMNS}) FROM STDIN (FORMAT binary)"
+_INSERT = f"INSERT INTO events ({COPY_COLUMNS}) VALUES (%b, %b, %b, %b, %b, %b, %t, %t, %b)"
+_COLUMNS = ", ".join(Row._fields)
+_HEAD = "SELECT max(position) FROM events WHERE partition = %s"
+_READ = f"SELECT {_COLUMNS} FROM events WHERE partition = %s AND position > %s ORDER BY position LIMIT %s"
+_AGGREGATE = (
+    f"SELECT {_COLUMNS} FROM events WHERE partition = %s AND originator_id = %s AND originator_version <= %s"
+    " ORDER BY originator_version"
+)
+_FIND = (
+    "SELECT request_id, position FROM events WHERE partition = %(partition)s AND request_id = ANY(%(ids)s::uuid[])"
+    " UNION ALL SELECT originator_id, position FROM events WHERE partition = %(partition)s"
+    " AND originator_id = ANY(%(ids)s::uuid[]) AND originator_version = 1"
+)
+_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
+
+
+class PostgresLog(Housekeeping):
+    """The log in the database that ``url`` names, as libpq understands it."""
+
+    def __init__(self, url: str) -> None:
+        """Connect and bring the schema up to date.
+
+        Raises SchemaTooNew or LogUnavailable.
+        """
+        self._parameters = _CONNECTION_DEFAULTS | conninfo_to_dict(_libpq_url(url))
+        self._closed = False
+        self._appending = threading.Lock()
+        self._writer: _Connection | None = None
+        self._packer = CopyPacker()
+        self._readers = self._reader_pool()
+        engine = create_engine(
+            "postgresql+psycopg://", creator=partial(self._connect, "SET synchronous_commit = off", autocommit=False)
+        )
+        super().__init__(engine, clock=_now, failure=self._failure)
+        try:
+            migrate(engine)
+        except DBAPIError as error:
+            raise self._failure(error.orig or error) from error
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Append rows of one partition, all or none; durable when it returns."""
+        if not rows:
+            return
+        check_appended(rows)
+        with self._appending:
+            try:
+                self._insert(self._writing(), rows)
+            except psycopg.Error as error:
+                raise self._append_failure(rows, error) from error
+
+    def take_over(self, rows: Sequence[Row]) -> None:
+        """Append like ``append``, ending other sessions that block it."""
+        if not rows:
+            return
+        check_appended(rows)
+        with self._appending:
+            try:
+                self._insert_past_blockers(self._writing(), rows)
+            except psycopg.Error as error:
+                raise self._append_failure(rows, error) from error
+
+    def head(self, partition: int) -> int:
+        """Return the last position of the partition, 0 when it is empty."""
+        return self._read(lambda reader: _head(reader, partition))
+
+    def read(self, partition: int, after: int, limit: int) -> list[Row]:
+        """Return up to ``limit`` rows with a position greater than ``after``, in order."""
+        rows = self._read(lambda reader: _rows(reader, _READ, partition, after, limit))
+        check_read(rows, after)
+        return rows
+
+    def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
+        """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
+        upto = _LAST_VERSION if upto_version is None else upto_version
+        return self._read(lambda reader: _rows(reader, _AGGREGATE, partition, UUID(bytes=originator_id), upto))
+
+    def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the position at which each id was first recorded, leaving out the unknown ones."""
+        return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is allowed."""
+        self._closed = True
+        super().close()
+        self._readers.dispose()
+        with self._appending:
+            self._drop_writer()
+
+    def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
+        if self._closed:
+            raise LogUnavailable("the log was closed")
+        connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type]
+        for setting in settings:
+            connection.execute(setting)
+        connection.autocommit = autocommit
+        return connection
+
+    def _connect_reader(self) -> _Connection:
+        """Connect for reading along indexes: a plan made while the table was empty would scan it for ever after."""
+        reader = self._connect("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET enable_sort = off")
+        reader.adapters.register_loader("uuid", _BytesOfUuid)
+        return reader
+
+    def _reader_pool(self) -> QueuePool:
+        return QueuePool(
+            self._connect_reader,  # type: ignore[arg-type]
+            pool_size=_READERS,
+            max_overflow=_READERS,
+            reset_on_return=None,
+            use_lifo=True,
+        )
+
+    def _writing(self) -> _Connection:
+        if self._writer is None or self._writer.closed:
+            self._writer = self._connect()
+        return self._writer
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _insert(self, writer: _Connection, rows: Sequence[Row]) -> None:
+        with writer.cursor() as cursor:
+            if len(rows) == 1:
+                cursor.execute(_INSERT, _parameters(rows[0]), prepare=True)
+            else:
+                with cursor.copy(_COPY) as copy:
+                    copy.write(self._packer.pack(rows))
+
+    def _insert_past_blockers(self, writer: _Connection, rows: Sequence[Row]) -> None:
+        limit = sql.SQL("SET LOCAL lock_timeout = {}").format(_LOCK_TIMEOUT_MS)
+        with self._ending_blockers(writer.info.backend_pid):
+            for _ in range(_TAKE_OVER_ATTEMPTS):
+                try:
+                    with writer.transaction():
+                        writer.execute(limit)
+                        self._insert(writer, rows)
+                except errors.LockNotAvailable:
+                    continue
+                return
+        raise LogUnavailable(f"another session still blocks the append after {_TAKE_OVER_ATTEMPTS} attempts to end it")
+
+    @contextmanager
+    def _ending_blockers(self, pid: int) -> Iterator[None]:
+        """End, from a second connection, the sessions for which backend ``pid`` waits longer than it should."""
+        done = threading.Event()
+        watcher = threading.Thread(target=self._end_blockers, args=(pid, done), name="esep-take-over", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _end_blockers(self, pid: int, done: threading.Event) -> None:
+        while not done.wait(_UNBLOCK_AFTER_SECONDS):
+            try:
+                with self._connect() as connection:
+                    connection.execute(_BLOCKERS, [pid])
+            except (psycopg.Error, LogUnavailable):
+                continue  # the append itself reports that it is still blocked
+
+    def _read(self, work: Callable[[_Connection], _T]) -> _T:
+        """Do the work with a pooled connection, once more with a new one if that turns out to be lost."""
+        try:
+            return self._read_once(work)
+        except LogUnavailable:
+            if self._closed:
+                raise
+            stale, self._readers = self._readers, self._reader_pool()
+            stale.dispose()
+            return self._read_once(work)
+
+    def _read_once(self, work: Callable[[_Connection], _T]) -> _T:
+        try:
+            pooled = self._readers.connect()
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+        except PoolTimeout as error:
+            raise LogUnavailable(f"all {2 * _READERS} readers of the log are in use") from error
+        try:
+            return work(pooled.driver_connection)  # type: ignore[arg-type]
+        except psycopg.Error as error:
+            pooled.invalidate()
+            raise self._failure(error) from error
+        finally:
+            pooled.close()
+
+    def _append_failure(self, rows: Sequence[Row], error: psycopg.Error) -> Exception:
+        failure = self._failure(error)
+        if isinstance(failure, LogUnavailable):
+            self._drop_writer()
+        if isinstance(failure, VersionTaken | RequestTaken) and self.head(rows[0].partition) >= rows[0].position:
+            return PositionTaken(f"position {rows[0].position} of partition {rows[0].partition} is taken")
+        return failure
+
+    def _failure(self, error: BaseException) -> Exception:
+        """Return what a driver's error means; one that only a mistake in this code can cause is returned as it is."""
+        match error:
+            case errors.UniqueViolation():
+                return _conflict(error.diag.constraint_name or "")
+            case errors.DiskFull():
+                return StorageFull("there is no room left on the database server")
+            case errors.DataCorrupted() | errors.IndexCorrupted():
+                return LogBroken(f"the database is damaged: {error}")
+            case psycopg.OperationalError() | psycopg.InterfaceError() | psycopg.InternalError():
+                return LogUnavailable(f"the database did not answer: {str(error).strip() or type(error).__name__}")
+            case _:
+                return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+class _BytesOfUuid(Loader):
+    """Loads a uuid as its 16 bytes."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def _libpq_url(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+def _now() -> ColumnElement[int]:
+    return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+
+
+def _parameters(row: Row) -> tuple[object, ...]:
+    """Return the values in the order of COPY_COLUMNS, typed so that there is one prepared statement."""
+    return (
+        Int2(row.partition),
+        Int8(row.position),
+        UUID(bytes=row.originator_id),
+        Int4(row.originator_version),
+        Int8(row.recorded_at),
+        None if row.request_id is None else UUID(bytes=row.request_id),
+        row.topic,
+        row.caller,
+        row.state,
+    )
+
+
+def _head(reader: _Connection, partition: int) -> int:
+    found = reader.execute(_HEAD, [partition], prepare=True).fetchone()
+    return (found and found[0]) or 0
+
+
+def _rows(reader: _Connection, query: str, *values: object) -> list[Row]:
+    with reader.cursor(binary=True, row_factory=lambda _: Row._make) as cursor:
+        return cursor.execute(query, values, prepare=True).fetchall()
+
+
+def _find(reader: _Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+    positions: dict[bytes, int] = {}
+    wanted = f"{{{','.join(map(bytes.hex, ids))}}}"
+    with reader.cursor(binary=True) as cursor:
+        cursor.execute(_FIND, {"partition": partition, "ids": wanted}, prepare=True)
+        for found, position in cursor:
+            positions[found] = min(position, positions.get(found, position))
+    return positions
+
+
+def _conflict(constraint: str) -> Exception:
+    """Return the conflict that a constraint's name tells."""
+    if constraint.startswith(VERSION_CONSTRAINT):
+        return VersionTaken("one of these aggregates already has an event of that version")
+    if constraint.startswith(REQUEST_CONSTRAINT):
+        return RequestTaken("one of these request ids has already been recorded")
+    return PositionTaken("one of these positions has already been recorded")

@@ -1,0 +1,100 @@
+"""The tables of a log, one definition for SQLite and PostgreSQL.
+
+``events`` is the history itself; ``engines`` holds a sign of life per partition and ``snapshots`` what an
+engine saved to start faster: both may be lost without losing anything. Every key begins with the partition,
+and there is no sequence, table lock or foreign key, so that the tables can be spread over many machines by
+partition. Constraints are named because the name of the violated one tells which conflict an append met;
+a distributed database appends a shard's number to them, so none is the beginning of another.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    event,
+)
+from sqlalchemy import types as sql_types
+
+POSITION_CONSTRAINT = "events_by_position"
+VERSION_CONSTRAINT = "events_by_originator"
+REQUEST_CONSTRAINT = "events_by_request"
+
+metadata = MetaData()
+
+
+def _id() -> sql_types.TypeEngine[bytes]:
+    """Return the column type of an id: 16 bytes on SQLite, uuid on PostgreSQL."""
+    return LargeBinary(16).with_variant(Uuid(), "postgresql")  # type: ignore[arg-type]
+
+
+events = Table(
+    "events",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),
+    Column("position", BigInteger, nullable=False, autoincrement=False),
+    Column("originator_id", _id(), nullable=False),
+    Column("originator_version", Integer, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("recorded_at", BigInteger, nullable=False),
+    Column("request_id", _id(), nullable=True),
+    Column("caller", Text, nullable=False),
+    PrimaryKeyConstraint("partition", "position", name=POSITION_CONSTRAINT),
+)
+
+Index(
+    VERSION_CONSTRAINT,
+    events.c.partition,
+    events.c.originator_id,
+    events.c.originator_version,
+    unique=True,
+)
+Index(
+    REQUEST_CONSTRAINT,
+    events.c.partition,
+    events.c.request_id,
+    unique=True,
+    sqlite_where=events.c.request_id.is_not(None),
+    postgresql_where=events.c.request_id.is_not(None),
+)
+
+engines = Table(
+    "engines",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("beat_at", BigInteger, nullable=False),  # microseconds since the Unix epoch, by the database's clock
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),
+    Column("position", BigInteger, nullable=False, autoincrement=False),
+    Column("chunk", Integer, nullable=False, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("partition", "position", "chunk", name="snapshots_by_position"),
+)
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("applied_at", BigInteger, nullable=False),  # microseconds since the Unix epoch
+)
+
+
+@event.listens_for(metadata, "after_create")
+def _store_large_values_uncompressed(_target: MetaData, connection, **_: object) -> None:  # type: ignore[no-untyped-def]
+    """Keep PostgreSQL from spending its time compressing large values."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ALTER TABLE events ALTER COLUMN state SET STORAGE EXTERNAL")
+        connection.exec_driver_sql("ALTER TABLE snapshots ALTER COLUMN data SET STORAGE EXTERNAL")

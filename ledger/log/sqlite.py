@@ -1,0 +1,323 @@
+"""A log in one SQLite file: the default, for one machine.
+
+One connection appends, with a full sync at each commit (WAL, ``synchronous=FULL``); readers have their own
+and never wait for it. The driver lets other Python threads run at every row it steps over, so rows go in as
+few multi-row statements and come back as one value a page (see ``packing``): ``executemany`` writes 100 rows
+a second beside a busy thread, this writes 100,000. A failed statement is always rolled back before its error
+is raised. It does not serve several machines: a file on a network share has no reliable locks.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, create_engine, literal
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
+
+from domain.ports import Row
+from ledger.log.checks import check_appended, check_read
+from ledger.log.errors import (
+    LogBroken,
+    LogUnavailable,
+    PositionTaken,
+    RequestTaken,
+    StorageFull,
+    VersionTaken,
+)
+from ledger.log.housekeeping import Housekeeping
+from ledger.log.migrations import migrate
+from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
+
+_COLUMNS = len(Row._fields)
+_ROWS_A_STATEMENT = 2048
+_ROWS_A_PAGE = 2048
+_IDS_A_STATEMENT = 8192
+_CHECKPOINT_PAGES = 8192
+_READERS = 8
+_WAL_RETRY_SECONDS = 0.01
+_LAST_VERSION = 2**31 - 1
+
+_HEAD = "SELECT max(position) FROM events WHERE partition = ?"
+_READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?")
+_AGGREGATE = PAGE_SQL.format(
+    "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
+    " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
+)
+_FIND = "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
+
+_T = TypeVar("_T")
+
+
+class SQLiteLog(Housekeeping):
+    """The log in the file at ``path``, which is made when it does not exist."""
+
+    def __init__(self, path: str | Path, *, busy_timeout_seconds: float = 5.0, most_pages: int | None = None) -> None:
+        """Open the file and bring its schema up to date.
+
+        ``most_pages`` bounds the size of the file. Raises SchemaTooNew, LogUnavailable (another process holds
+        the file) or LogBroken (it cannot be opened, or is not a database).
+        """
+        self._path = Path(path)
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._most_pages = most_pages
+        self._closed = False
+        self._appending = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._readers = _pool(partial(self._connect, reader=True))
+        engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
+        super().__init__(engine, clock=_now, failure=self._failure)
+        try:
+            migrate(engine)
+        except DBAPIError as error:
+            raise self._failure(error.orig or error) from error
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Append rows of one partition, all or none; durable when it returns."""
+        if not rows:
+            return
+        check_appended(rows)
+        with self._appending:
+            try:
+                _insert(self._writing(), rows)
+            except sqlite3.Error as error:
+                self._roll_back()
+                raise self._append_failure(rows, error) from error
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def take_over(self, rows: Sequence[Row]) -> None:
+        """Append like ``append``: no session can be ended from outside, its process must be."""
+        self.append(rows)
+
+    def head(self, partition: int) -> int:
+        """Return the last position of the partition, 0 when it is empty."""
+        return self._read(lambda reader: _first(reader, _HEAD, partition)[0] or 0)
+
+    def read(self, partition: int, after: int, limit: int) -> list[Row]:
+        """Return up to ``limit`` rows with a position greater than ``after``, in order."""
+
+        def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
+            position = after if last is None else last.position
+            return unpack_page(partition, _first(reader, _READ, partition, position, size))
+
+        rows = self._read(lambda reader: _paged(reader, page, limit))
+        check_read(rows, after)
+        return rows
+
+    def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
+        """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
+        upto = _LAST_VERSION if upto_version is None else upto_version
+
+        def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
+            version = -1 if last is None else last.originator_version
+            return unpack_page(partition, _first(reader, _AGGREGATE, partition, originator_id, version, upto, size))
+
+        return self._read(lambda reader: _paged(reader, page, None))
+
+    def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the position at which each id was first recorded, leaving out the unknown ones."""
+        return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def close(self) -> None:
+        """Close every connection. Closing twice is allowed."""
+        self._closed = True
+        super().close()
+        self._readers.dispose()
+        with self._appending:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
+    def _connect(self, *, synchronous: str = "FULL", reader: bool = False) -> sqlite3.Connection:
+        if self._closed:
+            raise LogUnavailable(f"the log in {self._path} was closed")
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_timeout_seconds, isolation_level=None, check_same_thread=False
+        )
+        self._switch_to_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if self._most_pages is not None:
+            connection.execute(f"PRAGMA max_page_count = {self._most_pages}")
+        if reader:
+            connection.execute("PRAGMA query_only = ON")
+            connection.text_factory = bytes
+        return connection
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch the file to WAL, waiting here for another process at it: SQLite's own timeout does not."""
+        deadline = time.monotonic() + self._busy_timeout_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    connection.close()
+                    raise
+                time.sleep(_WAL_RETRY_SECONDS)
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
+
+    def _roll_back(self) -> None:
+        writer = self._writer
+        if writer is None or not writer.in_transaction:
+            return
+        try:
+            writer.execute("ROLLBACK")
+        except sqlite3.Error:
+            # A connection that cannot roll back is not used again; closing it rolls back.
+            self._writer = None
+            with suppress(sqlite3.Error):
+                writer.close()
+
+    def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        try:
+            pooled = self._readers.connect()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        except PoolTimeout as error:
+            raise LogUnavailable(f"all {2 * _READERS} readers of the log are in use") from error
+        try:
+            return work(pooled.driver_connection)  # type: ignore[arg-type]
+        except sqlite3.Error as error:
+            pooled.invalidate()
+            raise self._failure(error) from error
+        finally:
+            pooled.close()
+
+    def _append_failure(self, rows: Sequence[Row], error: sqlite3.Error) -> Exception:
+        failure = self._failure(error)
+        if isinstance(failure, VersionTaken | RequestTaken) and self.head(rows[0].partition) >= rows[0].position:
+            return PositionTaken(f"position {rows[0].position} of partition {rows[0].partition} is taken")
+        return failure
+
+    def _failure(self, error: BaseException) -> Exception:
+        """Return what a driver's error means; one that only a mistake in this code can cause is returned as it is."""
+        if isinstance(error, sqlite3.ProgrammingError) and self._closed:
+            return LogUnavailable(f"the log in {self._path} was closed")
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        match code:
+            case sqlite3.SQLITE_CONSTRAINT if "UNIQUE" in str(error):
+                return _conflict(str(error))
+            case sqlite3.SQLITE_FULL:
+                return StorageFull(f"there is no room left for the log in {self._path}")
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL | sqlite3.SQLITE_INTERRUPT:
+                return LogUnavailable(f"another process holds the log in {self._path}: {error}")
+            case (
+                sqlite3.SQLITE_IOERR
+                | sqlite3.SQLITE_CORRUPT
+                | sqlite3.SQLITE_NOTADB
+                | sqlite3.SQLITE_CANTOPEN
+                | sqlite3.SQLITE_READONLY
+                | sqlite3.SQLITE_PERM
+                | sqlite3.SQLITE_NOMEM
+            ):
+                name = getattr(error, "sqlite_errorname", "")
+                return LogBroken(f"the log in {self._path} failed: {error} ({name})")
+            case _:
+                return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+def _pool(connect: Callable[[], sqlite3.Connection]) -> QueuePool:
+    """Return a pool of readers; the last one returned is the first one taken, so that its statements stay prepared."""
+    return QueuePool(connect, pool_size=_READERS, max_overflow=_READERS, reset_on_return=None, use_lifo=True)  # type: ignore[arg-type]
+
+
+def _now() -> ColumnElement[int]:
+    return literal(time.time_ns() // 1000, BigInteger)
+
+
+def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert and commit. What fits one statement is its own transaction, which spares two."""
+    most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
+    slices = list(_slices(len(rows), most))
+    if len(slices) > 1:
+        writer.execute("BEGIN IMMEDIATE")
+    for start, size in slices:
+        writer.execute(_insert_sql(size), list(chain.from_iterable(rows[start : start + size])))
+    if len(slices) > 1:
+        writer.execute("COMMIT")
+
+
+def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
+    """Cut into slices whose sizes are powers of two, so that few statements have to be prepared."""
+    start = 0
+    while start < total:
+        size = 1 << (min(most, total - start).bit_length() - 1)
+        yield start, size
+        start += size
+
+
+@cache
+def _insert_sql(rows: int) -> str:
+    row = f"({', '.join('?' * _COLUMNS)})"
+    return f"INSERT INTO events VALUES {', '.join([row] * rows)}"
+
+
+def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:
+    found: tuple[bytes | None, ...] = reader.execute(sql, values).fetchone()
+    return found
+
+
+def _paged(
+    reader: sqlite3.Connection,
+    page: Callable[[sqlite3.Connection, Row | None, int], list[Row]],
+    limit: int | None,
+) -> list[Row]:
+    rows: list[Row] = []
+    size = _ROWS_A_PAGE
+    while limit is None or len(rows) < limit:
+        wanted = size if limit is None else min(size, limit - len(rows))
+        try:
+            found = page(reader, rows[-1] if rows else None, wanted)
+        except sqlite3.DataError:
+            # A page larger than SQLite's largest value (1 GB): take fewer rows at a time.
+            if wanted == 1:
+                raise
+            size = wanted // 2
+            continue
+        rows += found
+        if len(found) < wanted:
+            break
+    return rows
+
+
+def _find(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+    most = min(_IDS_A_STATEMENT, reader.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // 2)
+    positions: dict[bytes, int] = {}
+    for start in range(0, len(ids), most):
+        wanted = ids[start : start + most]
+        for sql in _find_sql(len(wanted)):
+            for found, position in unpack_positions(*_first(reader, sql, partition, *wanted)):
+                positions[found] = min(position, positions.get(found, position))
+    return positions
+
+
+def _find_sql(ids: int) -> tuple[str, str]:
+    marks = ", ".join("?" * ids)
+    return (
+        _FIND.format(id="request_id", ids=marks, also=""),
+        _FIND.format(id="originator_id", ids=marks, also=" AND originator_version = 1"),
+    )
+
+
+def _conflict(message: str) -> Exception:
+    """Return the conflict that SQLite describes by its columns."""
+    if "events.originator_version" in message:
+        return VersionTaken("one of these aggregates already has an event of that version")
+    if "events.request_id" in message:
+        return RequestTaken("one of these request ids has already been recorded")
+    return PositionTaken("one of these positions has already been recorded")
