@@ -26,7 +26,7 @@ IMPORT = re.compile(r"^(from |import )(esep\.)", re.MULTILINE)
 def main() -> int:
     """Generate, or with ``--check`` compare, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the committed files are not fresh")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the files are not fresh")
     check: bool = parser.parse_args().check
 
     wrong = wrong_versions()
