@@ -71,7 +71,7 @@ format: $(INSTALLED) ## let ruff repair what it can
 	$(BIN)/ruff format
 
 bench: $(INSTALLED) ## measure; QUICK=1 in a minute, COMPARE=1 beside others
-	QUICK=$(QUICK) COMPARE=$(COMPARE) $(BIN)/python -m bench
+	$(if $(QUICK),QUICK=$(QUICK)) $(if $(COMPARE),COMPARE=$(COMPARE)) $(BIN)/python -m bench
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
