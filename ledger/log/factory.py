@@ -1,4 +1,4 @@
-"""Opens the log that a database url names. The drivers are imported only when they are needed."""
+"""Opens the log that a database url names."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.log.api import Log
+from ledger.log.postgres import PostgresLog
+from ledger.log.sqlite import SQLiteLog
 
 
 def open_log(database_url: str) -> Log:
@@ -16,12 +18,8 @@ def open_log(database_url: str) -> Log:
     scheme = database_url.partition(":")[0]
     match scheme:
         case "sqlite":
-            from ledger.log.sqlite import SQLiteLog
-
             return SQLiteLog(_sqlite_path(database_url))
         case "postgresql" | "postgres" | "postgresql+psycopg":
-            from ledger.log.postgres import PostgresLog
-
             return PostgresLog(database_url)
         case _:
             raise ValueError(f"a log is kept in sqlite:///… or postgresql://…, not in {scheme!r}")

@@ -13,8 +13,6 @@ from struct import Struct
 
 from domain.ports import Row
 
-COPY_COLUMNS = "partition, position, originator_id, originator_version, recorded_at, request_id, topic, caller, state"
-
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _FIELDS = 9
@@ -22,12 +20,12 @@ _NULL = -1
 # Each value is preceded by its length; the row by its number of fields.
 _WITHOUT_REQUEST = Struct(">h ih iq i16s ii iq i")
 _WITH_REQUEST = Struct(">h ih iq i16s ii iq i16s")
-_LENGTH = Struct(">i")
+_INT2, _INT4, _INT8 = Struct(">h"), Struct(">i"), Struct(">q")
 _MOST_TEXTS = 10_000
 
 
 class CopyPacker:
-    """Packs rows for ``COPY events (COPY_COLUMNS) FROM STDIN (FORMAT binary)``; for one thread at a time."""
+    """Packs rows for a binary COPY, the columns of variable length last; for one thread at a time."""
 
     def __init__(self) -> None:
         self._texts: dict[str, bytes] = {}
@@ -37,7 +35,7 @@ class CopyPacker:
         texts = self._texts
         if len(texts) > _MOST_TEXTS:
             texts.clear()
-        without, with_, length = _WITHOUT_REQUEST.pack, _WITH_REQUEST.pack, _LENGTH.pack
+        without, with_, length = _WITHOUT_REQUEST.pack, _WITH_REQUEST.pack, _INT4.pack
         parts = [_COPY_HEADER]
         for partition, position, originator, version, topic, state, recorded_at, request, caller in rows:
             parts += (
@@ -54,8 +52,23 @@ class CopyPacker:
 
     def _text(self, text: str) -> bytes:
         encoded = text.encode()
-        packed = self._texts[text] = _LENGTH.pack(len(encoded)) + encoded
+        packed = self._texts[text] = _INT4.pack(len(encoded)) + encoded
         return packed
+
+
+def binary_values(row: Row) -> tuple[bytes | None, ...]:
+    """Return a row's values in PostgreSQL's binary formats, in the order of a COPY's."""
+    return (
+        _INT2.pack(row.partition),
+        _INT8.pack(row.position),
+        row.originator_id,
+        _INT4.pack(row.originator_version),
+        _INT8.pack(row.recorded_at),
+        row.request_id,
+        row.topic.encode(),
+        row.caller.encode(),
+        row.state,
+    )
 
 
 #: A page of rows as one row, over a subquery that selects from ``events``. Lengths are in bytes.

@@ -2,9 +2,9 @@
 
 One connection appends: several rows by a binary COPY that is its own transaction, a single row by a prepared
 INSERT, which is a round trip shorter. Readers take connections from a pool and ask in prepared statements,
-planned to follow an index whatever the statistics say. A lost connection is replaced at the next call, and
-what it was doing stays unknown until the writer's next append succeeds. It does not use a sequence, a table
-lock or LISTEN, and does not read on standbys, which may be behind.
+planned to follow an index whatever the statistics say. Both go through ``DirectConnection``. A lost connection
+is replaced at the next call, and what it was doing stays unknown until the writer's next append succeeds. It
+does not use a sequence, a table lock or LISTEN, and does not read on standbys, which may be behind.
 """
 
 import threading
@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg
-from psycopg import errors, sql
+from psycopg import errors
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
-from psycopg.types.numeric import Int2, Int4, Int8
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,6 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read
+from ledger.log.direct import DirectConnection
 from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
@@ -38,11 +37,11 @@ from ledger.log.errors import (
 )
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.migrations import migrate
-from ledger.log.packing import COPY_COLUMNS, CopyPacker
+from ledger.log.packing import CopyPacker, binary_values
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
 
 _READERS = 8
-_LOCK_TIMEOUT_MS = 500
+_LIMIT_WAITING = "SET LOCAL lock_timeout = '500ms'"
 _TAKE_OVER_ATTEMPTS = 10
 _UNBLOCK_AFTER_SECONDS = 0.3
 _LAST_VERSION = 2**31 - 1
@@ -61,21 +60,32 @@ _CONNECTION_DEFAULTS = {
 _Connection = psycopg.Connection[Any]
 _T = TypeVar("_T")
 
-_COPY = f"COPY events ({COPY_COLUMNS}) FROM STDIN (FORMAT binary)"
-_INSERT = f"INSERT INTO events ({COPY_COLUMNS}) VALUES (%b, %b, %b, %b, %b, %b, %t, %t, %b)"
-_COLUMNS = ", ".join(Row._fields)
-_HEAD = "SELECT max(position) FROM events WHERE partition = %s"
-_READ = f"SELECT {_COLUMNS} FROM events WHERE partition = %s AND position > %s ORDER BY position LIMIT %s"
+# The order of values in a COPY and an INSERT is packing's, of columns in a SELECT that of Row.
+_COPY = (
+    "COPY events (partition, position, originator_id, originator_version, recorded_at, request_id, topic, caller,"
+    " state) FROM STDIN (FORMAT binary)"
+)
+_INSERT = (
+    "INSERT INTO events (partition, position, originator_id, originator_version, recorded_at, request_id, topic,"
+    " caller, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+)
+_ALL_BINARY = [Format.BINARY] * len(Row._fields)
+_HEAD = "SELECT max(position) FROM events WHERE partition = $1"
+_READ = (
+    "SELECT partition, position, originator_id, originator_version, topic, state, recorded_at, request_id, caller"
+    " FROM events WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3"
+)
 _AGGREGATE = (
-    f"SELECT {_COLUMNS} FROM events WHERE partition = %s AND originator_id = %s AND originator_version <= %s"
+    "SELECT partition, position, originator_id, originator_version, topic, state, recorded_at, request_id, caller"
+    " FROM events WHERE partition = $1 AND originator_id = $2 AND originator_version <= $3"
     " ORDER BY originator_version"
 )
 _FIND = (
-    "SELECT request_id, position FROM events WHERE partition = %(partition)s AND request_id = ANY(%(ids)s::uuid[])"
-    " UNION ALL SELECT originator_id, position FROM events WHERE partition = %(partition)s"
-    " AND originator_id = ANY(%(ids)s::uuid[]) AND originator_version = 1"
+    "SELECT request_id, position FROM events WHERE partition = $1 AND request_id = ANY($2::uuid[])"
+    " UNION ALL SELECT originator_id, position FROM events WHERE partition = $1"
+    " AND originator_id = ANY($2::uuid[]) AND originator_version = 1"
 )
-_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
+_END_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
 
 
 class PostgresLog(Housekeeping):
@@ -89,7 +99,7 @@ class PostgresLog(Housekeeping):
         self._parameters = _CONNECTION_DEFAULTS | conninfo_to_dict(_libpq_url(url))
         self._closed = False
         self._appending = threading.Lock()
-        self._writer: _Connection | None = None
+        self._writer: DirectConnection | None = None
         self._packer = CopyPacker()
         self._readers = self._reader_pool()
         engine = create_engine(
@@ -138,7 +148,7 @@ class PostgresLog(Housekeeping):
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
         upto = _LAST_VERSION if upto_version is None else upto_version
-        return self._read(lambda reader: _rows(reader, _AGGREGATE, partition, UUID(bytes=originator_id), upto))
+        return self._read(lambda reader: _rows(reader, _AGGREGATE, partition, originator_id.hex(), upto))
 
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
@@ -161,11 +171,11 @@ class PostgresLog(Housekeeping):
         connection.autocommit = autocommit
         return connection
 
-    def _connect_reader(self) -> _Connection:
+    def _connect_reader(self) -> DirectConnection:
         """Connect for reading along indexes: a plan made while the table was empty would scan it for ever after."""
         reader = self._connect("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET enable_sort = off")
         reader.adapters.register_loader("uuid", _BytesOfUuid)
-        return reader
+        return DirectConnection(reader)
 
     def _reader_pool(self) -> QueuePool:
         return QueuePool(
@@ -176,9 +186,9 @@ class PostgresLog(Housekeeping):
             use_lifo=True,
         )
 
-    def _writing(self) -> _Connection:
-        if self._writer is None or self._writer.closed:
-            self._writer = self._connect()
+    def _writing(self) -> DirectConnection:
+        if self._writer is None or self._writer.lost:
+            self._writer = DirectConnection(self._connect())
         return self._writer
 
     def _drop_writer(self) -> None:
@@ -186,21 +196,18 @@ class PostgresLog(Housekeeping):
             self._writer.close()
             self._writer = None
 
-    def _insert(self, writer: _Connection, rows: Sequence[Row]) -> None:
-        with writer.cursor() as cursor:
-            if len(rows) == 1:
-                cursor.execute(_INSERT, _parameters(rows[0]), prepare=True)
-            else:
-                with cursor.copy(_COPY) as copy:
-                    copy.write(self._packer.pack(rows))
+    def _insert(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+        if len(rows) == 1:
+            writer.execute(_INSERT, binary_values(rows[0]), formats=_ALL_BINARY)
+        else:
+            writer.copy(_COPY, self._packer.pack(rows))
 
-    def _insert_past_blockers(self, writer: _Connection, rows: Sequence[Row]) -> None:
-        limit = sql.SQL("SET LOCAL lock_timeout = {}").format(_LOCK_TIMEOUT_MS)
-        with self._ending_blockers(writer.info.backend_pid):
+    def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+        with self._ending_blockers(writer.connection.info.backend_pid):
             for _ in range(_TAKE_OVER_ATTEMPTS):
                 try:
-                    with writer.transaction():
-                        writer.execute(limit)
+                    with writer.connection.transaction():
+                        writer.connection.execute(_LIMIT_WAITING)
                         self._insert(writer, rows)
                 except errors.LockNotAvailable:
                     continue
@@ -223,11 +230,11 @@ class PostgresLog(Housekeeping):
         while not done.wait(_UNBLOCK_AFTER_SECONDS):
             try:
                 with self._connect() as connection:
-                    connection.execute(_BLOCKERS, [pid])
+                    connection.execute(_END_BLOCKERS, [pid])
             except (psycopg.Error, LogUnavailable):
                 continue  # the append itself reports that it is still blocked
 
-    def _read(self, work: Callable[[_Connection], _T]) -> _T:
+    def _read(self, work: Callable[[DirectConnection], _T]) -> _T:
         """Do the work with a pooled connection, once more with a new one if that turns out to be lost."""
         try:
             return self._read_once(work)
@@ -238,7 +245,7 @@ class PostgresLog(Housekeeping):
             stale.dispose()
             return self._read_once(work)
 
-    def _read_once(self, work: Callable[[_Connection], _T]) -> _T:
+    def _read_once(self, work: Callable[[DirectConnection], _T]) -> _T:
         try:
             pooled = self._readers.connect()
         except psycopg.Error as error:
@@ -293,39 +300,25 @@ def _now() -> ColumnElement[int]:
     return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
 
 
-def _parameters(row: Row) -> tuple[object, ...]:
-    """Return the values in the order of COPY_COLUMNS, typed so that there is one prepared statement."""
-    return (
-        Int2(row.partition),
-        Int8(row.position),
-        UUID(bytes=row.originator_id),
-        Int4(row.originator_version),
-        Int8(row.recorded_at),
-        None if row.request_id is None else UUID(bytes=row.request_id),
-        row.topic,
-        row.caller,
-        row.state,
-    )
+def _head(reader: DirectConnection, partition: int) -> int:
+    [(head,)] = reader.fetch(_HEAD, [_text(partition)], tuple)
+    return head or 0
 
 
-def _head(reader: _Connection, partition: int) -> int:
-    found = reader.execute(_HEAD, [partition], prepare=True).fetchone()
-    return (found and found[0]) or 0
+def _rows(reader: DirectConnection, query: str, *values: int | str) -> list[Row]:
+    return reader.fetch(query, [_text(value) for value in values], Row._make)
 
 
-def _rows(reader: _Connection, query: str, *values: object) -> list[Row]:
-    with reader.cursor(binary=True, row_factory=lambda _: Row._make) as cursor:
-        return cursor.execute(query, values, prepare=True).fetchall()
-
-
-def _find(reader: _Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+def _find(reader: DirectConnection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
     positions: dict[bytes, int] = {}
     wanted = f"{{{','.join(map(bytes.hex, ids))}}}"
-    with reader.cursor(binary=True) as cursor:
-        cursor.execute(_FIND, {"partition": partition, "ids": wanted}, prepare=True)
-        for found, position in cursor:
-            positions[found] = min(position, positions.get(found, position))
+    for found, position in reader.fetch(_FIND, [_text(partition), _text(wanted)], tuple):
+        positions[found] = min(position, positions.get(found, position))
     return positions
+
+
+def _text(value: int | str) -> bytes:
+    return str(value).encode()
 
 
 def _conflict(constraint: str) -> Exception:

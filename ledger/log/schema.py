@@ -10,6 +10,7 @@ a distributed database appends a shard's number to them, so none is the beginnin
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -32,7 +33,7 @@ metadata = MetaData()
 
 def _id() -> sql_types.TypeEngine[bytes]:
     """Return the column type of an id: 16 bytes on SQLite, uuid on PostgreSQL."""
-    return LargeBinary(16).with_variant(Uuid(), "postgresql")  # type: ignore[arg-type]
+    return LargeBinary(16).with_variant(Uuid(), "postgresql")
 
 
 events = Table(
@@ -93,7 +94,7 @@ schema_versions = Table(
 
 
 @event.listens_for(metadata, "after_create")
-def _store_large_values_uncompressed(_target: MetaData, connection, **_: object) -> None:  # type: ignore[no-untyped-def]
+def _store_large_values_uncompressed(_target: MetaData, connection: Connection, **_: object) -> None:
     """Keep PostgreSQL from spending its time compressing large values."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("ALTER TABLE events ALTER COLUMN state SET STORAGE EXTERNAL")

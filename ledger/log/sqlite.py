@@ -51,7 +51,9 @@ _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
-_FIND = "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
+_FIND = (
+    "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
+)
 
 _T = TypeVar("_T")
 
@@ -100,7 +102,7 @@ class SQLiteLog(Housekeeping):
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
-        return self._read(lambda reader: _first(reader, _HEAD, partition)[0] or 0)
+        return self._read(lambda reader: reader.execute(_HEAD, (partition,)).fetchone()[0] or 0)
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
         """Return up to ``limit`` rows with a position greater than ``after``, in order."""
@@ -159,12 +161,13 @@ class SQLiteLog(Housekeeping):
         while True:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                     connection.close()
                     raise
                 time.sleep(_WAL_RETRY_SECONDS)
+            else:
+                return
 
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -264,7 +267,7 @@ def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
 @cache
 def _insert_sql(rows: int) -> str:
     row = f"({', '.join('?' * _COLUMNS)})"
-    return f"INSERT INTO events VALUES {', '.join([row] * rows)}"
+    return " ".join(("INSERT INTO events VALUES", ", ".join([row] * rows)))
 
 
 def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:
