@@ -67,7 +67,7 @@ class OpenAccountRequest(_message.Message):
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is KGS."""
     account_number: _builtins.str
-    """account_number is the bank's own number, at most 34 characters, unique within the participant. Optional."""
+    """account_number is the bank's own number, unique within the participant: at most 34 letters and digits. Optional."""
     overdraft_limit_tyiyn: _builtins.int
     """overdraft_limit_tyiyn is how far below zero the account may be taken, 0 … 10^15."""
     minimum_balance_tyiyn: _builtins.int
@@ -141,7 +141,7 @@ class AccountNumber(_message.Message):
     participant_id: _builtins.str
     """participant_id is the bank that keeps the account."""
     account_number: _builtins.str
-    """account_number is the bank's own number, 1 … 34 characters."""
+    """account_number is the bank's own number, 1 … 34 letters and digits."""
     def __init__(
         self,
         *,

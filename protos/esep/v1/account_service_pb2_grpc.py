@@ -93,7 +93,7 @@ class AccountServiceServicer(object):
         """OpenAccount opens an account and gives it its account_id.
 
         Guarantees: the account number, where given, belongs to no other account of the participant, ever again.
-        Refused with: ACCOUNT_NUMBER_TAKEN.
+        Refused with: CURRENCY_UNKNOWN (the ledger keeps none in it), ACCOUNT_NUMBER_TAKEN.
 
         Example: OpenAccount{request_id, participant_id "bank-a", kind CUSTOMER, account_number "1080000000000001"} answers
         the account, version 1, and a receipt; StatementService.GetBalance with min_position from that receipt answers 0.
@@ -165,8 +165,8 @@ class AccountServiceServicer(object):
         """CloseAccount closes an account for good.
 
         Guarantees: the posted balance is 0 and nothing is held at the receipt's position.
-        Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0), ACCOUNT_HAS_HOLDS
-        (an authorization is open), EXPECTED_VERSION_MISMATCH.
+        Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0, or something is held),
+        EXPECTED_VERSION_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class AccountServiceStub:
     """OpenAccount opens an account and gives it its account_id.
 
     Guarantees: the account number, where given, belongs to no other account of the participant, ever again.
-    Refused with: ACCOUNT_NUMBER_TAKEN.
+    Refused with: CURRENCY_UNKNOWN (the ledger keeps none in it), ACCOUNT_NUMBER_TAKEN.
 
     Example: OpenAccount{request_id, participant_id "bank-a", kind CUSTOMER, account_number "1080000000000001"} answers
     the account, version 1, and a receipt; StatementService.GetBalance with min_position from that receipt answers 0.
@@ -86,8 +86,8 @@ class AccountServiceStub:
     """CloseAccount closes an account for good.
 
     Guarantees: the posted balance is 0 and nothing is held at the receipt's position.
-    Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0), ACCOUNT_HAS_HOLDS
-    (an authorization is open), EXPECTED_VERSION_MISMATCH.
+    Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0, or something is held),
+    EXPECTED_VERSION_MISMATCH.
     """
 
 @_typing.type_check_only
@@ -104,7 +104,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """OpenAccount opens an account and gives it its account_id.
 
     Guarantees: the account number, where given, belongs to no other account of the participant, ever again.
-    Refused with: ACCOUNT_NUMBER_TAKEN.
+    Refused with: CURRENCY_UNKNOWN (the ledger keeps none in it), ACCOUNT_NUMBER_TAKEN.
 
     Example: OpenAccount{request_id, participant_id "bank-a", kind CUSTOMER, account_number "1080000000000001"} answers
     the account, version 1, and a receipt; StatementService.GetBalance with min_position from that receipt answers 0.
@@ -148,8 +148,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """CloseAccount closes an account for good.
 
     Guarantees: the posted balance is 0 and nothing is held at the receipt's position.
-    Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0), ACCOUNT_HAS_HOLDS
-    (an authorization is open), EXPECTED_VERSION_MISMATCH.
+    Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0, or something is held),
+    EXPECTED_VERSION_MISMATCH.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -169,7 +169,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """OpenAccount opens an account and gives it its account_id.
 
         Guarantees: the account number, where given, belongs to no other account of the participant, ever again.
-        Refused with: ACCOUNT_NUMBER_TAKEN.
+        Refused with: CURRENCY_UNKNOWN (the ledger keeps none in it), ACCOUNT_NUMBER_TAKEN.
 
         Example: OpenAccount{request_id, participant_id "bank-a", kind CUSTOMER, account_number "1080000000000001"} answers
         the account, version 1, and a receipt; StatementService.GetBalance with min_position from that receipt answers 0.
@@ -255,8 +255,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """CloseAccount closes an account for good.
 
         Guarantees: the posted balance is 0 and nothing is held at the receipt's position.
-        Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0), ACCOUNT_HAS_HOLDS
-        (an authorization is open), EXPECTED_VERSION_MISMATCH.
+        Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, ACCOUNT_NOT_EMPTY (the balance is not 0, or something is held),
+        EXPECTED_VERSION_MISMATCH.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,7 +105,7 @@ class _EntryMode:
 class _EntryModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ENTRY_MODE_UNSPECIFIED: _EntryMode.ValueType  # 0
-    """ENTRY_MODE_UNSPECIFIED is never stored: a request must name a mode."""
+    """ENTRY_MODE_UNSPECIFIED is where nothing was presented."""
     ENTRY_MODE_CHIP: _EntryMode.ValueType  # 1
     """ENTRY_MODE_CHIP is a chip read in contact."""
     ENTRY_MODE_CONTACTLESS: _EntryMode.ValueType  # 2
@@ -125,7 +125,7 @@ class EntryMode(_EntryMode, metaclass=_EntryModeEnumTypeWrapper):
     """EntryMode says how the card or account was presented."""
 
 ENTRY_MODE_UNSPECIFIED: EntryMode.ValueType  # 0
-"""ENTRY_MODE_UNSPECIFIED is never stored: a request must name a mode."""
+"""ENTRY_MODE_UNSPECIFIED is where nothing was presented."""
 ENTRY_MODE_CHIP: EntryMode.ValueType  # 1
 """ENTRY_MODE_CHIP is a chip read in contact."""
 ENTRY_MODE_CONTACTLESS: EntryMode.ValueType  # 2
@@ -245,8 +245,8 @@ class Authorization(_message.Message):
     amount_tyiyn: _builtins.int
     """amount_tyiyn is what was asked to be held."""
     requested_amount_tyiyn: _builtins.int
-    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75 held).
-    Absent: amount_tyiyn was asked for.
+    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75
+    held). Absent: amount_tyiyn was asked for.
     """
     currency_code: _builtins.str
     """currency_code is ISO 4217."""
@@ -259,8 +259,8 @@ class Authorization(_message.Message):
     acquirer_id: _builtins.str
     """acquirer_id is who sent it: at most 32 characters. Empty when no acquirer stands between."""
     acquirer_reference: _builtins.str
-    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id is
-    given too.
+    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id
+    is given too.
     """
     merchant_name: _builtins.str
     """merchant_name is what a statement shows, at most 40 characters."""
@@ -392,7 +392,7 @@ class CapturePart(_message.Message):
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """kind is lower_snake, 1 … 32 characters, such as "settlement" or "issuer_fee"."""
+    """kind is lower_snake, at most 32 characters, such as "settlement" or "issuer_fee". Empty is "capture"."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the part's amount, 1 … 10^15."""
     credit_account_id: _builtins.int
@@ -581,6 +581,8 @@ class RefundAuthorization(_message.Message):
     AUTHORIZATION_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    MERCHANT_NAME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     refund_authorization_id: _builtins.str
     """refund_authorization_id is the request_id of the call that made it."""
@@ -592,6 +594,10 @@ class RefundAuthorization(_message.Message):
     """amount_tyiyn is the amount announced."""
     currency_code: _builtins.str
     """currency_code is ISO 4217."""
+    merchant_name: _builtins.str
+    """merchant_name is who announced it."""
+    reference: _builtins.str
+    """reference is the caller's own."""
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp:
         """record_time is when it was recorded."""
@@ -604,11 +610,13 @@ class RefundAuthorization(_message.Message):
         authorization_id: _builtins.str = ...,
         amount_tyiyn: _builtins.int = ...,
         currency_code: _builtins.str = ...,
+        merchant_name: _builtins.str = ...,
+        reference: _builtins.str = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "currency_code", b"currency_code", "record_time", b"record_time", "refund_authorization_id", b"refund_authorization_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "currency_code", b"currency_code", "merchant_name", b"merchant_name", "record_time", b"record_time", "reference", b"reference", "refund_authorization_id", b"refund_authorization_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -643,10 +651,11 @@ class Refund(_message.Message):
     REFUND_ID_FIELD_NUMBER: _builtins.int
     AUTHORIZATION_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    DEBIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
+    MERCHANT_NAME_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
@@ -657,14 +666,16 @@ class Refund(_message.Message):
     """authorization_id is the authorization that it refunds. Empty for a merchant credit."""
     account_id: _builtins.int
     """account_id is the account that was paid."""
-    debit_account_id: _builtins.int
-    """debit_account_id is the account that paid."""
+    merchant_account_id: _builtins.int
+    """merchant_account_id is the account that paid: the merchant's, or the acquirer's settlement account."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount posted."""
     currency_code: _builtins.str
     """currency_code is ISO 4217."""
     clearing_reference: _builtins.str
     """clearing_reference is the clearing record's."""
+    merchant_name: _builtins.str
+    """merchant_name is what a statement shows."""
     reference: _builtins.str
     """reference is the caller's own."""
     @_builtins.property
@@ -685,10 +696,11 @@ class Refund(_message.Message):
         refund_id: _builtins.str = ...,
         authorization_id: _builtins.str = ...,
         account_id: _builtins.int = ...,
-        debit_account_id: _builtins.int = ...,
+        merchant_account_id: _builtins.int = ...,
         amount_tyiyn: _builtins.int = ...,
         currency_code: _builtins.str = ...,
         clearing_reference: _builtins.str = ...,
+        merchant_name: _builtins.str = ...,
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
@@ -696,7 +708,7 @@ class Refund(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "record_time", b"record_time", "reference", b"reference", "refund_id", b"refund_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_account_id", b"merchant_account_id", "merchant_name", b"merchant_name", "record_time", b"record_time", "reference", b"reference", "refund_id", b"refund_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

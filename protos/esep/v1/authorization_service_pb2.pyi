@@ -75,8 +75,8 @@ class CreateAuthorizationRequest(_message.Message):
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount to hold, 1 … 10^15."""
     requested_amount_tyiyn: _builtins.int
-    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75 held).
-    Absent: amount_tyiyn was asked for. 1 … 10^15.
+    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75
+    held). Absent: amount_tyiyn was asked for. 1 … 10^15.
     """
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
@@ -85,12 +85,12 @@ class CreateAuthorizationRequest(_message.Message):
     merchant_category_code: _builtins.str
     """merchant_category_code is ISO 18245: 4 digits, or empty where there is no merchant."""
     entry_mode: _authorization_pb2.EntryMode.ValueType
-    """entry_mode is how the card or account was presented. Required."""
+    """entry_mode is how the card or account was presented. Unspecified where nothing was."""
     acquirer_id: _builtins.str
-    """acquirer_id is who sent it: at most 32 characters. Empty when no acquirer stands between."""
+    """acquirer_id is who sent it: at most 32 letters, digits and hyphens. Empty when no acquirer stands between."""
     acquirer_reference: _builtins.str
-    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id is
-    given too.
+    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id
+    is given too.
     """
     merchant_name: _builtins.str
     """merchant_name is what a statement shows, at most 40 characters."""
@@ -221,8 +221,8 @@ class AdviseAuthorizationRequest(_message.Message):
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount to hold, 1 … 10^15."""
     requested_amount_tyiyn: _builtins.int
-    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75 held).
-    Absent: amount_tyiyn was asked for. 1 … 10^15.
+    """requested_amount_tyiyn is what the acquirer asked for, where a rule holds another amount (fuel: 1 som asked, 75
+    held). Absent: amount_tyiyn was asked for. 1 … 10^15.
     """
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
@@ -231,12 +231,12 @@ class AdviseAuthorizationRequest(_message.Message):
     merchant_category_code: _builtins.str
     """merchant_category_code is ISO 18245: 4 digits, or empty where there is no merchant."""
     entry_mode: _authorization_pb2.EntryMode.ValueType
-    """entry_mode is how the card or account was presented. Required."""
+    """entry_mode is how the card or account was presented. Unspecified where nothing was."""
     acquirer_id: _builtins.str
-    """acquirer_id is who sent it: at most 32 characters. Empty when no acquirer stands between."""
+    """acquirer_id is who sent it: at most 32 letters, digits and hyphens. Empty when no acquirer stands between."""
     acquirer_reference: _builtins.str
-    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id is
-    given too.
+    """acquirer_reference is the acquirer's own reference, at most 64 characters, unique per acquirer. Given, acquirer_id
+    is given too.
     """
     merchant_name: _builtins.str
     """merchant_name is what a statement shows, at most 40 characters."""
@@ -252,8 +252,8 @@ class AdviseAuthorizationRequest(_message.Message):
 
     @_builtins.property
     def effective_time(self) -> _timestamp_pb2.Timestamp:
-        """effective_time is when it was approved. Absent is the time of recording. It is not in the future, and at most 30 days
-        back (a setting).
+        """effective_time is when it was approved. Absent is the time of recording. It is not in the future, and at most 30
+        days back (a setting).
         """
 
     def __init__(
@@ -845,6 +845,7 @@ class AuthorizeRefundRequest(_message.Message):
     AUTHORIZATION_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    MERCHANT_NAME_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the refund_authorization_id."""
@@ -855,9 +856,11 @@ class AuthorizeRefundRequest(_message.Message):
     authorization_id: _builtins.str
     """authorization_id is the authorization that it refunds, one of this account. Empty for a merchant credit."""
     amount_tyiyn: _builtins.int
-    """amount_tyiyn is the amount announced, 1 … 10^15; linked, at most what was captured and is not refunded."""
+    """amount_tyiyn is the amount announced, 1 … 10^15. PostRefund holds it to what was captured."""
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
+    merchant_name: _builtins.str
+    """merchant_name is who announced it, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
     def __init__(
@@ -869,11 +872,12 @@ class AuthorizeRefundRequest(_message.Message):
         authorization_id: _builtins.str = ...,
         amount_tyiyn: _builtins.int = ...,
         currency_code: _builtins.str = ...,
+        merchant_name: _builtins.str = ...,
         reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "currency_code", b"currency_code", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "currency_code", b"currency_code", "merchant_name", b"merchant_name", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -916,20 +920,20 @@ class MerchantCredit(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    DEBIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """account_id is the cardholder's account, the one that is paid."""
-    debit_account_id: _builtins.int
-    """debit_account_id is the merchant's account or the acquirer's settlement account, the one that pays."""
+    merchant_account_id: _builtins.int
+    """merchant_account_id is the merchant's account or the acquirer's settlement account, the one that pays."""
     def __init__(
         self,
         *,
         account_id: _builtins.int = ...,
-        debit_account_id: _builtins.int = ...,
+        merchant_account_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "debit_account_id", b"debit_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "merchant_account_id", b"merchant_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -968,6 +972,7 @@ class PostRefundRequest(_message.Message):
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
+    MERCHANT_NAME_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
@@ -985,6 +990,8 @@ class PostRefundRequest(_message.Message):
     """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
     Required.
     """
+    merchant_name: _builtins.str
+    """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
     @_builtins.property
@@ -1011,13 +1018,14 @@ class PostRefundRequest(_message.Message):
         amount_tyiyn: _builtins.int = ...,
         currency_code: _builtins.str = ...,
         clearing_reference: _builtins.str = ...,
+        merchant_name: _builtins.str = ...,
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_id", b"authorization_id", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "merchant_name", b"merchant_name", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["authorization_id", "merchant_credit"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015

@@ -35,8 +35,8 @@ class AuthorizationServiceStub(object):
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     def __init__(self, channel):
@@ -117,8 +117,8 @@ class AuthorizationServiceServicer(object):
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     def CreateAuthorization(self, request, context):
@@ -126,8 +126,8 @@ class AuthorizationServiceServicer(object):
 
         A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
         Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-        Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of
-        this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+        Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
+        of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
         INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -137,7 +137,7 @@ class AuthorizationServiceServicer(object):
     def AdviseAuthorization(self, request, context):
         """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-        Guarantees: neither funds nor a freeze refuse it; available may go below zero.
+        Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
         Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -147,8 +147,8 @@ class AuthorizationServiceServicer(object):
     def IncrementAuthorization(self, request, context):
         """IncrementAuthorization holds more, if it is available. The expiry stays.
 
-        Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS,
-        BALANCE_LIMIT.
+        Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN,
+        INSUFFICIENT_FUNDS, BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,7 +211,7 @@ class AuthorizationServiceServicer(object):
         """AuthorizeRefund records that a refund was announced. Nothing moves, and available does not change: PostRefund moves
         the money.
 
-        Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CURRENCY_MISMATCH, OVER_REFUND.
+        Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,8 +328,8 @@ class AuthorizationService(object):
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     @staticmethod

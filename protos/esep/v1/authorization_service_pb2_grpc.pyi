@@ -36,8 +36,8 @@ class AuthorizationServiceStub:
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     @_typing.overload
@@ -49,21 +49,21 @@ class AuthorizationServiceStub:
 
     A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of
-    this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
+    of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
     INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
     """
     AdviseAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]
     """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-    Guarantees: neither funds nor a freeze refuse it; available may go below zero.
+    Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
     Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
     """
     IncrementAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.IncrementAuthorizationRequest, _authorization_service_pb2.IncrementAuthorizationResponse]
     """IncrementAuthorization holds more, if it is available. The expiry stays.
 
-    Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS,
-    BALANCE_LIMIT.
+    Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN,
+    INSUFFICIENT_FUNDS, BALANCE_LIMIT.
     """
     ReplaceAuthorizationAmount: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReplaceAuthorizationAmountRequest, _authorization_service_pb2.ReplaceAuthorizationAmountResponse]
     """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
@@ -102,7 +102,7 @@ class AuthorizationServiceStub:
     """AuthorizeRefund records that a refund was announced. Nothing moves, and available does not change: PostRefund moves
     the money.
 
-    Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CURRENCY_MISMATCH, OVER_REFUND.
+    Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
     """
     PostRefund: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.PostRefundRequest, _authorization_service_pb2.PostRefundResponse]
     """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
@@ -134,8 +134,8 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -144,21 +144,21 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
 
     A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of
-    this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
+    of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
     INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
     """
     AdviseAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]  # type: ignore[assignment]
     """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-    Guarantees: neither funds nor a freeze refuse it; available may go below zero.
+    Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
     Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
     """
     IncrementAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.IncrementAuthorizationRequest, _authorization_service_pb2.IncrementAuthorizationResponse]  # type: ignore[assignment]
     """IncrementAuthorization holds more, if it is available. The expiry stays.
 
-    Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS,
-    BALANCE_LIMIT.
+    Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN,
+    INSUFFICIENT_FUNDS, BALANCE_LIMIT.
     """
     ReplaceAuthorizationAmount: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReplaceAuthorizationAmountRequest, _authorization_service_pb2.ReplaceAuthorizationAmountResponse]  # type: ignore[assignment]
     """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
@@ -197,7 +197,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """AuthorizeRefund records that a refund was announced. Nothing moves, and available does not change: PostRefund moves
     the money.
 
-    Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CURRENCY_MISMATCH, OVER_REFUND.
+    Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
     """
     PostRefund: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.PostRefundRequest, _authorization_service_pb2.PostRefundResponse]  # type: ignore[assignment]
     """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
@@ -228,8 +228,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
-    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization of
-    75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
+    CreateAuthorization, IncrementAuthorization for each further night, CaptureAuthorization. Fuel: CreateAuthorization
+    of 75 som with requested_amount 1, ReplaceAuthorizationAmount to 30, CaptureAuthorization of 30.
     """
 
     @_abc_1.abstractmethod
@@ -242,8 +242,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
         Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-        Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of
-        this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+        Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
+        of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
         INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
         """
 
@@ -255,7 +255,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.AdviseAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.AdviseAuthorizationResponse]]:
         """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-        Guarantees: neither funds nor a freeze refuse it; available may go below zero.
+        Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
         Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
         """
 
@@ -267,8 +267,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.IncrementAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.IncrementAuthorizationResponse]]:
         """IncrementAuthorization holds more, if it is available. The expiry stays.
 
-        Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS,
-        BALANCE_LIMIT.
+        Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, ACCOUNT_FROZEN,
+        INSUFFICIENT_FUNDS, BALANCE_LIMIT.
         """
 
     @_abc_1.abstractmethod
@@ -343,7 +343,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """AuthorizeRefund records that a refund was announced. Nothing moves, and available does not change: PostRefund moves
         the money.
 
-        Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CURRENCY_MISMATCH, OVER_REFUND.
+        Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,9 @@ next_page_token, and valid only with the other arguments unchanged. An empty nex
 
 Errors are gRPC statuses with details of google.rpc, never fields of an answer:
   ErrorInfo              always: reason (the upper-snake names in each method's comment), domain "esep", metadata.
-  BadRequest             with INVALID_ARGUMENT: each field at fault by its dotted path.
+  BadRequest             with INVALID_ARGUMENT: each field at fault by its dotted path. The reason is
+  INVALID_ARGUMENT,
+                         EFFECTIVE_TIME_OUT_OF_BOUNDS, PAGE_TOKEN_INVALID or CURRENCY_UNKNOWN.
   PreconditionFailure    where the state of something that exists stands in the way.
   ResourceInfo           with NOT_FOUND.
   RetryInfo              with UNAVAILABLE and RESOURCE_EXHAUSTED: send the same request again, after the delay.

@@ -82,7 +82,7 @@ class StatementServiceServicer(object):
 
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
-        Refused with: ACCOUNT_NOT_FOUND, POSITION_IN_FUTURE (as_of is later than the newest).
+        Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,7 +92,7 @@ class StatementServiceServicer(object):
         """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
         Guarantees: balances of one partition are of one position.
-        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), POSITION_IN_FUTURE.
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,8 +112,8 @@ class StatementServiceServicer(object):
     def GetStatement(self, request, context):
         """GetStatement reads every movement of a period, oldest first, with opening and closing balance.
 
-        Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are of
-        the first one's position.
+        Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
+        of the first one's position.
         Limits: up to 1,000 lines a page.
         Refused with: ACCOUNT_NOT_FOUND.
         """
@@ -135,7 +135,6 @@ class StatementServiceServicer(object):
         """GetTrialBalance sums all accounts by currency and kind, now or as of a moment.
 
         Guarantees: the lines of each currency sum to zero, at every moment.
-        Refused with: POSITION_IN_FUTURE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

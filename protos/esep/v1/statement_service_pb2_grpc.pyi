@@ -42,13 +42,13 @@ class StatementServiceStub:
 
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
-    Refused with: ACCOUNT_NOT_FOUND, POSITION_IN_FUTURE (as_of is later than the newest).
+    Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
     """
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
     Guarantees: balances of one partition are of one position.
-    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), POSITION_IN_FUTURE.
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
     """
     GetMiniStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]
     """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
@@ -60,8 +60,8 @@ class StatementServiceStub:
     GetStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]
     """GetStatement reads every movement of a period, oldest first, with opening and closing balance.
 
-    Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are of
-    the first one's position.
+    Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
+    of the first one's position.
     Limits: up to 1,000 lines a page.
     Refused with: ACCOUNT_NOT_FOUND.
     """
@@ -75,7 +75,6 @@ class StatementServiceStub:
     """GetTrialBalance sums all accounts by currency and kind, now or as of a moment.
 
     Guarantees: the lines of each currency sum to zero, at every moment.
-    Refused with: POSITION_IN_FUTURE.
     """
 
 @_typing.type_check_only
@@ -92,13 +91,13 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
-    Refused with: ACCOUNT_NOT_FOUND, POSITION_IN_FUTURE (as_of is later than the newest).
+    Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
     """
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
     Guarantees: balances of one partition are of one position.
-    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), POSITION_IN_FUTURE.
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
     """
     GetMiniStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]  # type: ignore[assignment]
     """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
@@ -110,8 +109,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     GetStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]  # type: ignore[assignment]
     """GetStatement reads every movement of a period, oldest first, with opening and closing balance.
 
-    Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are of
-    the first one's position.
+    Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
+    of the first one's position.
     Limits: up to 1,000 lines a page.
     Refused with: ACCOUNT_NOT_FOUND.
     """
@@ -125,7 +124,6 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """GetTrialBalance sums all accounts by currency and kind, now or as of a moment.
 
     Guarantees: the lines of each currency sum to zero, at every moment.
-    Refused with: POSITION_IN_FUTURE.
     """
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -145,7 +143,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
-        Refused with: ACCOUNT_NOT_FOUND, POSITION_IN_FUTURE (as_of is later than the newest).
+        Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -157,7 +155,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
         Guarantees: balances of one partition are of one position.
-        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), POSITION_IN_FUTURE.
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
         """
 
     @_abc_1.abstractmethod
@@ -181,8 +179,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_statement_service_pb2.GetStatementResponse, _abc.Awaitable[_statement_service_pb2.GetStatementResponse]]:
         """GetStatement reads every movement of a period, oldest first, with opening and closing balance.
 
-        Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are of
-        the first one's position.
+        Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
+        of the first one's position.
         Limits: up to 1,000 lines a page.
         Refused with: ACCOUNT_NOT_FOUND.
         """
@@ -208,7 +206,6 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetTrialBalance sums all accounts by currency and kind, now or as of a moment.
 
         Guarantees: the lines of each currency sum to zero, at every moment.
-        Refused with: POSITION_IN_FUTURE.
         """
 
 def add_StatementServiceServicer_to_server(servicer: StatementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,7 +30,7 @@ class TransferLeg(_message.Message):
     CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """kind names the movement in statements: lower_snake, 1 … 32 characters, such as "fee". Required."""
+    """kind names the movement in statements: lower_snake, at most 32 characters. Empty is "fee"."""
     debit_account_id: _builtins.int
     """debit_account_id is the account that pays."""
     credit_account_id: _builtins.int
@@ -90,8 +90,8 @@ class NewTransfer(_message.Message):
     LEGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """request_id is the client's id of this transfer, and becomes its transfer_id. In CreateTransfer it may be left empty:
-    the request's own is meant, and a given one must be equal.
+    """request_id is the client's id of this transfer, and becomes its transfer_id. In CreateTransfer it may be left
+    empty: the request's own is meant, and a given one must be equal.
     """
     debit_account_id: _builtins.int
     """debit_account_id is the account that pays."""

@@ -188,8 +188,8 @@ class ReverseTransferRequest(_message.Message):
     transfer_id: _builtins.str
     """transfer_id is the transfer to reverse."""
     amount_tyiyn: _builtins.int
-    """amount_tyiyn is how much of the main amount to move back, 1 … what is left. Absent is the whole: what is left of the
-    main amount, and every leg.
+    """amount_tyiyn is how much of the main amount to move back, 1 … what is left. Absent is the whole: what is left of
+    the main amount, and every leg.
     """
     explanation: _builtins.str
     """explanation is the reason, for the auditor: at most 140 characters. No personal data."""
