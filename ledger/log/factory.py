@@ -1,7 +1,8 @@
-"""Opens the log that a database url names."""
+"""Opens what a database url names."""
 
 from pathlib import Path
 
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -9,20 +10,40 @@ from ledger.log.api import Log
 from ledger.log.postgres import PostgresLog
 from ledger.log.sqlite import SQLiteLog
 
+_POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+
 
 def open_log(database_url: str) -> Log:
     """Open ``sqlite:///path/to/file.db`` or ``postgresql://user@host/database``, bringing its schema up to date.
 
     Raises ValueError for any other url, SchemaTooNew, LogUnavailable or LogBroken.
     """
+    return SQLiteLog(_sqlite_path(database_url)) if _is_sqlite(database_url) else PostgresLog(database_url)
+
+
+def open_tables(database_url: str) -> Engine:
+    """Return a SQLAlchemy engine for other tables, in the same database as a log or in another.
+
+    Each commit is durable. Raises ValueError as ``open_log`` does.
+    """
+    if not _is_sqlite(database_url):
+        return create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}")
+    engine = create_engine(f"sqlite:///{_sqlite_path(database_url)}", connect_args={"timeout": 5.0})
+
+    @event.listens_for(engine, "connect")
+    def _be_durable(connection: object, _record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[attr-defined]
+        connection.execute("PRAGMA synchronous = FULL")  # type: ignore[attr-defined]
+
+    return engine
+
+
+def _is_sqlite(database_url: str) -> bool:
     scheme = database_url.partition(":")[0]
-    match scheme:
-        case "sqlite":
-            return SQLiteLog(_sqlite_path(database_url))
-        case "postgresql" | "postgres" | "postgresql+psycopg":
-            return PostgresLog(database_url)
-        case _:
-            raise ValueError(f"a log is kept in sqlite:///… or postgresql://…, not in {scheme!r}")
+    if scheme != "sqlite" and scheme not in _POSTGRESQL:
+        raise ValueError(f"a log is kept in sqlite:///… or postgresql://…, not in {scheme!r}")
+    return scheme == "sqlite"
 
 
 def _sqlite_path(database_url: str) -> Path:
