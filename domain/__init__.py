@@ -1,0 +1,1 @@
+"""The rules of the ledger: pure functions over values, with no clock, randomness or I/O."""

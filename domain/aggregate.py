@@ -1,0 +1,90 @@
+"""Folding any aggregate: which events belong to which kind of aggregate, and what they make of it."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from domain import account, authorization, claim, engine, transfer
+from domain.event import Change, Event
+
+Aggregate = (
+    account.Account
+    | transfer.Transfer
+    | authorization.Authorization
+    | claim.Claim
+    | engine.EngineLife
+    | authorization.ForcePosted
+    | authorization.RefundAuthorized
+    | authorization.RefundPosted
+    | engine.CommandDeclined
+    | transfer.BatchPosted
+    | transfer.BatchDeclined
+)
+"""The state of an aggregate. One that ends with its first event is that event."""
+
+
+def _alone(state: Any, change: Change, recorded_at: int) -> Any:  # noqa: ARG001 - the signature of a fold
+    if state is not None:
+        raise ValueError(f"{change.event.TOPIC} is the only event of its aggregate")
+    return change.event
+
+
+def _refund(state: Any, change: Change, recorded_at: int) -> Any:
+    if state is None:
+        return change.event
+    return authorization.evolve(state, change, recorded_at)
+
+
+def _engine(state: engine.EngineLife | None, change: Change, recorded_at: int) -> engine.EngineLife:  # noqa: ARG001
+    life = state or engine.EngineLife()
+    if isinstance(change.event, engine.EngineStarted):
+        return engine.EngineLife(change.version, change.event.epoch, change.event.owner)
+    return msgspec.structs.replace(life, version=change.version)
+
+
+_FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
+    account.AccountOpened: account.evolve,
+    account.AccountFrozen: account.evolve,
+    account.AccountUnfrozen: account.evolve,
+    account.OverdraftLimitSet: account.evolve,
+    account.MinimumBalanceSet: account.evolve,
+    account.AccountClosed: account.evolve,
+    transfer.TransferPosted: transfer.evolve,
+    transfer.TransferDeclined: transfer.evolve,
+    transfer.TransferReversed: transfer.evolve,
+    transfer.BatchPosted: _alone,
+    transfer.BatchDeclined: _alone,
+    authorization.AuthorizationApproved: authorization.evolve,
+    authorization.AuthorizationAdvised: authorization.evolve,
+    authorization.AuthorizationDeclined: authorization.evolve,
+    authorization.AuthorizationIncremented: authorization.evolve,
+    authorization.AuthorizationAmountReplaced: authorization.evolve,
+    authorization.AuthorizationPartlyReversed: authorization.evolve,
+    authorization.AuthorizationReversed: authorization.evolve,
+    authorization.AuthorizationCaptured: authorization.evolve,
+    authorization.AuthorizationExpired: authorization.evolve,
+    authorization.ForcePosted: _alone,
+    authorization.RefundAuthorized: _alone,
+    authorization.RefundPosted: _refund,
+    claim.ClaimMade: claim.evolve,
+    claim.EarlyReversalRecorded: claim.evolve,
+    claim.SettlementNoticed: claim.evolve,
+    engine.EngineStarted: _engine,
+    engine.SnapshotTaken: _engine,
+    engine.CommandDeclined: _alone,
+}
+
+
+def evolve(state: Aggregate | None, change: Change, recorded_at: int) -> Aggregate:
+    """Return the aggregate after one more of its events."""
+    result: Aggregate = _FOLDS[type(change.event)](state, change, recorded_at)
+    return result
+
+
+def fold(history: Iterable[tuple[Change, int]]) -> Aggregate | None:
+    """Return the aggregate that a history of changes and their recorded times makes; None for an empty one."""
+    state: Aggregate | None = None
+    for change, recorded_at in history:
+        state = evolve(state, change, recorded_at)
+    return state

@@ -1,0 +1,202 @@
+"""Making an authorisation: on the ledger's own answer (authorise) or after somebody else's (advise)."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from domain.authorization import (
+    ACQUIRER_CLAIM,
+    AmountPart,
+    AuthorizationAdvised,
+    AuthorizationApproved,
+    AuthorizationDeclined,
+)
+from domain.claim import Claim, claim
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    MovementKind,
+    Reference,
+    Tags,
+)
+from domain.event import Change, Context
+from domain.refusals import Reason, Refusal, refuse
+
+if TYPE_CHECKING:
+    from domain.books import Books
+
+MAX_PARTS = 8
+
+
+class PartModel(BaseModel):
+    """The rules of an amount part's fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: MovementKind
+    amount_tyiyn: Amount
+
+
+class _NewAuthorization(Command):
+    """The content both commands share."""
+
+    account_id: AccountId
+    credit_account_id: AccountId
+    amount_tyiyn: Amount
+    requested_amount_tyiyn: Amount | None = None
+    currency_code: CurrencyCode = ""
+    kind: MovementKind = "purchase"
+    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
+    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    acquirer_reference: Reference = ""
+    merchant_name: Annotated[str, Field(max_length=40)] = ""
+    reference: Reference = ""
+    tags: Tags = {}
+    parts: Annotated[tuple[PartModel, ...], Field(max_length=MAX_PARTS)] = ()
+
+    @model_validator(mode="after")
+    def _two_accounts(self) -> Self:
+        if self.account_id == self.credit_account_id:
+            raise ValueError("holds and credits the same account")
+        return self
+
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the account whose available balance the decision reads."""
+        return (self.account_id,)
+
+    def _details(self, books: "Books", amount: int) -> dict[str, Any]:
+        index = books.accounts.find(self.account_id)
+        return {
+            "account": self.account_id,
+            "credit_account": self.credit_account_id,
+            "amount": amount,
+            "currency": self.currency_code or (books.currencies[books.accounts.currency[index]] if index >= 0 else ""),
+            "kind": self.kind,
+            "requested": self.requested_amount_tyiyn,
+            "merchant_category_code": self.merchant_category_code,
+            "entry_mode": self.entry_mode,
+            "acquirer_id": self.acquirer_id,
+            "acquirer_reference": self.acquirer_reference,
+            "merchant_name": self.merchant_name,
+            "reference": self.reference,
+            "tags": self.tags,
+            "parts": tuple(AmountPart(part.kind, part.amount_tyiyn) for part in self.parts),
+            "fingerprint": self.fingerprint(),
+        }
+
+    def _existence(self, books: "Books") -> Refusal | None:
+        for account in (self.account_id, self.credit_account_id):
+            if books.accounts.find(account) < 0:
+                return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account)
+        return None
+
+    def _currency(self, books: "Books") -> Refusal | None:
+        accounts = books.accounts
+        currency = accounts.currency[accounts.find(self.account_id)]
+        named = self.currency_code or books.currencies[currency]
+        if accounts.currency[accounts.find(self.credit_account_id)] != currency or named != books.currencies[currency]:
+            return refuse(Reason.CURRENCY_MISMATCH)
+        return None
+
+    def _earlier(self, books: "Books", context: Context) -> tuple[Claim | None, Refusal | None]:
+        """Return the claim on the acquirer's reference, and the refusal that follows from it."""
+        if not self.acquirer_reference:
+            return None, None
+        earlier = books.claim(ACQUIRER_CLAIM, f"{self.acquirer_id}/{self.acquirer_reference}")
+        if earlier is None:
+            return None, None
+        if earlier.holder is not None:
+            return earlier, refuse(Reason.ACQUIRER_REFERENCE_SEEN)
+        kept = context.policy.early_reversal_ttl_seconds * 1_000_000
+        if earlier.early_reversal_at is not None and context.now < earlier.early_reversal_at + kept:
+            return earlier, refuse(Reason.REVERSED_BEFORE)
+        return earlier, None
+
+    def _with_claim(self, change: Change, earlier: Claim | None) -> list[Change]:
+        if not self.acquirer_reference:
+            return [change]
+        key = f"{self.acquirer_id}/{self.acquirer_reference}"
+        return [change, claim(ACQUIRER_CLAIM, key, holder=change.originator_id, after=earlier)]
+
+    def _expiry(self, context: Context) -> dict[str, Any]:
+        ttl = context.policy.hold_ttl(self.kind, self.merchant_category_code, self.entry_mode)
+        return {"expires_at": context.now + ttl * 1_000_000, "rule_version": context.policy.version}
+
+    def declined(self, books: "Books", refusal: Refusal, context: Context) -> Change:
+        """Return the change that records the refusal: an authorisation that was declined."""
+        event = AuthorizationDeclined(
+            reason=refusal.reason.name,
+            detail=dict(refusal.metadata),
+            rule_version=context.policy.version,
+            **self._details(books, self.amount_tyiyn),
+        )
+        return Change(context.request_id, 1, event)
+
+
+class Authorize(_NewAuthorization):
+    """Hold an amount if the account covers it. With ``accept_partial`` what is available is held instead."""
+
+    NAME: ClassVar[str] = "authorize"
+
+    accept_partial: bool = False
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: accounts, currency, acquirer's reference, state, funds, bounds."""
+        refusal = self._existence(books) or self._currency(books)
+        if refusal is not None:
+            return refusal
+        earlier, refusal = self._earlier(books, context)
+        if refusal is not None:
+            return refusal
+        accounts = books.accounts
+        index = accounts.find(self.account_id)
+        refusal = accounts.debit_refusal(index)
+        if refusal is not None:
+            return refusal
+        amount, asked = self.amount_tyiyn, None
+        spendable = accounts.spendable(index)
+        if amount > spendable:
+            if not self.accept_partial or spendable <= 0:
+                return refuse(Reason.INSUFFICIENT_FUNDS, account_id=self.account_id)
+            amount, asked = spendable, amount
+        if accounts.hold_would_pass_limit(index, amount):
+            return refuse(Reason.BALANCE_LIMIT)
+        event = AuthorizationApproved(asked=asked, **self._expiry(context), **self._details(books, amount))
+        return self._with_claim(Change(context.request_id, 1, event), earlier)
+
+
+class Advise(_NewAuthorization):
+    """Hold an amount that was approved elsewhere: the balance, a freeze and a closure do not matter any more."""
+
+    NAME: ClassVar[str] = "advise"
+
+    effective_time: EffectiveTime | None = None
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: accounts, currency, effective time, acquirer's reference, bounds."""
+        refusal = self._existence(books) or self._currency(books) or effective_refusal(self.effective_time, context)
+        if refusal is not None:
+            return refusal
+        earlier, refusal = self._earlier(books, context)
+        if refusal is not None:
+            return refusal
+        if books.accounts.hold_would_pass_limit(books.accounts.find(self.account_id), self.amount_tyiyn):
+            return refuse(Reason.BALANCE_LIMIT)
+        event = AuthorizationAdvised(
+            effective_time=self.effective_time, **self._expiry(context), **self._details(books, self.amount_tyiyn)
+        )
+        return self._with_claim(Change(context.request_id, 1, event), earlier)
+
+
+def effective_refusal(effective_time: int | None, context: Context) -> Refusal | None:
+    """Return the refusal of an effective time in the future or too far back."""
+    if effective_time is None:
+        return None
+    earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
+    if earliest <= effective_time <= context.now:
+        return None
+    return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

@@ -1,0 +1,207 @@
+"""All that decisions read: the state of one partition, changed only by evolving events.
+
+Accounts stand in columns; open authorisations stand in memory; every other aggregate is looked up by whoever
+asks for a decision and kept in a bounded cache while it is in use. Changes are noted in ``journal``.
+"""
+
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from domain import account as accounts_domain
+from domain import aggregate, engine
+from domain.aggregate import Aggregate
+from domain.authorization import Authorization
+from domain.claim import Claim
+from domain.columns import MISSING, Accounts, Journal
+from domain.event import Change
+from domain.ids import claim_id
+from domain.movements import movements
+from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted
+
+ABSENT = object()
+"""Stands in the cache for an aggregate that is known not to exist."""
+
+_UNREMEMBERED = (TransferPosted, TransferDeclined, BatchPosted, BatchDeclined, engine.CommandDeclined)
+"""Events that begin an aggregate nobody is likely to ask for soon: it is read from the log when asked for."""
+
+_ACCOUNT_EVENTS = (
+    accounts_domain.AccountOpened,
+    accounts_domain.AccountFrozen,
+    accounts_domain.AccountUnfrozen,
+    accounts_domain.OverdraftLimitSet,
+    accounts_domain.MinimumBalanceSet,
+    accounts_domain.AccountClosed,
+)
+
+
+class NotAtHandError(LookupError):
+    """The decision needs an aggregate that has not been looked up, or not recently enough."""
+
+    def __init__(self, aggregate_id: bytes) -> None:
+        super().__init__(aggregate_id.hex())
+        self.aggregate_id = aggregate_id
+
+
+class Books:
+    """The decision state of one partition."""
+
+    def __init__(self, partition: int, *, cache_size: int = 100_000) -> None:
+        self.partition = partition
+        self.accounts = Accounts(partition)
+        self.currencies: list[str] = []
+        self.open: dict[bytes, Authorization] = {}
+        self.holds: dict[int, dict[bytes, None]] = {}
+        self.life = engine.EngineLife()
+        self.journal: Journal = []
+        self._due: list[tuple[int, bytes]] = []
+        self._cache: dict[bytes, tuple[Any, int]] = {}
+        self._cache_size = cache_size
+        self.evicted_at = 0
+        """An aggregate outside the cache has not changed after this position, unless its id is recent."""
+
+    # Reading.
+
+    def claim(self, kind: str, key: str) -> Claim | None:
+        """Return who holds a key, as far as is known here; the log has the last word."""
+        found, _ = self._cache.get(claim_id(kind, key), (None, 0))
+        return found if isinstance(found, Claim) else None
+
+    def aggregate(self, aggregate_id: bytes) -> Aggregate | None:
+        """Return an aggregate, None when it does not exist; raises NotAtHandError when that is not known."""
+        authorization = self.open.get(aggregate_id)
+        if authorization is not None:
+            return authorization
+        if aggregate_id not in self._cache:
+            raise NotAtHandError(aggregate_id)
+        found, _ = self._cache[aggregate_id]
+        return None if found is ABSENT else found
+
+    def at_hand(self, aggregate_id: bytes) -> bool:
+        """Tell whether ``aggregate`` can answer."""
+        return aggregate_id in self.open or aggregate_id in self._cache
+
+    def in_currency(self, account: int, currency_code: str) -> bool:
+        """Tell whether an existing account is kept in this currency; an empty code names the account's own."""
+        index = self.accounts.find(account)
+        return currency_code in ("", self.currencies[self.accounts.currency[index]])
+
+    def any_lapsed(self, now: int) -> bool:
+        """Tell whether some hold may have ended by ``now``."""
+        return bool(self._due) and self._due[0][0] <= now
+
+    def lapsed(self, accounts: tuple[int, ...], now: int) -> list[Authorization]:
+        """Return the open authorisations of these accounts whose hold has ended by ``now``."""
+        return [
+            self.open[held]
+            for account in dict.fromkeys(accounts)
+            for held in self.holds.get(account, ())
+            if self.open[held].expires_at <= now
+        ]
+
+    def due(self, now: int, limit: int) -> list[Authorization]:
+        """Return up to ``limit`` open authorisations whose hold has ended by ``now``, earliest first."""
+        found: dict[bytes, Authorization] = {}
+        while self._due and self._due[0][0] <= now and len(found) < limit:
+            expires_at, held = heappop(self._due)
+            authorization = self.open.get(held)
+            if authorization is not None and authorization.expires_at == expires_at:
+                found[held] = authorization
+        for held, authorization in found.items():  # They leave for good when a later call finds them resolved.
+            heappush(self._due, (authorization.expires_at, held))
+        return list(found.values())
+
+    def next_due(self) -> int | None:
+        """Return when the earliest hold ends (it may have been resolved since), None when none is open."""
+        return self._due[0][0] if self._due else None
+
+    # Changing.
+
+    def evolve(self, change: Change, recorded_at: int, position: int) -> None:
+        """Take one event into the state."""
+        event = change.event
+        if type(event) is TransferPosted:  # The hot path, and the only one spelled out twice.
+            self.accounts.move(event.debit_account, event.credit_account, event.amount, self.journal)
+            for leg in event.legs:
+                self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
+            return
+        for leg in movements(event):
+            self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
+        if isinstance(event, _ACCOUNT_EVENTS):
+            account = int.from_bytes(change.originator_id, "big")
+            self.accounts.evolve(account, change.version, event, self.currencies, self.journal)
+        elif change.originator_id == engine.ENGINE_ID:
+            self._set_life(aggregate.evolve(self.life, change, recorded_at))
+        elif not isinstance(event, _UNREMEMBERED):
+            self._evolve_aggregate(change, recorded_at, position)
+
+    def _set_life(self, life: Any) -> None:
+        self.journal.append((self.__dict__, "life", self.life))
+        self.life = life
+
+    def _evolve_aggregate(self, change: Change, recorded_at: int, position: int) -> None:
+        key = change.originator_id
+        before = self.open.get(key)
+        if before is None and key in self._cache:
+            cached = self._cache[key][0]
+            before = None if cached is ABSENT else cached
+        if before is None and change.version > 1:
+            # Nobody has asked for it here; whoever does reads it from the log, at this position or later.
+            self.journal.append((self.__dict__, "evicted_at", self.evicted_at))
+            self.evicted_at = position
+            return
+        after = aggregate.evolve(before, change, recorded_at)
+        held_before = before.remaining if isinstance(before, Authorization) else 0
+        if isinstance(after, Authorization):
+            if after.remaining != held_before:
+                self.accounts.hold(after.account, after.remaining - held_before, self.journal)
+            if after.open:
+                self._keep_open(key, after)
+                return
+            self._drop_open(key, after)
+        self._remember(key, after, position)
+
+    def _keep_open(self, key: bytes, authorization: Authorization) -> None:
+        before = self.open.get(key, MISSING)
+        self.journal.append((self.open, key, before))
+        self.open[key] = authorization
+        if before is MISSING:
+            if authorization.account not in self.holds:
+                self.journal.append((self.holds, authorization.account, MISSING))
+                self.holds[authorization.account] = {}
+            holds = self.holds[authorization.account]
+            self.journal.append((holds, key, MISSING))
+            holds[key] = None
+            heappush(self._due, (authorization.expires_at, key))
+
+    def _drop_open(self, key: bytes, authorization: Authorization) -> None:
+        if key not in self.open:
+            return
+        self.journal.append((self.open, key, self.open.pop(key)))
+        holds = self.holds[authorization.account]
+        self.journal.append((holds, key, holds.pop(key)))
+        if not holds:
+            self.journal.append((self.holds, authorization.account, self.holds.pop(authorization.account)))
+
+    # The cache.
+
+    def remember(self, aggregate_id: bytes, found: Aggregate | None) -> None:
+        """Keep an aggregate that was read from the log and is certainly not out of date."""
+        if aggregate_id not in self.open:
+            self._remember(aggregate_id, ABSENT if found is None else found, 0)
+
+    def _remember(self, key: bytes, value: Any, position: int) -> None:
+        before = self._cache.pop(key, MISSING)
+        self.journal.append((self._cache, key, before))
+        self._cache[key] = (value, position)
+        while len(self._cache) > self._cache_size:
+            oldest = next(iter(self._cache))
+            entry = self._cache.pop(oldest)
+            self.journal.append((self._cache, oldest, entry))
+            if entry[1] > self.evicted_at:
+                self.journal.append((self.__dict__, "evicted_at", self.evicted_at))
+                self.evicted_at = entry[1]
+
+    def recount_due(self) -> None:
+        """Make the order of expiries anew, after an undo or a snapshot."""
+        self._due = [(authorization.expires_at, key) for key, authorization in self.open.items()]
+        heapify(self._due)

@@ -1,0 +1,213 @@
+"""Clearing without an authorisation: force posts, refunds, and notices of what is already posted."""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.authorization import (
+    CLEARING_CLAIM,
+    Authorization,
+    ForcePosted,
+    RefundAuthorized,
+    RefundPosted,
+    State,
+)
+from domain.authorize import effective_refusal
+from domain.claim import Claim, SettlementNoticed, claim
+from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Reference, Tags
+from domain.event import Change, Context
+from domain.ids import claim_id
+from domain.refusals import Reason, Refusal, invalid, refuse
+from domain.resolve import CaptureParts, ClearingReference, capture_legs
+
+if TYPE_CHECKING:
+    from domain.books import Books
+
+MerchantName = Annotated[str, Field(max_length=40)]
+
+
+class ForcePost(Command):
+    """Post a clearing line that has no authorisation, whatever the balance."""
+
+    NAME: ClassVar[str] = "force_post"
+
+    account_id: AccountId
+    credit_account_id: AccountId
+    amount_tyiyn: Amount
+    currency_code: CurrencyCode = ""
+    clearing_reference: ClearingReference
+    parts: CaptureParts = ()
+    merchant_name: MerchantName = ""
+    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    reference: Reference = ""
+    tags: Tags = {}
+    effective_time: EffectiveTime | None = None
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: effective time, accounts, clearing reference unseen."""
+        refusal = effective_refusal(self.effective_time, context)
+        if refusal is not None:
+            return refusal
+        legs = capture_legs(
+            books,
+            self.parts,
+            kind="force_post",
+            debit=self.account_id,
+            credit=self.credit_account_id,
+            amount=self.amount_tyiyn,
+        )
+        if isinstance(legs, Refusal):
+            return legs
+        if not books.in_currency(self.account_id, self.currency_code):
+            return refuse(Reason.CURRENCY_MISMATCH)
+        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
+            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
+        event = ForcePosted(
+            account=self.account_id,
+            amount=self.amount_tyiyn,
+            legs=legs,
+            clearing_reference=self.clearing_reference,
+            merchant_name=self.merchant_name,
+            merchant_category_code=self.merchant_category_code,
+            reference=self.reference,
+            tags=self.tags,
+            effective_time=self.effective_time,
+            fingerprint=self.fingerprint(),
+        )
+        return [
+            Change(context.request_id, 1, event),
+            claim(CLEARING_CLAIM, self.clearing_reference, holder=context.request_id, amount=self.amount_tyiyn),
+        ]
+
+
+class AuthorizeRefund(Command):
+    """Announce a refund. Nothing moves."""
+
+    NAME: ClassVar[str] = "authorize_refund"
+
+    account_id: AccountId
+    amount_tyiyn: Amount
+    currency_code: CurrencyCode = ""
+    authorization_id: UUID | None = None
+    merchant_name: MerchantName = ""
+    reference: Reference = ""
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the aggregates that must be at hand for the decision."""
+        return () if self.authorization_id is None else (self.authorization_id.bytes,)
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: account, authorisation."""
+        index = books.accounts.find(self.account_id)
+        if index < 0:
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=self.account_id)
+        if self.authorization_id is not None:
+            original = books.aggregate(self.authorization_id.bytes)
+            if not isinstance(original, Authorization) or original.account != self.account_id:
+                return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=self.authorization_id)
+        if not books.in_currency(self.account_id, self.currency_code):
+            return refuse(Reason.CURRENCY_MISMATCH)
+        if books.accounts.is_closed(index):
+            return refuse(Reason.ACCOUNT_CLOSED, account_id=self.account_id)
+        event = RefundAuthorized(
+            account=self.account_id,
+            amount=self.amount_tyiyn,
+            authorization=self.authorization_id,
+            merchant_name=self.merchant_name,
+            reference=self.reference,
+            fingerprint=self.fingerprint(),
+        )
+        return [Change(context.request_id, 1, event)]
+
+
+class PostRefund(Command):
+    """Give money back: linked to an authorisation, up to what was captured, or unlinked as a merchant credit."""
+
+    NAME: ClassVar[str] = "post_refund"
+
+    authorization_id: UUID | None = None
+    account_id: AccountId | None = None
+    merchant_account_id: AccountId | None = None
+    amount_tyiyn: Amount
+    currency_code: CurrencyCode = ""
+    clearing_reference: ClearingReference
+    merchant_name: MerchantName = ""
+    reference: Reference = ""
+    tags: Tags = {}
+    effective_time: EffectiveTime | None = None
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the aggregates that must be at hand for the decision."""
+        return () if self.authorization_id is None else (self.authorization_id.bytes,)
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: effective time, original, clearing reference unseen, amount, accounts, credits."""
+        refusal = effective_refusal(self.effective_time, context)
+        if refusal is not None:
+            return refusal
+        original: Authorization | None = None
+        if self.authorization_id is not None:
+            found = books.aggregate(self.authorization_id.bytes)
+            if not isinstance(found, Authorization):
+                return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=self.authorization_id)
+            if found.state is State.DECLINED:
+                return refuse(Reason.AUTHORIZATION_DECLINED, authorization_id=self.authorization_id)
+            original = found
+        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
+            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
+        if original is not None and self.amount_tyiyn > original.captured - original.refunded:
+            return refuse(Reason.OVER_REFUND, refundable_tyiyn=original.captured - original.refunded)
+        credit = original.account if original is not None else self.account_id
+        debit = original.details.credit_account if original is not None else self.merchant_account_id
+        if credit is None:
+            return invalid("account_id", "MISSING", "name the account, or the authorisation that is refunded")
+        if debit is None:
+            return invalid("merchant_account_id", "MISSING", "name the account that gives the money back")
+        legs = capture_legs(books, (), kind="refund", debit=debit, credit=credit, amount=self.amount_tyiyn)
+        if isinstance(legs, Refusal):
+            return legs
+        if not books.in_currency(credit, self.currency_code):
+            return refuse(Reason.CURRENCY_MISMATCH)
+        event = RefundPosted(
+            account=credit,
+            amount=self.amount_tyiyn,
+            legs=legs,
+            clearing_reference=self.clearing_reference,
+            merchant_name=self.merchant_name,
+            reference=self.reference,
+            tags=self.tags,
+            effective_time=self.effective_time,
+            fingerprint=self.fingerprint(),
+        )
+        if original is None:
+            change = Change(context.request_id, 1, event)
+        else:
+            change = Change(original.authorization_id, original.version + 1, event)
+        return [
+            change,
+            claim(CLEARING_CLAIM, self.clearing_reference, holder=change.originator_id, amount=self.amount_tyiyn),
+        ]
+
+
+class RecordSettlementNotice(Command):
+    """Record a clearing line that names a movement already posted. Nothing moves."""
+
+    NAME: ClassVar[str] = "record_settlement_notice"
+
+    clearing_reference: ClearingReference
+    amount_tyiyn: Amount
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the aggregates that must be at hand for the decision."""
+        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guard only that the reference is known."""
+        seen = books.aggregate(claim_id(CLEARING_CLAIM, self.clearing_reference))
+        if not isinstance(seen, Claim):
+            return refuse(Reason.CLEARING_REFERENCE_NOT_FOUND, clearing_reference=self.clearing_reference)
+        event = SettlementNoticed(
+            clearing_reference=self.clearing_reference, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
+        )
+        return [Change(claim_id(CLEARING_CLAIM, self.clearing_reference), seen.version + 1, event)]

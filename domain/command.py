@@ -1,0 +1,68 @@
+"""The base of every command, and the field types commands share.
+
+Commands are frozen pydantic models named and validated in the caller's own terms: a field's name is the name
+of the field in the request, so that a violation's path is the path the caller knows. (``CreateTransfer`` alone
+is a plain struct, for speed; see ``domain.transfer``.)
+"""
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from domain.money import MAX_AMOUNT
+
+if TYPE_CHECKING:
+    from domain.books import Books
+    from domain.event import Change, Context
+    from domain.refusals import Refusal
+
+FINGERPRINT_BYTES = 12
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds control characters")
+    return text
+
+
+AccountId = Annotated[int, Field(gt=0, lt=2**53)]
+Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
+Limit = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+CurrencyCode = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
+ParticipantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+Reference = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+Explanation = Annotated[str, Field(max_length=140), AfterValidator(_printable)]
+MovementKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
+TagValue = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8)]
+EffectiveTime = Annotated[int, Field(ge=0, lt=2**62)]
+"""Microseconds since the Unix epoch."""
+
+
+class Command(BaseModel):
+    """Something a caller asks for. ``NAME`` names it in records of declined commands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    NAME: ClassVar[str]
+    SECRETS: ClassVar[frozenset[str]] = frozenset()
+    """Fields that stay out of the fingerprint (CVV, PIN, password, codes, tried amounts)."""
+
+    def fingerprint(self) -> str:
+        """Return what tells this request's content from any other's, without the content itself."""
+        content = self.model_dump_json(exclude=set(self.SECRETS) | {"expected_version"}, exclude_defaults=True)
+        return blake2b(f"{self.NAME}:{content}".encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the accounts whose available balance the decision may read."""
+        return ()
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the aggregates, other than accounts, that must be at hand for the decision."""
+        return ()
+
+    def decide(self, books: "Books", context: "Context") -> "list[Change] | Refusal":
+        """Return the changes that carry the command out, or why it is refused."""
+        raise TypeError(f"{self.NAME} cannot be decided")

@@ -1,0 +1,72 @@
+"""The base of every event, and of what a decision yields.
+
+Events are frozen ``msgspec`` structs: half a microsecond to make and encode, where pydantic takes two and a
+half and a declarative aggregate seventeen. A field that has its default value is left out of the stored form.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something that happened. ``TOPIC`` is its stable, language-neutral name in the log, with its version."""
+
+    TOPIC: ClassVar[str]
+
+
+class Leg(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One movement of money: ``amount`` tyiyn from the debited to the credited account."""
+
+    kind: str
+    debit_account: int
+    credit_account: int
+    amount: int
+
+
+class Change(NamedTuple):
+    """A decided event and its place in the life of its aggregate."""
+
+    originator_id: bytes
+    version: int
+    event: Event
+
+
+class Context(NamedTuple):
+    """What a decision reads beside the state and the command."""
+
+    request_id: bytes
+    now: int
+    """Recorded time of the first event, in microseconds since the Unix epoch."""
+    policy: "Policy"
+
+
+class HoldRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How long a hold lasts. Empty fields match everything; the first matching rule is used."""
+
+    ttl_seconds: int
+    kind: str = ""
+    merchant_category_code: str = ""
+    entry_mode: str = ""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Settings that decisions depend on (DOMAIN facts marked cfg). Decided events carry the outcome."""
+
+    version: str = "default-1"
+    currencies: frozenset[str] = frozenset({"KGS"})
+    hold_rules: tuple[HoldRule, ...] = ()
+    hold_ttl_seconds: int = 7 * 86_400
+    early_reversal_ttl_seconds: int = 7 * 86_400
+    effective_time_back_seconds: int = 30 * 86_400
+
+    def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
+        """Return how many seconds a hold of this sort lasts."""
+        for rule in self.hold_rules:
+            if (
+                rule.kind in ("", kind)
+                and rule.merchant_category_code in ("", merchant_category_code)
+                and rule.entry_mode in ("", entry_mode)
+            ):
+                return rule.ttl_seconds
+        return self.hold_ttl_seconds

@@ -1,0 +1,276 @@
+"""Why a request is refused: every reason, once, with what follows from it.
+
+A reason's name is on the wire and in the log for good. Its row says what kind of refusal it is (the transport
+maps kinds to codes), whether the refusal is *recorded*, and what the caller should do. Recorded refusals
+(declines) depend on the state of something that exists: like a success they are final, so the same request id
+is answered with the same refusal for ever. The others leave no trace and may be tried again with the same id.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import NamedTuple
+
+import msgspec
+
+
+class Kind(Enum):
+    """What sort of refusal a reason is."""
+
+    INVALID = auto()
+    """The request is malformed, whatever the state of the ledger."""
+    NOT_FOUND = auto()
+    """Something it names does not exist, or not for this caller."""
+    STATE = auto()
+    """What it names exists, and its state forbids this."""
+    REUSED = auto()
+    """The request id already stands for another request."""
+    CONFLICT = auto()
+    """The caller's picture of the state is out of date."""
+    DENIED = auto()
+    """The caller may not do this."""
+    EXHAUSTED = auto()
+    """There is too much to do, or no room left; later there may be."""
+    UNAVAILABLE = auto()
+    """The ledger cannot answer now, and the outcome may be unknown: ask again with the same request id."""
+    DEADLINE = auto()
+    """The caller's time ran out, and the outcome may be unknown: ask again with the same request id."""
+    INTERNAL = auto()
+    """A defect. The correlation id finds it in the server's log."""
+
+
+class Row(NamedTuple):
+    """What follows from a reason."""
+
+    kind: Kind
+    recorded: bool
+    meaning: str
+    advice: str
+
+
+class Reason(Enum):
+    """Every reason for a refusal; the value is the row of the table."""
+
+    # Malformed.
+    INVALID_ARGUMENT = Row(
+        Kind.INVALID,
+        False,
+        "A field is missing, malformed or out of bounds.",
+        "Correct the fields named in the field violations.",
+    )
+    EFFECTIVE_TIME_OUT_OF_BOUNDS = Row(
+        Kind.INVALID,
+        False,
+        "The effective time lies in the future or too far back.",
+        "Leave it out, or move it inside the bounds in the metadata.",
+    )
+    PAGE_TOKEN_INVALID = Row(
+        Kind.INVALID,
+        False,
+        "The page token is damaged or belongs to a query with other arguments.",
+        "Start again without a page token.",
+    )
+    CURRENCY_UNKNOWN = Row(
+        Kind.INVALID,
+        False,
+        "The ledger does not keep accounts in this currency.",
+        "Use one of the currencies in the metadata.",
+    )
+
+    # Unknown.
+    ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
+    TRANSFER_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such transfer.", "Check the transfer id.")
+    AUTHORIZATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no such authorisation.",
+        "Check the authorisation id or the acquirer's reference.",
+    )
+    CLEARING_REFERENCE_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "No movement was posted under this clearing reference.",
+        "Post the movement, or check the reference.",
+    )
+    OUTCOME_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "No outcome is recorded under this request id.",
+        "Send the request again with the same id: it was not carried out.",
+    )
+
+    # The state forbids it.
+    ACCOUNT_CLOSED = Row(Kind.STATE, True, "The account is closed.", "Use another account.")
+    ACCOUNT_FROZEN = Row(
+        Kind.STATE,
+        True,
+        "The account is frozen for this direction of movement.",
+        "Wait until it is unfrozen, then send a new request.",
+    )
+    ACCOUNT_NOT_EMPTY = Row(
+        Kind.STATE,
+        True,
+        "An account closes only at balance 0 with nothing held.",
+        "Empty the account and resolve its holds, then send a new request.",
+    )
+    ACCOUNT_NUMBER_TAKEN = Row(
+        Kind.STATE, True, "The bank already has an account with this number.", "Choose another number."
+    )
+    CURRENCY_MISMATCH = Row(
+        Kind.STATE,
+        True,
+        "The accounts, or the account and the request, differ in currency.",
+        "Use accounts of one currency.",
+    )
+    INSUFFICIENT_FUNDS = Row(
+        Kind.STATE,
+        True,
+        "The available balance does not cover the amount.",
+        "Send a new request when there are funds, or with a smaller amount.",
+    )
+    BALANCE_LIMIT = Row(Kind.STATE, True, "A balance would pass 2^62 tyiyn.", "Use a smaller amount.")
+    OVER_REVERSAL = Row(
+        Kind.STATE,
+        True,
+        "The reversal is larger than what is left.",
+        "Reverse at most the remaining amount in the metadata.",
+    )
+    OVER_REFUND = Row(
+        Kind.STATE, True, "The refunds would exceed what was captured.", "Refund at most the amount in the metadata."
+    )
+    ALREADY_RESOLVED = Row(
+        Kind.STATE,
+        True,
+        "The hold was resolved before; the metadata says how it ended.",
+        "Nothing is left to do; read the authorisation.",
+    )
+    ALREADY_REVERSED = Row(
+        Kind.STATE, True, "The transfer is already reversed as a whole.", "Nothing is left to do; read the transfer."
+    )
+    AUTHORIZATION_DECLINED = Row(
+        Kind.STATE,
+        True,
+        "The authorisation was declined: it cannot be captured or changed.",
+        "Force post the amount if it is owed all the same.",
+    )
+    REVERSED_BEFORE = Row(
+        Kind.STATE,
+        True,
+        "A reversal of this authorisation arrived before it.",
+        "Nothing is held; nothing is left to do.",
+    )
+    ACQUIRER_REFERENCE_SEEN = Row(
+        Kind.STATE, True, "The acquirer has used this reference for another authorisation.", "Use a new reference."
+    )
+    CLEARING_REFERENCE_SEEN = Row(
+        Kind.STATE,
+        True,
+        "A movement was already posted under this clearing reference.",
+        "It is a duplicate; if not, use a new reference.",
+    )
+
+    # The request id, and the caller's picture of the state.
+    REQUEST_ID_REUSED = Row(
+        Kind.REUSED,
+        False,
+        "The request id already stands for a request with other content.",
+        "Use a new request id for a new request.",
+    )
+    EXPECTED_VERSION_MISMATCH = Row(
+        Kind.CONFLICT,
+        False,
+        "The resource has changed since the version that was expected.",
+        "Read it again, and decide again.",
+    )
+    PERMISSION_DENIED = Row(
+        Kind.DENIED, False, "The caller's role may not do this.", "Use a caller with the right role."
+    )
+
+    # Not now.
+    QUEUE_FULL = Row(
+        Kind.EXHAUSTED,
+        False,
+        "More requests are waiting than the ledger can answer in time.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    STORAGE_FULL = Row(
+        Kind.EXHAUSTED,
+        False,
+        "The storage has no room left; nothing was recorded.",
+        "Make room, then send the same request again.",
+    )
+    MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
+    LEDGER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    NOT_THE_OWNER = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "Another server owns this part of the ledger, or ownership is changing.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    SHUTTING_DOWN = Row(
+        Kind.UNAVAILABLE, False, "The server is stopping.", "Send the same request to another server, or later."
+    )
+    UNKNOWN_EVENT = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The log holds an event of a kind this server does not know; it decides nothing rather than skip it.",
+        "Update the server.",
+    )
+    POSITION_NOT_REACHED = Row(
+        Kind.UNAVAILABLE, False, "The projections did not reach the asked position within the deadline.", "Ask again."
+    )
+    DEADLINE_EXCEEDED = Row(
+        Kind.DEADLINE,
+        False,
+        "The deadline passed before the outcome was known.",
+        "Send the same request again, or ask for its outcome.",
+    )
+    INTERNAL = Row(Kind.INTERNAL, False, "Something failed that should not have.", "Report the correlation id.")
+
+    def __repr__(self) -> str:
+        return f"Reason.{self.name}"
+
+
+class Violation(NamedTuple):
+    """A field that breaks a rule: its dotted path, the rule's name in upper snake case, and what is wrong."""
+
+    field: str
+    rule: str
+    description: str
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A request was refused: why, with the figures that explain it and the fields that are wrong."""
+
+    reason: Reason
+    metadata: Mapping[str, str] = {}
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """One sentence for a person."""
+        if self.violations:
+            return "; ".join(f"{wrong.field}: {wrong.description}" for wrong in self.violations)
+        return self.reason.value.meaning
+
+
+class Refused(Exception):
+    """Carries a refusal through code that returns something else."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+def refuse(reason: Reason, **metadata: object) -> Refusal:
+    """Return a refusal with its explaining figures as text."""
+    return Refusal(reason, {key: str(value) for key, value in metadata.items()})
+
+
+def invalid(field: str, rule: str, description: str) -> Refusal:
+    """Return the refusal of a malformed request, for one field."""
+    return Refusal(Reason.INVALID_ARGUMENT, violations=(Violation(field, rule, description),))

@@ -1,0 +1,379 @@
+"""Transfers: money moves from one account to another, in one event that cannot be half done.
+
+``CreateTransfer`` is the hottest command there is, so it is a plain struct with a validating constructor
+instead of a pydantic model (0.9 µs against 3.2 µs), and its event carries the whole content of the request:
+the repeat of a request is recognised by comparing the two, without a fingerprint.
+"""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    Explanation,
+    MovementKind,
+    Reference,
+    Tags,
+)
+from domain.event import Change, Context, Event, Leg
+from domain.refusals import Reason, Refusal, refuse
+
+if TYPE_CHECKING:
+    from domain.books import Books
+
+MAX_BATCH = 8_190
+MAX_LEGS = 8
+
+
+class TransferPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Money moved. ``legs`` are further movements (a fee) that happened with the first, inseparably.
+
+    ``effective_time`` is None where it equals the recorded time.
+    """
+
+    TOPIC: ClassVar[str] = "transfer.posted.v1"
+
+    debit_account: int
+    credit_account: int
+    amount: int
+    currency: str = ""
+    kind: str = "transfer"
+    reference: str = ""
+    tags: dict[str, str] = {}
+    legs: tuple[Leg, ...] = ()
+    effective_time: int | None = None
+
+
+class TransferDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A transfer was refused for good; nothing moved."""
+
+    TOPIC: ClassVar[str] = "transfer.declined.v1"
+
+    reason: str
+    detail: dict[str, str] = {}
+    debit_account: int
+    credit_account: int
+    amount: int
+    currency: str = ""
+    kind: str = "transfer"
+    reference: str = ""
+    tags: dict[str, str] = {}
+    legs: tuple[Leg, ...] = ()
+    effective_time: int | None = None
+
+
+class TransferReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A transfer was undone, whole or in part: ``legs`` move money back."""
+
+    TOPIC: ClassVar[str] = "transfer.reversed.v1"
+
+    legs: tuple[Leg, ...]
+    whole: bool
+    explanation: str = ""
+    fingerprint: str = ""
+
+
+class BatchPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An atomic batch was accepted: the next ``count`` events of the log are its transfers."""
+
+    TOPIC: ClassVar[str] = "transfer_batch.posted.v1"
+
+    count: int
+    fingerprint: str = ""
+
+
+class BatchDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An atomic batch was refused for good because of its transfer ``index``; nothing moved."""
+
+    TOPIC: ClassVar[str] = "transfer_batch.declined.v1"
+
+    index: int
+    reason: str
+    detail: dict[str, str] = {}
+    fingerprint: str = ""
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """A transfer and what has been reversed of it. ``decline`` is None unless it was refused."""
+
+    transfer_id: bytes
+    debit_account: int
+    credit_account: int
+    amount: int
+    currency: str
+    kind: str
+    reference: str
+    tags: dict[str, str]
+    legs: tuple[Leg, ...]
+    effective_time: int
+    created_at: int
+    updated_at: int
+    version: int = 1
+    reversed_amount: int = 0
+    reversed_whole: bool = False
+    decline: tuple[str, dict[str, str]] | None = None
+
+
+def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Transfer:
+    """Return the transfer after one more of its events."""
+    event = change.event
+    if isinstance(event, TransferPosted | TransferDeclined):
+        return Transfer(
+            transfer_id=change.originator_id,
+            debit_account=event.debit_account,
+            credit_account=event.credit_account,
+            amount=event.amount,
+            currency=event.currency,
+            kind=event.kind,
+            reference=event.reference,
+            tags=event.tags,
+            legs=event.legs,
+            effective_time=recorded_at if event.effective_time is None else event.effective_time,
+            created_at=recorded_at,
+            updated_at=recorded_at,
+            decline=(event.reason, event.detail) if isinstance(event, TransferDeclined) else None,
+        )
+    if transfer is None or not isinstance(event, TransferReversed):
+        raise ValueError(f"{event.TOPIC} is not the next event of a transfer")
+    return msgspec.structs.replace(
+        transfer,
+        version=change.version,
+        updated_at=recorded_at,
+        reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == "reversal"),
+        reversed_whole=transfer.reversed_whole or event.whole,
+    )
+
+
+class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
+    """Move money. ``request_id`` becomes the transfer's id."""
+
+    NAME: ClassVar[str] = "create_transfer"
+
+    request_id: bytes
+    debit_account: int
+    credit_account: int
+    amount: int
+    currency: str = ""
+    kind: str = "transfer"
+    reference: str = ""
+    tags: dict[str, str] = {}
+    legs: tuple[Leg, ...] = ()
+    effective_time: int | None = None
+
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the accounts money would leave."""
+        if not self.legs:
+            return (self.debit_account,)
+        return (self.debit_account, *(leg.debit_account for leg in self.legs))
+
+    def same_as(self, event: TransferPosted | TransferDeclined) -> bool:
+        """Tell whether the event records this very content."""
+        return (
+            self.amount == event.amount
+            and self.debit_account == event.debit_account
+            and self.credit_account == event.credit_account
+            and self.currency == event.currency
+            and self.kind == event.kind
+            and self.reference == event.reference
+            and self.effective_time == event.effective_time
+            and self.tags == event.tags
+            and self.legs == event.legs
+        )
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Post the transfer, or say why not, in this order: accounts, currency, state, time, funds, bounds."""
+        refusal = self.guard(books, context)
+        if refusal is not None:
+            return refusal
+        return [Change(self.request_id, 1, self.posted())]
+
+    def guard(self, books: "Books", context: Context) -> Refusal | None:
+        """Return why the transfer cannot be posted now, None when it can."""
+        accounts = books.accounts
+        debit = accounts.find(self.debit_account)
+        if debit < 0:
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=self.debit_account)
+        credit = accounts.find(self.credit_account)
+        if credit < 0:
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=self.credit_account)
+        currency = accounts.currency[debit]
+        if currency != accounts.currency[credit] or (self.currency and self.currency != books.currencies[currency]):
+            return refuse(Reason.CURRENCY_MISMATCH)
+        if accounts.restrictions[debit] or accounts.restrictions[credit]:
+            refusal = accounts.debit_refusal(debit) or accounts.credit_refusal(credit)
+            if refusal is not None:
+                return refusal
+        if self.effective_time is not None:
+            earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
+            if not earliest <= self.effective_time <= context.now:
+                return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)
+        if self.legs:
+            return self.guard_legs(books)
+        if self.amount > accounts.spendable(debit):
+            return refuse(Reason.INSUFFICIENT_FUNDS, account_id=self.debit_account)
+        if accounts.would_pass_limit(debit, -self.amount) or accounts.would_pass_limit(credit, self.amount):
+            return refuse(Reason.BALANCE_LIMIT)
+        return None
+
+    def guard_legs(self, books: "Books") -> Refusal | None:
+        """Guard every leg in order; a leg may spend what an earlier one brought in."""
+        accounts = books.accounts
+        moved: dict[int, int] = {}
+        currency = accounts.currency[accounts.find(self.debit_account)]
+        first = Leg(self.kind, self.debit_account, self.credit_account, self.amount)
+        for leg in (first, *self.legs):
+            debit, credit = accounts.find(leg.debit_account), accounts.find(leg.credit_account)
+            if debit < 0 or credit < 0:
+                return refuse(
+                    Reason.ACCOUNT_NOT_FOUND, account_id=leg.debit_account if debit < 0 else leg.credit_account
+                )
+            if not accounts.currency[debit] == accounts.currency[credit] == currency:
+                return refuse(Reason.CURRENCY_MISMATCH)
+            refusal = accounts.debit_refusal(debit) or accounts.credit_refusal(credit)
+            if refusal is not None:
+                return refusal
+            if leg.amount > accounts.spendable(debit) + moved.get(debit, 0):
+                return refuse(Reason.INSUFFICIENT_FUNDS, account_id=leg.debit_account)
+            moved[debit] = moved.get(debit, 0) - leg.amount
+            moved[credit] = moved.get(credit, 0) + leg.amount
+            if accounts.would_pass_limit(debit, moved[debit]) or accounts.would_pass_limit(credit, moved[credit]):
+                return refuse(Reason.BALANCE_LIMIT)
+        return None
+
+    def posted(self) -> TransferPosted:
+        """Return the event that carries this content."""
+        return TransferPosted(
+            debit_account=self.debit_account,
+            credit_account=self.credit_account,
+            amount=self.amount,
+            currency=self.currency,
+            kind=self.kind,
+            reference=self.reference,
+            tags=self.tags,
+            legs=self.legs,
+            effective_time=self.effective_time,
+        )
+
+    def declined(self, refusal: Refusal) -> TransferDeclined:
+        """Return the event that records the refusal of this content."""
+        return TransferDeclined(
+            reason=refusal.reason.name,
+            detail=dict(refusal.metadata),
+            debit_account=self.debit_account,
+            credit_account=self.credit_account,
+            amount=self.amount,
+            currency=self.currency,
+            kind=self.kind,
+            reference=self.reference,
+            tags=self.tags,
+            legs=self.legs,
+            effective_time=self.effective_time,
+        )
+
+
+class LegModel(BaseModel):
+    """The rules of a leg's fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: MovementKind = "fee"
+    debit_account_id: AccountId
+    credit_account_id: AccountId
+    amount_tyiyn: Amount
+
+    @model_validator(mode="after")
+    def _two_accounts(self) -> "LegModel":
+        if self.debit_account_id == self.credit_account_id:
+            raise ValueError("debits and credits the same account")
+        return self
+
+
+class TransferModel(BaseModel):
+    """The rules of a transfer's fields, and the way there from a request's terms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    debit_account_id: AccountId
+    credit_account_id: AccountId
+    amount_tyiyn: Amount
+    currency_code: CurrencyCode = ""
+    kind: MovementKind = "transfer"
+    reference: Reference = ""
+    tags: Tags = {}
+    legs: Annotated[tuple[LegModel, ...], Field(max_length=MAX_LEGS)] = ()
+    effective_time: EffectiveTime | None = None
+
+    @model_validator(mode="after")
+    def _two_accounts(self) -> "TransferModel":
+        if self.debit_account_id == self.credit_account_id:
+            raise ValueError("debits and credits the same account")
+        return self
+
+    def to_command(self, request_id: bytes) -> CreateTransfer:
+        """Return the command with this content."""
+        return CreateTransfer(
+            request_id,
+            self.debit_account_id,
+            self.credit_account_id,
+            self.amount_tyiyn,
+            self.currency_code,
+            self.kind,
+            self.reference,
+            self.tags,
+            tuple(Leg(leg.kind, leg.debit_account_id, leg.credit_account_id, leg.amount_tyiyn) for leg in self.legs),
+            self.effective_time,
+        )
+
+
+class ReverseTransfer(Command):
+    """Move a transfer's money back: all that is left of it and its legs, or ``amount_tyiyn`` of its main part."""
+
+    NAME: ClassVar[str] = "reverse_transfer"
+
+    transfer_id: UUID
+    amount_tyiyn: Amount | None = None
+    explanation: Explanation = ""
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the aggregates that must be at hand for the decision."""
+        return (self.transfer_id.bytes,)
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Reverse what is left, if the credited accounts can give it back."""
+        transfer = books.aggregate(self.transfer_id.bytes)
+        if not isinstance(transfer, Transfer) or transfer.decline is not None:
+            return refuse(Reason.TRANSFER_NOT_FOUND, transfer_id=self.transfer_id)
+        if transfer.reversed_whole:
+            return refuse(Reason.ALREADY_REVERSED, transfer_id=self.transfer_id)
+        left = transfer.amount - transfer.reversed_amount
+        amount = left if self.amount_tyiyn is None else self.amount_tyiyn
+        if amount > left:
+            return refuse(Reason.OVER_REVERSAL, remaining_tyiyn=left)
+        legs: list[Leg] = []
+        if amount:
+            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
+        if self.amount_tyiyn is None:
+            legs += [
+                Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, leg.amount)
+                for leg in transfer.legs
+            ]
+        refusal = self._guard(books, legs)
+        if refusal is not None:
+            return refusal
+        whole = self.amount_tyiyn is None or (amount == left and not transfer.legs)
+        event = TransferReversed(
+            legs=tuple(legs), whole=whole, explanation=self.explanation, fingerprint=self.fingerprint()
+        )
+        return [Change(self.transfer_id.bytes, transfer.version + 1, event)]
+
+    @staticmethod
+    def _guard(books: "Books", legs: list[Leg]) -> Refusal | None:
+        first = CreateTransfer(b"", legs[0].debit_account, legs[0].credit_account, legs[0].amount)
+        return msgspec.structs.replace(first, legs=tuple(legs[1:])).guard_legs(books)

@@ -1,0 +1,573 @@
+"""The engine of one partition: requests in, durable outcomes out.
+
+One thread decides, one writes: while a batch is being committed the next one is decided, and a commit carries
+everything that arrived meanwhile. A request is answered only when everything its answer depends on is durable.
+
+An engine owns its partition from the moment its ``EngineStarted`` stands in the log. When a write fails, what
+was decided is undone, what others wrote is taken in, and the requests are decided again in their order; when
+the fate of a write is unknown, only the next ``EngineStarted`` settles what precedes it. An engine that meets
+a later epoch than its own becomes a standby, and a standby takes over when the owner gives no sign of life.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+
+import structlog
+
+from domain.aggregate import fold
+from domain.books import Books
+from domain.engine import ENGINE_ID, EngineStarted, SnapshotTaken
+from domain.event import Change, Event, Policy
+from domain.ports import Clock
+from domain.refusals import Reason, Refused, refuse
+from ledger.engine import snapshot
+from ledger.engine.batch import Batch
+from ledger.engine.committer import Committer
+from ledger.engine.decider import Decider, LookUpError
+from ledger.engine.lookup import LookUps, history, request_ids
+from ledger.engine.owner import certainly_gone, this_owner
+from ledger.engine.requests import RecentRequests
+from ledger.engine.settings import EngineSettings
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
+from ledger.log.api import Log
+from ledger.log.codec import UnknownTopicError
+from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
+
+_log = structlog.get_logger("esep.engine")
+
+_READ = 10_000
+"""Rows read from the log at a time while following it."""
+
+
+_FRUITLESS = 3
+"""Conflicts in a row that the log does not explain before the engine gives up."""
+
+
+class Mode(Enum):
+    """What an engine is doing; with what it answers a request it does not take."""
+
+    STARTING = auto()
+    STANDBY = auto()
+    OWNER = auto()
+    RECOVERING = auto()
+    CUT_OFF = auto()
+    BLOCKED = auto()
+    STOPPING = auto()
+    BROKEN = auto()
+
+
+_ANSWERS = {
+    Mode.STARTING: Reason.NOT_THE_OWNER,
+    Mode.STANDBY: Reason.NOT_THE_OWNER,
+    Mode.CUT_OFF: Reason.LEDGER_UNAVAILABLE,
+    Mode.BLOCKED: Reason.UNKNOWN_EVENT,
+    Mode.STOPPING: Reason.SHUTTING_DOWN,
+    Mode.BROKEN: Reason.LEDGER_UNAVAILABLE,
+}
+"""Modes in which requests are refused; in the others they wait."""
+
+
+class EngineError(Exception):
+    """The engine cannot go on; the message says why and what to do."""
+
+
+class Engine:
+    """Decides for one partition. ``start`` it, ``submit`` tickets, ``stop`` it."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        *,
+        partition: int = 0,
+        policy: Policy | None = None,
+        settings: EngineSettings | None = None,
+        on_fatal: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self.log = log
+        self.partition = partition
+        self.settings = settings or EngineSettings()
+        self.owner = this_owner()
+        self.durable = 0
+        """The last position known to be durable."""
+        self.mode = Mode.STARTING
+        self._clock = clock
+        self._policy = policy or Policy()
+        self._on_fatal = on_fatal
+        self._changed = threading.Condition()
+        self._intake: deque[Ticket] = deque()
+        self._notes: deque[Event] = deque()
+        self._queued = 0
+        self._writing: Batch | None = None
+        self._failed: tuple[Batch, BaseException] | None = None
+        self._outpaced = False
+        self._fruitless = 0
+        self._snapshot_at = 0
+        self._snapshot_busy = False
+        self._was_owner = False
+        self._decider = self._empty()
+        self._committer = Committer(log, partition, self._written, f"esep-commit-{partition}")
+        self._look_ups = LookUps(log, partition, lambda: self.durable)
+        self._thread = threading.Thread(target=self._run, name=f"esep-decide-{partition}", daemon=True)
+        self._beats = threading.Thread(target=self._beat, name=f"esep-beat-{partition}", daemon=True)
+
+    # For callers.
+
+    @property
+    def serving(self) -> bool:
+        """Whether requests are taken."""
+        return self.mode in (Mode.OWNER, Mode.RECOVERING)
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait for their outcome, each transfer of a batch counted."""
+        return self._queued
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the partition as far as this engine has followed it."""
+        return self._decider.books.life.epoch
+
+    def start(self) -> None:
+        """Load the state and become owner or standby, in the background."""
+        self._committer.start()
+        self._thread.start()
+        self._beats.start()
+
+    def wait_until_serving(self, timeout: float) -> bool:
+        """Wait until requests are taken; return whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.serving, timeout)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Take a ticket, to be delivered once it has an outcome; raises Refused when it cannot be taken."""
+        with self._changed:
+            self._admit(ticket)
+            if not self._at_hand(ticket):
+                self._look_ups.start(ticket, self._looked_up)
+                return
+            self._intake.append(ticket)
+            self._changed.notify_all()
+
+    def stop(self, grace: float = 30.0) -> None:
+        """Refuse new tickets, finish those taken, keep a snapshot, and give up the partition."""
+        with self._changed:
+            self._end_intake()
+        self._thread.join(grace)
+        self._look_ups.close()
+        self._committer.stop()
+        self._fail_all(Reason.SHUTTING_DOWN)
+
+    # Taking tickets.
+
+    def _end_intake(self) -> None:
+        self._was_owner = self.mode is Mode.OWNER
+        if self.mode is not Mode.BROKEN:
+            self.mode = Mode.STOPPING
+        self._changed.notify_all()
+
+    def _admit(self, ticket: Ticket) -> None:
+        reason = _ANSWERS.get(self.mode)
+        if reason is not None:
+            raise Refused(refuse(reason))
+        if self._queued and self._queued + ticket.weight > self.settings.max_queued:
+            raise Refused(refuse(Reason.QUEUE_FULL))
+        self._queued += ticket.weight
+
+    def _at_hand(self, ticket: Ticket) -> bool:
+        """Tell whether the ticket can probably be decided from memory; the decider makes sure."""
+        recent, books, now = self._decider.recent, self._decider.books, self._clock.now()
+        if not all(recent.find(known) or recent.is_new(known, now) for known in request_ids(ticket)):
+            return False
+        return not isinstance(ticket, CommandTicket) or all(books.at_hand(need) for need in ticket.needs())
+
+    def _looked_up(self, ticket: Ticket, refusal: Declined | None) -> None:
+        with self._changed:
+            if refusal is None:
+                self._intake.append(ticket)
+                self._changed.notify_all()
+                return
+        ticket.outcome = refusal
+        self._deliver([ticket])
+
+    def _deliver(self, tickets: Iterable[Ticket]) -> None:
+        weight = 0
+        for ticket in tickets:
+            weight += ticket.weight
+            if ticket.deliver is not None:
+                ticket.deliver(ticket)
+        with self._changed:
+            self._queued -= weight
+
+    def _fail_all(self, reason: Reason) -> None:
+        with self._changed:
+            tickets = list(self._intake)
+            self._intake.clear()
+        for ticket in tickets:
+            ticket.outcome = Declined(refuse(reason))
+        self._deliver(tickets)
+
+    # The decision thread.
+
+    def _empty(self) -> Decider:
+        books = Books(self.partition, cache_size=self.settings.cached_aggregates)
+        recent = RecentRequests(self.settings.recent_requests, since=0, position=0)
+        return Decider(books, recent, self._policy, self._clock)
+
+    def _run(self) -> None:
+        try:
+            self._load()
+            while self.mode is not Mode.STOPPING:
+                if self.mode is Mode.OWNER:
+                    self._own()
+                elif self.mode in (Mode.RECOVERING, Mode.CUT_OFF):
+                    self._regain()
+                else:
+                    self._stand_by()
+            self._finish()
+        except UnknownTopicError as unknown:
+            _log.error("engine.blocked", partition=self.partition, topic=unknown.topic)
+            self._enter(Mode.BLOCKED)
+            self._fail_all(Reason.UNKNOWN_EVENT)
+        except BaseException as failure:  # noqa: BLE001 - the thread's last word
+            _log.error("engine.broken", partition=self.partition, error=repr(failure))
+            self._enter(Mode.BROKEN)
+            self._fail_all(Reason.LEDGER_UNAVAILABLE)
+            if self._on_fatal is not None:
+                self._on_fatal(failure)
+
+    def _enter(self, mode: Mode) -> None:
+        with self._changed:
+            if self.mode is not Mode.STOPPING or mode is Mode.BROKEN:
+                self.mode = mode
+            self._changed.notify_all()
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.mode is Mode.STOPPING, seconds)
+
+    def _load(self) -> None:
+        """Take in the newest trusted snapshot and everything after it."""
+        while self.mode is not Mode.STOPPING:
+            try:
+                data = snapshot.load_trusted(self.log, self.partition)
+                self._decider = self._empty()
+                if data is not None:
+                    position, recorded_at = snapshot.restore(data, self._decider.books)
+                    self._decider.position, self._decider.recorded_at = position, recorded_at
+                    self._decider.recent = RecentRequests(
+                        self.settings.recent_requests, since=recorded_at, position=position
+                    )
+                    self._snapshot_at = position
+                self._follow()
+            except LogUnavailable as failure:
+                _log.warning("log.unavailable", partition=self.partition, error=str(failure))
+                self._pause(self.settings.retry_interval)
+            else:
+                self._check_clock()
+                self._enter(Mode.STANDBY)
+                return
+
+    def _check_clock(self) -> None:
+        behind = (self._decider.recorded_at - self._clock.now()) / 1_000_000
+        if behind > self.settings.max_clock_lag:
+            raise EngineError(
+                f"the clock is {behind:.0f} s behind the last record of partition {self.partition}: "
+                "set it right, then start again"
+            )
+
+    def _follow(self) -> int:
+        """Take in what the log holds after the last decided position; return how many events that were."""
+        taken = 0
+        while rows := self.log.read(self.partition, self._decider.position, _READ):
+            self._decider.follow(rows)
+            taken += len(rows)
+        self.durable = self._decider.position
+        return taken
+
+    # Owning.
+
+    def _own(self) -> None:
+        """Decide until a write fails, somebody else writes, or the engine is stopped."""
+        batch = self._decider.begin()
+        while True:
+            with self._changed:
+                self._await_work(batch)
+                failed, outpaced = self._failed, self._outpaced
+                tickets = self._take(batch)
+            if failed is not None or outpaced:
+                self._recover(batch)
+                return
+            for ticket in tickets:
+                self._decide(ticket, batch)
+            self._add_own(batch)
+            if batch and self._writing is None:
+                batch = self._hand_over(batch)
+            if self.mode is Mode.STOPPING and not batch and self._idle():
+                return
+
+    def _await_work(self, batch: Batch) -> None:
+        self._changed.wait_for(lambda: self._something_to_do(batch), self._until_due())
+
+    def _something_to_do(self, batch: Batch) -> bool:
+        if self._failed is not None or self._outpaced:
+            return True
+        if self._writing is None:
+            return bool(batch or self._intake or self._notes) or self.mode is Mode.STOPPING
+        return bool(self._intake) and len(batch.rows) < self.settings.max_batch_events
+
+    def _until_due(self) -> float | None:
+        due = self._decider.books.next_due()
+        if due is None:
+            return None
+        return min(max((due - self._clock.now()) / 1_000_000, 0.001), 1.0)
+
+    def _take(self, batch: Batch) -> list[Ticket]:
+        taken: list[Ticket] = []
+        room = self.settings.max_batch_events - len(batch.rows)
+        while self._intake and room > 0:
+            ticket = self._intake.popleft()
+            room -= ticket.weight
+            taken.append(ticket)
+        return taken
+
+    def _decide(self, ticket: Ticket, batch: Batch) -> None:
+        try:
+            self._decider.decide(ticket, batch)
+        except LookUpError:
+            self._look_ups.start(ticket, self._looked_up)
+        except Exception:  # noqa: BLE001 - one bad command must not stop the others
+            _log.exception("decision.failed", partition=self.partition)
+            ticket.outcome = Declined(refuse(Reason.INTERNAL))
+            batch.tickets.append(ticket)
+
+    def _add_own(self, batch: Batch) -> None:
+        """Record what the engine has to say by itself: expiries that are due, snapshots taken."""
+        if self._decider.books.any_lapsed(self._clock.now()) and len(batch.rows) < self.settings.max_batch_events:
+            self._decider.expire_due(batch, self.settings.expiries_per_batch)
+        while self._notes:
+            self._record_own(self._notes.popleft(), batch)
+
+    def _record_own(self, event: Event, batch: Batch) -> None:
+        self._decider.record(Change(ENGINE_ID, self._decider.books.life.version + 1, event), batch)
+
+    def _hand_over(self, batch: Batch) -> Batch:
+        self._decider.seal(batch)
+        with self._changed:
+            self._writing = batch
+        self._committer.give(batch)
+        if self._decider.position - self._snapshot_at >= self.settings.snapshot_every:
+            self._snapshot()
+        return self._decider.begin()
+
+    def _idle(self) -> bool:
+        with self._changed:
+            return self._writing is None and not self._intake and self._queued == 0 and self._failed is None
+
+    def _written(self, batch: Batch, error: BaseException | None) -> None:
+        """Hear from the committer that a batch is durable, or is not."""
+        if error is None:
+            self.durable = batch.last
+            self._fruitless = 0
+            self._deliver(batch.tickets)
+        with self._changed:
+            self._writing = None
+            if error is not None:
+                self._failed = batch, error
+            self._changed.notify_all()
+
+    # When a write fails.
+
+    def _recover(self, open_batch: Batch) -> None:
+        """Undo what is not durable, and find out what is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._writing is None)
+            failed, self._failed, self._outpaced = self._failed, None, False
+        self._decider.seal(open_batch)
+        batches = [open_batch] if failed is None else [open_batch, failed[0]]
+        for batch in batches:
+            self._decider.undo(batch)
+        self._decider.books.recount_due()
+        tickets = [ticket for batch in reversed(batches) for ticket in batch.tickets]
+        error = failed[1] if failed is not None else None
+        if isinstance(error, StorageFull):
+            _log.error("log.storage_full", partition=self.partition)
+            self._refuse(tickets, Reason.STORAGE_FULL)
+            return
+        with self._changed:
+            self._intake.extendleft(reversed(tickets))
+        if error is None or isinstance(error, AppendConflict):
+            self._settle(failed[0] if failed is not None else None)
+        elif isinstance(error, LogUnavailable):
+            for ticket in batches[-1].tickets:
+                ticket.attempted = True
+            _log.warning("log.unavailable", partition=self.partition, error=str(error))
+            self._enter(Mode.RECOVERING)
+        else:
+            raise error
+
+    def _refuse(self, tickets: list[Ticket], reason: Reason) -> None:
+        for ticket in tickets:
+            ticket.outcome = Declined(refuse(reason))
+        self._deliver(tickets)
+
+    def _settle(self, failed: Batch | None) -> None:
+        """After a conflict: take in what stands in the way, so that deciding again cannot meet it again."""
+        try:
+            taken = self._follow()
+            found = self._find(failed) if failed is not None else 0
+        except LogUnavailable:
+            self._enter(Mode.RECOVERING)
+            return
+        self._fruitless = 0 if taken or found else self._fruitless + 1
+        if self._superseded():
+            _log.warning("engine.superseded", partition=self.partition, epoch=self.epoch)
+            self._step_back()
+        elif self._fruitless > _FRUITLESS:
+            raise EngineError("appends conflict with nothing that the log shows")
+
+    def _find(self, failed: Batch) -> int:
+        """Take in the ids and claims of a batch that the log already holds; return how many."""
+        books, recent = self._decider.books, self._decider.recent
+        taken = self.log.find(self.partition, failed.ids)
+        for request_id, position in taken.items():
+            recent.add(request_id, position)
+        claims = {row.originator_id for row in failed.rows if row.topic.startswith(("claim.", "early_reversal."))}
+        found = 0
+        for claim_id in claims:
+            rows = self.log.aggregate(self.partition, claim_id)
+            if rows:
+                found += 1
+                books.remember(claim_id, fold(history(rows)))
+        books.journal.clear()
+        return len(taken) + found
+
+    def _superseded(self) -> bool:
+        return self._decider.books.life.owner != self.owner
+
+    def _step_back(self) -> None:
+        self._enter(Mode.STANDBY)
+        self._fail_all(Reason.NOT_THE_OWNER)
+
+    def _regain(self) -> None:
+        """After an unknown fate: only an ``EngineStarted`` of our own proves what precedes it."""
+        waited = 0.0
+        while self.mode in (Mode.RECOVERING, Mode.CUT_OFF):
+            try:
+                self._follow()
+                if self._superseded():
+                    self._step_back()
+                elif self._take_over():
+                    return
+                else:
+                    continue
+            except LogUnavailable as failure:
+                _log.warning("log.unavailable", partition=self.partition, error=str(failure))
+                self._pause(self.settings.retry_interval)
+                waited += self.settings.retry_interval
+                if waited >= self.settings.patience and self.mode is Mode.RECOVERING:
+                    self._enter(Mode.CUT_OFF)
+                    self._fail_all(Reason.LEDGER_UNAVAILABLE)
+
+    # Taking over.
+
+    def _stand_by(self) -> None:
+        """Follow the log, and take over when its owner is gone."""
+        try:
+            self._follow()
+            beat = self.log.last_beat(self.partition)
+            free = (
+                beat is None
+                or beat.owner == self.owner
+                or beat.age_seconds >= self.settings.takeover_after
+                or certainly_gone(beat.owner)
+            )
+            if free and self._take_over():
+                return
+        except LogUnavailable as failure:
+            _log.warning("log.unavailable", partition=self.partition, error=str(failure))
+        self._pause(self.settings.standby_interval)
+
+    def _take_over(self) -> bool:
+        """Append ``EngineStarted``; return whether the partition is ours."""
+        epoch = self._decider.books.life.epoch + 1
+        batch = self._decider.begin()
+        self._record_own(EngineStarted(epoch=epoch, owner=self.owner), batch)
+        self._decider.seal(batch)
+        try:
+            self.log.take_over(batch.rows)
+        except AppendConflict:
+            self._decider.undo(batch)
+            return False
+        except LogError:
+            self._decider.undo(batch)
+            raise
+        self.durable = batch.last
+        self.log.beat(self.partition, self.owner)
+        _log.info("engine.started", partition=self.partition, epoch=epoch, position=self.durable)
+        self._enter(Mode.OWNER)
+        return True
+
+    def _beat(self) -> None:
+        """Give signs of life, and notice when somebody else has written."""
+        while self.mode not in (Mode.STOPPING, Mode.BROKEN):
+            self._pause(self.settings.beat_interval)
+            if self.mode is not Mode.OWNER:
+                continue
+            try:
+                self.log.beat(self.partition, self.owner)
+                if self.log.head(self.partition) > self._decider.position:
+                    with self._changed:
+                        self._outpaced = True
+                        self._changed.notify_all()
+            except LogError as failure:
+                _log.warning("beat.failed", partition=self.partition, error=str(failure))
+
+    # Snapshots and the end.
+
+    def _snapshot(self) -> None:
+        """Copy the state now, and keep the copy once its position is durable."""
+        if self._snapshot_busy:
+            return
+        self._snapshot_busy = True
+        position = self._snapshot_at = self._decider.position
+        epoch = self.epoch
+        data = snapshot.dump(self._decider.books, position, self._decider.recorded_at)
+        threading.Thread(target=self._keep_snapshot, args=(position, epoch, data), daemon=True).start()
+
+    def _keep_snapshot(self, position: int, epoch: int, data: bytes) -> None:
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self.durable >= position or not self.serving)
+            if self.serving and self.epoch == epoch:
+                self.log.save_snapshot(self.partition, position, data)
+                with self._changed:
+                    self._notes.append(self._taken(position, data))
+                    self._changed.notify_all()
+        except LogError as failure:
+            _log.warning("snapshot.failed", partition=self.partition, error=str(failure))
+        finally:
+            self._snapshot_busy = False
+
+    @staticmethod
+    def _taken(position: int, data: bytes) -> SnapshotTaken:
+        return SnapshotTaken(at=position, digest=snapshot.digest(data), size_bytes=len(data))
+
+    def _finish(self) -> None:
+        """Keep a last snapshot and say goodbye."""
+        if not self._was_owner or self._superseded():
+            return
+        try:
+            if self._decider.position > self._snapshot_at:
+                position = self._decider.position
+                data = snapshot.dump(self._decider.books, position, self._decider.recorded_at)
+                self.log.save_snapshot(self.partition, position, data)
+                batch = self._decider.begin()
+                self._record_own(self._taken(position, data), batch)
+                self.log.append(batch.rows)
+                self.durable = batch.last
+            self.log.release(self.partition, self.owner)
+        except LogError as failure:
+            _log.warning("goodbye.failed", partition=self.partition, error=str(failure))

@@ -1,0 +1,77 @@
+"""Look-ups in the log for tickets that cannot be decided from memory alone, on threads of their own.
+
+A ticket comes back with the request ids that were found, and with the aggregates its command needs, each with
+a position at or after which it was read. Whether that is recent enough is for the decider to say.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from domain.aggregate import Aggregate, fold
+from domain.command import Command
+from domain.event import Change
+from domain.ports import LogReader, Row
+from domain.refusals import Reason, refuse
+from domain.resolve import Reverse
+from ledger.engine.tickets import BatchTicket, CommandTicket, Declined, Ticket
+from ledger.log.codec import UnknownTopicError, decode
+from ledger.log.errors import LogError
+
+
+def history(rows: Iterable[Row]) -> Iterator[tuple[Change, int]]:
+    """Return rows of one aggregate as changes with their recorded times."""
+    for row in rows:
+        yield Change(row.originator_id, row.originator_version, decode(row.topic, row.state)), row.recorded_at
+
+
+def request_ids(ticket: Ticket) -> list[bytes]:
+    """Return every request id a ticket carries."""
+    ids = [ticket.request_id] if ticket.request_id else []
+    if isinstance(ticket, BatchTicket):
+        ids += [transfer.request_id for transfer in ticket.transfers]
+    return ids
+
+
+class LookUps:
+    """Reads for tickets, then hands them back."""
+
+    def __init__(self, log: LogReader, partition: int, durable: Callable[[], int], threads: int = 2) -> None:
+        self._log = log
+        self._partition = partition
+        self._durable = durable
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="esep-lookup")
+
+    def start(self, ticket: Ticket, then: Callable[[Ticket, Declined | None], None]) -> None:
+        """Look things up for the ticket, then call ``then`` with it, and with a refusal when that failed."""
+        self._pool.submit(self._run, ticket, then)
+
+    def close(self) -> None:
+        """Finish what was started."""
+        self._pool.shutdown(wait=True)
+
+    def _run(self, ticket: Ticket, then: Callable[[Ticket, Declined | None], None]) -> None:
+        refusal: Declined | None = None
+        try:
+            self._look_up(ticket)
+        except LogError:
+            refusal = Declined(refuse(Reason.LEDGER_UNAVAILABLE))
+        except UnknownTopicError as unknown:
+            refusal = Declined(refuse(Reason.UNKNOWN_EVENT, topic=unknown.topic))
+        then(ticket, refusal)
+
+    def _look_up(self, ticket: Ticket) -> None:
+        as_of = self._durable()
+        ticket.found = self._log.find(self._partition, request_ids(ticket))
+        ticket.looked_up = as_of
+        if isinstance(ticket, CommandTicket) and isinstance(ticket.command, Command):
+            loaded: dict[bytes, tuple[Aggregate | None, int]] = {}
+            for needed in ticket.command.needs():
+                found = self._load(needed)
+                loaded[needed] = found, as_of
+                if isinstance(ticket.command, Reverse):
+                    for further in ticket.command.leads_to(found):
+                        loaded[further] = self._load(further), as_of
+            ticket.loaded = loaded
+
+    def _load(self, aggregate_id: bytes) -> Aggregate | None:
+        return fold(history(self._log.aggregate(self._partition, aggregate_id)))

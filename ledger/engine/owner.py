@@ -1,0 +1,41 @@
+"""Who owns a partition: a name for this process, and whether another owner is certainly gone."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+
+def this_owner() -> str:
+    """Return a name for this engine that no other engine will ever have."""
+    return f"{socket.gethostname()}/{_boot()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+
+
+def certainly_gone(owner: str) -> bool:
+    """Tell whether the owner was a process of this very machine that has ended; False when in doubt."""
+    try:
+        host, boot, pid, started, _ = owner.split("/")
+    except ValueError:
+        return False
+    if host != socket.gethostname():
+        return False
+    if boot != _boot():
+        return bool(boot) and bool(_boot())
+    now_running = _started(int(pid))
+    return bool(started) and now_running != started
+
+
+def _boot() -> str:
+    """Return what tells this start of the machine from its others, empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the system's own terms; empty when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

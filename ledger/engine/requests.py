@@ -1,0 +1,62 @@
+"""Which request ids were recorded lately, in memory, so that a new request needs no look-up in the store.
+
+The index holds every id recorded since some time. A UUIDv7 that says it was made after that time, and is not
+in the index, was never recorded: no I/O on the happy path. Any other id is searched in the log beforehand.
+
+A client's clock may be wrong by up to ``SKEW``: an id from further in the future is not trusted to be new.
+"""
+
+from typing import Final
+
+from domain.ids import uuid7_time
+
+SKEW: Final = 2_000_000
+"""Microseconds by which a client's clock may be ahead of, or behind, the ledger's."""
+
+
+class RecentRequests:
+    """Recorded ids in two generations; the older one is dropped whole when the younger is full."""
+
+    def __init__(self, capacity: int, *, since: int, position: int) -> None:
+        """Start empty. ``since``: recorded time from which the index is complete, at ``position``."""
+        self._half = max(1, capacity // 2)
+        self._old: dict[bytes, int] = {}
+        self._young: dict[bytes, int] = {}
+        self._since = since
+        self._floor = position
+        self._young_since = since
+        self._young_floor = position
+
+    @property
+    def floor(self) -> int:
+        """The position after which every recorded id is in the index."""
+        return self._floor
+
+    def __len__(self) -> int:
+        return len(self._old) + len(self._young)
+
+    def find(self, request_id: bytes) -> int:
+        """Return the position at which the id was recorded, 0 when it is not in the index."""
+        return self._young.get(request_id) or self._old.get(request_id, 0)
+
+    def is_new(self, request_id: bytes, now: int) -> bool:
+        """Tell whether an id that is absent from the index was certainly never recorded."""
+        made = uuid7_time(request_id)
+        return made is not None and self._since + SKEW <= made <= now + SKEW
+
+    def add(self, request_id: bytes, position: int) -> None:
+        """Note an id that is recorded at ``position``."""
+        self._young[request_id] = position
+
+    def remove(self, request_id: bytes) -> None:
+        """Take an id back: its batch was not recorded."""
+        self._young.pop(request_id, None)
+        self._old.pop(request_id, None)
+
+    def roll(self, now: int, position: int) -> None:
+        """Between batches: start a new generation at ``position`` when the young one is full."""
+        if len(self._young) < self._half:
+            return
+        self._old, self._young = self._young, {}
+        self._since, self._floor = self._young_since, self._young_floor
+        self._young_since, self._young_floor = now, position

@@ -1,0 +1,101 @@
+"""Snapshots: the decision state in bytes, so that a start reads a snapshot and a tail instead of all history.
+
+A snapshot is only trusted when the log holds a ``SnapshotTaken`` event with its digest. It never comes from a
+projection, and a full replay must give the same state.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from domain.authorization import Authorization, State
+from domain.books import Books
+from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
+from ledger.log.api import Log
+from ledger.log.codec import decode, encode
+
+FORMAT = 1
+
+
+class _Open(msgspec.Struct, array_like=True):
+    """An open authorisation; ``topic`` and ``details`` are its first event in stored form."""
+
+    key: bytes
+    topic: str
+    details: bytes
+    rest: dict[str, Any]
+
+
+class _Snapshot(msgspec.Struct):
+    format: int
+    partition: int
+    position: int
+    recorded_at: int
+    currencies: list[str]
+    columns: dict[str, bytes]
+    life: tuple[int, int, str]
+    open: list[_Open]
+
+
+_REST = tuple(
+    field for field in Authorization.__struct_fields__ if field not in ("authorization_id", "details", "state")
+)
+
+
+def dump(books: Books, position: int, recorded_at: int) -> bytes:
+    """Return the state of the books as at ``position``."""
+    return msgspec.msgpack.encode(
+        _Snapshot(
+            format=FORMAT,
+            partition=books.partition,
+            position=position,
+            recorded_at=recorded_at,
+            currencies=books.currencies,
+            columns=books.accounts.dump(),
+            life=(books.life.version, books.life.epoch, books.life.owner),
+            open=[
+                _Open(key, held.details.TOPIC, encode(held.details), {name: getattr(held, name) for name in _REST})
+                for key, held in books.open.items()
+            ],
+        )
+    )
+
+
+def restore(data: bytes, books: Books) -> tuple[int, int]:
+    """Put a snapshot's state into empty books; return its position and recorded time."""
+    snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
+    if snapshot.format != FORMAT or snapshot.partition != books.partition:
+        raise ValueError(f"a snapshot of format {snapshot.format} for partition {snapshot.partition}")
+    books.currencies = snapshot.currencies
+    books.accounts.load(snapshot.columns)
+    books.life = EngineLife(*snapshot.life)
+    for held in snapshot.open:
+        details: Any = decode(held.topic, held.details)
+        authorization = Authorization(authorization_id=held.key, details=details, state=State.OPEN, **held.rest)
+        books.open[held.key] = authorization
+        books.holds.setdefault(authorization.account, {})[held.key] = None
+    books.recount_due()
+    books.evicted_at = snapshot.position
+    return snapshot.position, snapshot.recorded_at
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of a snapshot's bytes, in hex."""
+    return sha256(data).hexdigest()
+
+
+def load_trusted(log: Log, partition: int) -> bytes | None:
+    """Return the newest snapshot for which the log vouches, None when there is none."""
+    upto = log.head(partition)
+    vouched = {
+        event.at: event.digest
+        for row in log.aggregate(partition, ENGINE_ID)
+        if isinstance(event := decode(row.topic, row.state), SnapshotTaken)
+    }
+    while (found := log.load_snapshot(partition, upto=upto)) is not None:
+        position, data = found
+        if vouched.get(position) == digest(data):
+            return data
+        upto = position - 1
+    return None
