@@ -9,6 +9,7 @@ except by captures, advices and force posts; settlement, clearing, cash and fee 
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
 
 import msgspec
 from pydantic import Field
@@ -217,6 +218,9 @@ class _LifecycleCommand(Command):
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         return (self.account_id,)
+
+    def target(self) -> UUID:
+        return UUID(int=self.account_id)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         accounts = books.accounts

@@ -93,6 +93,10 @@ class AuthorizeRefund(Command):
     merchant_name: MerchantName = ""
     reference: Reference = ""
 
+    def target(self) -> UUID | None:
+        """Return the authorisation's id, None when there is none."""
+        return self.authorization_id
+
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""
         return () if self.authorization_id is None else (self.authorization_id.bytes,)
@@ -136,6 +140,10 @@ class PostRefund(Command):
     reference: Reference = ""
     tags: Tags = {}
     effective_time: EffectiveTime | None = None
+
+    def target(self) -> UUID | None:
+        """Return the authorisation's id, None when there is none."""
+        return self.authorization_id
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""
@@ -197,6 +205,10 @@ class RecordSettlementNotice(Command):
 
     clearing_reference: ClearingReference
     amount_tyiyn: Amount
+
+    def target(self) -> UUID:
+        """Return the id of the claim on the clearing reference."""
+        return UUID(bytes=claim_id(CLEARING_CLAIM, self.clearing_reference))
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""

@@ -7,6 +7,7 @@ is a plain struct, for speed; see ``domain.transfer``.)
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -58,6 +59,10 @@ class Command(BaseModel):
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts whose available balance the decision may read."""
         return ()
+
+    def target(self) -> UUID | None:
+        """Return the id, in the log, of what the command is about; None when it makes something new."""
+        return None
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates, other than accounts, that must be at hand for the decision."""

@@ -95,7 +95,7 @@ class Reason(Enum):
         Kind.NOT_FOUND,
         False,
         "No outcome is recorded under this request id.",
-        "Send the request again with the same id: it was not carried out.",
+        "Send the request again with the same id; it may still be on its way.",
     )
 
     # The state forbids it.

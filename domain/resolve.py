@@ -40,6 +40,10 @@ class _OnAuthorization(Command):
     authorization_id: UUID
     expected_version: Annotated[int, Field(ge=1)] | None = None
 
+    def target(self) -> UUID:
+        """Return the authorisation's id."""
+        return self.authorization_id
+
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""
         return (self.authorization_id.bytes,)
@@ -175,6 +179,10 @@ class Reverse(Command):
             target = None if seen is None else seen.holder
         authorization = None if target is None else books.open.get(target)
         return () if authorization is None else (authorization.account,)
+
+    def target(self) -> UUID:
+        """Return the authorisation's id, or that of the claim on the acquirer's reference."""
+        return self.authorization_id or UUID(bytes=self._reference_claim())
 
     def leads_to(self, found: object) -> tuple[bytes, ...]:
         """Return what else must be at hand, given the claim that was found."""

@@ -341,6 +341,10 @@ class ReverseTransfer(Command):
     amount_tyiyn: Amount | None = None
     explanation: Explanation = ""
 
+    def target(self) -> UUID:
+        """Return the transfer's id."""
+        return self.transfer_id
+
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""
         return (self.transfer_id.bytes,)

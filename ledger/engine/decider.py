@@ -328,6 +328,7 @@ def _declined(command: Command, refusal: Refusal) -> CommandDeclined:
         command=command.NAME,
         reason=refusal.reason.name,
         detail=dict(refusal.metadata),
+        target=command.target(),
         fingerprint=command.fingerprint(),
     )
 

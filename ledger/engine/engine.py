@@ -26,7 +26,7 @@ from ledger.engine import snapshot
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
 from ledger.engine.decider import Decider, LookUpError
-from ledger.engine.lookup import LookUps, history, request_ids
+from ledger.engine.lookup import LookUps, history
 from ledger.engine.owner import certainly_gone, this_owner
 from ledger.engine.requests import RecentRequests
 from ledger.engine.settings import EngineSettings
@@ -143,13 +143,14 @@ class Engine:
 
     def submit(self, ticket: Ticket) -> None:
         """Take a ticket, to be delivered once it has an outcome; raises Refused when it cannot be taken."""
+        at_hand = self._at_hand(ticket)
         with self._changed:
             self._admit(ticket)
-            if not self._at_hand(ticket):
-                self._look_ups.start(ticket, self._looked_up)
-                return
-            self._intake.append(ticket)
-            self._changed.notify_all()
+            if at_hand:
+                self._intake.append(ticket)
+                self._changed.notify_all()
+        if not at_hand:
+            self._look_ups.start(ticket, self._looked_up)
 
     def stop(self, grace: float = 30.0) -> None:
         """Refuse new tickets, finish those taken, keep a snapshot, and give up the partition."""
@@ -178,18 +179,20 @@ class Engine:
 
     def _at_hand(self, ticket: Ticket) -> bool:
         """Tell whether the ticket can probably be decided from memory; the decider makes sure."""
-        recent, books, now = self._decider.recent, self._decider.books, self._clock.now()
-        if not all(recent.find(known) or recent.is_new(known, now) for known in request_ids(ticket)):
-            return False
-        return not isinstance(ticket, CommandTicket) or all(books.at_hand(need) for need in ticket.needs())
+        if not isinstance(ticket, CommandTicket):
+            return True
+        recent, books = self._decider.recent, self._decider.books
+        known = recent.find(ticket.request_id) or recent.is_new(ticket.request_id, self._clock.now())
+        return bool(known) and all(books.at_hand(need) for need in ticket.needs())
 
     def _looked_up(self, ticket: Ticket, refusal: Declined | None) -> None:
         with self._changed:
-            if refusal is None:
+            reason = _ANSWERS.get(self.mode) if self.mode is not Mode.STOPPING else None
+            if refusal is None and reason is None:
                 self._intake.append(ticket)
                 self._changed.notify_all()
                 return
-        ticket.outcome = refusal
+        ticket.outcome = refusal if reason is None else Declined(refuse(reason))
         self._deliver([ticket])
 
     def _deliver(self, tickets: Iterable[Ticket]) -> None:

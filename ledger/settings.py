@@ -1,0 +1,119 @@
+"""Settings of a server: from ``ESEP_*`` environment variables, over those of an ``esep.toml`` file.
+
+Every setting has a default that suits one server on one machine: SQLite files in a data directory.
+"""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from domain.event import HoldRule, Policy
+from ledger.engine.settings import EngineSettings
+
+
+class Settings(BaseSettings):
+    """What a server needs to know."""
+
+    model_config = SettingsConfigDict(env_prefix="ESEP_", extra="forbid", frozen=True)
+
+    data_dir: Path = Path("data")
+    """Where the SQLite files stand."""
+    database_url: SecretStr | None = None
+    """The log: ``sqlite:///path`` or ``postgresql://…``; by default ``log.db`` in the data directory."""
+    projections_url: SecretStr | None = None
+    """The projections; by default ``projections.db`` beside the log's file, or a schema in its database."""
+    listen: str = "127.0.0.1:50051"
+    """Host and port of the gRPC server; port 0 lets the system choose."""
+    metrics_listen: str = ""
+    """Host and port of the Prometheus endpoint; empty for none."""
+    development: bool = True
+    """Callers are believed who they say they are, and nothing is encrypted: only on loopback."""
+    clock_offset_file: Path | None = None
+    """A file with seconds to add to the clock; only in development."""
+    reflection: bool = True
+    """Whether the server describes its services to whoever asks."""
+    bench_methods: bool = False
+    """Whether the empty methods are served that benchmarks compare with."""
+    max_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """A call without a deadline gets this one; a longer one is cut to it."""
+    max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
+    shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
+    log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
+
+    max_queued: Annotated[int, Field(ge=1)] = 200_000
+    """Requests that may wait for their outcome; more are answered RESOURCE_EXHAUSTED."""
+    takeover_after_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """A standby takes over when the owner has given no sign of life for so long."""
+    snapshot_every: Annotated[int, Field(ge=1)] = 1_000_000
+    """Events between snapshots of the decision state."""
+
+    currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
+    hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    hold_rules: tuple[dict[str, Any], ...] = ()
+    """Exceptions to the hold's duration: objects with ttl_seconds and kind, merchant_category_code, entry_mode."""
+    early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
+    business_time_zone: str = "Asia/Bishkek"
+
+    @field_validator("hold_rules")
+    @classmethod
+    def _rules(cls, rules: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for rule in rules:
+            msgspec.convert(rule, HoldRule)
+        return rules
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what was passed, then the environment, then the file."""
+        file = Path(os.environ.get("ESEP_CONFIG", "esep.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @property
+    def log_url(self) -> str:
+        """The url of the log."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir / 'log.db').absolute()}"
+
+    @property
+    def read_url(self) -> str:
+        """The url of the projections."""
+        if self.projections_url is not None:
+            return self.projections_url.get_secret_value()
+        if self.log_url.startswith("sqlite:"):
+            return self.log_url.rsplit("/", 1)[0] + "/projections.db"
+        return self.log_url
+
+    @property
+    def policy(self) -> Policy:
+        """What decisions depend on; its version changes with its content."""
+        policy = Policy(
+            hold_ttl_seconds=self.hold_ttl_seconds,
+            hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
+            early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
+            effective_time_back_seconds=self.effective_time_back_seconds,
+            currencies=frozenset(self.currencies),
+        )
+        content = msgspec.json.encode(policy, order="deterministic")
+        return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")
+
+    @property
+    def engine(self) -> EngineSettings:
+        """The engine's own settings."""
+        return EngineSettings(
+            max_queued=self.max_queued,
+            takeover_after=self.takeover_after_seconds,
+            snapshot_every=self.snapshot_every,
+        )
