@@ -13,7 +13,9 @@ MAX_PARTITIONS: Final = 1 << 13
 """Partition and index together stay below 2^53, which every JSON reader keeps exactly."""
 
 _UUID_DIGITS: Final = 32
-_TIME_ORDERED: Final = 7
+TIME_ORDERED: Final = 7
+"""The version of a UUID that begins with the milliseconds at which it was made (RFC 9562, 5.7)."""
+
 _INDEX_MASK: Final = (1 << INDEX_BITS) - 1
 _UUID_LENGTH: Final = 36
 _CLAIMS: Final = UUID("5c1a7a8e-2f5e-5a55-9d0b-6f1f0f3e7f10")
@@ -56,7 +58,7 @@ def format_uuid(value: bytes) -> str:
 
 def uuid7_time(value: bytes) -> int | None:
     """Return when a UUIDv7 says it was made, in microseconds (RFC 9562, 5.7); None for any other UUID."""
-    if value[6] >> 4 != _TIME_ORDERED:
+    if value[6] >> 4 != TIME_ORDERED:
         return None
     return int.from_bytes(value[:6], "big") * 1000
 

@@ -20,7 +20,7 @@ from domain.ids import derived_id
 from domain.ports import Clock, Row
 from domain.refusals import Reason, Refusal
 from domain.resolve import expire
-from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer
+from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, TransferPosted
 from ledger.engine.batch import Batch
 from ledger.engine.requests import RecentRequests
 from ledger.engine.tickets import (
@@ -257,17 +257,41 @@ class Decider:
     # Many transfers.
 
     def _each(self, ticket: BatchTicket, batch: Batch) -> BatchOutcome:
-        """Decide every transfer by itself."""
+        """Decide every transfer by itself; those that are plainly new and plainly allowed take a short way.
+
+        The short way is ``_command`` with what cannot happen left out: no repeat, no lapsed hold, no refusal.
+        """
         outcome = BatchOutcome(self.now())
-        positions = outcome.positions
+        self.recorded_at = outcome.recorded_at - 1
+        context = Context(b"", outcome.recorded_at, self.policy)
+        is_newcomer = self.recent.newcomers(context.now)
+        quiet = not self.books.any_lapsed(context.now + len(ticket.transfers))
         for index, transfer in enumerate(ticket.transfers):
+            if quiet and is_newcomer(transfer.request_id) and transfer.guard(self.books, context) is None:
+                outcome.positions.append(self._post(transfer, batch, ticket.caller))
+                continue
             result = self._command(ticket, transfer, transfer.request_id, batch)
-            positions.append(result.position)
+            outcome.positions.append(result.position)
             if isinstance(result, Declined):
                 outcome.declined.append((index, result))
             elif isinstance(result, Repeated):
                 outcome.repeated.append((index, result))
         return outcome
+
+    def _post(self, transfer: CreateTransfer, batch: Batch, caller: str) -> int:
+        """Append a transfer whose guards have been passed; return its position."""
+        books, request_id = self.books, transfer.request_id
+        self.position = position = self.position + 1
+        self.recorded_at = recorded_at = self.recorded_at + 1
+        state = encode(transfer.posted())
+        row = (books.partition, position, request_id, 1, TransferPosted.TOPIC, state, recorded_at, None, caller)
+        batch.rows.append(Row._make(row))
+        books.accounts.move(transfer.debit_account, transfer.credit_account, transfer.amount, books.journal)
+        for leg in transfer.legs:
+            books.accounts.move(leg.debit_account, leg.credit_account, leg.amount, books.journal)
+        batch.ids.append(request_id)
+        self.recent.add(request_id, position)
+        return position
 
     def _atomic(self, ticket: BatchTicket, batch: Batch) -> Outcome:
         """Post every transfer or none: the first refusal refuses the whole batch."""

@@ -45,6 +45,10 @@ _FRUITLESS = 3
 """Conflicts in a row that the log does not explain before the engine gives up."""
 
 
+_BREATH = 0.2
+"""Seconds the engine waits before each batch while the projections are too far behind."""
+
+
 class Mode(Enum):
     """What an engine is doing; with what it answers a request it does not take."""
 
@@ -85,17 +89,22 @@ class Engine:
         policy: Policy | None = None,
         settings: EngineSettings | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
+        on_durable: Callable[[], None] | None = None,
     ) -> None:
+        """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` of every commit."""
         self.log = log
         self.partition = partition
         self.settings = settings or EngineSettings()
         self.owner = this_owner()
         self.durable = 0
         """The last position known to be durable."""
+        self.projected: int | None = None
+        """How far the projections are, told by whoever watches them; None where nobody does."""
         self.mode = Mode.STARTING
         self._clock = clock
         self._policy = policy or Policy()
         self._on_fatal = on_fatal
+        self._on_durable = on_durable
         self._changed = threading.Condition()
         self._intake: deque[Ticket] = deque()
         self._notes: deque[Event] = deque()
@@ -329,12 +338,18 @@ class Engine:
 
     def _take(self, batch: Batch) -> list[Ticket]:
         taken: list[Ticket] = []
+        if self._too_far_ahead() and self.mode is not Mode.STOPPING:
+            self._changed.wait(_BREATH)
         room = self.settings.max_batch_events - len(batch.rows)
         while self._intake and room > 0:
             ticket = self._intake.popleft()
             room -= ticket.weight
             taken.append(ticket)
         return taken
+
+    def _too_far_ahead(self) -> bool:
+        """Tell whether the projections have fallen behind by more than they may."""
+        return self.projected is not None and self.durable - self.projected > self.settings.max_unprojected
 
     def _decide(self, ticket: Ticket, batch: Batch) -> None:
         try:
@@ -375,6 +390,8 @@ class Engine:
             self.durable = batch.last
             self._fruitless = 0
             self._deliver(batch.tickets)
+            if batch.rows and self._on_durable is not None:
+                self._on_durable()
         with self._changed:
             self._writing = None
             if error is not None:

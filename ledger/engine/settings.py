@@ -18,6 +18,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Lapsed holds that the sweep records in one batch."""
     snapshot_every: int = 1_000_000
     """Events between snapshots; one more is made at a graceful stop."""
+    max_unprojected: int = 1_000_000
+    """Events by which projections may fall behind before the engine slows down."""
     beat_interval: float = 1.0
     """Between signs of life of an owner."""
     takeover_after: float = 5.0

@@ -32,13 +32,10 @@ class Upcaster(msgspec.Struct, frozen=True):
 UPCASTERS: Final[dict[str, Upcaster]] = {}
 """By old topic. Every version ever written has a golden file that must load for ever."""
 
-_encode = msgspec.json.Encoder().encode
+encode: Final[Callable[[Event], bytes]] = msgspec.json.Encoder().encode
+"""Returns the stored form of an event; its topic is ``event.TOPIC``."""
+
 _DECODERS: Final = {topic: msgspec.json.Decoder(kind).decode for topic, kind in BY_TOPIC.items()}
-
-
-def encode(event: Event) -> bytes:
-    """Return the stored form of an event; its topic is ``event.TOPIC``."""
-    return _encode(event)
 
 
 def decode(topic: str, state: bytes) -> Event:
