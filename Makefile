@@ -26,10 +26,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 
-.PHONY: help demo run test check lint types imports protos protos-check format bench conformance lock install clean
+.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance lock install clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## a server, a day of payments and an audit, on this machine
 	$(BIN)/python -m scripts.demo
@@ -40,7 +40,7 @@ run: $(INSTALLED) ## the server, with the settings of the environment
 test: $(INSTALLED) ## the tests; ARGS are pytest's
 	$(BIN)/python -m pytest $(ARGS)
 
-check: lint imports types protos-check test ## everything that must hold before a change is taken
+check: lint imports types protos-check reference-check test ## everything that must hold before a change is taken
 
 lint: $(INSTALLED) ## ruff: rules and format
 	$(BIN)/ruff check
@@ -67,6 +67,12 @@ protos-check: $(INSTALLED) $(INSTALLED_PROTOS) ## the contract: rules, format, c
 protos: $(INSTALLED) $(INSTALLED_PROTOS) ## format the contract and generate its Python
 	$(BIN)/buf format --write
 	$(VENV_PROTOS)/bin/python scripts/generate_protos.py
+
+reference-check: $(INSTALLED) ## the generated pages of docs/reference are fresh
+	$(BIN)/python -m scripts.generate_reference --check
+
+reference: $(INSTALLED) ## generate the pages of docs/reference that follow from the code
+	$(BIN)/python -m scripts.generate_reference
 
 format: $(INSTALLED) ## let ruff repair what it can
 	$(BIN)/ruff check --fix

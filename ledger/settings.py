@@ -42,8 +42,11 @@ class Settings(BaseSettings):
     max_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
+    """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
+    """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
+    """How log lines are written: for people, or one JSON object a line."""
 
     max_queued: Annotated[int, Field(ge=1)] = 200_000
     """Requests that may wait for their outcome; more are answered RESOURCE_EXHAUSTED."""
@@ -53,12 +56,17 @@ class Settings(BaseSettings):
     """Events between snapshots of the decision state."""
 
     currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
+    """ISO 4217 codes of the currencies in which accounts may be opened."""
     hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    """How long an authorisation holds its amount."""
     hold_rules: tuple[dict[str, Any], ...] = ()
     """Exceptions to the hold's duration: objects with ttl_seconds and kind, merchant_category_code, entry_mode."""
     early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
+    """How far back the effective time of a movement may lie."""
     business_time_zone: str = "Asia/Bishkek"
+    """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
     @classmethod
