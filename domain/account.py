@@ -305,7 +305,7 @@ class CloseAccount(_LifecycleCommand):
 
     def _guard(self, books: "Books", index: int) -> Refusal | None:
         posted, held = books.accounts.posted[index], books.accounts.held[index]
-        if posted != 0 or held != 0:
+        if posted != 0 or held != 0 or books.holds.get(self.account_id):
             return refuse(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn=posted, held_tyiyn=held)
         return None
 

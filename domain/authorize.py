@@ -18,6 +18,7 @@ from domain.command import (
     Command,
     CurrencyCode,
     EffectiveTime,
+    MerchantName,
     MovementKind,
     Reference,
     Tags,
@@ -53,7 +54,7 @@ class _NewAuthorization(Command):
     entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
     acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
     acquirer_reference: Reference = ""
-    merchant_name: Annotated[str, Field(max_length=40)] = ""
+    merchant_name: MerchantName = ""
     reference: Reference = ""
     tags: Tags = {}
     parts: Annotated[tuple[PartModel, ...], Field(max_length=MAX_PARTS)] = ()

@@ -123,6 +123,8 @@ class Books:
             self.accounts.move(event.debit_account, event.credit_account, event.amount, self.journal)
             for leg in event.legs:
                 self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
+            if change.originator_id in self._cache:  # Somebody asked for it before it was there.
+                self.journal.append((self._cache, change.originator_id, self._cache.pop(change.originator_id)))
             return
         for leg in movements(event):
             self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)

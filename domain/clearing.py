@@ -15,7 +15,7 @@ from domain.authorization import (
 )
 from domain.authorize import effective_refusal
 from domain.claim import Claim, SettlementNoticed, claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Reference, Tags
+from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, MerchantName, Reference, Tags
 from domain.event import Change, Context
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, invalid, refuse
@@ -23,8 +23,6 @@ from domain.resolve import CaptureParts, ClearingReference, capture_legs
 
 if TYPE_CHECKING:
     from domain.books import Books
-
-MerchantName = Annotated[str, Field(max_length=40)]
 
 
 class ForcePost(Command):

@@ -150,6 +150,7 @@ class Accounts:
         if account != self.next_id() or account_partition(account) != self.partition:
             raise ValueError(f"account {account} is not the next one of partition {self.partition}")
         if event.currency not in currencies:
+            journal.append((currencies, slice(len(currencies), None), []))
             currencies.append(event.currency)
         journal.append((self, MISSING, len(self.posted)))
         self.posted.append(0)

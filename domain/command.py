@@ -27,9 +27,14 @@ def _printable(text: str) -> str:
     return text
 
 
-AccountId = Annotated[int, Field(gt=0, lt=2**53)]
-Amount = Annotated[int, Field(gt=0, le=MAX_AMOUNT)]
-Limit = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+def _in_order(tags: dict[str, str]) -> dict[str, str]:
+    """Sort, because a map arrives in any order, and the same content must have the same fingerprint."""
+    return dict(sorted(tags.items()))
+
+
+AccountId = Annotated[int, Field(strict=True, gt=0, lt=2**53)]
+Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
+Limit = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 CurrencyCode = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 ParticipantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 Reference = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
@@ -37,8 +42,9 @@ Explanation = Annotated[str, Field(max_length=140), AfterValidator(_printable)]
 MovementKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
 TagValue = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
-Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8)]
-EffectiveTime = Annotated[int, Field(ge=0, lt=2**62)]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8), AfterValidator(_in_order)]
+MerchantName = Annotated[str, Field(max_length=40), AfterValidator(_printable)]
+EffectiveTime = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
 """Microseconds since the Unix epoch."""
 
 

@@ -349,6 +349,13 @@ class ReverseTransfer(Command):
         """Return the aggregates that must be at hand for the decision."""
         return (self.transfer_id.bytes,)
 
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the accounts money would leave: those the transfer credited."""
+        transfer = books.aggregate(self.transfer_id.bytes)
+        if not isinstance(transfer, Transfer):
+            return ()
+        return (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Reverse what is left, if the credited accounts can give it back."""
         transfer = books.aggregate(self.transfer_id.bytes)
