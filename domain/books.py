@@ -123,8 +123,7 @@ class Books:
             self.accounts.move(event.debit_account, event.credit_account, event.amount, self.journal)
             for leg in event.legs:
                 self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
-            if change.originator_id in self._cache:  # Somebody asked for it before it was there.
-                self.journal.append((self._cache, change.originator_id, self._cache.pop(change.originator_id)))
+            self.forget_absence(change.originator_id)
             return
         for leg in movements(event):
             self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
@@ -190,6 +189,11 @@ class Books:
         """Keep an aggregate that was read from the log and is certainly not out of date."""
         if aggregate_id not in self.open:
             self._remember(aggregate_id, ABSENT if found is None else found, 0)
+
+    def forget_absence(self, aggregate_id: bytes) -> None:
+        """Forget that somebody asked for an aggregate before it was there: now it stands in the log."""
+        if aggregate_id in self._cache:
+            self.journal.append((self._cache, aggregate_id, self._cache.pop(aggregate_id)))
 
     def _remember(self, key: bytes, value: Any, position: int) -> None:
         before = self._cache.pop(key, MISSING)

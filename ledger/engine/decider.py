@@ -289,6 +289,7 @@ class Decider:
         books.accounts.move(transfer.debit_account, transfer.credit_account, transfer.amount, books.journal)
         for leg in transfer.legs:
             books.accounts.move(leg.debit_account, leg.credit_account, leg.amount, books.journal)
+        books.forget_absence(request_id)
         batch.ids.append(request_id)
         self.recent.add(request_id, position)
         return position
