@@ -1,0 +1,89 @@
+"""What the workloads of one store share: how much to do, a server, a reference, and their ends."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import NamedTuple, Self
+
+from bench import report
+from bench.ledger import Ledger
+from bench.reference import Reference, open_reference
+from bench.report import Result
+from bench.server import Server, serve
+from bench.stores import STORES, Store
+
+SEED = 20_26_11_21
+BATCH = 8_000
+CALLERS = 4
+
+
+class Scale(NamedTuple):
+    """How much a run does. A window of batches holds ``batches`` times 8,000 transfers."""
+
+    rounds: int
+    accounts: int
+    batches: int
+    calls: int
+
+
+FULL = Scale(rounds=5, accounts=10_000, batches=12, calls=3_000)
+QUICK = Scale(rounds=3, accounts=1_000, batches=4, calls=500)
+
+
+class Session:
+    """One store under measurement. What is started on demand ends with the session."""
+
+    def __init__(self, store: Store, scale: Scale) -> None:
+        self.store = store
+        self.scale = scale
+        self._ending = ExitStack()
+        self._serving = ExitStack()
+        self._server: Server | None = None
+        self._ledger: Ledger | None = None
+        self._reference: Reference | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._serving.close()
+        finally:
+            self._ending.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger over an empty log of this store; a new one when the server has ended."""
+        if self._ledger is None or self._server is None or not self._server.running:
+            self._serving.close()
+            self._ledger = None
+            self._server = self._serving.enter_context(serve(self.store.new("log"), self.store.directory))
+            ledger = self._serving.enter_context(Ledger(self._server.address, SEED))
+            ledger.prepare(self.scale.accounts)
+            self._ledger = ledger
+        return self._ledger
+
+    @property
+    def reference(self) -> Reference:
+        """The driver's fastest write into another database of this store."""
+        if self._reference is None:
+            self._reference = self._ending.enter_context(open_reference(self.store.new("reference")))
+        return self._reference
+
+    def check_server(self) -> None:
+        """Say what the server said last, if it has ended by itself."""
+        if self._server is not None and not self._server.running:
+            report.note(f"the server has ended; its last words:\n{self._server.last_words()}")
+
+
+class Workload(NamedTuple):
+    """Something to measure. A file of ``bench.workloads`` holds one as ``WORKLOAD``."""
+
+    names: tuple[str, ...]
+    """The results it yields."""
+    measure: Callable[[Session], Iterator[Result]]
+    stores: tuple[str, ...] = STORES
+    compares: bool = False
+    """Whether it stands beside somebody else's software, which is measured only when asked for."""
+
+
+OpenStore = Callable[[str], AbstractContextManager[Store]]
