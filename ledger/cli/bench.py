@@ -1,0 +1,23 @@
+"""``esep bench``: measure, where the benchmarks are installed."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from ledger.cli.problems import Problem, ProblemError, reporting
+
+Arguments = Annotated[list[str] | None, typer.Argument(help="Passed on to the benchmarks.")]
+
+
+def bench(arguments: Arguments = None) -> None:
+    """Measure this machine. Needs a checkout: the benchmarks are not installed with the program."""
+    with reporting(as_json=False):
+        if find_spec("bench") is None:
+            message = "The benchmarks are not part of an installed program."
+            advice = "Run `make bench` in a checkout, or `esep bench` from its top directory."
+            raise ProblemError(Problem("BENCH_NOT_FOUND", message, advice))
+        done = subprocess.run([sys.executable, "-m", "bench", *(arguments or ())], check=False)  # noqa: S603 - our own
+        raise typer.Exit(done.returncode)

@@ -1,0 +1,36 @@
+"""Arguments that several commands share, and the settings behind their defaults."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from pydantic import ValidationError
+
+from ledger.cli.problems import USAGE, Problem, ProblemError
+from ledger.settings import Settings
+
+Account = Annotated[
+    str, typer.Argument(metavar="ACCOUNT", help="The account's id, or bank/number by the bank's own number.")
+]
+Server = Annotated[
+    str, typer.Option("--server", metavar="HOST:PORT", help="The server to ask. Default: the setting listen.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; amounts are integers, in tyiyn.")]
+
+
+def settings() -> Settings:
+    """Return the settings; raises ProblemError naming those that are wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
+            for found in error.errors(include_url=False)
+        )
+        advice = "Correct the ESEP_* variables or esep.toml."
+        raise ProblemError(Problem("SETTINGS_INVALID", wrong, advice), USAGE) from None
+
+
+def time_zone() -> ZoneInfo:
+    """Return the zone in which times are printed and dates are read: that of the business day."""
+    return ZoneInfo(settings().business_time_zone)
