@@ -1,0 +1,132 @@
+"""The benchmarks' own machinery, and every workload once in miniature. Nothing here says how fast anything is."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from bench import __main__ as program
+from bench.report import Result, line, result
+from bench.requests import Ids, Requests
+from bench.session import Scale, Session, Workload
+from bench.stores import POSTGRESQL, SQLITE, open_store
+from bench.windows import Window, alternate, compare
+from bench.workloads import workloads
+from domain.ids import parse_uuid, uuid7_time
+
+MINIATURE = Scale(rounds=1, accounts=10, batches=1, calls=64)
+
+FIELDS = ["workload", "store", "value", "unit", "against", "against_value", "ratio", "p50_ms", "p99_ms"]
+
+
+def test_windows_alternate() -> None:
+    """What is measured and what it stands against take turns, and neighbours are compared with each other."""
+    order: list[str] = []
+
+    def measured() -> Window:
+        order.append("A")
+        return Window(len(order), 1)
+
+    def against() -> Window:
+        order.append("B")
+        return Window(len(order), 1)
+
+    pairs = alternate(3, measured, against)
+    assert order == ["A", "B", "A", "B", "A", "B"]
+    assert [(first.operations, second.operations) for first, second in pairs] == [(1, 2), (3, 4), (5, 6)]
+
+
+def test_ratio_is_the_median_of_the_pairs() -> None:
+    """The ratio is not that of the two medians: each window is divided by its own neighbour."""
+    pairs = [(Window(100, 1), Window(100, 1)), (Window(300, 1), Window(600, 1)), (Window(200, 1), Window(50, 1))]
+    compared = compare(pairs)
+    assert (compared.value, compared.against_value, compared.ratio) == (200, 100, 1)
+
+
+def test_projected_rate_counts_the_time_until_the_projections_caught_up() -> None:
+    pairs = [(Window(100, 1, caught_up_seconds=2), Window(100, 4))]
+    compared = compare(pairs, lambda window: window.caught_up_rate, lambda window: window.rate)
+    assert (compared.value, compared.against_value, compared.ratio) == (50, 25, 2)
+
+
+def test_percentiles_are_of_every_call_of_what_is_measured() -> None:
+    pairs = [
+        (Window(50, 1, [float(n) for n in range(1, 51)]), Window(1, 1, [1e6])),
+        (Window(51, 1, [float(n) for n in range(51, 102)]), Window(1, 1, [1e6])),
+    ]
+    compared = compare(pairs)
+    assert compared.p50_ms == 51
+    assert compared.p99_ms == pytest.approx(101, abs=1)
+    assert compare([(Window(1, 1), Window(1, 1))]).p99_ms is None
+
+
+def test_a_result_is_one_line_of_json() -> None:
+    compared = compare([(Window(7, 2, [1.23456]), Window(14, 1))])
+    printed = line(result("transfers", "sqlite", "transfers/s", "something", compared))
+    assert "\n" not in printed
+    assert list(json.loads(printed)) == FIELDS
+    assert json.loads(printed) == {
+        "workload": "transfers",
+        "store": "sqlite",
+        "value": 3.5,
+        "unit": "transfers/s",
+        "against": "something",
+        "against_value": 14.0,
+        "ratio": 0.25,
+        "p50_ms": 1.235,
+        "p99_ms": 1.235,
+    }
+
+
+def test_ids_are_time_ordered_and_canonical() -> None:
+    ids = Ids()
+    made = [parse_uuid(text) for text in (*ids.texts(20_000), *ids.texts(3))]
+    assert all(before < after for before, after in pairwise(made))
+    assert all(uuid7_time(value) is not None for value in made)
+
+
+def test_requests_are_the_same_at_every_run_but_for_their_ids() -> None:
+    accounts = list(range(1, 6))
+    first, second = (Requests(accounts, 7).new_transfers(500) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert one.request_id != other.request_id
+        assert one.debit_account_id != one.credit_account_id
+        other.request_id = one.request_id
+        assert one == other
+
+
+def test_every_result_has_one_workload() -> None:
+    names = [name for workload in workloads() for name in workload.names]
+    assert len(names) == len(set(names))
+
+
+def test_a_failed_workload_stops_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reason goes to stderr, the others' results to stdout, and the exit status is 1."""
+
+    def failing(_session: Session) -> Iterator[Result]:
+        raise ValueError("no such luck")
+
+    def working(session: Session) -> Iterator[Result]:
+        yield result("works", session.store.name, "things/s", "nothing", compare([(Window(1, 1), Window(1, 1))]))
+
+    found = [Workload(("fails",), failing, (SQLITE,)), Workload(("works",), working, (SQLITE,))]
+    monkeypatch.setattr(program, "workloads", lambda: found)
+    assert program.main([]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["workload"] == "works"
+    assert "FAILED fails on sqlite: ValueError: no such luck" in printed.err
+
+
+@pytest.mark.parametrize("name", [SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgres)])
+def test_every_workload_runs(name: str) -> None:
+    """Against a server of its own, each yields the results that it names."""
+    with open_store(name) as store, Session(store, MINIATURE) as session:
+        for workload in workloads():
+            if name in workload.stores and not workload.compares:
+                found = list(workload.measure(session))
+                assert tuple(each.workload for each in found) == workload.names
+                assert all(each.ratio > 0 and each.store == name for each in found)
+    assert not store.directory.exists()
