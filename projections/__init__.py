@@ -1,0 +1,1 @@
+"""Tables for questions, made from the log: they can always be dropped, made again and compared."""

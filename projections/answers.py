@@ -1,0 +1,169 @@
+"""What questions are asked with, and what they are answered with: frozen structs.
+
+Amounts are tyiyn, times microseconds since the Unix epoch, ids the 16 bytes of a UUID.
+"""
+
+from enum import IntEnum
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from domain.account import AccountKind
+from domain.authorization import Authorization
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple, Generic[T]):
+    """A result, and the position of each partition that it reflects."""
+
+    result: T
+    positions: dict[int, int]
+
+
+class AtPosition(msgspec.Struct, frozen=True):
+    """The books right after the event at a position; of one partition."""
+
+    partition: int
+    position: int
+
+
+class AtRecordedTime(msgspec.Struct, frozen=True):
+    """Everything recorded at or before a time."""
+
+    time: int
+
+
+class AtEffectiveTime(msgspec.Struct, frozen=True):
+    """Every movement known today that happened at or before a time."""
+
+    time: int
+
+
+AsOf = AtPosition | AtRecordedTime | AtEffectiveTime
+
+
+class PositionInFutureError(Exception):
+    """A question names a position or a time that is later than what is known."""
+
+    def __init__(self, asked: int, newest: int) -> None:
+        super().__init__(f"{asked} is later than {newest}")
+        self.asked = asked
+        self.newest = newest
+
+
+class Balance(msgspec.Struct, frozen=True, gc=False):
+    """What an account has. ``held`` and ``available`` are None as of an effective time."""
+
+    account_id: int
+    currency: str
+    posted: int
+    held: int | None
+    available: int | None
+    overdraft_limit: int
+    minimum_balance: int
+
+
+class TrialBalanceLine(msgspec.Struct, frozen=True, gc=False):
+    """The sum of one kind of account in one currency."""
+
+    currency: str
+    kind: AccountKind
+    posted: int
+    account_count: int
+
+
+class Source(IntEnum):
+    """What sort of thing moved the money."""
+
+    TRANSFER = 1
+    AUTHORIZATION = 2
+    FORCE_POSTING = 3
+    REFUND = 4
+
+
+class StatementLine(msgspec.Struct, frozen=True, gc=False):
+    """One movement as one account sees it. Its key is (position, leg); ``amount`` is positive for a credit."""
+
+    partition: int
+    position: int
+    leg: int
+    recorded_at: int
+    effective_time: int
+    kind: str
+    amount: int
+    balance_after: int
+    counterparty: int
+    counterparty_number: str
+    source_type: Source
+    source_id: bytes
+    reference: str
+    merchant_name: str
+
+
+class Axis(IntEnum):
+    """Which of a movement's two times puts it into a period and in order."""
+
+    RECORDED = 1
+    EFFECTIVE = 2
+
+
+class LineCursor(msgspec.Struct, frozen=True, array_like=True):
+    """After which line the next page of a statement begins, and the position all its pages reflect."""
+
+    bound: int
+    time: int
+    position: int
+    leg: int
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A page of a period's movements, oldest first, and the period's figures, the same on every page.
+
+    ``opening + total_credits - total_debits = closing``. ``position`` is what all pages reflect.
+    """
+
+    account_id: int
+    currency: str
+    position: int
+    opening: int
+    closing: int
+    total_debits: int
+    total_credits: int
+    count: int
+    lines: tuple[StatementLine, ...]
+    next: LineCursor | None
+
+
+class AuthorizationRecord(msgspec.Struct, frozen=True):
+    """An authorisation as at the time it was asked for, and the bank that keeps its account."""
+
+    partition: int
+    position: int
+    participant: str
+    authorization: Authorization
+
+
+class MiniStatement(msgspec.Struct, frozen=True):
+    """The last movements in recorded order and the open authorisations, both newest first."""
+
+    balance: Balance
+    lines: tuple[StatementLine, ...]
+    open_authorizations: tuple[AuthorizationRecord, ...]
+
+
+class RecordCursor(msgspec.Struct, frozen=True, array_like=True):
+    """After which record the next page of a list, newest first, begins."""
+
+    recorded_at: int
+    partition: int
+    position: int
+
+
+class TransferFound(msgspec.Struct, frozen=True, gc=False):
+    """Where a transfer was found by its reference or a tag; the log has the transfer itself."""
+
+    partition: int
+    position: int
+    recorded_at: int
+    transfer_id: bytes

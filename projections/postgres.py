@@ -1,0 +1,306 @@
+"""Projections in PostgreSQL: each copy a schema of its own, in the same database as the log.
+
+``projections.live`` holds the pointer. The runner takes a share of its row in every transaction and
+publishing takes all of it, so that nothing is written to a copy that is being retired; its tracking is
+emptied in the same transaction, which tells readers to look at the pointer again. Rows go in by binary COPY.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import chain
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors, sql
+from sqlalchemy import Table, create_engine
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from projections.schema import SCHEMA_VERSION, metadata
+from projections.store import Copy, CopyRetiredError, ProjectionsNotReadyError, Session, Values
+
+_Connection = psycopg.Connection[Any]
+_T = TypeVar("_T")
+
+_HOME = "projections"
+_FEW_ROWS = 32
+_READ_SETTINGS = ("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan")
+_POINTER = f"SELECT schema_version, number FROM {_HOME}.live"
+
+
+class PostgresSession:
+    """A connection and what is asked over it; also the writer of its transaction."""
+
+    def __init__(self, connection: _Connection, number: int) -> None:
+        self.connection = connection
+        self.number = number
+        self._cursor = connection.cursor(binary=True)
+        self._made: set[str] = set()
+
+    def one(self, sql: str, *values: Any) -> Values | None:
+        """Return the first row, None when there is none."""
+        found: Values | None = self._cursor.execute(_translated(sql), values, prepare=True).fetchone()
+        return found
+
+    def all(self, sql: str, *values: Any) -> list[Values]:
+        """Return all rows."""
+        return self._cursor.execute(_translated(sql), values, prepare=True).fetchall()
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        """Add rows that are not there yet."""
+        if len(rows) > _FEW_ROWS:
+            self._copy(table, table.name, rows)
+        elif rows:
+            self._cursor.execute(_insert_sql(table, len(rows)), list(chain.from_iterable(rows)))
+
+    def upsert(self, table: Table, rows: Sequence[Values]) -> None:
+        """Add rows, replacing those with the same key; at most once a table in a transaction."""
+        if len(rows) > _FEW_ROWS:
+            fresh = f"new_{table.name}"
+            if fresh not in self._made:
+                self._cursor.execute(f"CREATE TEMP TABLE {fresh} (LIKE {table.name}) ON COMMIT DELETE ROWS")
+                self._made.add(fresh)
+            self._copy(table, fresh, rows)
+            self._cursor.execute(f"INSERT INTO {table.name} SELECT * FROM {fresh} {_on_conflict(table)}")
+        elif rows:
+            statement = f"{_insert_sql(table, len(rows))} {_on_conflict(table)}"
+            self._cursor.execute(statement, list(chain.from_iterable(rows)))
+
+    def _copy(self, table: Table, into: str, rows: Sequence[Values]) -> None:
+        with self._cursor.copy(f"COPY {into} FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(_types(table))
+            write = copy.write_row
+            for row in rows:
+                write(row)
+
+
+class PostgresCopy:
+    """One schema of tables, open for writing."""
+
+    def __init__(self, connection: _Connection, number: int, *, live: bool) -> None:
+        """Take the connection. A copy that is not ``live`` yet is written without looking at the pointer."""
+        self.number = number
+        self.is_live = live
+        self._session = PostgresSession(connection, number)
+
+    @contextmanager
+    def write(self) -> Iterator[PostgresSession]:
+        """Begin a transaction, committed at the end of the block unless it raises."""
+        session = self._session
+        try:
+            with session.connection.transaction():
+                if self.is_live and session.one(f"{_POINTER} FOR SHARE") != (SCHEMA_VERSION, self.number):
+                    raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
+                yield session
+        except errors.UndefinedTable as error:
+            raise CopyRetiredError(f"copy {self.number} of the projections was dropped") from error
+
+    @contextmanager
+    def read(self) -> Iterator[PostgresSession]:
+        """Begin a transaction that sees one state throughout."""
+        connection = self._session.connection
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield self._session
+        finally:
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.connection.close()
+
+
+class PostgresStore:
+    """The copies of the projections in the database that ``url`` names, as libpq understands it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._local = threading.local()
+        self._sessions: list[PostgresSession] = []
+        self._lock = threading.Lock()
+
+    def live(self) -> PostgresCopy | None:
+        """Open the live copy for writing, None when there is none of today's schema."""
+        connection = self._connect()
+        number = _live_number(connection)
+        if number is None:
+            connection.close()
+            return None
+        return self._open(connection, number, live=True)
+
+    def create(self) -> PostgresCopy:
+        """Make a new copy with empty tables, which nobody reads until it is published."""
+        connection = self._connect()
+        _make_home(connection)
+        number = 1 + max(_numbers(connection), default=0)
+        engine = create_engine(
+            "postgresql+psycopg://",
+            poolclass=NullPool,
+            creator=lambda: self._connect(autocommit=False),
+            execution_options={"schema_translate_map": {None: _schema(number)}},
+        )
+        with engine.begin() as made:
+            made.execute(CreateSchema(_schema(number)))
+            metadata.create_all(made)
+        for table, column in (("recorded_times", "times"), ("authorizations", "details")):
+            connection.execute(f"ALTER TABLE {_schema(number)}.{table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
+        return self._open(connection, number, live=False)
+
+    def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
+        """Make the copy the live one, and drop every other that was."""
+        with self._connect() as connection:
+            _make_home(connection)
+            with connection.transaction():
+                old = connection.execute(f"SELECT number FROM {_HOME}.live FOR UPDATE").fetchone()
+                if before is not None:
+                    before()
+                connection.execute(f"DELETE FROM {_HOME}.live")
+                connection.execute(f"INSERT INTO {_HOME}.live VALUES (0, %s, %s)", (SCHEMA_VERSION, copy.number))
+                if old is not None and old[0] in _numbers(connection):
+                    connection.execute(sql.SQL("DELETE FROM {}.tracking").format(sql.Identifier(_schema(old[0]))))
+            if old is not None and old[0] != copy.number:
+                _drop(connection, old[0])
+        if isinstance(copy, PostgresCopy):
+            copy.is_live = True
+
+    def drop(self, copy: Copy) -> None:
+        """Close a copy that was never published, and drop its schema."""
+        copy.close()
+        with self._connect() as connection:
+            _drop(connection, copy.number)
+
+    def snapshot(self, work: Callable[[Session], _T]) -> _T:
+        """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
+
+        def in_transaction(session: Session) -> _T:
+            connection = self._local.session.connection
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", prepare=True)
+            try:
+                return work(session)
+            finally:
+                if not connection.closed:
+                    connection.execute("ROLLBACK", prepare=True)
+
+        return self.question(in_transaction)
+
+    def question(self, work: Callable[[Session], _T]) -> _T:
+        """Do ``work``, which asks a single statement, on the live copy."""
+        while True:
+            session = self._reader()
+            try:
+                return work(session)
+            except (errors.UndefinedTable, CopyRetiredError):
+                self._forget(session)
+                if self._live_or_raise() == session.number:
+                    raise
+            except psycopg.OperationalError:
+                self._forget(session)
+                raise
+
+    def close(self) -> None:
+        """Close every connection of a reader."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.connection.close()
+        self._local = threading.local()
+
+    def _reader(self) -> PostgresSession:
+        session: PostgresSession | None = getattr(self._local, "session", None)
+        if session is not None and not session.connection.closed:
+            return session
+        if session is not None:
+            self._forget(session)
+        connection = self._connect()
+        number = _live_number(connection)
+        if number is None:
+            connection.close()
+            raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
+        for setting in (f"SET search_path = {_schema(number)}", *_READ_SETTINGS):
+            connection.execute(setting)
+        session = PostgresSession(connection, number)
+        with self._lock:
+            self._sessions.append(session)
+        self._local.session = session
+        return session
+
+    def _forget(self, session: PostgresSession) -> None:
+        self._local.session = None
+        with self._lock:
+            if session in self._sessions:
+                self._sessions.remove(session)
+        session.connection.close()
+
+    def _live_or_raise(self) -> int:
+        with self._connect() as connection:
+            number = _live_number(connection)
+        if number is None:
+            raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
+        return number
+
+    def _connect(self, *, autocommit: bool = True) -> _Connection:
+        return psycopg.connect(self._url, autocommit=autocommit, application_name="esep projections")
+
+    def _open(self, connection: _Connection, number: int, *, live: bool) -> PostgresCopy:
+        connection.execute(f"SET search_path = {_schema(number)}")
+        connection.execute("SET synchronous_commit = off")
+        return PostgresCopy(connection, number, live=live)
+
+
+def _schema(number: int) -> str:
+    return f"{_HOME}_{number}"
+
+
+def _make_home(connection: _Connection) -> None:
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_HOME}")
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_HOME}.live (id smallint PRIMARY KEY, schema_version int NOT NULL,"
+        " number int NOT NULL)"
+    )
+
+
+def _live_number(connection: _Connection) -> int | None:
+    try:
+        found = connection.execute(_POINTER).fetchone()
+    except errors.UndefinedTable:
+        return None
+    if found is None or found[0] != SCHEMA_VERSION or found[1] not in _numbers(connection):
+        return None
+    number: int = found[1]
+    return number
+
+
+def _numbers(connection: _Connection) -> list[int]:
+    found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^projections_[0-9]+$'")
+    return [int(name.rpartition("_")[2]) for (name,) in found]
+
+
+def _drop(connection: _Connection, number: int) -> None:
+    connection.execute(str(DropSchema(_schema(number), cascade=True, if_exists=True)))
+
+
+@cache
+def _translated(statement: str) -> str:
+    return statement.replace("?", "%s")
+
+
+@cache
+def _types(table: Table) -> tuple[str, ...]:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return tuple(column.type.compile(dialect).lower() for column in table.columns)
+
+
+@cache
+def _insert_sql(table: Table, rows: int) -> str:
+    row = f"({', '.join(['%s'] * len(table.columns))})"
+    return f"INSERT INTO {table.name} VALUES {', '.join([row] * rows)}"
+
+
+@cache
+def _on_conflict(table: Table) -> str:
+    key = [column.name for column in table.primary_key.columns]
+    taken = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if column.name not in key)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {taken}"

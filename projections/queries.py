@@ -1,0 +1,258 @@
+"""Every question the projections answer, for the server to ask from many threads.
+
+Each is answered within one state of the tables, and says which positions that state reflects. Times that
+decide what has lapsed are handed in. The hot ones, the balance and the mini-statement, are one and four
+prepared statements along indexes.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
+
+from domain.account import Account, AccountKind
+from domain.authorization import State
+from domain.ids import account_partition
+from projections import accounts, authorizations, balances, periods, transfers
+from projections.answers import (
+    Answer,
+    AsOf,
+    AtPosition,
+    AuthorizationRecord,
+    Axis,
+    Balance,
+    LineCursor,
+    MiniStatement,
+    RecordCursor,
+    Statement,
+    TransferFound,
+    TrialBalanceLine,
+)
+from projections.store import Session, Store, open_store
+
+T = TypeVar("T")
+
+_POSITIONS = "SELECT partition, position FROM tracking"
+
+
+class Reader:
+    """Asks the live copy of the tables. Safe to use from several threads.
+
+    Every method may raise ProjectionsNotReadyError before the runner has made the tables for the first time.
+    """
+
+    def __init__(self, database: str | Store) -> None:
+        """Take the url of the log's database, beside which the tables stand, or an open store of them."""
+        self._store = open_store(database) if isinstance(database, str) else database
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._store.close()
+
+    def position(self, partition: int = 0) -> int:
+        """Return the position that answers about a partition reflect now."""
+        sql = "SELECT position FROM tracking WHERE partition = ?"
+        found = self._store.question(lambda session: session.one(sql, partition))
+        return found[0] if found else self.positions().get(partition, 0)
+
+    def positions(self) -> dict[int, int]:
+        """Return the position of every partition that has events."""
+        return self._answer(lambda _session, _positions: None).positions
+
+    def account(self, account_id: int) -> Answer[Account | None]:
+        """Return an account by its id, None when there is none."""
+        return self._answer(lambda session, _: accounts.account_by_id(session, account_id))
+
+    def account_by_number(self, participant: str, number: str) -> Answer[Account | None]:
+        """Return an account by the participant's own number, None when there is none."""
+        return self._answer(lambda session, _: accounts.account_by_number(session, participant, number))
+
+    def list_accounts(
+        self,
+        participant: str,
+        *,
+        kinds: Collection[AccountKind] = (),
+        closed: bool | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> Answer[list[Account]]:
+        """Return a participant's accounts by id, from the one after ``after`` on."""
+        return self._answer(
+            lambda session, _: accounts.list_accounts(
+                session, participant, kinds=kinds, closed=closed, after=after, limit=limit
+            )
+        )
+
+    def balance(self, account_id: int, *, now: int, as_of: AsOf | None = None) -> Answer[Balance | None]:
+        """Return an account's balance, None when there is (or was) no such account.
+
+        Raises PositionInFutureError.
+        """
+        if as_of is not None:
+            answer = self.balances([account_id], now=now, as_of=as_of)
+            return Answer(answer.result[0], answer.positions)
+        balance, position = self._store.question(lambda session: balances.balance_now(session, account_id, now))
+        partition = account_partition(account_id)
+        if position is None:
+            return Answer(None, {partition: self.position(partition)})
+        return Answer(balance, {partition: position})
+
+    def balances(
+        self, account_ids: Sequence[int], *, now: int, as_of: AsOf | None = None
+    ) -> Answer[list[Balance | None]]:
+        """Return several accounts' balances in the order asked for, all of one state.
+
+        Raises PositionInFutureError, and ValueError for an account outside the partition of a position.
+        """
+        partitions = {account_partition(account_id) for account_id in account_ids}
+        if isinstance(as_of, AtPosition) and partitions - {as_of.partition}:
+            raise ValueError(f"position {as_of.position} is of partition {as_of.partition}, the accounts are not")
+
+        def ask(session: Session, positions: dict[int, int]) -> list[Balance | None]:
+            if as_of is None:
+                return [balances.balance_now(session, account_id, now)[0] for account_id in account_ids]
+            return [
+                balances.balance_as_of(
+                    session, account_id, as_of, tracked=positions.get(account_partition(account_id), 0), now=now
+                )
+                for account_id in account_ids
+            ]
+
+        return self._answer(ask, partitions)
+
+    def trial_balance(self, *, now: int, as_of: AsOf | None = None) -> Answer[tuple[TrialBalanceLine, ...]]:
+        """Return the sums of all accounts by currency and kind; by position, those of its partition.
+
+        As of an earlier moment every account is looked at (some 10 µs each). Raises PositionInFutureError.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> tuple[TrialBalanceLine, ...]:
+            wanted = [as_of.partition] if isinstance(as_of, AtPosition) else sorted(positions)
+            return balances.trial_lines(
+                [
+                    balances.trial_balance(session, partition, as_of, tracked=positions.get(partition, 0), now=now)
+                    for partition in wanted
+                ]
+            )
+
+        return self._answer(ask, {as_of.partition} if isinstance(as_of, AtPosition) else None)
+
+    def mini_statement(
+        self, account_id: int, *, now: int, lines: int = 10, open_authorizations: int = 100
+    ) -> Answer[MiniStatement | None]:
+        """Return the last lines and the open authorisations, newest first; None for an unknown account."""
+
+        def ask(session: Session) -> Answer[MiniStatement | None]:
+            balance, position = balances.balance_now(session, account_id, now)
+            positions = {account_partition(account_id): position or 0}
+            if balance is None:
+                return Answer(None, positions)
+            last = periods.last_lines(session, account_id, lines)
+            held = authorizations.open_authorizations(session, account_id, now, open_authorizations)
+            return Answer(MiniStatement(balance, last, tuple(held)), positions)
+
+        return self._store.snapshot(ask)
+
+    def statement(
+        self,
+        account_id: int,
+        *,
+        start: int,
+        end: int,
+        axis: Axis = Axis.RECORDED,
+        after: LineCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[Statement | None]:
+        """Return a page of the period ``start <= time < end``, None for an unknown account.
+
+        Its positions are what all pages reflect. Raises PositionInFutureError when ``after`` is bound to a
+        position that is not reached (any more: after a restore of the log).
+        """
+        partition = account_partition(account_id)
+
+        def ask(session: Session, positions: dict[int, int]) -> Statement | None:
+            account = accounts.account_by_id(session, account_id)
+            if account is None:
+                return None
+            return periods.statement(
+                session,
+                account_id,
+                account.currency,
+                tracked=positions.get(partition, 0),
+                start=start,
+                end=end,
+                axis=axis,
+                after=after,
+                limit=limit,
+            )
+
+        answer = self._answer(ask, {partition})
+        if answer.result is None:
+            return answer
+        return Answer(answer.result, {partition: answer.result.position})
+
+    def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
+        """Return an authorisation as at ``now``, None when there is none."""
+        return self._answer(lambda session, _: authorizations.authorization_by_id(session, authorization_id, now))
+
+    def authorization_by_reference(
+        self, acquirer_id: str, acquirer_reference: str, *, now: int
+    ) -> Answer[AuthorizationRecord | None]:
+        """Return an authorisation by its acquirer's reference, None when there is none."""
+        return self._answer(
+            lambda session, _: authorizations.authorization_by_reference(session, acquirer_id, acquirer_reference, now)
+        )
+
+    def list_authorizations(
+        self,
+        *,
+        account_id: int | None = None,
+        participant: str | None = None,
+        states: Collection[State] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[AuthorizationRecord]]:
+        """Return the authorisations of an account or of a participant's accounts, newest first.
+
+        The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
+        """
+        return self._answer(
+            lambda session, _: authorizations.list_authorizations(
+                session,
+                account_id=account_id,
+                participant=participant,
+                states=states,
+                now=now,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    def transfers_by_reference(
+        self, reference: str, *, after: RecordCursor | None = None, limit: int = 100
+    ) -> Answer[list[TransferFound]]:
+        """Return where the transfers with a reference stand in the log, newest first."""
+        return self._answer(
+            lambda session, _: transfers.transfers_by_reference(session, reference, after=after, limit=limit)
+        )
+
+    def transfers_by_tag(
+        self, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
+    ) -> Answer[list[TransferFound]]:
+        """Return where the transfers that carry a tag stand in the log, newest first."""
+        return self._answer(
+            lambda session, _: transfers.transfers_by_tag(session, key, value, after=after, limit=limit)
+        )
+
+    def _answer(
+        self, ask: Callable[[Session, dict[int, int]], T], partitions: Collection[int] | None = None
+    ) -> Answer[T]:
+        """Ask within one state of the tables; tell the positions of these partitions, of all when None."""
+
+        def work(session: Session) -> Answer[T]:
+            known: dict[int, int] = dict(session.all(_POSITIONS))
+            result = ask(session, known)
+            if partitions is None:
+                return Answer(result, known)
+            return Answer(result, {partition: known.get(partition, 0) for partition in sorted(partitions)})
+
+        return self._store.snapshot(work)

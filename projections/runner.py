@@ -1,0 +1,219 @@
+"""The runner: reads the log in order and keeps the tables in step with it.
+
+Rows are committed together with the position and the leaf hash of the last event, so each event counts exactly
+once, whatever dies when. Every batch begins by reading the event at the tracked position again: when it hashes
+differently, or is gone, the log is not the one the tables were made from (a failover, a restored backup), and
+they are made again from its beginning. An event that cannot be decoded stops the runner: it never skips.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from domain.event import Event
+from domain.leaf import leaf_hash
+from domain.movements import movements
+from domain.ports import LogReader, Row
+from domain.transfer import TransferPosted
+from projections import schema
+from projections.accounts import ACCOUNT_EVENTS, Accounts
+from projections.authorizations import Authorizations, is_authorization_event
+from projections.balances import Balances
+from projections.batch import Batch, Decode, Ledger, Projection
+from projections.statements import Statements
+from projections.store import Copy, CopyRetiredError, Session, Store
+from projections.times import RecordedTimes
+from projections.transfers import Transfers
+
+BATCH_SIZE: Final = 8192
+SHORTEST_WAIT_SECONDS: Final = 0.02
+LONGEST_WAIT_SECONDS: Final = 0.05
+
+Stop = Callable[[], bool]
+"""Tells whether the runner should return."""
+
+Wake = Callable[[float], object]
+"""Waits until there may be new events, but no longer than so many seconds."""
+
+
+class HistoryChangedError(Exception):
+    """The log does not hold the events that the tables were made from."""
+
+
+class Tracked(NamedTuple):
+    """How far the tables reflect a partition of the log."""
+
+    position: int = 0
+    leaf_hash: bytes = b""
+    recorded_at: int = 0
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """How far the tables are behind the log: in events, and the age of the oldest one in microseconds."""
+
+    events: int
+    age: int
+
+
+def run(
+    log: LogReader,
+    store: Store,
+    decode: Decode,
+    stop: Stop,
+    wake: Wake,
+    *,
+    partitions: Sequence[int] = (0,),
+    batch_size: int = BATCH_SIZE,
+) -> None:
+    """Keep the tables in step with the log until ``stop`` says so.
+
+    ``wake`` is called when there is nothing to do. Raises what ``decode`` raises for an event it does not know,
+    and what the drivers raise for a database that does not answer: start it again then.
+    """
+    copy: Copy | None = None
+    try:
+        while not stop():
+            copy = copy or live_copy(store)
+            try:
+                _keep_in_step(Projector(log, copy, decode, batch_size=batch_size), partitions, stop, wake)
+            except CopyRetiredError:
+                copy.close()
+                copy = None
+            except HistoryChangedError:
+                copy.close()
+                copy = store.create()
+                store.publish(copy)
+    finally:
+        if copy is not None:
+            copy.close()
+
+
+def live_copy(store: Store) -> Copy:
+    """Return the live copy, made anew with empty tables when there is none of today's schema."""
+    copy = store.live()
+    if copy is None:
+        copy = store.create()
+        store.publish(copy)
+    return copy
+
+
+def lag(log: LogReader, partition: int, position: int, now: int) -> Lag:
+    """Return how far a position is behind the partition's head."""
+    oldest = log.read(partition, position, 1)
+    if not oldest:
+        return Lag(0, 0)
+    return Lag(log.head(partition) - position, max(0, now - oldest[0].recorded_at))
+
+
+class Projector:
+    """Projects a log into one copy of the tables."""
+
+    def __init__(self, log: LogReader, copy: Copy, decode: Decode, *, batch_size: int = BATCH_SIZE) -> None:
+        self._log = log
+        self._copy = copy
+        self._decode = decode
+        self._batch_size = batch_size
+        self._partitions: dict[int, _Partition] = {}
+
+    def step(self, partition: int, *, upto: int | None = None) -> int:
+        """Project one batch, no further than position ``upto``, and return how many events were in it.
+
+        Raises HistoryChangedError or CopyRetiredError; the tables are then as before.
+        """
+        state = self._partitions.get(partition)
+        if state is None:
+            with self._copy.read() as session:
+                state = self._partitions[partition] = _Partition(partition, tracked(session, partition))
+        rows = self._next_rows(partition, state.tracked, upto)
+        if not rows:
+            return 0
+        try:
+            self._project(state, Batch(rows, self._decode))
+        except BaseException:
+            # What the projections remember may be ahead of the tables.
+            del self._partitions[partition]
+            raise
+        return len(rows)
+
+    def tracked(self, partition: int) -> Tracked:
+        """Return how far the tables reflect the partition."""
+        with self._copy.read() as session:
+            return tracked(session, partition)
+
+    def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
+        limit = self._batch_size if upto is None else min(self._batch_size, upto - last.position)
+        if not last.position:
+            return self._log.read(partition, 0, limit)
+        rows = self._log.read(partition, last.position - 1, limit + 1)
+        if not rows or rows[0].position != last.position or leaf_hash(rows[0]) != last.leaf_hash:
+            raise HistoryChangedError(f"the event at position {last.position} is not the one that was projected")
+        return rows[1:]
+
+    def _project(self, state: "_Partition", batch: Batch) -> None:
+        reached = Tracked(batch.last.position, leaf_hash(batch.last), batch.last.recorded_at)
+        with self._copy.write() as writer:
+            if tracked(writer, batch.partition) != state.tracked:
+                raise CopyRetiredError("another runner has projected these events")
+            ledger = state.ledger
+            ledger.begin(writer, touched_accounts(batch))
+            for projection in state.projections:
+                projection.apply(batch, writer, ledger)
+            writer.upsert(schema.tracking, [(batch.partition, *reached)])
+        state.tracked = reached
+
+
+class _Partition:
+    """What is remembered of a partition between batches."""
+
+    def __init__(self, partition: int, reached: Tracked) -> None:
+        self.tracked = reached
+        self.ledger = Ledger(partition)
+        # In this order: later ones read what earlier ones made of the batch.
+        self.projections: tuple[Projection, ...] = (
+            RecordedTimes(),
+            Accounts(),
+            Authorizations(),
+            Statements(),
+            Transfers(),
+            Balances(),
+        )
+
+
+def tracked(session: Session, partition: int) -> Tracked:
+    """Return how far a copy reflects a partition."""
+    found = session.one("SELECT position, leaf_hash, recorded_at FROM tracking WHERE partition = ?", partition)
+    return Tracked() if found is None else Tracked(*found)
+
+
+def touched_accounts(batch: Batch) -> set[int]:
+    """Return the accounts whose figures the batch changes or makes."""
+    touched: set[int] = set()
+    for row, event in batch.items:
+        if type(event) is TransferPosted:
+            touched.add(event.debit_account)
+            touched.add(event.credit_account)
+            if not event.legs:
+                continue
+        _touch(touched, row, event)
+    return touched
+
+
+def _touch(touched: set[int], row: Row, event: Event) -> None:
+    for leg in movements(event):
+        touched.add(leg.debit_account)
+        touched.add(leg.credit_account)
+    if isinstance(event, ACCOUNT_EVENTS):
+        touched.add(int.from_bytes(row.originator_id, "big"))
+    elif is_authorization_event(event, row.originator_version):
+        touched.add(event.account)
+
+
+def _keep_in_step(projector: Projector, partitions: Sequence[int], stop: Stop, wake: Wake) -> None:
+    wait = SHORTEST_WAIT_SECONDS
+    while not stop():
+        if sum(projector.step(partition) for partition in partitions):
+            wait = SHORTEST_WAIT_SECONDS
+        else:
+            wake(wait)
+            wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)

@@ -1,0 +1,283 @@
+"""Projections in SQLite: each copy a file of its own beside the log's, so that the two never share a writer.
+
+The pointer to the live copy is a small file that is replaced atomically; readers look at its inode and time
+before every question, which takes a microsecond. Rows go in by statements of many rows, because the driver
+lets other Python threads run at every step. Every thread that asks has a connection of its own.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Table, create_engine
+from sqlalchemy.pool import NullPool
+
+from projections.schema import SCHEMA_VERSION, metadata
+from projections.store import Copy, CopyRetiredError, ProjectionsNotReadyError, Session, Values
+
+_T = TypeVar("_T")
+
+_BUSY_TIMEOUT_SECONDS = 30.0
+_WRITER_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 8192",
+    "PRAGMA cache_size = -65536",
+)
+_VALUES_A_STATEMENT = 16_384
+
+
+class _Pointer(msgspec.Struct, frozen=True):
+    """What the pointer file says."""
+
+    schema_version: int
+    number: int
+
+
+class SQLiteSession:
+    """A connection and what is asked over it; also the writer of its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, mark: tuple[int, int] = (0, 0)) -> None:
+        self.connection = connection
+        self.mark = mark
+
+    def one(self, sql: str, *values: Any) -> Values | None:
+        """Return the first row, None when there is none."""
+        found: Values | None = self.connection.execute(sql, values).fetchone()
+        return found
+
+    def all(self, sql: str, *values: Any) -> list[Values]:
+        """Return all rows."""
+        return self.connection.execute(sql, values).fetchall()
+
+    def insert(self, table: Table, rows: Sequence[Values]) -> None:
+        """Add rows that are not there yet."""
+        self._write("INSERT", table, rows)
+
+    def upsert(self, table: Table, rows: Sequence[Values]) -> None:
+        """Add rows, replacing those with the same key."""
+        self._write("INSERT OR REPLACE", table, rows)
+
+    def _write(self, verb: str, table: Table, rows: Sequence[Values]) -> None:
+        columns = len(table.columns)
+        most = _VALUES_A_STATEMENT // columns
+        execute = self.connection.execute
+        start, total = 0, len(rows)
+        while start < total:
+            # Powers of two keep the number of statements to prepare small.
+            size = min(1 << (total - start).bit_length() - 1, 1 << most.bit_length() - 1)
+            values = list(chain.from_iterable(rows[start : start + size]))
+            execute(_insert_sql(verb, table.name, columns, size), values)
+            start += size
+
+
+class SQLiteCopy:
+    """One file of tables, open for writing."""
+
+    def __init__(self, path: Path, number: int, *, live: Callable[[], int | None] | None) -> None:
+        """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet."""
+        self.path = path
+        self.number = number
+        self._live = live
+        self._session: SQLiteSession | None = SQLiteSession(_connect(path, pragmas=_WRITER_PRAGMAS))
+
+    @contextmanager
+    def write(self) -> Iterator[SQLiteSession]:
+        """Begin a transaction, committed at the end of the block unless it raises."""
+        session = self._opened()
+        session.connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._live is not None and self._live() != self.number:
+                raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
+            yield session
+            session.connection.execute("COMMIT")
+        finally:
+            if session.connection.in_transaction:
+                session.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def read(self) -> Iterator[SQLiteSession]:
+        """Begin a transaction that sees one state throughout."""
+        session = self._opened()
+        session.connection.execute("BEGIN")
+        try:
+            yield session
+        finally:
+            session.connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            self._session.connection.close()
+            self._session = None
+
+    def _opened(self) -> SQLiteSession:
+        if self._session is None:
+            raise CopyRetiredError(f"copy {self.number} of the projections was closed")
+        return self._session
+
+
+class SQLiteStore:
+    """The copies of the projections of the log in the file at ``log_path``."""
+
+    def __init__(self, log_path: Path) -> None:
+        self._base = log_path.with_suffix(".projections")
+        self._pointer_path = self._base.with_name(f"{self._base.name}.json")
+        self._local = threading.local()
+        self._sessions: list[SQLiteSession] = []
+        self._lock = threading.Lock()
+
+    def live(self) -> SQLiteCopy | None:
+        """Open the live copy for writing, None when there is none of today's schema."""
+        number = self._live_number()
+        if number is None or not self._path(number).exists():
+            return None
+        return SQLiteCopy(self._path(number), number, live=self._live_number)
+
+    def create(self) -> SQLiteCopy:
+        """Make a new copy with empty tables, which nobody reads until it is published."""
+        number = 1 + max((_number(path) for path in self._files()), default=0)
+        path = self._path(number)
+        path.touch(exist_ok=False)
+        engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
+        metadata.create_all(engine)
+        return SQLiteCopy(path, number, live=None)
+
+    def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
+        """Make the copy the live one, and drop every other that was."""
+        old = self._pointer()
+        old_path = None if old is None else self._path(old.number)
+        if old_path is not None and old_path.exists():
+            blocker = _connect(old_path)
+            try:
+                blocker.execute("BEGIN IMMEDIATE")
+                self._point_at(copy, before)
+            finally:
+                blocker.close()
+            _delete(old_path)
+        else:
+            self._point_at(copy, before)
+        if isinstance(copy, SQLiteCopy):
+            copy._live = self._live_number  # noqa: SLF001 - this module's own class
+
+    def drop(self, copy: Copy) -> None:
+        """Close a copy that was never published, and delete its file."""
+        copy.close()
+        _delete(self._path(copy.number))
+
+    def snapshot(self, work: Callable[[Session], _T]) -> _T:
+        """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
+        session = self._reader()
+        session.connection.execute("BEGIN")
+        try:
+            return work(session)
+        finally:
+            session.connection.execute("ROLLBACK")
+
+    def question(self, work: Callable[[Session], _T]) -> _T:
+        """Do ``work``, which asks a single statement, on the live copy."""
+        return work(self._reader())
+
+    def close(self) -> None:
+        """Close every connection of a reader."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.connection.close()
+        self._local = threading.local()
+
+    def _reader(self) -> SQLiteSession:
+        session: SQLiteSession | None = getattr(self._local, "session", None)
+        if session is None or session.mark != self._mark():
+            session = self._open_reader(session)
+        return session
+
+    def _open_reader(self, stale: SQLiteSession | None) -> SQLiteSession:
+        if stale is not None:
+            self._local.session = None
+            with self._lock:
+                if stale in self._sessions:
+                    self._sessions.remove(stale)
+            stale.connection.close()
+        while True:
+            mark, number = self._mark(), self._live_number()
+            if mark is None or number is None:
+                raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
+            try:
+                connection = _connect(self._path(number), pragmas=("PRAGMA query_only = ON",))
+            except sqlite3.OperationalError:
+                if self._mark() == mark:
+                    raise
+                continue  # another copy was published, and this one deleted, since the pointer was read
+            session = SQLiteSession(connection, mark)
+            with self._lock:
+                self._sessions.append(session)
+            self._local.session = session
+            return session
+
+    def _mark(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._pointer_path)  # noqa: PTH116 - pathlib takes three times as long
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    def _pointer(self) -> _Pointer | None:
+        try:
+            return msgspec.json.decode(self._pointer_path.read_bytes(), type=_Pointer)
+        except FileNotFoundError:
+            return None
+
+    def _live_number(self) -> int | None:
+        pointer = self._pointer()
+        return pointer.number if pointer is not None and pointer.schema_version == SCHEMA_VERSION else None
+
+    def _point_at(self, copy: Copy, before: Callable[[], None] | None) -> None:
+        if before is not None:
+            before()
+        fresh = self._pointer_path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(_Pointer(SCHEMA_VERSION, copy.number)))
+        fresh.replace(self._pointer_path)
+
+    def _path(self, number: int) -> Path:
+        return self._base.with_name(f"{self._base.name}.{number}.db")
+
+    def _files(self) -> list[Path]:
+        return list(self._base.parent.glob(f"{self._base.name}.*.db"))
+
+
+def _number(path: Path) -> int:
+    text = path.name.split(".")[-2]
+    return int(text) if text.isdecimal() else 0
+
+
+def _connect(path: Path, *, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    for pragma in pragmas:
+        connection.execute(pragma)
+    return connection
+
+
+def _delete(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@cache
+def _insert_sql(verb: str, table: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{verb} INTO {table} VALUES {', '.join([row] * rows)}"

@@ -1,0 +1,59 @@
+"""Transfers by the caller's own reference and by tags.
+
+Only transfers that carry one are indexed: most do not, and a transfer itself is read from the log by its id.
+"""
+
+from typing import Final
+
+from domain.transfer import TransferPosted
+from projections.answers import RecordCursor, TransferFound
+from projections.batch import Batch, Ledger
+from projections.schema import transfer_references, transfer_tags
+from projections.store import Session, Values, Writer
+
+_FOUND: Final = "SELECT partition, position, recorded_at, transfer_id FROM"
+_NEWEST_FIRST: Final = "ORDER BY recorded_at DESC, partition DESC, position DESC LIMIT ?"
+_AFTER: Final = "AND (recorded_at, partition, position) < (?, ?, ?)"
+_END: Final = RecordCursor(2**63 - 1, 2**15 - 1, 2**63 - 1)
+
+
+class Transfers:
+    """Keeps the index."""
+
+    def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
+        """Add the batch's transfers that carry a reference or tags."""
+        references: list[Values] = []
+        tags: list[Values] = []
+        for row, event in batch.items:
+            if type(event) is not TransferPosted:
+                continue
+            if event.reference:
+                references.append((row.partition, event.reference, row.recorded_at, row.position, row.originator_id))
+            if event.tags:
+                tags += [
+                    (row.partition, key, value, row.recorded_at, row.position, row.originator_id)
+                    for key, value in event.tags.items()
+                ]
+        writer.insert(transfer_references, references)
+        writer.insert(transfer_tags, tags)
+
+
+def transfers_by_reference(
+    session: Session, reference: str, *, after: RecordCursor | None = None, limit: int = 100
+) -> list[TransferFound]:
+    """Return where transfers with exactly this reference stand, newest first."""
+    sql = f"{_FOUND} transfer_references WHERE reference = ? {_AFTER} {_NEWEST_FIRST}"
+    return [TransferFound(*row) for row in session.all(sql, reference, *_cursor(after), limit)]
+
+
+def transfers_by_tag(
+    session: Session, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
+) -> list[TransferFound]:
+    """Return where transfers that carry this tag with this value stand, newest first."""
+    sql = f"{_FOUND} transfer_tags WHERE key = ? AND value = ? {_AFTER} {_NEWEST_FIRST}"
+    return [TransferFound(*row) for row in session.all(sql, key, value, *_cursor(after), limit)]
+
+
+def _cursor(after: RecordCursor | None) -> tuple[int, int, int]:
+    cursor = after or _END
+    return cursor.recorded_at, cursor.partition, cursor.position
