@@ -1,0 +1,130 @@
+"""Talking to a ledger: a channel with the retry policy that the contract allows, and its stubs.
+
+Every write carries a request id, so sending one again after UNAVAILABLE is always safe: the channel does it.
+Used by the command line, the demonstration and the benchmarks; a client in another language copies SERVICE_CONFIG.
+"""
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from ledger.rpc.identity import CALLER_KEY
+from ledger.rpc.keepalive import client_options
+from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
+from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
+from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
+
+if TYPE_CHECKING:  # Only the stub files know them.
+    from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
+    from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
+
+SERVICES: Final = (
+    "esep.v1.AccountService",
+    "esep.v1.AuthorizationService",
+    "esep.v1.StatementService",
+    "esep.v1.TransferService",
+)
+
+SERVICE_CONFIG: Final = json.dumps(
+    {
+        "methodConfig": [
+            {
+                "name": [{"service": service} for service in SERVICES],
+                "retryPolicy": {
+                    "maxAttempts": 4,
+                    "initialBackoff": "0.1s",
+                    "maxBackoff": "2s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+        "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+    }
+)
+"""The gRPC service config (grpc/service-config in the gRPC documentation), as JSON."""
+
+
+class Ledger:
+    """A connection to a ledger, for synchronous code. A context manager."""
+
+    def __init__(self, channel: grpc.Channel, caller: str) -> None:
+        self.channel = channel
+        self.metadata = _metadata(caller)
+        """Sent along by whoever calls, in development mode: ``stub.Method(request, metadata=ledger.metadata)``."""
+        self.accounts = AccountServiceStub(channel)
+        self.transfers = TransferServiceStub(channel)
+        self.authorizations = AuthorizationServiceStub(channel)
+        self.statements = StatementServiceStub(channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.channel.close()
+
+
+class AsyncLedger:
+    """A connection to a ledger, for asyncio. An asynchronous context manager."""
+
+    def __init__(self, channel: grpc.aio.Channel, caller: str) -> None:
+        self.channel = channel
+        self.metadata = _metadata(caller)
+        """Sent along by whoever calls, in development mode."""
+        self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
+        self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
+        self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.channel.close()
+
+
+def connect(target: str, *, caller: str = "", credentials: grpc.ChannelCredentials | None = None) -> Ledger:
+    """Return a connection to ``host:port``; plain text without credentials, as a development server speaks."""
+    options = client_options(SERVICE_CONFIG)
+    if credentials is None:
+        return Ledger(grpc.insecure_channel(target, options), caller)
+    return Ledger(grpc.secure_channel(target, credentials, options), caller)
+
+
+def connect_async(target: str, *, caller: str = "", credentials: grpc.ChannelCredentials | None = None) -> AsyncLedger:
+    """Return a connection for asyncio; as ``connect``."""
+    options = client_options(SERVICE_CONFIG)
+    if credentials is None:
+        return AsyncLedger(grpc.aio.insecure_channel(target, options), caller)
+    return AsyncLedger(grpc.aio.secure_channel(target, credentials, options), caller)
+
+
+def credentials(authorities: Path, certificate: Path, key: Path) -> grpc.ChannelCredentials:
+    """Return the credentials of a client with a certificate of its own (mTLS)."""
+    return grpc.ssl_channel_credentials(authorities.read_bytes(), key.read_bytes(), certificate.read_bytes())
+
+
+def reason(error: grpc.Call) -> error_details_pb2.ErrorInfo | None:
+    """Return the ErrorInfo of a failed call, None where the ledger sent none (the network's own failures)."""
+    status = rpc_status.from_call(error)
+    for detail in () if status is None else status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info):
+            return info
+    return None
+
+
+def _metadata(caller: str) -> tuple[tuple[str, str], ...]:
+    return ((CALLER_KEY, caller),) if caller else ()

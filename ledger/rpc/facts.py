@@ -1,0 +1,43 @@
+"""What never changes about an account: who keeps it and in which currency. Read once, then remembered.
+
+Events of movements name accounts, not banks and currencies; answers name both.
+"""
+
+from typing import Final, NamedTuple
+
+from domain import ids
+from domain.account import Account
+from ledger.rpc.gateway import Gateway
+
+MAX_REMEMBERED: Final = 200_000
+
+
+class Facts(NamedTuple):
+    """The unchanging facts of one account."""
+
+    participant_id: str
+    currency_code: str
+
+
+class AccountFacts:
+    """The facts of accounts by their ids."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._known: dict[int, Facts] = {}
+
+    async def of(self, account: int) -> Facts:
+        """Return the facts of an account that exists."""
+        known = self._known.get(account)
+        if known is None:
+            known = await self._gateway.in_thread(self._read, account)
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known[account] = known
+        return known
+
+    def _read(self, account: int) -> Facts:
+        opened = self._gateway.outcomes.aggregate(ids.account_originator(account), upto_version=1)
+        if not isinstance(opened, Account):
+            raise TypeError(f"the log names account {account} but does not hold its opening")
+        return Facts(opened.participant, opened.currency)

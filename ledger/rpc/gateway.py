@@ -1,0 +1,146 @@
+"""The way from the event loop to the engine's threads and back.
+
+The engine answers a ticket on a thread of its own. Answers are put into a queue that the event loop empties, and
+the loop is woken only when it is not about to look anyway: one wake-up brings a whole batch of answers. A call
+that was cancelled meanwhile changes nothing: its command is decided all the same, and its answer dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from domain.aggregate import evolve
+from domain.command import Command
+from domain.refusals import Reason, Refused, refuse
+from domain.transfer import CreateTransfer
+from ledger.engine.tickets import Accepted, BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
+from ledger.log.api import Log
+from ledger.log.codec import UnknownTopicError
+from ledger.log.errors import LogError
+from ledger.rpc import calls
+from ledger.rpc.outcomes import Done, Outcomes, recorded
+from ledger.rpc.replays import BatchResult, settle
+
+T = TypeVar("T")
+
+
+class LedgerEngine(Protocol):
+    """What the edge needs of an engine."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def durable(self) -> int: ...
+    @property
+    def serving(self) -> bool: ...
+    @property
+    def queued(self) -> int: ...
+    def submit(self, ticket: Ticket) -> None: ...
+
+
+class Gateway:
+    """Hands commands to the engine and turns its answers into outcomes, first or repeated."""
+
+    def __init__(self, engine: LedgerEngine, executor: Executor) -> None:
+        self.engine = engine
+        self.outcomes = Outcomes(engine.log, engine.partition)
+        self._executor = executor
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[tuple[asyncio.Future[Any], Ticket]] = deque()
+        self._woken = False
+
+    async def execute(self, command: Command | CreateTransfer, request_id: bytes, *, validate_only: bool) -> Done:
+        """Return what a command did, or did when it was first sent; raises Refused."""
+        caller = calls.current().caller
+        ticket = CommandTicket(command, request_id, caller, validate_only=validate_only)
+        match await self._submit(ticket):
+            case Accepted() as accepted:
+                return await self._first(accepted, request_id, caller)
+            case Declined() as declined:
+                raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
+            case Repeated() as repeated:
+                return await self.in_thread(self.outcomes.repeat, command, request_id, caller, repeated)
+            case other:
+                raise TypeError(f"the engine answered a command with {type(other).__name__}")
+
+    async def execute_atomic(self, ticket: BatchTicket) -> Done:
+        """Return what an atomic batch did, or did when it was first sent; raises Refused."""
+        match await self._submit(ticket):
+            case Accepted() as accepted:
+                return await self._first(accepted, ticket.request_id, ticket.caller)
+            case Declined() as declined:
+                raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
+            case Repeated() as repeated:
+                return await self.in_thread(self.outcomes.repeat_batch, ticket, repeated)
+            case other:
+                raise TypeError(f"the engine answered an atomic batch with {type(other).__name__}")
+
+    async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
+        """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
+        match await self._submit(ticket):
+            case BatchOutcome() as outcome if outcome.repeated:
+                return await self.in_thread(settle, self.outcomes, ticket, outcome)
+            case BatchOutcome() as outcome:
+                return settle(self.outcomes, ticket, outcome)
+            case Declined() as declined:
+                raise Refused(declined.refusal)
+            case other:
+                raise TypeError(f"the engine answered a batch with {type(other).__name__}")
+
+    async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function that waits for the database outside of the event loop."""
+        try:
+            return await self._loop.run_in_executor(self._executor, function, *arguments)
+        except LogError:
+            raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
+        except UnknownTopicError:
+            raise Refused(refuse(Reason.UNKNOWN_EVENT)) from None
+
+    async def _first(self, accepted: Accepted, request_id: bytes, caller: str) -> Done:
+        change, recorded_at, subject = accepted.change, accepted.recorded_at, accepted.subject
+        if subject is None:
+            if change.version == 1:
+                subject = evolve(None, change, recorded_at)
+            else:
+                subject = await self.in_thread(self.outcomes.subject, change, recorded_at)
+        return Done(
+            partition=self.engine.partition,
+            position=accepted.position,
+            recorded_at=recorded_at,
+            request_id=request_id,
+            caller=caller,
+            replayed=False,
+            change=change,
+            subject=subject,
+        )
+
+    async def _submit(self, ticket: Ticket) -> Any:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        ticket.deliver = partial(self._deliver, future)
+        self.engine.submit(ticket)
+        return await future
+
+    def _deliver(self, future: "asyncio.Future[Any]", ticket: Ticket) -> None:
+        """Take an answer from an engine thread."""
+        self._arrived.append((future, ticket))
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._hand_out)
+            except RuntimeError:
+                if not self._loop.is_closed():
+                    raise
+                # The loop has ended, and with it every call that could have waited for this.
+
+    def _hand_out(self) -> None:
+        self._woken = False  # First, so that whatever arrives from here on wakes the loop again.
+        arrived = self._arrived
+        while arrived:
+            future, ticket = arrived.popleft()
+            if not future.done():
+                future.set_result(ticket.outcome)

@@ -1,0 +1,101 @@
+"""Reading a request: everything that is wrong with it is found at once, and named by the caller's own paths.
+
+Values that do not parse are noted and stand-ins put in their place, so that the command's own rules can still be
+tried on the rest; ``build`` raises if anything was noted.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ValidationError
+
+from domain import ids
+from domain.refusals import Violation
+from ledger.rpc import errors
+
+M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E")
+
+NOBODY: Final = UUID(int=0)
+_MAX_SECONDS: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z, the last second a Timestamp may hold."""
+_NANOS: Final = 1_000_000_000
+
+
+class Intake:
+    """What is wrong with one request. ``prefix`` is put before every path of it."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+        self.violations: list[Violation] = []
+
+    def wrong(self, field: str, rule: str, description: str) -> None:
+        """Note that a field breaks a rule."""
+        path = f"{self._prefix}.{field}" if self._prefix else field
+        self.violations.append(Violation(path, rule, description))
+
+    def request_id(self, text: str, field: str = "request_id") -> bytes:
+        """Return the 16 bytes of a required UUID."""
+        if not text:
+            self.wrong(field, "MISSING", "is required")
+            return NOBODY.bytes
+        try:
+            return ids.parse_uuid(text)
+        except ValueError as error:
+            self.wrong(field, "UUID", f"is {error}")
+            return NOBODY.bytes
+
+    def uuid(self, text: str, field: str) -> UUID:
+        """Return a required UUID."""
+        return UUID(bytes=self.request_id(text, field))
+
+    def choice(self, value: int, table: Mapping[int, E], field: str) -> E:
+        """Return what a required enum value stands for. Enums are open: a number may have no name."""
+        chosen = table.get(value)
+        if chosen is None:
+            if value == 0:
+                self.wrong(field, "MISSING", "is required")
+            else:
+                self.wrong(field, "UNKNOWN_VALUE", f"has no value {value}")
+            return next(iter(table.values()))
+        return chosen
+
+    def time(self, timestamp: Timestamp, field: str) -> int:
+        """Return microseconds since the Unix epoch; what is finer than that is cut off."""
+        if not 0 <= timestamp.seconds <= _MAX_SECONDS or not 0 <= timestamp.nanos < _NANOS:
+            self.wrong(field, "TIMESTAMP", "is not a time from 1970 to 9999")
+            return 0
+        return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+
+    def build(self, model: type[M], values: Mapping[str, Any], paths: dict[str, str] | None = None) -> M:
+        """Return the model with these values; raises Refused with everything that was noted.
+
+        ``paths`` maps the model's fields to those of the request where they differ.
+        """
+        try:
+            built = model(**values)
+        except ValidationError as error:
+            noted = {violation.field for violation in self.violations}
+            found = errors.violations(error, prefix=self._prefix, paths=paths)
+            self.violations += [violation for violation in found if violation.field not in noted]
+            raise errors.invalid_fields(self.violations) from None
+        self.check()
+        return built
+
+    def check(self) -> None:
+        """Raise Refused if anything was noted."""
+        if self.violations:
+            raise errors.invalid_fields(self.violations)
+
+
+def tags(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels in the order of their keys: a map has none on the wire, and a fingerprint needs one."""
+    return dict(sorted(labels.items()))
+
+
+def timestamp(microseconds: int) -> Timestamp:
+    """Return a point in time as it stands on the wire."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)

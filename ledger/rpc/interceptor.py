@@ -1,0 +1,168 @@
+"""The outermost layer of every call: caller, deadline, refusals, one log line, metrics.
+
+Nothing of an uncaught exception leaves but a correlation id: grpcio would send its text to the caller. Messages
+that cannot be decoded, or are too large, become refusals as well, which is why decoding is wrapped here: grpcio
+calls it outside of any handler. A guarded handler is built once per method, not once per call.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from domain.refusals import Reason, Refusal, Refused, invalid, refuse
+from ledger.rpc import calls, errors
+from ledger.rpc.calls import Context, Handler
+from ledger.rpc.identity import Identity, Metadata
+from ledger.rpc.metrics import Metrics
+
+GUARDED: Final = "/esep."
+_REQUEST_ID_LENGTH: Final = 36
+_TRACE_ID: Final = slice(3, 35)
+_TRACE_PARENT_LENGTH: Final = 55
+
+log = structlog.get_logger("esep.rpc")
+
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+
+
+class _Unreadable(NamedTuple):
+    """Stands for a request that was refused while it was decoded."""
+
+    refusal: Refusal
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Guards every method of the ledger's own services; health and reflection pass by."""
+
+    def __init__(
+        self, identity: Identity, metrics: Metrics, *, max_deadline_seconds: float, max_request_bytes: int
+    ) -> None:
+        self._identity = identity
+        self._metrics = metrics
+        self._max_deadline_seconds = max_deadline_seconds
+        self._max_request_bytes = max_request_bytes
+        self._guarded: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Return the method's guarded handler."""
+        method = handler_call_details.method
+        guarded = self._guarded.get(method)
+        if guarded is not None:
+            return guarded
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(GUARDED):
+            return handler
+        behaviour: Any = handler.unary_unary
+        if behaviour is None:
+            raise TypeError(f"{method} is a stream, which this guard does not know yet")
+        self._guarded[method] = guarded = grpc.unary_unary_rpc_method_handler(
+            self._guard(method, behaviour),
+            request_deserializer=self._decoder(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+        return guarded
+
+    def _decoder(self, decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+        if decode is None:
+            raise TypeError("a method of the ledger decodes its requests")
+
+        def guarded(data: bytes) -> Any:
+            if len(data) > self._max_request_bytes:
+                return _Unreadable(refuse(Reason.MESSAGE_TOO_LARGE, bytes=len(data), max_bytes=self._max_request_bytes))
+            try:
+                return decode(data)
+            except DecodeError:
+                return _Unreadable(invalid("request", "UNDECODABLE", "is no such message, or holds invalid UTF-8"))
+
+        return guarded
+
+    def _guard(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def answer(request: Any, context: Context) -> Any:
+            started = perf_counter()
+            refusal: Refusal | None = None
+            code = grpc.StatusCode.OK
+            metadata: Metadata = dict(context.invocation_metadata() or ())
+            try:
+                call = self._open(context, metadata)
+                if type(request) is _Unreadable:
+                    raise Refused(request.refusal)
+                async with asyncio.timeout_at(call.deadline):
+                    return await behaviour(request, context)
+            except Refused as refused:
+                refusal = refused.refusal
+                if refusal.reason is Reason.INTERNAL:
+                    refusal = self._defect(method, refusal)
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave
+                refusal = self._uncaught(method, error)
+            finally:
+                if refusal is not None:
+                    code = errors.code(refusal.reason)
+                self._record(method, code, refusal, request, metadata, perf_counter() - started)
+            return await errors.abort(context, refusal)
+
+        return answer
+
+    def _open(self, context: Context, metadata: Metadata) -> calls.Call:
+        remaining: float | None = context.time_remaining()  # The stubs leave out that there may be none.
+        seconds = self._max_deadline_seconds if remaining is None else min(remaining, self._max_deadline_seconds)
+        if seconds <= 0:
+            raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
+        caller = self._identity.caller(context, metadata)
+        call = calls.Call(caller, asyncio.get_running_loop().time() + seconds)
+        calls.enter(call)
+        return call
+
+    @staticmethod
+    def _defect(method: str, refusal: Refusal) -> Refusal:
+        """Give a defect that another layer has logged an id by which it is found."""
+        correlation_id = token_hex(8)
+        log.error("defect", method=method, correlation_id=correlation_id, reason=refusal.reason.name)
+        return refuse(Reason.INTERNAL, correlation_id=correlation_id)
+
+    @staticmethod
+    def _uncaught(method: str, error: Exception) -> Refusal:
+        if isinstance(error, TimeoutError) and calls.current().remaining() == 0:
+            return refuse(Reason.DEADLINE_EXCEEDED)
+        correlation_id = token_hex(8)
+        log.error("uncaught", method=method, correlation_id=correlation_id, exc_info=error)
+        return refuse(Reason.INTERNAL, correlation_id=correlation_id)
+
+    def _record(
+        self,
+        method: str,
+        code: grpc.StatusCode,
+        refusal: Refusal | None,
+        request: Any,
+        metadata: Metadata,
+        seconds: float,
+    ) -> None:
+        reason = None if refusal is None else refusal.reason
+        self._metrics.answered(method, code, reason, seconds)
+        log.info(
+            "call",
+            method=method,
+            code=code.name,
+            reason="" if reason is None else reason.name,
+            request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],
+            duration_ms=round(seconds * 1000, 3),
+            trace_id=_trace_id(metadata),
+        )
+
+
+def _trace_id(metadata: Metadata) -> str:
+    """Return the trace id of a W3C traceparent, empty when there is none."""
+    parent = metadata.get("traceparent", "")
+    return parent[_TRACE_ID] if isinstance(parent, str) and len(parent) == _TRACE_PARENT_LENGTH else ""

@@ -1,0 +1,109 @@
+"""Answering questions: from the log, or from the projections, after the position that the caller asks for.
+
+Projections are behind the log by moments. A caller who has just written names the position of the receipt, and
+the answer waits for it within the call's deadline.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from domain.aggregate import Aggregate
+from domain.ports import Clock, Row
+from domain.refusals import Reason, Refused, invalid, refuse
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.paging import Pager
+from ledger.rpc.positions import Positions
+from projections.answers import Answer, PositionInFutureError
+from projections.queries import Reader
+from projections.store import ProjectionsNotReadyError
+from protos.esep.v1.common_pb2 import LogPosition
+
+T = TypeVar("T")
+
+
+class LogReads:
+    """Questions about one aggregate, answered from the log itself: exact, and never behind."""
+
+    def __init__(self, gateway: Gateway, poll_seconds: float) -> None:
+        self._gateway = gateway
+        self._positions = Positions(self.head, poll_seconds)
+
+    async def position(self, request: Any) -> int:
+        """Return a position to answer at, not before the request's min_position."""
+        asked = min_position(request, self._gateway.engine.partition)
+        head = await self.head()
+        if asked > head:
+            await self._positions.reached(asked)
+            head = await self.head()
+        return head
+
+    async def head(self) -> int:
+        """Return the last durable position."""
+        if self._gateway.engine.serving:
+            return self._gateway.engine.durable
+        return await self._gateway.in_thread(self._gateway.outcomes.head)
+
+    async def aggregate(self, originator_id: bytes, position: int) -> Aggregate | None:
+        """Return an aggregate as it was at a position, None when there was none."""
+
+        def read() -> Aggregate | None:
+            return self._gateway.outcomes.aggregate(originator_id, upto_position=position)
+
+        return await self._gateway.in_thread(read)
+
+    async def rows(self, positions: Sequence[int]) -> list[Row]:
+        """Return the rows at these positions."""
+
+        def read() -> list[Row]:
+            return [row for position in positions for row in self._gateway.outcomes.rows(position - 1, 1)]
+
+        return await self._gateway.in_thread(read)
+
+    def message(self, position: int) -> LogPosition:
+        """Return a position as answers name it."""
+        return LogPosition(partition=self._gateway.engine.partition, position=position)
+
+
+class Reads:
+    """Questions that the projections answer."""
+
+    def __init__(self, gateway: Gateway, reader: Reader, pager: Pager, clock: Clock, poll_seconds: float) -> None:
+        self._gateway = gateway
+        self.reader = reader
+        self.pager = pager
+        self.clock = clock
+        self._positions = Positions(self._reached, poll_seconds)
+
+    async def ask(self, request: Any, question: Callable[[], Answer[T]]) -> Answer[T]:
+        """Return a question's answer, not before the request's min_position; raises Refused."""
+        asked = min_position(request, self._gateway.engine.partition)
+        if asked:
+            await self._positions.reached(asked)
+        try:
+            return await self._gateway.in_thread(question)
+        except PositionInFutureError as future:
+            raise Refused(
+                invalid("as_of", "POSITION_IN_FUTURE", f"is later than the newest, {future.newest}")
+            ) from None
+        except ProjectionsNotReadyError:
+            raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
+
+    async def _reached(self) -> int:
+        return await self._gateway.in_thread(self.reader.position, self._gateway.engine.partition)
+
+
+def positions_message(positions: Mapping[int, int]) -> list[LogPosition]:
+    """Return the positions that an answer reflects as it names them."""
+    return [LogPosition(partition=partition, position=position) for partition, position in sorted(positions.items())]
+
+
+def min_position(request: Any, partition: int) -> int:
+    """Return the position that the answer must reflect, 0 for any; raises Refused."""
+    if not request.HasField("min_position"):
+        return 0
+    asked: LogPosition = request.min_position
+    if asked.partition != partition:
+        raise Refused(invalid("min_position.partition", "UNKNOWN", f"is not a partition of this server ({partition})"))
+    if asked.position < 0:
+        raise Refused(invalid("min_position.position", "NEGATIVE", "is negative"))
+    return asked.position

@@ -1,0 +1,90 @@
+"""A batch's outcome with its repeated transfers settled: each compared with what the log holds of it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from domain.event import Event
+from domain.ports import Row
+from domain.refusals import Reason, Refusal, refuse
+from domain.transfer import TransferDeclined, TransferPosted
+from ledger.engine.tickets import BatchOutcome, BatchTicket, Repeated
+from ledger.log import codec
+from ledger.rpc.outcomes import Outcomes, declined, recorded
+
+MAX_GAP: Final = 64
+"""Rows read for nothing are cheaper than another query, up to about this many."""
+MAX_RUN: Final = 8_192
+
+
+class NotMade(msgspec.Struct, frozen=True):
+    """A transfer of a batch that was not made, and why."""
+
+    index: int
+    refusal: Refusal
+    recorded: bool
+
+
+class BatchResult(msgspec.Struct):
+    """What became of each transfer, in the terms of CreateTransfersResponse."""
+
+    positions: list[int]
+    replayed: list[int]
+    refused: list[NotMade]
+
+
+def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> BatchResult:
+    """Return the result of a batch; blocking when it holds repeated transfers."""
+    partition = outcomes.partition
+    positions = outcome.positions
+    refused = [
+        NotMade(index, recorded(item.refusal, partition, item.position, replayed=False), item.position > 0)
+        for index, item in outcome.declined
+    ]
+    replayed: list[int] = []
+    if outcome.repeated:
+        found = _events(outcomes, {item.position for _, item in outcome.repeated})
+        for index, item in outcome.repeated:
+            _settle_one(ticket, index, item, found[item.position], BatchResult(positions, replayed, refused))
+        refused.sort(key=lambda item: item.index)
+        replayed.sort()
+    return BatchResult(positions, replayed, refused)
+
+
+def _settle_one(
+    ticket: BatchTicket, index: int, repeated: Repeated, found: tuple[Row, Event], result: BatchResult
+) -> None:
+    row, event = found
+    own = row.caller == ticket.caller and isinstance(event, TransferPosted | TransferDeclined)
+    if not own or not ticket.transfers[index].same_as(event):  # type: ignore[arg-type] # told by own
+        result.positions[index] = 0
+        result.refused.append(NotMade(index, refuse(Reason.REQUEST_ID_REUSED), recorded=False))
+        return
+    result.positions[index] = row.position
+    if repeated.replayed:
+        result.replayed.append(index)
+    refusal = declined(event)
+    if refusal is not None:
+        refusal = recorded(refusal, row.partition, row.position, replayed=repeated.replayed)
+        result.refused.append(NotMade(index, refusal, recorded=True))
+
+
+def _events(outcomes: Outcomes, positions: set[int]) -> dict[int, tuple[Row, Event]]:
+    return {
+        row.position: (row, codec.decode(row.topic, row.state))
+        for first, last in _runs(sorted(positions))
+        for row in outcomes.rows(first - 1, last - first + 1)
+        if row.position in positions
+    }
+
+
+def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of the log that hold these positions, with small gaps between them bridged."""
+    first = last = positions[0]
+    for position in positions[1:]:
+        if position - last > MAX_GAP or position - first >= MAX_RUN:
+            yield first, last
+            first = position
+        last = position
+    yield first, last

@@ -1,0 +1,122 @@
+"""Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from domain.event import Policy
+from domain.ports import Clock
+from ledger.rpc.account_service import AccountService
+from ledger.rpc.authorization_service import AuthorizationService
+from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc.client import SERVICES
+from ledger.rpc.facts import AccountFacts
+from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.health import Health
+from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
+from ledger.rpc.interceptor import Gate
+from ledger.rpc.keepalive import server_options
+from ledger.rpc.metrics import Metrics
+from ledger.rpc.paging import Pager
+from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.settings import RpcSettings
+from ledger.rpc.statement_service import StatementService
+from ledger.rpc.tellers import Teller
+from ledger.rpc.transfer_service import TransferService
+from projections.queries import Reader
+from protos.esep.v1 import account_service_pb2_grpc as account
+from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import statement_service_pb2_grpc as statement
+from protos.esep.v1 import transfer_service_pb2_grpc as transfer
+
+HEALTH_SERVICE: Final = "grpc.health.v1.Health"
+
+
+class Edge:
+    """A gRPC server before an engine and its projections. Made and used inside a running event loop."""
+
+    def __init__(
+        self, server: grpc.aio.Server, health: Health, threads: ThreadPoolExecutor, settings: RpcSettings
+    ) -> None:
+        self.server = server
+        self._health = health
+        self._threads = threads
+        self._settings = settings
+
+    async def start(self) -> int:
+        """Listen; return the port. Health says NOT_SERVING until the engine takes requests."""
+        port = _listen(self.server, self._settings)
+        await self._health.start()
+        await self.server.start()
+        return port
+
+    async def stop(self, grace: float) -> None:
+        """Say NOT_SERVING, take no new calls, give those under way ``grace`` seconds; then stop the engine."""
+        await self._health.drain()
+        await self.server.stop(grace)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def build_server(
+    engine: LedgerEngine,
+    reader: Reader,
+    settings: RpcSettings,
+    *,
+    clock: Clock,
+    policy: Policy | None = None,
+    identity: Identity | None = None,
+    page_key: bytes = b"esep",
+    registry: CollectorRegistry = REGISTRY,
+) -> Edge:
+    """Return the edge of an engine, not started. Call it inside the event loop that it will run in.
+
+    ``page_key`` is the same on every server of a ledger; ``identity`` is by default what the settings imply.
+    """
+    metrics = Metrics(registry)
+    threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
+    gateway = Gateway(engine, threads)
+    log_reads = LogReads(gateway, settings.position_poll_seconds)
+    reads = Reads(gateway, reader, Pager(page_key), clock, settings.position_poll_seconds)
+    teller = Teller(gateway, AccountFacts(gateway), policy or Policy())
+    gate = Gate(
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        metrics,
+        max_deadline_seconds=settings.max_deadline_seconds,
+        max_request_bytes=settings.max_request_bytes,
+    )
+    options = server_options(settings.max_request_bytes)
+    if settings.channelz:
+        options.append(("grpc.enable_channelz", 1))
+    server = grpc.aio.server(
+        interceptors=[gate], options=options, maximum_concurrent_rpcs=settings.max_concurrent_calls
+    )
+    account.add_AccountServiceServicer_to_server(AccountService(gateway, log_reads, reads), server)
+    transfer.add_TransferServiceServicer_to_server(TransferService(gateway, log_reads, reads, teller, metrics), server)
+    authorization.add_AuthorizationServiceServicer_to_server(
+        AuthorizationService(gateway, log_reads, teller, clock), server
+    )
+    statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
+    health = Health(engine, SERVICES, settings.health_poll_seconds)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    if settings.bench_methods:
+        server.add_generic_rpc_handlers((bench_handler(),))
+    if settings.reflection:
+        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    return Edge(server, health, threads, settings)
+
+
+def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:
+    if settings.development:
+        return server.add_insecure_port(settings.listen)
+    if settings.key_file is None or settings.certificate_file is None or settings.client_authorities_file is None:
+        raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+    credentials = grpc.ssl_server_credentials(
+        [(settings.key_file.read_bytes(), settings.certificate_file.read_bytes())],
+        root_certificates=settings.client_authorities_file.read_bytes(),
+        require_client_auth=True,
+    )
+    return server.add_secure_port(settings.listen, credentials)

@@ -1,0 +1,47 @@
+"""Settings of the gRPC edge, validated once by whoever starts it.
+
+Fields that the server's own settings have as well bear the same names there.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MEBIBYTE = 1 << 20
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+
+
+class RpcSettings(BaseModel):
+    """How the edge listens and what it bounds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: str = "127.0.0.1:50051"
+    """``host:port``; port 0 takes a free one."""
+    development: bool = False
+    """Plain text and the development identity. Loopback only."""
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    client_authorities_file: Path | None = None
+    """Certificates of the authorities that sign clients' certificates."""
+    max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
+    """The time a call without a deadline, or with a longer one, is given."""
+    max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
+    max_concurrent_calls: Annotated[int, Field(gt=0)] = 10_000
+    read_threads: Annotated[int, Field(gt=0)] = 4
+    position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
+    health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
+    reflection: bool = False
+    channelz: bool = False
+    bench_methods: bool = False
+    """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
+
+    @model_validator(mode="after")
+    def _secured(self) -> Self:
+        if self.development:
+            if self.listen.rsplit(":", 1)[0] not in LOOPBACK:
+                raise ValueError("development mode listens on loopback only")
+        elif None in (self.certificate_file, self.key_file, self.client_authorities_file):
+            raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+        return self

@@ -1,0 +1,201 @@
+"""StatementService: what accounts have, and how it came to be. Questions only, answered by the projections."""
+# ruff: noqa: N802 - the names of the methods are the contract's
+
+from typing import Final
+
+import msgspec
+
+from domain.refusals import Reason, Refused, refuse
+from ledger.rpc.calls import Context
+from ledger.rpc.intake import Intake
+from ledger.rpc.reads import Reads, positions_message
+from ledger.rpc.tellers import Teller
+from ledger.rpc.translate import statement as translate
+from projections.answers import Answer, AuthorizationRecord, Axis, LineCursor, RecordCursor
+from protos.esep.v1 import authorization_pb2
+from protos.esep.v1 import statement_service_pb2 as pb
+from protos.esep.v1.statement_service_pb2_grpc import StatementServiceServicer
+
+MAX_BALANCES: Final = 1_000
+DEFAULT_LINES: Final = 10
+MAX_LINES: Final = 100
+MAX_OPEN_AUTHORIZATIONS: Final = 100
+
+
+class StatementService(StatementServiceServicer):
+    """Answers esep.v1.StatementService."""
+
+    def __init__(self, reads: Reads, teller: Teller) -> None:
+        self._reads = reads
+        self._teller = teller
+
+    async def GetBalance(self, request: pb.GetBalanceRequest, context: Context) -> pb.GetBalanceResponse:
+        """Read one account's balance."""
+        intake = Intake()
+        account_id(intake, request.account_id)
+        moment = translate.as_of(intake, request.as_of, [request.account_id])
+        intake.check()
+        now, reader = self._reads.clock.now(), self._reads.reader
+        found = await self._reads.ask(request, lambda: reader.balance(request.account_id, now=now, as_of=moment))
+        if found.result is None:
+            raise unknown_account(request.account_id)
+        (position,) = positions_message(found.positions)
+        return pb.GetBalanceResponse(balance=translate.balance_message(found.result), position=position)
+
+    async def BatchGetBalances(
+        self, request: pb.BatchGetBalancesRequest, context: Context
+    ) -> pb.BatchGetBalancesResponse:
+        """Read the balances of many accounts."""
+        intake = Intake()
+        accounts = list(request.account_ids)
+        moment = translate.as_of(intake, request.as_of, accounts)
+        if not 1 <= len(accounts) <= MAX_BALANCES:
+            intake.wrong("account_ids", "LENGTH", f"holds {len(accounts)} accounts, not 1 to {MAX_BALANCES}")
+        if len(set(accounts)) < len(accounts):
+            intake.wrong("account_ids", "DUPLICATE", "holds an account twice")
+        for index, account in enumerate(accounts):
+            account_id(intake, account, f"account_ids[{index}]")
+        intake.check()
+        now, reader = self._reads.clock.now(), self._reads.reader
+        found = await self._reads.ask(request, lambda: reader.balances(accounts, now=now, as_of=moment))
+        balances = []
+        for account, balance in zip(accounts, found.result, strict=True):
+            if balance is None:
+                raise unknown_account(account)
+            balances.append(translate.balance_message(balance))
+        return pb.BatchGetBalancesResponse(balances=balances, positions=positions_message(found.positions))
+
+    async def GetMiniStatement(
+        self, request: pb.GetMiniStatementRequest, context: Context
+    ) -> pb.GetMiniStatementResponse:
+        """Read what an ATM prints."""
+        intake = Intake()
+        account_id(intake, request.account_id)
+        if not 0 <= request.limit <= MAX_LINES:
+            intake.wrong("limit", "RANGE", f"is not 1 to {MAX_LINES}, or 0 for {DEFAULT_LINES}")
+        intake.check()
+        now, reader, limit = self._reads.clock.now(), self._reads.reader, request.limit or DEFAULT_LINES
+        found = await self._reads.ask(
+            request,
+            lambda: reader.mini_statement(
+                request.account_id, now=now, lines=limit, open_authorizations=MAX_OPEN_AUTHORIZATIONS
+            ),
+        )
+        if found.result is None:
+            raise unknown_account(request.account_id)
+        (position,) = positions_message(found.positions)
+        return pb.GetMiniStatementResponse(
+            lines=[translate.line_message(line) for line in found.result.lines],
+            open_authorizations=[await self._told(record, now) for record in found.result.open_authorizations],
+            balance=translate.balance_message(found.result.balance),
+            position=position,
+        )
+
+    async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
+        """Read every movement of a period, a page at a time."""
+        page = self._reads.pager.page(request)
+        intake = Intake()
+        account_id(intake, request.account_id)
+        for field in ("period_start", "period_end"):
+            if not request.HasField(field):
+                intake.wrong(field, "MISSING", "is required")
+        start = intake.time(request.period_start, "period_start")
+        end = intake.time(request.period_end, "period_end")
+        if not intake.violations and end <= start:
+            intake.wrong("period_end", "ORDER", "is not later than period_start")
+        axis = translate.AXES.get(request.axis)
+        if axis is None:
+            intake.wrong("axis", "UNKNOWN_VALUE", f"has no value {request.axis}")
+        intake.check()
+        after = None if page.cursor is None else msgspec.convert(page.cursor, LineCursor)
+        reader, chosen = self._reads.reader, axis or Axis.RECORDED
+        found = await self._reads.ask(
+            request,
+            lambda: reader.statement(
+                request.account_id, start=start, end=end, axis=chosen, after=after, limit=page.size
+            ),
+        )
+        if found.result is None:
+            raise unknown_account(request.account_id)
+        statement = found.result
+        (position,) = positions_message(found.positions)
+        return pb.GetStatementResponse(
+            account_id=statement.account_id,
+            currency_code=statement.currency,
+            opening_tyiyn=statement.opening,
+            closing_tyiyn=statement.closing,
+            total_debits_tyiyn=statement.total_debits,
+            total_credits_tyiyn=statement.total_credits,
+            lines=[translate.line_message(line) for line in statement.lines],
+            next_page_token=self._reads.pager.token(request, statement.next, statement.position),
+            position=position,
+        )
+
+    async def ListAuthorizations(
+        self, request: pb.ListAuthorizationsRequest, context: Context
+    ) -> pb.ListAuthorizationsResponse:
+        """List the authorizations of an account or of a bank's accounts."""
+        page = self._reads.pager.page(request)
+        intake = Intake()
+        owner = request.WhichOneof("owner")
+        if owner is None:
+            intake.wrong("owner", "MISSING", "is required: an account_id or a participant_id")
+        if owner == "account_id":
+            account_id(intake, request.account_id)
+        states = [
+            intake.choice(number, translate.STATES_BY_NUMBER, f"states[{index}]")
+            for index, number in enumerate(request.states)
+        ]
+        intake.check()
+        account = request.account_id if owner == "account_id" else None
+        participant = request.participant_id if owner == "participant_id" else None
+        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
+        now, reader = self._reads.clock.now(), self._reads.reader
+
+        def question() -> Answer[list[AuthorizationRecord]]:
+            answer = reader.list_authorizations(
+                account_id=account, participant=participant, states=states, now=now, after=after, limit=page.size
+            )
+            if account is not None and not answer.result and reader.account(account).result is None:
+                raise unknown_account(account)
+            return answer
+
+        found = await self._reads.ask(request, question)
+        return pb.ListAuthorizationsResponse(
+            authorizations=[await self._told(record, now) for record in found.result],
+            next_page_token=self._next(request, found.result, page.size),
+            positions=positions_message(found.positions),
+        )
+
+    async def GetTrialBalance(self, request: pb.GetTrialBalanceRequest, context: Context) -> pb.GetTrialBalanceResponse:
+        """Sum all accounts by currency and kind."""
+        intake = Intake()
+        moment = translate.as_of(intake, request.as_of, [])
+        intake.check()
+        now, reader = self._reads.clock.now(), self._reads.reader
+        found = await self._reads.ask(request, lambda: reader.trial_balance(now=now, as_of=moment))
+        return pb.GetTrialBalanceResponse(
+            lines=[translate.trial_balance_message(line) for line in found.result],
+            positions=positions_message(found.positions),
+        )
+
+    async def _told(self, record: AuthorizationRecord, now: int) -> authorization_pb2.Authorization:
+        return await self._teller.authorization(record.authorization, now)
+
+    def _next(self, request: pb.ListAuthorizationsRequest, records: list[AuthorizationRecord], size: int) -> str:
+        if len(records) < size:
+            return ""
+        last = records[-1]
+        cursor = RecordCursor(last.authorization.created_at, last.partition, last.position)
+        return self._reads.pager.token(request, cursor, last.position)
+
+
+def account_id(intake: Intake, account: int, field: str = "account_id") -> None:
+    """Note an account id that can be none."""
+    if not 0 < account < 1 << 53:
+        intake.wrong(field, "RANGE", "is not from 1 to 2^53 - 1")
+
+
+def unknown_account(account: int) -> Refused:
+    """Return the refusal of a question about an account that does not exist, to be raised."""
+    return Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))

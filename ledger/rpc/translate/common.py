@@ -1,0 +1,20 @@
+"""What the answers of every service share."""
+
+from domain import ids
+from ledger.rpc.intake import timestamp
+from ledger.rpc.outcomes import Done
+from protos.esep.v1.common_pb2 import Receipt
+
+
+def receipt(done: Done) -> Receipt | None:
+    """Return the receipt of an outcome, None for a trial run: nothing was recorded."""
+    if done.position == 0:
+        return None
+    return Receipt(
+        partition=done.partition,
+        position=done.position,
+        replayed=done.replayed,
+        record_time=timestamp(done.recorded_at),
+        caller=done.caller,
+        request_id=ids.format_uuid(done.request_id),
+    )

@@ -1,0 +1,112 @@
+"""Transfers: requests to commands, and the transfer as it is told. Batches have their own way in ``batch``."""
+
+from domain import ids
+from domain.event import Leg
+from domain.transfer import (
+    CreateTransfer,
+    ReverseTransfer,
+    Transfer,
+    TransferModel,
+    TransferReversed,
+)
+from ledger.rpc.intake import Intake, tags, timestamp
+from ledger.rpc.outcomes import Done
+from protos.esep.v1 import transfer_pb2, transfer_service_pb2
+
+MAIN_REVERSAL = "reversal"
+"""The kind of the movement that takes a transfer's main amount back."""
+
+
+def create_transfer(request: transfer_service_pb2.CreateTransferRequest) -> tuple[CreateTransfer, bytes]:
+    """Return the command and its request id."""
+    intake = Intake()
+    request_id = intake.request_id(request.request_id)
+    if not request.HasField("transfer"):
+        intake.wrong("transfer", "MISSING", "is required")
+        intake.check()
+    given = request.transfer.request_id
+    if given and given.lower() != request.request_id.lower():
+        intake.wrong("transfer.request_id", "MISMATCH", "is not the request's own request_id")
+    inner = Intake("transfer")
+    inner.violations = intake.violations
+    return new_transfer(request.transfer, inner, request_id), request_id
+
+
+def new_transfer(item: transfer_pb2.NewTransfer, intake: Intake, request_id: bytes) -> CreateTransfer:
+    """Return the command of any item; raises Refused with every field at fault."""
+    values: dict[str, object] = {
+        "debit_account_id": item.debit_account_id,
+        "credit_account_id": item.credit_account_id,
+        "amount_tyiyn": item.amount_tyiyn,
+        "currency_code": item.currency_code,
+        "reference": item.reference,
+    }
+    if item.kind:
+        values["kind"] = item.kind
+    if item.tags:
+        values["tags"] = tags(item.tags)
+    if item.legs:
+        values["legs"] = [
+            {
+                **({"kind": leg.kind} if leg.kind else {}),
+                "debit_account_id": leg.debit_account_id,
+                "credit_account_id": leg.credit_account_id,
+                "amount_tyiyn": leg.amount_tyiyn,
+            }
+            for leg in item.legs
+        ]
+    if item.HasField("effective_time"):
+        values["effective_time"] = intake.time(item.effective_time, "effective_time")
+    return intake.build(TransferModel, values).to_command(request_id)
+
+
+def reverse_transfer(request: transfer_service_pb2.ReverseTransferRequest) -> tuple[ReverseTransfer, bytes]:
+    """Return the command and its request id."""
+    intake = Intake()
+    request_id = intake.request_id(request.request_id)
+    values = {
+        "transfer_id": intake.uuid(request.transfer_id, "transfer_id"),
+        "amount_tyiyn": request.amount_tyiyn if request.HasField("amount_tyiyn") else None,
+        "explanation": request.explanation,
+    }
+    return intake.build(ReverseTransfer, values), request_id
+
+
+def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Transfer:
+    """Return the transfer as it is told; the accounts' currency is theirs to know."""
+    return transfer_pb2.Transfer(
+        transfer_id=ids.format_uuid(transfer.transfer_id),
+        debit_account_id=transfer.debit_account,
+        credit_account_id=transfer.credit_account,
+        amount_tyiyn=transfer.amount,
+        currency_code=transfer.currency or currency_code,
+        kind=transfer.kind,
+        reference=transfer.reference,
+        tags=transfer.tags,
+        legs=[_leg(leg) for leg in transfer.legs],
+        effective_time=timestamp(transfer.effective_time),
+        record_time=timestamp(transfer.created_at),
+        reversed_tyiyn=transfer.reversed_amount,
+        legs_reversed=bool(transfer.legs) and transfer.reversed_whole,
+    )
+
+
+def reversal_message(done: Done, event: TransferReversed, transfer: Transfer) -> transfer_pb2.TransferReversal:
+    """Return the reversal as it is told."""
+    return transfer_pb2.TransferReversal(
+        reversal_id=ids.format_uuid(done.request_id),
+        transfer_id=ids.format_uuid(transfer.transfer_id),
+        amount_tyiyn=sum(leg.amount for leg in event.legs if leg.kind == MAIN_REVERSAL),
+        legs=[_leg(leg) for leg in event.legs if leg.kind != MAIN_REVERSAL],
+        explanation=event.explanation,
+        record_time=timestamp(done.recorded_at) if done.position else None,
+    )
+
+
+def _leg(leg: Leg) -> transfer_pb2.TransferLeg:
+    return transfer_pb2.TransferLeg(
+        kind=leg.kind,
+        debit_account_id=leg.debit_account,
+        credit_account_id=leg.credit_account,
+        amount_tyiyn=leg.amount,
+    )

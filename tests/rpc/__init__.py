@@ -1,0 +1,1 @@
+"""The gRPC edge, over real gRPC on loopback, before a real engine, log and projections."""

@@ -1,0 +1,261 @@
+"""A whole ledger in this process: log, engine, projections and the gRPC edge on a free port of loopback."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from time import time_ns
+from typing import Any, Self
+from uuid import UUID, uuid4
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from prometheus_client import CollectorRegistry
+
+from domain.event import Policy
+from ledger.engine.engine import Engine
+from ledger.engine.settings import EngineSettings
+from ledger.engine.tickets import Ticket
+from ledger.log.api import Log
+from ledger.log.codec import decode
+from ledger.log.factory import open_log
+from ledger.rpc.client import Ledger, connect
+from ledger.rpc.gateway import LedgerEngine
+from ledger.rpc.serve import Edge, build_server
+from ledger.rpc.settings import RpcSettings
+from projections.queries import Reader
+from projections.runner import run
+from projections.store import open_store
+from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, transfer_service_pb2
+
+PATIENCE = 20.0
+
+
+class MovableClock:
+    """The machine's clock, moved ahead by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def now(self) -> int:
+        return time_ns() // 1000 + self.ahead
+
+
+class HeldEngine:
+    """A real engine that can be told to refuse, to fail, or to sit on what it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.real = engine
+        self.refusing: Exception | None = None
+        self.holding = False
+        self.closed_for_business = False
+
+    @property
+    def partition(self) -> int:
+        return self.real.partition
+
+    @property
+    def log(self) -> Log:
+        return self.real.log
+
+    @property
+    def durable(self) -> int:
+        return self.real.durable
+
+    @property
+    def serving(self) -> bool:
+        return self.real.serving and not self.closed_for_business
+
+    @property
+    def queued(self) -> int:
+        return self.real.queued
+
+    def submit(self, ticket: Ticket) -> None:
+        if self.refusing is not None:
+            raise self.refusing
+        if self.holding:
+            deliver = ticket.deliver
+            ticket.deliver = None
+            if deliver is None:
+                raise TypeError("a ticket nobody waits for")
+        self.real.submit(ticket)
+
+
+class World:
+    """Everything, started; a context manager."""
+
+    def __init__(self, directory: Path, *, policy: Policy | None = None, **settings: Any) -> None:
+        url = f"sqlite:///{directory / 'log.db'}"
+        self.clock = MovableClock()
+        self.log = open_log(url)
+        self.registry = CollectorRegistry()
+        self.policy = policy or Policy()
+        self.engine = HeldEngine(
+            Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
+        )
+        self.projecting = threading.Event()
+        self.projecting.set()
+        self._stopping = threading.Event()
+        self._store = open_store(url)
+        self._projector = threading.Thread(target=self._project, daemon=True)
+        self._reader = Reader(url)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._settings = RpcSettings(listen="127.0.0.1:0", development=True, **settings)
+        self.edge: Edge
+        self.address = ""
+        self._clients: list[Ledger] = []
+
+    def __enter__(self) -> Self:
+        self._projector.start()
+        self._thread.start()
+        self.engine.real.start()
+        self.address = f"127.0.0.1:{self.run(self._start)}"
+        assert self.engine.real.wait_until_serving(PATIENCE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self.projecting.set()
+        for client in self._clients:
+            client.channel.close()
+        self.run(self._stop)
+        self.engine.real.stop()
+        self._projector.join()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._reader.close()
+        self._store.close()
+        self.log.close()
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """Run a coroutine function in the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE)
+
+    def client(self, caller: str = "bank-a") -> Ledger:
+        """Return a client, closed at the end."""
+        client = connect(self.address, caller=caller)
+        self._clients.append(client)
+        return client
+
+    async def _start(self) -> int:
+        engine: LedgerEngine = self.engine
+        self.edge = build_server(
+            engine, self._reader, self._settings, clock=self.clock, policy=self.policy, registry=self.registry
+        )
+        return await self.edge.start()
+
+    async def _stop(self) -> None:
+        await self.edge.stop(0.5)
+
+    def _project(self) -> None:
+        def wake() -> None:
+            self._stopping.wait(0.002)
+            self.projecting.wait()
+
+        run(self.log, self._store, decode, self._stopping.is_set, wake)
+
+
+class Bank:
+    """A bank at the ledger: what most tests begin with. Amounts are in tyiyn."""
+
+    def __init__(self, world: World, caller: str = "bank-a") -> None:
+        self.world = world
+        self.caller = caller
+        self.ledger = world.client(caller)
+        self.cash = self.open(account_pb2.ACCOUNT_KIND_CASH)
+        self.rich = self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
+        self.poor = self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
+        self.merchant = self.open(account_pb2.ACCOUNT_KIND_MERCHANT)
+        self.move(self.cash, self.rich, 1_000_000)
+
+    def open(self, kind: account_pb2.AccountKind.ValueType, **fields: Any) -> int:
+        """Open an account; return its id."""
+        request = account_service_pb2.OpenAccountRequest(
+            request_id=new_id(), participant_id="bank-a", kind=kind, **fields
+        )
+        return self.call(self.ledger.accounts.OpenAccount, request).account.account_id
+
+    def move(self, debit: int, credit: int, amount: int) -> transfer_service_pb2.CreateTransferResponse:
+        """Move money."""
+        return self.call(self.ledger.transfers.CreateTransfer, transfer(debit, credit, amount))
+
+    def call(self, method: Any, request: Message, timeout: float | None = PATIENCE, **options: Any) -> Any:
+        """Call a method as this bank."""
+        return method(request, metadata=self.ledger.metadata, timeout=timeout, **options)
+
+    def refused(self, method: Any, request: Message, timeout: float | None = PATIENCE, **options: Any) -> "Refusal":
+        """Call a method that is refused; return with what."""
+        return refused(lambda: self.call(method, request, timeout, **options))
+
+
+class Refusal:
+    """A refusal as a client sees it."""
+
+    def __init__(self, error: Any) -> None:
+        self.code: grpc.StatusCode = error.code()
+        self.text: str = error.details()
+        status = rpc_status.from_call(error)
+        self.details = [] if status is None else list(status.details)
+        self.info = self.detail(error_details_pb2.ErrorInfo())
+        self.reason: str = self.info.reason
+        self.metadata: dict[str, str] = dict(self.info.metadata)
+        violations = self.detail(error_details_pb2.BadRequest()).field_violations
+        self.fields: dict[str, str] = {violation.field: violation.reason for violation in violations}
+
+    def detail(self, message: Any) -> Any:
+        """Return one of its details, empty when it has none of this type."""
+        for detail in self.details:
+            if detail.Is(message.DESCRIPTOR):
+                detail.Unpack(message)
+        return message
+
+    def has(self, kind: type[Message]) -> bool:
+        """Tell whether it carries a detail of this type."""
+        return any(detail.Is(kind.DESCRIPTOR) for detail in self.details)
+
+
+def refused(call: Callable[[], object]) -> Refusal:
+    """Return with what a call is refused."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return Refusal(error)
+    raise AssertionError("the call was not refused")
+
+
+def new_id() -> str:
+    """Return a fresh request id."""
+    return str(uuid4())
+
+
+def uuid7(milliseconds: int) -> str:
+    """Return a fresh UUIDv7 made at a time."""
+    return str(UUID(bytes=milliseconds.to_bytes(6, "big") + b"\x70" + uuid4().bytes[:1] + b"\x80" + uuid4().bytes[:7]))
+
+
+def transfer(
+    debit: int, credit: int, amount: int, *, request_id: str = "", validate_only: bool = False, **fields: Any
+) -> transfer_service_pb2.CreateTransferRequest:
+    """Return a request to move money."""
+    return transfer_service_pb2.CreateTransferRequest(
+        request_id=request_id or new_id(),
+        validate_only=validate_only,
+        transfer=transfer_pb2.NewTransfer(
+            debit_account_id=debit, credit_account_id=credit, amount_tyiyn=amount, **fields
+        ),
+    )
+
+
+def item(debit: int, credit: int, amount: int, *, request_id: str = "", **fields: Any) -> transfer_pb2.NewTransfer:
+    """Return one transfer of a batch."""
+    return transfer_pb2.NewTransfer(
+        request_id=request_id or new_id(),
+        debit_account_id=debit,
+        credit_account_id=credit,
+        amount_tyiyn=amount,
+        **fields,
+    )
