@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
+from ledger.rpc.settings import RpcSettings
 
 
 class Settings(BaseSettings):
@@ -26,7 +27,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     """The log: ``sqlite:///path`` or ``postgresql://…``; by default ``log.db`` in the data directory."""
     projections_url: SecretStr | None = None
-    """The projections; by default ``projections.db`` beside the log's file, or a schema in its database."""
+    """The log beside whose file, or in whose database, the projections are kept; by default the log itself."""
     listen: str = "127.0.0.1:50051"
     """Host and port of the gRPC server; port 0 lets the system choose."""
     metrics_listen: str = ""
@@ -98,11 +99,7 @@ class Settings(BaseSettings):
     @property
     def read_url(self) -> str:
         """The url of the projections."""
-        if self.projections_url is not None:
-            return self.projections_url.get_secret_value()
-        if self.log_url.startswith("sqlite:"):
-            return self.log_url.rsplit("/", 1)[0] + "/projections.db"
-        return self.log_url
+        return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
 
     @property
     def policy(self) -> Policy:
@@ -116,6 +113,18 @@ class Settings(BaseSettings):
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")
+
+    @property
+    def rpc(self) -> RpcSettings:
+        """Settings of the gRPC edge."""
+        return RpcSettings(
+            address=self.listen,
+            development=self.development,
+            max_deadline_seconds=self.max_deadline_seconds,
+            max_concurrent_rpcs=self.max_concurrent_calls,
+            reflection=self.reflection,
+            bench_methods=self.bench_methods,
+        )
 
     @property
     def engine(self) -> EngineSettings:

@@ -1,0 +1,118 @@
+"""The process that keeps the projections, and the one that keeps it running.
+
+Projecting takes as much of an interpreter as deciding does, so it has one of its own. A pipe tells it that there
+is something new; when its other end is gone, so is the server, and the projector ends.
+"""
+
+import asyncio
+import os
+import select
+import signal
+import threading
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+import structlog
+from prometheus_client import Gauge
+
+from ledger.engine.engine import Engine
+from ledger.log.codec import decode
+from ledger.log.factory import open_log
+from ledger.logging import configure_logging
+from projections.queries import Reader
+from projections.runner import run
+from projections.store import ProjectionsNotReadyError, open_store
+
+_log = structlog.get_logger("esep.projector")
+
+_NICENESS = 5
+"""Accepting comes before projecting where they share a processor."""
+_RESTART_SECONDS = 1.0
+_PIPEFUL = 65_536
+_WATCH_SECONDS = 0.25
+
+
+class ProjectorProcess:
+    """Runs the projections in a child process, and starts it again when it dies."""
+
+    def __init__(self, log_url: str, store_url: str, log_format: str) -> None:
+        self._arguments = (log_url, store_url, log_format)
+        self._context = get_context("spawn")
+        self._stopping = threading.Event()
+        self._wake: Connection | None = None
+        self._process: SpawnProcess | None = None
+        self._keeper = threading.Thread(target=self._keep, name="esep-projector", daemon=True)
+
+    def start(self) -> None:
+        """Start the child."""
+        self._spawn()
+        self._keeper.start()
+
+    def wake(self) -> None:
+        """Tell the child that there are new events. Never blocks: a full pipe has told it already."""
+        wake = self._wake
+        if wake is None:
+            return
+        try:
+            os.write(wake.fileno(), b".")
+        except (BlockingIOError, BrokenPipeError, OSError):
+            return  # It is busy, or being started again: it looks for itself then.
+
+    def stop(self, grace: float = 10.0) -> None:
+        """End the child after the batch in hand."""
+        self._stopping.set()
+        if self._wake is not None:
+            self._wake.close()
+        if self._process is not None:
+            self._process.join(grace)
+            if self._process.is_alive():
+                self._process.kill()
+
+    def _spawn(self) -> None:
+        told, wake = self._context.Pipe(duplex=False)
+        os.set_blocking(wake.fileno(), False)
+        process = self._context.Process(
+            target=project, args=(told, *self._arguments), name="esep-projector", daemon=True
+        )
+        process.start()
+        told.close()
+        self._process, self._wake = process, wake
+
+    def _keep(self) -> None:
+        while self._process is not None:
+            self._process.join()
+            if self._stopping.wait(_RESTART_SECONDS):
+                return
+            _log.error("projector.died", exit_code=self._process.exitcode)
+            self._spawn()
+
+
+def project(told: Connection, log_url: str, store_url: str, log_format: str) -> None:
+    """Keep the projections until the other end of the pipe is closed. Runs in the child."""
+    configure_logging(log_format)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # The parent is asked to stop, and closes the pipe.
+    os.nice(_NICENESS)
+    stop = threading.Event()
+
+    def wait(seconds: float) -> None:
+        ready, _, _ = select.select([told], [], [], seconds)
+        if ready and not os.read(told.fileno(), _PIPEFUL):
+            stop.set()
+
+    run(open_log(log_url), open_store(store_url), decode, stop.is_set, wait)
+
+
+async def watch_projections(engine: Engine, reader: Reader) -> None:
+    """Tell the engine and the metrics, for as long as this runs, how far the projections are."""
+    lag = Gauge("esep_projection_lag_events", "Events that the projections have not taken in yet")
+    while True:
+        try:
+            engine.projected = await asyncio.to_thread(reader.position, engine.partition)
+            lag.set(max(0, engine.durable - engine.projected))
+        except ProjectionsNotReadyError:
+            engine.projected = 0
+        except Exception as failure:  # noqa: BLE001 - the database may be away; the next look tells
+            _log.warning("projections.unknown", error=repr(failure))
+        await asyncio.sleep(_WATCH_SECONDS)

@@ -1,0 +1,94 @@
+"""The composition root: settings in, a serving ledger out.
+
+Two processes: this one decides, writes the log and answers calls; its child keeps the projections, so that the
+two do not share one interpreter. Both end when this one ends, however it ends.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+
+from prometheus_client import start_http_server
+from pydantic import ValidationError
+
+from ledger.engine.clock import OffsetClock, SystemClock
+from ledger.engine.engine import Engine
+from ledger.log.errors import LogError
+from ledger.log.factory import open_log
+from ledger.logging import configure_logging
+from ledger.rpc.projector import ProjectorProcess, watch_projections
+from ledger.rpc.serve import build_server
+from ledger.settings import Settings
+from projections.queries import Reader
+
+BROKEN = 70
+"""Exit status of a server that cannot go on (EX_SOFTWARE)."""
+UNUSABLE = 78
+"""Exit status of a server that cannot start with these settings (EX_CONFIG)."""
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until a signal asks to stop, or something breaks; return the exit status."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    broken: list[BaseException] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def give_up(error: BaseException) -> None:
+        broken.append(error)
+        loop.call_soon_threadsafe(stop.set)
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    log = open_log(settings.log_url)
+    clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
+    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
+    engine = Engine(
+        log,
+        clock,
+        policy=settings.policy,
+        settings=settings.engine,
+        on_fatal=give_up,
+        on_durable=projector.wake,
+    )
+    reader = Reader(settings.read_url)
+    edge = build_server(engine, reader, settings.rpc, clock=clock, policy=settings.policy)
+    projector.start()
+    engine.start()
+    watch = asyncio.create_task(watch_projections(engine, reader))
+    if settings.metrics_listen:
+        host, _, port = settings.metrics_listen.rpartition(":")
+        start_http_server(int(port), host)
+    port = await edge.start()
+    gc.collect()
+    gc.freeze()  # What is here now stays: the collector need not look at it again.
+    sys.stdout.write(f"esep: listening on {settings.listen.rpartition(':')[0]}:{port}\n")
+    sys.stdout.flush()
+
+    await stop.wait()
+    await edge.stop(settings.shutdown_grace_seconds)
+    await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
+    watch.cancel()
+    projector.stop()
+    reader.close()
+    log.close()
+    return BROKEN if broken else 0
+
+
+def main() -> None:
+    """Run a server with the settings of the environment."""
+    try:
+        settings = Settings()
+        configure_logging(settings.log_format)
+        status = asyncio.run(serve(settings))
+    except (LogError, OSError, ValidationError, ValueError) as error:
+        sys.stderr.write(f"esep: cannot start: {error}\n")
+        status = UNUSABLE
+    sys.stdout.flush()
+    os._exit(status)  # Daemon threads that hang in a dead database must not keep the process.
+
+
+if __name__ == "__main__":
+    main()
