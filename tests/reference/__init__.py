@@ -1,0 +1,1 @@
+"""A ledger made a second time, without any of the product."""
