@@ -59,8 +59,8 @@ async def serve(settings: Settings) -> int:
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
     if settings.metrics_listen:
-        host, _, port = settings.metrics_listen.rpartition(":")
-        start_http_server(int(port), host)
+        host, _, metrics_port = settings.metrics_listen.rpartition(":")
+        start_http_server(int(metrics_port), host)
     port = await edge.start()
     gc.collect()
     gc.freeze()  # What is here now stays: the collector need not look at it again.

@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     """Host and port of the Prometheus endpoint; empty for none."""
     development: bool = True
     """Callers are believed who they say they are, and nothing is encrypted: only on loopback."""
+    certificate_file: Path | None = None
+    """The server's certificate, in PEM; needed outside development."""
+    key_file: Path | None = None
+    """The certificate's private key, in PEM; needed outside development."""
+    client_authorities_file: Path | None = None
+    """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
     clock_offset_file: Path | None = None
     """A file with seconds to add to the clock; only in development."""
     reflection: bool = True
@@ -116,15 +122,8 @@ class Settings(BaseSettings):
 
     @property
     def rpc(self) -> RpcSettings:
-        """Settings of the gRPC edge."""
-        return RpcSettings(
-            address=self.listen,
-            development=self.development,
-            max_deadline_seconds=self.max_deadline_seconds,
-            max_concurrent_rpcs=self.max_concurrent_calls,
-            reflection=self.reflection,
-            bench_methods=self.bench_methods,
-        )
+        """Settings of the gRPC edge: those of the same names."""
+        return RpcSettings(**{name: getattr(self, name) for name in RpcSettings.model_fields if hasattr(self, name)})
 
     @property
     def engine(self) -> EngineSettings:
