@@ -19,21 +19,15 @@ from protos.esep.v1.account_pb2 import (
     ACCOUNT_KIND_SETTLEMENT,
     AccountKind,
 )
-from protos.esep.v1.account_service_pb2 import ListAccountsRequest, OpenAccountRequest
+from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.common_pb2 import LogPosition
-from protos.esep.v1.statement_service_pb2 import (
-    GetBalanceRequest,
-    GetMiniStatementRequest,
-    GetStatementRequest,
-    ListAuthorizationsRequest,
-)
+from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import (
     CreateTransferRequest,
     CreateTransferResponse,
     CreateTransfersRequest,
     CreateTransfersResponse,
-    ListTransfersRequest,
 )
 
 _EMPTY_TRANSFER = "/esep.bench.Empty/CreateTransfer"
@@ -154,30 +148,10 @@ class Ledger:
         return window._replace(caught_up_seconds=perf_counter() - started)
 
     async def _catch_up(self) -> None:
-        """Wait until everything that can be read reflects the last position: a read of each kind, all at once."""
-        at = LogPosition(partition=0, position=self._position)
-        account = self.accounts[0]
-        reads: list[Awaitable[Any]] = [
-            self._ledger.statements.GetBalance(
-                GetBalanceRequest(account_id=account, min_position=at), timeout=_DEADLINE
-            ),
-            self._ledger.statements.GetMiniStatement(
-                GetMiniStatementRequest(account_id=account, limit=1, min_position=at), timeout=_DEADLINE
-            ),
-            self._ledger.statements.GetStatement(
-                GetStatementRequest(account_id=account, page_size=1, min_position=at), timeout=_DEADLINE
-            ),
-            self._ledger.statements.ListAuthorizations(
-                ListAuthorizationsRequest(account_id=account, page_size=1, min_position=at), timeout=_DEADLINE
-            ),
-            self._ledger.accounts.ListAccounts(
-                ListAccountsRequest(participant_id=_BANK, page_size=1, min_position=at), timeout=_DEADLINE
-            ),
-            self._ledger.transfers.ListTransfers(
-                ListTransfersRequest(reference="none", page_size=1, min_position=at), timeout=_DEADLINE
-            ),
-        ]
-        await asyncio.gather(*reads)
+        """Wait until reads reflect the last position. The projections share one: any read waits for all of them."""
+        last = LogPosition(partition=0, position=self._position)
+        read = GetBalanceRequest(account_id=self.accounts[0], min_position=last)
+        await self._ledger.statements.GetBalance(read, timeout=_DEADLINE)
 
     async def _prepare(self, accounts: int) -> None:
         ids = Ids()
