@@ -89,7 +89,10 @@ class Reads:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
 
     async def _reached(self) -> int:
-        return await self._gateway.in_thread(self.reader.position, self._gateway.engine.partition)
+        try:
+            return await self._gateway.in_thread(self.reader.position, self._gateway.engine.partition)
+        except ProjectionsNotReadyError:
+            return 0  # Their tables are being made.
 
 
 def positions_message(positions: Mapping[int, int]) -> list[LogPosition]:
