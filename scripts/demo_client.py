@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 def answer_of(error: grpc.RpcError) -> Answer:
     """Return what a failed call was answered."""
     call = cast("grpc.Call", error)  # Every error of a call is one; only the annotations do not say so.
-    info = reason(error)
+    info = reason(call)
     if info is None:
         return Answer(call.code().name, call.details() or "", {})
     return Answer(info.reason, call.details() or "", dict(info.metadata))

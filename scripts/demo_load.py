@@ -19,7 +19,7 @@ from scripts.demo_client import answer_of, new_id
 from scripts.demo_journal import Intent, Journal, Outcome
 
 CALL_SECONDS: Final = 15.0
-_PAUSE_SECONDS: Final = 0.05
+_PAUSE_SECONDS: Final = 0.1
 _MAX_BATCH: Final = 8_190
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
@@ -16,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 _MINOR_UNITS: Final = 100
+_WIDTH: Final = 160
 
 
 def console() -> Console:
-    """Return where answers are printed."""
-    return Console(highlight=False)
+    """Return where answers are printed; as wide as a table needs where there is no terminal to ask."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def print_document(document: Mapping[str, Any]) -> None:
@@ -48,7 +48,9 @@ def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
     """Return a calm table whose ``right`` columns hold amounts."""
     grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        grid.add_column(column, justify="right" if column in right else "left", no_wrap=column in right)
+        grid.add_column(
+            column, justify="right" if column in right else "left", no_wrap=column in right, overflow="fold"
+        )
     return grid
 
 
@@ -61,7 +63,7 @@ def plain(message: Message) -> dict[str, Any]:
     }
 
 
-def _value(field: FieldDescriptor, value: Any) -> Any:
+def _value(field: Any, value: Any) -> Any:
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
         return dict(value)
@@ -70,7 +72,7 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
     return _single(field, value)
 
 
-def _single(field: FieldDescriptor, value: Any) -> Any:
+def _single(field: Any, value: Any) -> Any:
     if isinstance(value, Timestamp):
         return value.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, Message):

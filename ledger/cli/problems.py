@@ -58,7 +58,7 @@ def reporting(*, as_json: bool) -> Iterator[None]:
 def problem_of(error: grpc.RpcError) -> Problem:
     """Return what a failed call says, with the advice of the ledger's own table of reasons."""
     call = cast("grpc.Call", error)  # Every error of a call is one; only the annotations do not say so.
-    info = reason(error)
+    info = reason(call)
     if info is not None:
         known = Reason.__members__.get(info.reason)
         advice = "Update this program: it does not know the reason." if known is None else known.value.advice

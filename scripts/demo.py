@@ -1,0 +1,201 @@
+"""``make demo``: a server, a day of payments, a power cut in the middle, and an audit.
+
+Everything goes through the product's own front door: a real server process on fresh SQLite files, a gRPC client,
+and a journal that the client keeps of whatever it was told. The last line is ``demo: ok``, or the exit code is 1.
+"""
+
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import grpc
+from rich.table import Table
+
+from ledger.cli.authorizations import authorization_table
+from ledger.cli.output import amount, console, table
+from ledger.cli.statement import print_mini_statement
+from ledger.rpc.client import Ledger
+from protos.esep.v1.account_pb2 import AccountKind
+from protos.esep.v1.statement_pb2 import TrialBalanceLine
+from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest, ListAuthorizationsRequest
+from scripts import demo_audit as audit
+from scripts.demo_banks import BANKS, DEPOSIT, SENT, Bank, a_day, open_bank
+from scripts.demo_client import answer_of, connect_plainly
+from scripts.demo_journal import Journal
+from scripts.demo_load import CALL_SECONDS, Load, Traffic, settle
+from scripts.demo_server import ServerError, ServerProcess
+from scripts.scenario_player import Player
+from scripts.scenarios import read_scenarios
+
+TRANSFERS: Final = 10_000
+CALLERS: Final = (1, 1, 1, 1, 100, 250)
+"""How many transfers each caller sends in one call."""
+KILLED_AFTER: Final = 4_000
+SEED: Final = 2026
+LARGEST: Final = 400_00
+ASKED: Final = 300
+SCENARIOS: Final = Path(__file__).resolve().parent.parent / "tests" / "conformance" / "authorizations.json"
+ZONE: Final = ZoneInfo("Asia/Bishkek")
+
+out = console()
+
+
+class Discrepancy(Exception):
+    """The ledger is not what it should be; the message says in what."""
+
+
+def main() -> int:
+    """Run the demonstration; return the exit code."""
+    started = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="esep-demo-") as directory, ServerProcess(Path(directory)) as server:
+            demonstrate(server)
+    except grpc.RpcError as error:
+        answer = answer_of(error)
+        out.print(f"[red]a call failed: {answer.reason}: {answer.message}[/]")
+        return 1
+    except (Discrepancy, ServerError, TimeoutError) as error:
+        out.print(f"[red]{error}[/]")
+        return 1
+    out.print(f"\nin {time.monotonic() - started:.1f} s")
+    sys.stdout.write("demo: ok\n")
+    return 0
+
+
+def demonstrate(server: ServerProcess) -> None:
+    """Show one thing after another; raises Discrepancy at the first that is not as it should be."""
+    heading("A server on fresh SQLite files")
+    took = timed(server.start)
+    say(f"listening and serving after {took:.1f} s")
+    with connect_plainly(server.address) as ledger:
+        banks = [open_bank(ledger, name) for name in BANKS]
+        accounts = sum(len(bank.accounts) for bank in banks)
+        say(f"{accounts} accounts opened at {len(banks)} banks: customers, merchants, settlement, cash, fee income")
+        play_scenarios(ledger, server)
+        show_a_day(ledger, banks)
+        opening = posted(banks)
+        journal = Journal()
+        move_money(ledger, server, journal, [customer for bank in banks for customer in bank.customers])
+        compare(ledger, journal, opening)
+        show_books(ledger, journal)
+    server.stop()
+
+
+def play_scenarios(ledger: Ledger, server: ServerProcess) -> None:
+    """Play what card processors publish."""
+    heading("Scenarios that card processors publish")
+    player = Player(ledger, server.clock)
+    played = [player.play(scenario) for scenario in read_scenarios(SCENARIOS)]
+    for each in played:
+        say(f"{'[green]✓[/]' if not each.difference else '[red]✗[/]'} {each.scenario.id:<10} {each.scenario.title}")
+    failed = [f"{each.scenario.id}: {each.difference}" for each in played if each.difference]
+    if failed:
+        raise Discrepancy("\n".join(failed))
+
+
+def show_a_day(ledger: Ledger, banks: Sequence[Bank]) -> None:
+    """Print what one customer sees."""
+    heading("A customer's day: what an ATM prints, and what is held")
+    customer, position = a_day(ledger, banks[0], banks[1])
+    request = GetMiniStatementRequest(account_id=customer, min_position=position)
+    print_mini_statement(ledger.statements.GetMiniStatement(request, timeout=CALL_SECONDS), ZONE)
+    listing = ListAuthorizationsRequest(account_id=customer, min_position=position)
+    found = ledger.statements.ListAuthorizations(listing, timeout=CALL_SECONDS).authorizations
+    out.print(authorization_table(found, ZONE))
+
+
+def move_money(ledger: Ledger, server: ServerProcess, journal: Journal, customers: Sequence[int]) -> None:
+    """Send transfers from several callers, and cut the power in the middle."""
+    heading(f"{thousands(TRANSFERS)} transfers, and a power cut")
+    traffic = Traffic(customers, SEED, largest=LARGEST)
+    started = time.monotonic()
+    with Load(lambda: connect_plainly(server.address), journal, traffic, sizes=CALLERS, total=TRANSFERS) as load:
+        load.wait_for(KILLED_AFTER)
+        server.kill()
+        known = len(journal.outcomes)
+        say(f"{thousands(known)} acknowledged after {time.monotonic() - started:.1f} s, then [bold]SIGKILL[/]")
+        took = timed(server.start)
+        say(f"serving again from the same files after {took:.1f} s; the callers go on")
+        load.wait()
+    if load.failures:
+        raise Discrepancy("answers that no ledger should give:\n" + "\n".join(load.failures))
+    again = settle(ledger, journal)
+    say(f"{thousands(again)} transfers had no answer and were sent again, under the ids that they had")
+    say(f"{thousands(len(journal.made))} made, {journal.declined} declined for lack of funds, none without an outcome")
+
+
+def compare(ledger: Ledger, journal: Journal, opening: dict[int, int]) -> None:
+    """Hold the ledger against what the callers were told."""
+    heading("The ledger against the callers' own journal")
+    sample = random.Random(SEED).sample(list(journal.outcomes), ASKED)  # noqa: S311 - any will do
+    positions = audit.reached(journal)
+    for title, found in (
+        ("no outcome was acknowledged twice and differently", journal.contradictions),
+        ("every outcome has a place of its own in the log", audit.shared_positions(journal)),
+        ("every request sent again is answered with its first outcome", audit.changed_outcomes(ledger, journal)),
+        (f"GetOutcome knows {ASKED} of them, taken at random", audit.forgotten(ledger, journal, sample)),
+        ("every balance is what the callers calculate themselves", audit.wrong_balances(ledger, journal, opening)),
+        ("every transfer stands once in both statements", audit.wrong_movements(ledger, journal, list(opening))),
+        ("the books sum to zero", audit.unbalanced(audit.trial_balance(ledger, positions))),
+    ):
+        say(f"{'[red]✗[/]' if found else '[green]✓[/]'} {title}")
+        if found:
+            raise Discrepancy("\n".join(found[:20]))
+
+
+def show_books(ledger: Ledger, journal: Journal) -> None:
+    """Print the trial balance."""
+    heading("Trial balance")
+    lines = audit.trial_balance(ledger, audit.reached(journal))
+    out.print(books_table(lines))
+
+
+def books_table(lines: Sequence[TrialBalanceLine]) -> Table:
+    """Return the sums of all accounts by kind, and their own sum."""
+    grid = table("", "kind", "accounts", "posted, som", right=("accounts", "posted, som"))
+    for line in lines:
+        kind = AccountKind.Name(line.kind).removeprefix("ACCOUNT_KIND_").lower().replace("_", " ")
+        grid.add_row(kind, str(line.account_count), amount(line.posted_tyiyn))
+    grid.add_section()
+    grid.add_row(
+        "sum", str(sum(line.account_count for line in lines)), amount(sum(line.posted_tyiyn for line in lines))
+    )
+    return grid
+
+
+def posted(banks: Sequence[Bank]) -> dict[int, int]:
+    """Return what every customer has before the transfers, as the client knows it by itself."""
+    opening = {customer: DEPOSIT for bank in banks for customer in bank.customers}
+    opening[banks[1].customers[0]] += SENT
+    return opening
+
+
+def heading(title: str) -> None:
+    """Begin a part."""
+    out.print(f"\n[bold]{title}[/]")
+
+
+def say(text: str) -> None:
+    """Print a line of a part."""
+    out.print(f"  {text}")
+
+
+def thousands(number: int) -> str:
+    """Return a number as people read it."""
+    return f"{number:,}".replace(",", " ")
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Do something; return how long it took, in seconds."""
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    sys.exit(main())
