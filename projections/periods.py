@@ -135,7 +135,7 @@ class _View:
             limit=limit,
         )
         late = self._read(
-            "m.effective_time >= ? AND m.effective_time < ? AND m.position <= ?"
+            "m.effective_time >= ? AND m.effective_time < ? AND +m.position <= ?"
             " AND (m.effective_time, m.position, m.leg) > (?, ?, ?)",
             (key[0], end, self._bound, *key),
             by_position=False,

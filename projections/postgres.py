@@ -106,7 +106,7 @@ class PostgresCopy:
         try:
             yield self._session
         finally:
-            connection.execute("ROLLBACK")
+            connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the connection."""
@@ -182,7 +182,8 @@ class PostgresStore:
                 return work(session)
             finally:
                 if not connection.closed:
-                    connection.execute("ROLLBACK", prepare=True)
+                    # Not ROLLBACK: the driver forgets its prepared statements at one.
+                    connection.execute("COMMIT", prepare=True)
 
         return self.question(in_transaction)
 
@@ -290,7 +291,7 @@ def _translated(statement: str) -> str:
 @cache
 def _types(table: Table) -> tuple[str, ...]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    return tuple(column.type.compile(dialect).lower() for column in table.columns)
+    return tuple(column.type.compile(dialect).split()[0].lower() for column in table.columns)
 
 
 @cache
