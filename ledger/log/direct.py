@@ -3,10 +3,10 @@
 psycopg's cursors let other Python threads run each time a piece of an answer arrives, and beside a busy thread
 wait 5 ms to be let back in: 200 times for a page of 8,000 rows. Here a statement is one call into libpq, which
 waits there and comes back once: 2 µs a row instead of 240 beside a busy thread, and a commit 5 ms instead of
-20. Values are still loaded by psycopg. A call cannot be interrupted; the peer's silence ends it.
+20. Values are still loaded by psycopg. A query cannot be interrupted; the peer's silence ends it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,6 +14,9 @@ from psycopg import errors
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGresult
+from psycopg.waiting import Ready, Wait
+
+_UNSENT = 1  # what flush() returns while the socket's buffer is full
 
 _T = TypeVar("_T")
 
@@ -48,14 +51,23 @@ class DirectConnection:
         self._checked(self._libpq.exec_(statement.encode()), ExecStatus.COPY_IN)
         self._libpq.put_copy_data(data)
         self._libpq.put_copy_end()
+        # libpq's own waiting for the outcome would hold every other thread up.
+        self.connection.wait(self._outcome_arrives())
         outcome = self._libpq.get_result()
-        while self._libpq.get_result() is not None:
-            pass
+        if self._libpq.status == ConnStatus.OK:
+            self._libpq.get_result()
         self._checked(outcome, ExecStatus.COMMAND_OK)
 
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _outcome_arrives(self) -> Generator[Wait, Ready, None]:
+        while self._libpq.flush() == _UNSENT:
+            yield Wait.W
+        while self._libpq.is_busy():
+            yield Wait.R
+            self._libpq.consume_input()
 
     def _call(self, statement: str, values: Sequence[bytes | None], formats: Sequence[Format] | None) -> PGresult:
         name = self._prepared.get(statement)

@@ -26,8 +26,10 @@ class StorageFull(LogError):
 
 
 class LogUnavailable(LogError):
-    """The database did not answer. Whether the rows were appended is not known, and reading them back
-    would not tell: only a later successful append by the same writer settles it."""
+    """The database did not answer, so whether the rows were appended is not known.
+
+    Reading them back would not tell: only a later successful append by the same writer settles it.
+    """
 
 
 class LogBroken(LogError):

@@ -7,12 +7,12 @@ brings an aggregate's state forward by it. It only reads: commands go to the eng
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import JSONTranscoder, Mapper, NotSupportedError, StoredEvent
+from eventsourcing.persistence import InfrastructureFactory, JSONTranscoder, Mapper, NotSupportedError, StoredEvent
 from eventsourcing.utils import Environment
 
 from ledger.log.api import Log
@@ -82,7 +82,7 @@ class History(Application[UUID], Generic[StateT, EventT]):
         self._mapper = HistoryMapper(decode, fold)
         super().__init__()
 
-    def construct_factory(self, env: Environment) -> EsepFactory:
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
         return EsepFactory(env, log=self._log, partition=self._partition)
 
     def construct_mapper(self) -> Mapper[UUID]:

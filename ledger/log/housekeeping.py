@@ -67,8 +67,7 @@ class Housekeeping:
         here = (snapshots.c.partition == partition, snapshots.c.position == position)
         self._run(lambda c: c.execute(delete(snapshots).where(*here)))
         view = memoryview(data)
-        chunks = range(max(1, -(-len(data) // CHUNK_BYTES)))
-        for chunk in reversed(chunks):
+        for chunk in reversed(_chunks(len(data))):
             piece = bytes(view[chunk * CHUNK_BYTES : (chunk + 1) * CHUNK_BYTES])
             new = snapshots.insert().values(partition=partition, position=position, chunk=chunk, data=piece)
             self._run(lambda c, new=new: c.execute(new))  # type: ignore[misc]
@@ -111,3 +110,8 @@ class Housekeeping:
             raise self._failure(error.orig or error) from error
         except PoolTimeout as error:
             raise LogUnavailable("every connection to the database is in use") from error
+
+
+def _chunks(size: int) -> range:
+    """Return the numbers of the chunks that ``size`` bytes are cut into: at least one."""
+    return range(max(1, -(-size // CHUNK_BYTES)))

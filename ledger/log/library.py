@@ -6,8 +6,6 @@ other applications are kept in the same database. The library's snapshots and pr
 supported: they would need events and positions of two kinds in one append.
 """
 
-from typing import cast
-
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
@@ -59,4 +57,4 @@ class EsepFactory(InfrastructureFactory[EsepTrackingRecorder]):
         url = self.env.get(self.DATABASE_URL)
         if not url:
             raise OSError(f"set {self.DATABASE_URL} to the url of the log")
-        return cast("str", url)
+        return url

@@ -103,7 +103,9 @@ class PostgresLog(Housekeeping):
         self._packer = CopyPacker()
         self._readers = self._reader_pool()
         engine = create_engine(
-            "postgresql+psycopg://", creator=partial(self._connect, "SET synchronous_commit = off", autocommit=False)
+            "postgresql+psycopg://",
+            creator=partial(self._connect, "SET synchronous_commit = off", autocommit=False),
+            pool_pre_ping=True,
         )
         super().__init__(engine, clock=_now, failure=self._failure)
         try:
