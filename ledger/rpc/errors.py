@@ -23,6 +23,7 @@ from ledger.rpc.calls import Context
 
 DOMAIN: Final = "esep.kg"
 DETAILS_KEY: Final = "grpc-status-details-bin"
+PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 MAX_VIOLATIONS: Final = 20
 MAX_TEXT: Final = 200
 
@@ -79,6 +80,16 @@ FIELDS: Final[dict[Reason, str]] = {
 def code(reason: Reason) -> grpc.StatusCode:
     """Return the canonical code that a reason is sent with."""
     return CODES[reason.value.kind]
+
+
+def pushback(reason: Reason) -> str:
+    """Return when a client library that retries by itself should (gRFC A6), in milliseconds; -1 for never.
+
+    Never for a position that was waited for: the time that is left would not do for waiting again, and the answer
+    would be lost to the deadline.
+    """
+    delay = RETRY_SECONDS[reason]
+    return "-1" if reason is Reason.POSITION_NOT_REACHED or delay is None else str(round(delay * 1000))
 
 
 def status(refusal: Refusal) -> Status:
@@ -194,9 +205,10 @@ def _cut(text: str) -> str:
 async def abort(context: Context, refusal: Refusal) -> NoReturn:
     """End a call with a refusal."""
     answer = status(refusal)
-    await context.abort(
-        code(refusal.reason), answer.message, trailing_metadata=((DETAILS_KEY, answer.SerializeToString()),)
-    )
+    trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, answer.SerializeToString())]
+    if refusal.reason.value.kind is Kind.UNAVAILABLE:
+        trailers.append((PUSHBACK_KEY, pushback(refusal.reason)))
+    await context.abort(code(refusal.reason), answer.message, trailing_metadata=tuple(trailers))
     raise Refused(refusal)  # abort never returns; its annotation does not say so.
 
 

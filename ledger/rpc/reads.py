@@ -4,8 +4,11 @@ Projections are behind the log by moments. A caller who has just written names t
 the answer waits for it within the call's deadline.
 """
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+import psycopg
 
 from domain.aggregate import Aggregate
 from domain.ports import Clock, Row
@@ -19,6 +22,9 @@ from projections.store import ProjectionsNotReadyError
 from protos.esep.v1.common_pb2 import LogPosition
 
 T = TypeVar("T")
+
+UNREACHABLE: Final = (sqlite3.OperationalError, psycopg.OperationalError)
+"""What the drivers raise for a database that does not answer."""
 
 
 class LogReads:
@@ -87,12 +93,14 @@ class Reads:
             ) from None
         except ProjectionsNotReadyError:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
+        except UNREACHABLE:
+            raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     async def _reached(self) -> int:
         try:
             return await self._gateway.in_thread(self.reader.position, self._gateway.engine.partition)
-        except ProjectionsNotReadyError:
-            return 0  # Their tables are being made.
+        except (ProjectionsNotReadyError, *UNREACHABLE):
+            return 0  # Their tables are being made, or cannot be asked just now: whoever waits goes on waiting.
 
 
 def positions_message(positions: Mapping[int, int]) -> list[LogPosition]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +20,16 @@ def world(tmp_path: Path) -> Iterator[World]:
 def bank(world: World) -> Bank:
     """Give a bank with cash, a rich and a poor customer, and a merchant."""
     return Bank(world)
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """Give the settings that ``limited_bank`` deviates by; a test parametrizes it."""
+    return {}
+
+
+@pytest.fixture
+def limited_bank(tmp_path: Path, settings: dict[str, Any]) -> Iterator[Bank]:
+    """Give a bank at a ledger with settings of its own."""
+    with World(tmp_path, **settings) as running:
+        yield Bank(running)

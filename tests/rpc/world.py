@@ -21,7 +21,7 @@ from ledger.engine.tickets import Ticket
 from ledger.log.api import Log
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
-from ledger.rpc.client import Ledger, connect
+from ledger.rpc.client import Ledger
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.serve import Edge, build_server
 from ledger.rpc.settings import RpcSettings
@@ -136,8 +136,8 @@ class World:
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE)
 
     def client(self, caller: str = "bank-a") -> Ledger:
-        """Return a client, closed at the end."""
-        client = connect(self.address, caller=caller)
+        """Return a client that never retries by itself, closed at the end."""
+        client = Ledger(grpc.insecure_channel(self.address, [("grpc.enable_retries", 0)]), caller)
         self._clients.append(client)
         return client
 
@@ -152,8 +152,8 @@ class World:
         await self.edge.stop(0.5)
 
     def _project(self) -> None:
-        def wake() -> None:
-            self._stopping.wait(0.002)
+        def wake(seconds: float) -> None:
+            self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
         run(self.log, self._store, decode, self._stopping.is_set, wake)
