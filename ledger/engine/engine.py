@@ -308,7 +308,7 @@ class Engine:
             with self._changed:
                 self._await_work(batch)
                 failed, outpaced = self._failed, self._outpaced
-                tickets = self._take(batch)
+                tickets = [] if failed is not None or outpaced else self._take(batch)
             if failed is not None or outpaced:
                 self._recover(batch)
                 return

@@ -190,7 +190,7 @@ class Comparison(RuleBasedStateMachine):
         return known[pick % len(known)] if known and pick else NEVER
 
     @rule(kind=st.sampled_from(["customer", "cash"]), number=st.sampled_from(["", "n1", "n2"]), trial=TRIALS)
-    def open_account(self, kind: str, number: str, trial: bool) -> None:
+    def open_account(self, *, kind: str, number: str, trial: bool) -> None:
         self._ask("open_account", self._account(kind, number=number), trial=trial)
 
     @rule(
@@ -204,7 +204,7 @@ class Comparison(RuleBasedStateMachine):
         trial=TRIALS,
     )
     def transfer(
-        self, debit: int, apart: int, amount: int, legs: Any, currency: str, days: Any, age: int, trial: bool
+        self, *, debit: int, apart: int, amount: int, legs: Any, currency: str, days: Any, age: int, trial: bool
     ) -> None:
         credit = (debit + apart - 1) % 7 + 1
         when = None if days is None else self.clock.now() + days * DAY
@@ -212,7 +212,7 @@ class Comparison(RuleBasedStateMachine):
         self._ask("transfer", self._transfer(debit, credit, amount, legs, currency, when), request=request, trial=trial)
 
     @rule(pick=st.integers(0, 9), amount=st.none() | AMOUNTS, trial=TRIALS)
-    def reverse_transfer(self, pick: int, amount: int | None, trial: bool) -> None:
+    def reverse_transfer(self, *, pick: int, amount: int | None, trial: bool) -> None:
         known = list(self.reference.transfers)
         transfer = known[-pick % len(known)] if pick else NEVER
         self._ask("reverse_transfer", {"transfer": transfer, "amount": amount}, trial=trial)
@@ -222,7 +222,7 @@ class Comparison(RuleBasedStateMachine):
         atomic=st.booleans(),
         old=st.booleans(),
     )
-    def batch(self, lines: Any, atomic: bool, old: bool) -> None:
+    def batch(self, *, lines: Any, atomic: bool, old: bool) -> None:
         self.clock.advance(1_000)
         items: list[tuple[bytes, Content]] = []
         seen = [request for name, request, _, _ in self.asked if name == "transfer"]
@@ -255,7 +255,7 @@ class Comparison(RuleBasedStateMachine):
         trial=TRIALS,
     )
     def hold(
-        self, account: int, apart: int, amount: int, currency: str, reference: str, partial: Any, trial: bool
+        self, *, account: int, apart: int, amount: int, currency: str, reference: str, partial: Any, trial: bool
     ) -> None:
         content = {
             "account": account,
@@ -275,12 +275,12 @@ class Comparison(RuleBasedStateMachine):
         amount=AMOUNTS,
         trial=TRIALS,
     )
-    def change(self, how: str, pick: int, amount: int, trial: bool) -> None:
+    def change(self, *, how: str, pick: int, amount: int, trial: bool) -> None:
         key = "total" if how == "replace" else "amount"
         self._ask(how, {"authorization": self._authorization(-pick), key: amount}, trial=trial)
 
     @rule(pick=st.none() | st.integers(0, 9), reference=REFERENCES, trial=TRIALS)
-    def reverse(self, pick: int | None, reference: str, trial: bool) -> None:
+    def reverse(self, *, pick: int | None, reference: str, trial: bool) -> None:
         target = None if pick is None else self._authorization(-pick)
         self._ask("reverse", {"authorization": target, "reference": reference}, trial=trial)
 
@@ -294,7 +294,7 @@ class Comparison(RuleBasedStateMachine):
         trial=TRIALS,
     )
     def capture(
-        self, pick: int, amount: int, final: bool, reference: str, parts: bool, number: int, trial: bool
+        self, *, pick: int, amount: int, final: bool, reference: str, parts: bool, number: int, trial: bool
     ) -> None:
         content = {
             "authorization": self._authorization(-pick),
@@ -306,7 +306,7 @@ class Comparison(RuleBasedStateMachine):
         self._ask("capture", content, trial=trial)
 
     @rule(account=ACCOUNTS, apart=st.integers(1, 6), amount=AMOUNTS, reference=REFERENCES, trial=TRIALS)
-    def force_post(self, account: int, apart: int, amount: int, reference: str, trial: bool) -> None:
+    def force_post(self, *, account: int, apart: int, amount: int, reference: str, trial: bool) -> None:
         content = {
             "account": account,
             "credit": (account + apart - 1) % 7 + 1,
@@ -316,7 +316,7 @@ class Comparison(RuleBasedStateMachine):
         self._ask("force_post", content, trial=trial)
 
     @rule(pick=st.none() | st.integers(0, 9), amount=AMOUNTS, reference=st.integers(0, 30), trial=TRIALS)
-    def refund(self, pick: int | None, amount: int, reference: int, trial: bool) -> None:
+    def refund(self, *, pick: int | None, amount: int, reference: int, trial: bool) -> None:
         content = {
             "authorization": None if pick is None else self._authorization(-pick),
             "account": 2,
@@ -327,7 +327,7 @@ class Comparison(RuleBasedStateMachine):
         self._ask("refund", content, trial=trial)
 
     @rule(reference=REFERENCES)
-    def notice(self, reference: str) -> None:
+    def notice(self, *, reference: str) -> None:
         self._ask("notice", {"reference": reference, "amount": 5})
 
     @rule(
@@ -338,7 +338,9 @@ class Comparison(RuleBasedStateMachine):
         version=st.sampled_from([None, None, 1, 2]),
         trial=TRIALS,
     )
-    def freeze(self, name: str, account: int, debits: bool, credits_: bool, version: int | None, trial: bool) -> None:
+    def freeze(
+        self, *, name: str, account: int, debits: bool, credits_: bool, version: int | None, trial: bool
+    ) -> None:
         content = {"account": account, "debits": debits, "credits_": credits_, "version": version}
         self._ask(name, content, trial=trial)
 
@@ -347,21 +349,21 @@ class Comparison(RuleBasedStateMachine):
         account=st.integers(2, 9),
         amount=st.sampled_from([0, 200, 1_000]),
     )
-    def limit(self, name: str, account: int, amount: int) -> None:
+    def limit(self, *, name: str, account: int, amount: int) -> None:
         amounts = {"set_overdraft": {"limit": amount}, "set_minimum": {"minimum": amount}}.get(name, {})
         self._ask(name, {"account": account, "version": None, **amounts})
 
     # Again, later, and after a restart.
 
     @rule(pick=st.integers(0, 99), how=st.sampled_from(["same", "same", "other content", "other caller"]))
-    def repeat(self, pick: int, how: str) -> None:
+    def repeat(self, *, pick: int, how: str) -> None:
         name, request, content, caller = self.asked[pick % len(self.asked)]
         if how == "other content" and "amount" in content and not content.get("parts") and content["amount"]:
             content = content | {"amount": content["amount"] + 1}
         self._ask(name, content, request=request, caller="b" if how == "other caller" else caller)
 
     @rule(name=st.sampled_from(["transfer", "authorize"]))
-    def old_request(self, name: str) -> None:
+    def old_request(self, *, name: str) -> None:
         content = (
             self._transfer(1, 2, 70)
             if name == "transfer"
@@ -370,12 +372,12 @@ class Comparison(RuleBasedStateMachine):
         self._ask(name, content, request=self.desk.ids.unordered())
 
     @rule(days=st.sampled_from([1, 3, 8]))
-    def later(self, days: int) -> None:
+    def later(self, *, days: int) -> None:
         self.clock.advance(days * DAY)
         self._compare_books()
 
     @rule(short=st.integers(0, 2))
-    def to_an_expiry(self, short: int) -> None:
+    def to_an_expiry(self, *, short: int) -> None:
         """Go to the very instant at which a hold ends, or to one or two microseconds before."""
         ends = [
             one["expires"] - short
