@@ -49,6 +49,7 @@ def balance_now(session: Session, account_id: int, now: int) -> tuple[Balance | 
     """Return the balance and the position, None for an unknown account and for a partition without events."""
     found = session.one(NOW, now, account_id, account_partition(account_id))
     if found is None:
+        session.confirm()
         return None, None
     position, posted, held, overdraft_limit, minimum_balance, currency = found
     if posted is None:

@@ -49,6 +49,11 @@ class PostgresSession:
         """Return all rows."""
         return self._cursor.execute(_translated(sql), values, prepare=True).fetchall()
 
+    def confirm(self) -> None:
+        """Raise CopyRetiredError unless the pointer names this copy."""
+        if self.one(_POINTER) != (SCHEMA_VERSION, self.number):
+            raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
+
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Add rows that are not there yet."""
         if len(rows) > _FEW_ROWS:
@@ -92,8 +97,9 @@ class PostgresCopy:
         session = self._session
         try:
             with session.connection.transaction():
-                if self.is_live and session.one(f"{_POINTER} FOR SHARE") != (SCHEMA_VERSION, self.number):
-                    raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
+                if self.is_live:
+                    session.one(f"{_POINTER} FOR SHARE")  # holds back whoever wants to publish another copy
+                    session.confirm()
                 yield session
         except errors.UndefinedTable as error:
             raise CopyRetiredError(f"copy {self.number} of the projections was dropped") from error

@@ -250,6 +250,8 @@ class Reader:
 
         def work(session: Session) -> Answer[T]:
             known: dict[int, int] = dict(session.all(_POSITIONS))
+            if not known:
+                session.confirm()
             result = ask(session, known)
             if partitions is None:
                 return Answer(result, known)

@@ -41,6 +41,10 @@ class Session(Protocol):
         """Return all rows."""
         ...
 
+    def confirm(self) -> None:
+        """Raise CopyRetiredError when this copy is retired; to be asked when its tracking is empty."""
+        ...
+
 
 class Writer(Session, Protocol):
     """A transaction that writes. Rows hold a value for each column of the table, in its order."""

@@ -16,7 +16,7 @@ from domain.authorization import (
     ForcePosted,
     RefundPosted,
 )
-from domain.event import Leg
+from domain.event import Event, Leg
 from domain.ids import account_originator
 from projections.answers import AtEffectiveTime, AtPosition, AtRecordedTime, Axis, LineCursor, StatementLine
 from tests.projections.world import DAY, SECOND, World, happened, open_world
@@ -70,20 +70,22 @@ class Story:
                 self.seen[made], self.remaining[made] = (one, other), amount
                 self.ends[made] = self.world.now - SECOND + lasts
             case "force":
-                legs = (Leg("force_post", one, other, amount),)
-                self.world.append(ForcePosted(account=one, amount=amount, legs=legs, clearing_reference="f"))
+                force = (Leg("force_post", one, other, amount),)
+                self.world.append(ForcePosted(account=one, amount=amount, legs=force, clearing_reference="f"))
             case "credit":
-                legs = (Leg("refund", one, other, amount),)
-                self.world.append(RefundPosted(account=other, amount=amount, legs=legs, clearing_reference="m"))
+                back = (Leg("refund", one, other, amount),)
+                self.world.append(RefundPosted(account=other, amount=amount, legs=back, clearing_reference="m"))
             case "limits":
                 event = OverdraftLimitSet(limit=amount) if offset == 1 else MinimumBalanceSet(minimum=amount)
                 self.world.append(event, originator=account_originator(one))
-            case _ if self.seen:
-                self._change(kind, list(self.seen)[amount % len(self.seen)], amount, gap)
+            case _:
+                if self.seen:
+                    self._change(kind, list(self.seen)[amount % len(self.seen)], amount, gap)
 
     def _change(self, kind: str, made: bytes, amount: int, gap: int) -> None:
         account, credit = self.seen[made]
         left = self.remaining[made]
+        event: Event
         if kind == "refund":
             legs = (Leg("refund", credit, account, amount),)
             event = RefundPosted(account=account, amount=amount, legs=legs, clearing_reference="r")
@@ -208,7 +210,7 @@ def interesting_times(world: World) -> list[int]:
 
 def statements_agree(world: World, account: int, axis: Axis) -> None:
     times = interesting_times(world)
-    chosen = times[:: max(1, len(times) // 8)] + [times[-1]]
+    chosen = [*times[:: max(1, len(times) // 8)], times[-1]]
     for start in chosen:
         for end in (time for time in chosen if time > start):
             statement_agrees(world, account, axis, start, end)

@@ -65,7 +65,7 @@ class World:
     def open_account(self, **fields: Any) -> int:
         self._accounts += 1
         account = account_id(0, self._accounts)
-        known = {"participant": "bank-a", "kind": accounts.AccountKind.CUSTOMER, "currency": "KGS"}
+        known: dict[str, Any] = {"participant": "bank-a", "kind": accounts.AccountKind.CUSTOMER, "currency": "KGS"}
         self.append(accounts.AccountOpened(**(known | fields)), originator=account_originator(account))
         return account
 
@@ -73,13 +73,18 @@ class World:
         return self.append(TransferPosted(debit_account=debit, credit_account=credit, amount=amount, **fields))
 
     def authorize(self, account: int, credit: int, amount: int, *, lasts: int = DAY, **fields: Any) -> bytes:
-        known = {"currency": "KGS", "kind": "purchase", "rule_version": "1", "expires_at": self.now + lasts}
+        known: dict[str, Any] = {
+            "currency": "KGS",
+            "kind": "purchase",
+            "rule_version": "1",
+            "expires_at": self.now + lasts,
+        }
         return self.append(
             AuthorizationApproved(account=account, credit_account=credit, amount=amount, **(known | fields))
         )
 
     def capture(self, authorization: bytes, account: int, credit: int, amount: int, **fields: Any) -> None:
-        known = {"released": amount, "clearing_reference": f"c{len(self.events)}"}
+        known: dict[str, Any] = {"released": amount, "clearing_reference": f"c{len(self.events)}"}
         legs = (Leg("capture", account, credit, amount),)
         event = AuthorizationCaptured(account=account, amount=amount, legs=legs, **(known | fields))
         self.append(event, originator=authorization)

@@ -1,0 +1,172 @@
+"""Rebuilding beside the live tables, and checking them against the log."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from domain.account import AccountKind
+from ledger.log.codec import UnknownTopicError, decode
+from projections import schema
+from projections.check import Difference, check
+from projections.rebuild import rebuild
+from projections.runner import live_copy, run
+from projections.store import ProjectionsNotReadyError
+from tests.projections.world import World
+
+
+@pytest.fixture
+def history(world: World) -> World:
+    """Give a world with a row in every table."""
+    bank, customer = world.open_account(kind=AccountKind.SETTLEMENT), world.open_account()
+    world.transfer(bank, customer, 500, reference="r", tags={"k": "v"})
+    made = world.authorize(customer, bank, 100)
+    world.capture(made, customer, bank, 40)
+    world.project()
+    return world
+
+
+TAMPERED: dict[str, tuple[str, Any]] = {
+    "tracking": ("recorded_at", 1),
+    "recorded_times": ("first_at", 1),
+    "accounts": ("overdraft_limit", 9),
+    "account_limits": ("minimum_balance", 9),
+    "balances": ("posted", 1),
+    "movements": ("amount", 1),
+    "holds": ("remaining", 1),
+    "authorizations": ("participant", "bank-z"),
+    "transfer_references": ("recorded_at", 1),
+    "transfer_tags": ("transfer_id", b"x" * 16),
+}
+
+
+def test_every_table_has_a_row_to_tamper_with() -> None:
+    """A new table does not go unchecked."""
+    assert set(TAMPERED) == set(schema.metadata.tables)
+
+
+def test_untouched_tables_have_no_differences(history: World) -> None:
+    """What the runner made is what the log makes."""
+    assert check(history.log, history.store, decode) == []
+
+
+def tamper(world: World, statement: str, *values: Any) -> None:
+    copy = live_copy(world.store)
+    with copy.write() as writer:
+        writer.one(f"{statement} RETURNING 1", *values)
+    copy.close()
+
+
+@pytest.mark.parametrize("table", sorted(TAMPERED))
+def test_a_changed_value_is_named(history: World, table: str) -> None:
+    """The difference names table, key and column, what the log says and what was found."""
+    column, value = TAMPERED[table]
+    tamper(history, f"UPDATE {table} SET {column} = ?", value)  # noqa: S608 - names from our own schema
+    found = [each for each in check(history.log, history.store, decode) if each.table == table]
+    assert found
+    assert set(found[0].key) == {each.name for each in schema.metadata.tables[table].primary_key.columns}
+    assert found[0].found == {column: value}
+    assert set(found[0].expected) == {column}
+    assert found[0].expected != found[0].found
+
+
+@pytest.mark.parametrize("table", sorted(set(TAMPERED) - {"tracking"}))
+def test_a_missing_row_is_named(history: World, table: str) -> None:
+    """A row that is gone is found by its key."""
+    tamper(history, f"DELETE FROM {table}")  # noqa: S608 - a name from our own schema
+    found = [each for each in check(history.log, history.store, decode) if each.table == table]
+    assert found
+    assert found[0].found is None
+
+
+def test_a_row_too_many_is_named(history: World) -> None:
+    """A row that the log does not make is found by its key."""
+    tamper(history, "INSERT INTO account_limits VALUES (0, 77, 1, 0, 0)")
+    (found,) = check(history.log, history.store, decode)
+    key = {"partition": 0, "account_id": 77, "position": 1}
+    assert found == Difference("account_limits", key, None, {"overdraft_limit": 0, "minimum_balance": 0})
+
+
+def test_books_that_do_not_sum_to_zero_are_told(history: World) -> None:
+    """Beyond the rows themselves, what must hold whatever made them is checked."""
+    tamper(history, "UPDATE balances SET posted = posted + 3, held = held + 1 WHERE account_id = 1")
+    told = check(history.log, history.store, decode)
+    assert Difference("balances", {"partition": 0, "currency": "KGS"}, {"sum": 0}, {"sum": 3}) in told
+    key = {"partition": 0, "account_id": 1}
+    assert Difference("balances", key, {"posted": -460}, {"posted": -457}) in told
+    assert Difference("balances", key, {"held": 0}, {"held": 1}) in told
+
+
+def test_a_check_leaves_nothing_behind_and_needs_tables(world: World) -> None:
+    """There is nothing to check before the runner has made tables."""
+    with pytest.raises(ProjectionsNotReadyError):
+        check(world.log, world.store, decode)
+
+
+def test_a_rebuild_mends_the_tables(history: World) -> None:
+    """After it the tables are what the log makes, and progress was told."""
+    tamper(history, "UPDATE balances SET posted = 1")
+    told: list[tuple[int, int, int]] = []
+    rebuild(history.log, history.store, decode, progress=lambda *args: told.append(args), batch_size=2)
+    assert told == [(0, 2, 5), (0, 4, 5), (0, 5, 5)] or told[-1] == (0, history.head, history.head)
+    assert check(history.log, history.store, decode) == []
+
+
+def test_a_reader_goes_on_over_a_rebuild(history: World) -> None:
+    """The same reader finds the new tables, at no earlier position."""
+    before = history.reader.position()
+    rebuild(history.log, history.store, decode)
+    assert history.reader.position() == before
+    assert history.reader.trial_balance(now=history.now).result[0].posted != 0
+
+
+def test_a_rebuild_that_fails_leaves_the_live_tables(history: World) -> None:
+    """An event that cannot be decoded ends the rebuild; readers see what they saw before."""
+
+    def broken(topic: str, state: bytes) -> Any:
+        raise UnknownTopicError(topic)
+
+    before = history.reader.position()
+    with pytest.raises(UnknownTopicError):
+        rebuild(history.log, history.store, broken)
+    assert history.reader.position() == before
+
+
+def test_readers_and_the_runner_go_on_while_rebuilding(history: World) -> None:
+    """Positions never go back, no question fails, and the runner moves over to the new tables."""
+    done = threading.Event()
+    seen: list[int] = []
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                answer = history.reader.mini_statement(2, now=history.now)
+                seen.append(answer.positions[0])
+                if answer.result is None:
+                    raise LookupError(f"no account at {answer.positions}")
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            failures.append(error)
+
+    def keep() -> None:
+        try:
+            run(history.log, history.store, decode, done.is_set, done.wait)
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            failures.append(error)
+
+    threads = [threading.Thread(target=read), threading.Thread(target=keep)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(4):
+            history.transfer(1, 2, 1)
+            rebuild(history.log, history.store, decode)
+        while history.reader.position() < history.head and not failures:
+            done.wait(0.01)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    assert seen == sorted(seen)
+    assert check(history.log, history.store, decode) == []
