@@ -22,6 +22,7 @@ from ledger.rpc.identity import Identity, Metadata
 from ledger.rpc.metrics import Metrics
 
 GUARDED: Final = "/esep."
+_DRAIN_SECONDS: Final = 0.1
 _REQUEST_ID_LENGTH: Final = 36
 _TRACE_ID: Final = slice(3, 35)
 _TRACE_PARENT_LENGTH: Final = 55
@@ -47,7 +48,21 @@ class Gate(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
+        self._draining = False
+        self._under_way = 0
         self._guarded: dict[str, Handler] = {}
+
+    async def drain(self, grace: float) -> None:
+        """Answer SHUTTING_DOWN to new calls, and wait for those under way, ``grace`` seconds at most.
+
+        Before the server itself is stopped, because grpcio cancels what it has received and not begun: the caller
+        would not learn that it may send the request again. For the same reason a moment passes in any case.
+        """
+        self._draining = True
+        end = asyncio.get_running_loop().time() + grace
+        await asyncio.sleep(min(grace, _DRAIN_SECONDS))
+        while self._under_way and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once in its life
+            await asyncio.sleep(_DRAIN_SECONDS / 10)
 
     async def intercept_service(
         self,
@@ -92,6 +107,7 @@ class Gate(grpc.aio.ServerInterceptor):
             refusal: Refusal | None = None
             code = grpc.StatusCode.OK
             metadata: Metadata = dict(context.invocation_metadata() or ())
+            self._under_way += 1
             try:
                 call = self._open(context, metadata)
                 if type(request) is _Unreadable:
@@ -108,6 +124,7 @@ class Gate(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave
                 refusal = self._uncaught(method, error)
             finally:
+                self._under_way -= 1
                 if refusal is not None:
                     code = errors.code(refusal.reason)
                 self._record(method, code, refusal, request, metadata, perf_counter() - started)
@@ -116,6 +133,8 @@ class Gate(grpc.aio.ServerInterceptor):
         return answer
 
     def _open(self, context: Context, metadata: Metadata) -> calls.Call:
+        if self._draining:
+            raise Refused(refuse(Reason.SHUTTING_DOWN))
         remaining: float | None = context.time_remaining()  # The stubs leave out that there may be none.
         seconds = self._max_deadline_seconds if remaining is None else min(remaining, self._max_deadline_seconds)
         if seconds <= 0:

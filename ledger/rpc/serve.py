@@ -40,9 +40,10 @@ class Edge:
     """A gRPC server before an engine and its projections. Made and used inside a running event loop."""
 
     def __init__(
-        self, server: grpc.aio.Server, health: Health, threads: ThreadPoolExecutor, settings: RpcSettings
+        self, server: grpc.aio.Server, gate: Gate, health: Health, threads: ThreadPoolExecutor, settings: RpcSettings
     ) -> None:
         self.server = server
+        self._gate = gate
         self._health = health
         self._threads = threads
         self._settings = settings
@@ -57,6 +58,7 @@ class Edge:
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, take no new calls, give those under way ``grace`` seconds; then stop the engine."""
         await self._health.drain()
+        await self._gate.drain(grace)
         await self.server.stop(grace)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -106,7 +108,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, health, threads, settings)
+    return Edge(server, gate, health, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:
