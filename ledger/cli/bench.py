@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +16,8 @@ Arguments = Annotated[list[str] | None, typer.Argument(help="Passed on to the be
 def bench(arguments: Arguments = None) -> None:
     """Measure this machine. Needs a checkout: the benchmarks are not installed with the program."""
     with reporting(as_json=False):
-        if find_spec("bench") is None:
+        # An installed program does not look into the directory it is called from; the child does.
+        if find_spec("bench") is None and not Path("bench", "__main__.py").is_file():
             message = "The benchmarks are not part of an installed program."
             advice = "Run `make bench` in a checkout, or `esep bench` from its top directory."
             raise ProblemError(Problem("BENCH_NOT_FOUND", message, advice))

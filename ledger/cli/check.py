@@ -24,7 +24,7 @@ def check(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
         with databases() as (log, store), progress("checking", silent=as_json) as report:
             found = compare(log, store, decode, progress=report)
         if as_json:
-            print_document({"ok": not found, "differences": msgspec.to_builtins(found, builtin_types=())})
+            print_document({"ok": not found, "differences": [msgspec.structs.asdict(each) for each in found]})
         elif found:
             _print(found)
         else:

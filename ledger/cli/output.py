@@ -24,8 +24,8 @@ def console() -> Console:
 
 
 def print_document(document: Mapping[str, Any]) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    """Print one JSON document; bytes, such as ids in tables, as hexadecimal digits."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=bytes.hex) + "\n")
 
 
 def money(tyiyn: int) -> str:

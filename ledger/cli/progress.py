@@ -1,4 +1,4 @@
-"""A bar for work that walks a log, silent for machines."""
+"""A bar for work that walks a log, shown to people only."""
 
 import sys
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _COLUMNS: Final = (
 def progress(title: str, *, silent: bool) -> Iterator[Report]:
     """Give a function that is told how far the work has come, and show that while it goes on."""
     console = Console(file=sys.stderr)
-    with Progress(*_COLUMNS, console=console, transient=True, disable=silent) as bars:
+    with Progress(*_COLUMNS, console=console, transient=True, disable=silent or not console.is_terminal) as bars:
         tasks: dict[int, TaskID] = {}
 
         def report(partition: int, reached: int, head: int) -> None:
