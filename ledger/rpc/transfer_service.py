@@ -49,7 +49,7 @@ class TransferService(TransferServiceServicer):
     async def CreateTransfers(self, request: pb.CreateTransfersRequest, context: Context) -> pb.CreateTransfersResponse:
         """Make many transfers, each by itself or all together."""
         request_id = batch.batch_id(request)
-        self._metrics.batch_transfers.observe(len(request.transfers))
+        self._metrics.batch(len(request.transfers))
         transfers = await batch.new_transfers(request)
         caller = calls.current().caller
         if not request.atomic:

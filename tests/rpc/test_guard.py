@@ -149,7 +149,7 @@ def test_a_client_learns_the_reason(bank: Bank) -> None:
 @pytest.mark.parametrize("settings", [{"bench_methods": True, "reflection": True, "channelz": True}])
 def test_the_empty_methods_answer_where_they_are_switched_on(limited_bank: Bank) -> None:
     """The twins that benchmarks compare with do nothing, behind the same guard."""
-    call = limited_bank.ledger.channel.unary_unary(
+    call: Any = limited_bank.ledger.channel.unary_unary(
         "/esep.bench.Empty/CreateTransfer",
         request_serializer=transfer_service_pb2.CreateTransferRequest.SerializeToString,
         response_deserializer=transfer_service_pb2.CreateTransferResponse.FromString,
@@ -163,7 +163,7 @@ def test_the_empty_methods_answer_where_they_are_switched_on(limited_bank: Bank)
 
 def test_the_empty_methods_are_off_by_default(bank: Bank) -> None:
     """A production server has no method that does nothing."""
-    call = bank.ledger.channel.unary_unary("/esep.bench.Empty/CreateTransfer")
+    call: Any = bank.ledger.channel.unary_unary("/esep.bench.Empty/CreateTransfer")
     assert refused(lambda: call(b"", timeout=PATIENCE)).code is grpc.StatusCode.UNIMPLEMENTED
 
 

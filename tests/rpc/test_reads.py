@@ -133,7 +133,7 @@ def test_pages_of_a_statement_hold_each_movement_once(bank: Bank, axis: statemen
         request.page_token = page.next_page_token
     assert amounts == [1, 2, 3, 4, 5, 6, 7]
     assert len(positions) == 1
-    assert page.next_page_token == ""
+    assert request.page_token == ""
 
 
 def test_accounts_are_listed_in_pages(bank: Bank) -> None:

@@ -177,11 +177,15 @@ class Bank:
         request = account_service_pb2.OpenAccountRequest(
             request_id=new_id(), participant_id="bank-a", kind=kind, **fields
         )
-        return self.call(self.ledger.accounts.OpenAccount, request).account.account_id
+        account_id: int = self.call(self.ledger.accounts.OpenAccount, request).account.account_id
+        return account_id
 
     def move(self, debit: int, credit: int, amount: int) -> transfer_service_pb2.CreateTransferResponse:
         """Move money."""
-        return self.call(self.ledger.transfers.CreateTransfer, transfer(debit, credit, amount))
+        answer: transfer_service_pb2.CreateTransferResponse = self.call(
+            self.ledger.transfers.CreateTransfer, transfer(debit, credit, amount)
+        )
+        return answer
 
     def call(self, method: Any, request: Message, timeout: float | None = PATIENCE, **options: Any) -> Any:
         """Call a method as this bank."""

@@ -7,7 +7,6 @@ gets its turn. Both ways yield the same commands: a property test holds them tog
 """
 
 import asyncio
-import re
 from hashlib import blake2b
 from operator import eq
 from typing import Final
@@ -21,18 +20,14 @@ from domain.refusals import Refused, Violation, invalid
 from domain.transfer import MAX_BATCH, CreateTransfer
 from ledger.rpc import errors
 from ledger.rpc.intake import Intake
-from ledger.rpc.translate.transfer import new_transfer
+from ledger.rpc.translate.transfer import CURRENCY, KIND, MAX_ACCOUNT, MAX_REFERENCE, new_transfer
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 
 CHUNK: Final = 1_024
-_MAX_ACCOUNT: Final = 2**53 - 1
-_MAX_REFERENCE: Final = 64
 _UUID_LENGTH: Final = 36
 _DASHES: Final = np.array([8, 13, 18, 23])
 _DIGITS: Final = np.array([index for index in range(_UUID_LENGTH) if index not in (8, 13, 18, 23)])
-_CURRENCY: Final = re.compile(r"([A-Z]{3})?")
-_KIND: Final = re.compile(r"([a-z][a-z0-9_]{0,31})?")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -91,8 +86,8 @@ def plain(items: list[NewTransfer]) -> list[CreateTransfer] | None:
     amounts = [item.amount_tyiyn for item in items]
     if not (
         _within(amounts, MAX_AMOUNT)
-        and _within(debits, _MAX_ACCOUNT)
-        and _within(credits_, _MAX_ACCOUNT)
+        and _within(debits, MAX_ACCOUNT)
+        and _within(credits_, MAX_ACCOUNT)
         and not any(map(eq, debits, credits_))
     ):
         return None
@@ -100,9 +95,9 @@ def plain(items: list[NewTransfer]) -> list[CreateTransfer] | None:
     kinds = [item.kind for item in items]
     references = [item.reference for item in items]
     if not (
-        all(map(_CURRENCY.fullmatch, set(currencies)))
-        and all(map(_KIND.fullmatch, set(kinds)))
-        and max(map(len, references)) <= _MAX_REFERENCE
+        all(map(CURRENCY.fullmatch, {*currencies} - {""}))
+        and all(map(KIND.fullmatch, {*kinds} - {""}))
+        and max(map(len, references)) <= MAX_REFERENCE
         and "".join(references).isprintable()
     ):
         return None
