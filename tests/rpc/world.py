@@ -149,7 +149,7 @@ class World:
         return await self.edge.start()
 
     async def _stop(self) -> None:
-        await self.edge.stop(0.5)
+        await self.edge.stop(0)
 
     def _project(self) -> None:
         def wake(seconds: float) -> None:

@@ -21,19 +21,20 @@ validate_only runs the very same decision and records nothing: the answer then h
 Reads take min_position, the position of a write that the answer must reflect: the ledger waits for it within the
 call's deadline, else answers UNAVAILABLE with RetryInfo. Every answer says the position that it reflects.
 Lists are paged: page_size 1 … 1,000, 0 meaning 100; page_token is opaque, taken from the previous answer's
-next_page_token, and valid only with the other arguments unchanged. An empty next_page_token is the last page.
+next_page_token, and valid only with the other arguments (but page_size and min_position) unchanged. An empty
+next_page_token is the last page.
 
 Errors are gRPC statuses with details of google.rpc, never fields of an answer:
-  ErrorInfo              always: reason (the upper-snake names in each method's comment), domain "esep", metadata.
-  BadRequest             with INVALID_ARGUMENT: each field at fault by its dotted path. The reason is
-  INVALID_ARGUMENT,
-                         EFFECTIVE_TIME_OUT_OF_BOUNDS, PAGE_TOKEN_INVALID or CURRENCY_UNKNOWN.
+  ErrorInfo              always: reason (the upper-snake names in each method's comment), domain "esep.kg", metadata.
+  BadRequest             with INVALID_ARGUMENT: fields at fault by their dotted paths, the first 20. The reason is
+                         INVALID_ARGUMENT, EFFECTIVE_TIME_OUT_OF_BOUNDS, PAGE_TOKEN_INVALID or CURRENCY_UNKNOWN.
   PreconditionFailure    where the state of something that exists stands in the way.
   ResourceInfo           with NOT_FOUND.
-  RetryInfo              with UNAVAILABLE and RESOURCE_EXHAUSTED: send the same request again, after the delay.
+  RetryInfo              with UNAVAILABLE and RESOURCE_EXHAUSTED: send the same request again, after the delay. Not
+                         with MESSAGE_TOO_LARGE, which sending again does not change.
 A refusal that depends on the state of something that exists is recorded and final, as any outcome is: its
-ErrorInfo.metadata holds partition, position and replayed. Validation, not found, permission, expected version,
-rate limits and infrastructure failures are not recorded: the same id may be tried again.
+ErrorInfo.metadata holds recorded "true", partition, position and replayed. Validation, not found, permission,
+expected version, rate limits and infrastructure failures are not recorded: the same id may be tried again.
 Any method may answer UNAUTHENTICATED, PERMISSION_DENIED (decided before existence), INVALID_ARGUMENT,
 RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, UNAVAILABLE and INTERNAL, and any write REQUEST_ID_REUSED; methods' comments
 name only the reasons of their own. After a timeout, GetOutcome or the same request again tells what happened.

@@ -100,7 +100,7 @@ class TransferServiceServicer(object):
 
         Guarantees: when it answers, every outcome in it is durable.
         Refused with: as CreateTransfer, for each transfer; the call as a whole only with what common.proto lists.
-        A request_id that occurs twice within one call is INVALID_ARGUMENT.
+        A request_id that occurs twice within one call is a repeat of the first; with atomic it is INVALID_ARGUMENT.
 
         Example: three transfers of which the second lacks funds and the third was sent before: positions [871, 872, 640],
         replayed [2], refusals [{index 1, reason INSUFFICIENT_FUNDS, recorded true}].
