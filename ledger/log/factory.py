@@ -1,8 +1,9 @@
 """Opens what a database url names."""
 
+import sqlite3
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -24,17 +25,23 @@ def open_log(database_url: str) -> Log:
 def open_tables(database_url: str) -> Engine:
     """Return a SQLAlchemy engine for other tables, in the same database as a log or in another.
 
-    Each commit is durable. Raises ValueError as ``open_log`` does.
+    Each commit is durable. A transaction on SQLite begins as a reader's and becomes a writer's at its first
+    write, which is refused if it has read what another has changed meanwhile: have one writer, or write first.
+    Raises ValueError as ``open_log`` does.
     """
     if not _is_sqlite(database_url):
         return create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}")
     engine = create_engine(f"sqlite:///{_sqlite_path(database_url)}", connect_args={"timeout": 5.0})
 
     @event.listens_for(engine, "connect")
-    def _be_durable(connection: object, _record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[attr-defined]
-        connection.execute("PRAGMA synchronous = FULL")  # type: ignore[attr-defined]
+    def _be_durable(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver's own transactions would leave changes of the schema out
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.log.api import Beat
 from ledger.log.errors import LogUnavailable
+from ledger.log.migrations import migrate
 from ledger.log.schema import engines, snapshots
 
 CHUNK_BYTES = 8 << 20
@@ -101,6 +102,17 @@ class Housekeeping:
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+    def _migrate(self) -> None:
+        """Bring the schema up to date, and keep nothing open if that fails."""
+        try:
+            migrate(self._engine)
+        except Exception as error:
+            self.close()
+            failure = self._failure((error.orig or error) if isinstance(error, DBAPIError) else error)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _run(self, work: Callable[[Connection], _T]) -> _T:
         try:

@@ -47,9 +47,15 @@ def migrate(engine: Engine, *, steps: Mapping[int, Step] = STEPS, target: int = 
 
 
 def lock_schema(connection: Connection) -> None:
-    """Wait until no other session changes the schema; released by the end of the transaction."""
+    """Wait until no other session changes the schema; released by the end of the transaction.
+
+    To be called first in a transaction.
+    """
     match connection.dialect.name:
         case "sqlite":
+            dbapi = connection.connection.driver_connection
+            if dbapi is not None and dbapi.in_transaction:  # begun as a reader's; nothing has been done in it yet
+                connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         case "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

@@ -20,7 +20,6 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -36,7 +35,6 @@ from ledger.log.errors import (
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
-from ledger.log.migrations import migrate
 from ledger.log.packing import CopyPacker, binary_values
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
 
@@ -108,12 +106,7 @@ class PostgresLog(Housekeeping):
             pool_pre_ping=True,
         )
         super().__init__(engine, clock=_now, failure=self._failure)
-        try:
-            migrate(engine)
-        except DBAPIError as error:
-            raise self._failure(error.orig or error) from error
-        except psycopg.Error as error:
-            raise self._failure(error) from error
+        self._migrate()
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append rows of one partition, all or none; durable when it returns."""
@@ -125,6 +118,9 @@ class PostgresLog(Housekeeping):
                 self._insert(self._writing(), rows)
             except psycopg.Error as error:
                 raise self._append_failure(rows, error) from error
+            except BaseException:
+                self._drop_writer()  # interrupted at an unknown place
+                raise
 
     def take_over(self, rows: Sequence[Row]) -> None:
         """Append like ``append``, ending other sessions that block it."""
@@ -136,6 +132,9 @@ class PostgresLog(Housekeeping):
                 self._insert_past_blockers(self._writing(), rows)
             except psycopg.Error as error:
                 raise self._append_failure(rows, error) from error
+            except BaseException:
+                self._drop_writer()  # interrupted at an unknown place
+                raise
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""

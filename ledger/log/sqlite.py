@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, create_engine, literal
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -33,7 +32,6 @@ from ledger.log.errors import (
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
-from ledger.log.migrations import migrate
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 
 _COLUMNS = len(Row._fields)
@@ -76,10 +74,7 @@ class SQLiteLog(Housekeeping):
         self._readers = _pool(partial(self._connect, reader=True))
         engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
         super().__init__(engine, clock=_now, failure=self._failure)
-        try:
-            migrate(engine)
-        except DBAPIError as error:
-            raise self._failure(error.orig or error) from error
+        self._migrate()
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append rows of one partition, all or none; durable when it returns."""

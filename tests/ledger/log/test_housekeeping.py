@@ -1,0 +1,81 @@
+"""Signs of life and snapshots, over each kind of store."""
+
+import pytest
+
+from ledger.log import housekeeping
+from ledger.log.api import Log
+
+
+def test_no_beat(log: Log) -> None:
+    """A partition that nobody owned has no sign of life."""
+    assert log.last_beat(0) is None
+
+
+def test_beat(log: Log, rival: Log) -> None:
+    """A sign of life tells another server who gave it, and how long ago."""
+    log.beat(0, "first")
+    log.beat(1, "other")
+    beat = rival.last_beat(0)
+    assert beat is not None
+    assert beat.owner == "first"
+    assert 0 <= beat.age_seconds < 5
+
+
+def test_beat_is_renewed(log: Log, rival: Log) -> None:
+    """The last sign of life counts, whoever gave it."""
+    log.beat(0, "first")
+    rival.beat(0, "second")
+    beat = log.last_beat(0)
+    assert beat is not None
+    assert beat.owner == "second"
+
+
+def test_release(log: Log) -> None:
+    """An owner's goodbye is forgotten life; a stranger's changes nothing."""
+    log.beat(0, "first")
+    log.release(0, "second")
+    assert log.last_beat(0) is not None
+    log.release(0, "first")
+    assert log.last_beat(0) is None
+
+
+def test_no_snapshot(log: Log) -> None:
+    """There is no snapshot before the first one."""
+    assert log.load_snapshot(0, upto=10) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 101, 1000])
+def test_snapshot(log: Log, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """A snapshot comes back whole, of however many chunks it was made."""
+    monkeypatch.setattr(housekeeping, "CHUNK_BYTES", 100)
+    data = bytes(i % 251 for i in range(size))
+    log.save_snapshot(0, 7, data)
+    assert log.load_snapshot(0, upto=7) == (7, data)
+
+
+def test_newest_snapshot(log: Log) -> None:
+    """The newest snapshot that is not too new is loaded; only the last two are kept."""
+    for position in (10, 20, 30):
+        log.save_snapshot(0, position, b"%d" % position)
+    log.save_snapshot(1, 5, b"other")
+    assert log.load_snapshot(0, upto=99) == (30, b"30")
+    assert log.load_snapshot(0, upto=29) == (20, b"20")
+    assert log.load_snapshot(0, upto=19) is None
+    assert log.load_snapshot(1, upto=99) == (5, b"other")
+
+
+def test_snapshot_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot saved again at its position replaces the first, even if it is shorter."""
+    monkeypatch.setattr(housekeeping, "CHUNK_BYTES", 2)
+    log.save_snapshot(0, 10, b"abcdef")
+    log.save_snapshot(0, 10, b"xyz")
+    assert log.load_snapshot(0, upto=10) == (10, b"xyz")
+
+
+def test_unfinished_snapshot(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot whose writer stopped half way does not exist, and the one before it still does."""
+    monkeypatch.setattr(housekeeping, "CHUNK_BYTES", 2)
+    log.save_snapshot(0, 10, b"abc")
+    monkeypatch.setattr(housekeeping, "_chunks", lambda size: range(1, 3))
+    log.save_snapshot(0, 20, b"abcdef")
+    assert log.load_snapshot(0, upto=99) == (10, b"abc")
