@@ -14,7 +14,8 @@ _CALLERS = 8
 
 def measure(session: Session) -> Iterator[Result]:
     """Compare accepted transfers with rows."""
-    ledger, rows, transfers = session.ledger, session.reference, session.scale.batches * BATCH // 2
+    ledger, rows = session.ledger, session.reference
+    transfers = (session.scale.batches + 1) // 2 * BATCH
     requests = ledger.requests()
 
     def small_batches() -> Window:
