@@ -26,7 +26,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 
-.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance lock install clean
+.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench: $(INSTALLED) ## measure; QUICK=1 in a minute, COMPARE=1 beside others
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
+
+qr: $(INSTALLED) ## read a file of QR codes: FILE=…
+	$(BIN)/python -m tests.conformance.qr $(FILE)
 
 LOCK = $(BIN)/uv pip compile --no-config --no-emit-index-url --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)

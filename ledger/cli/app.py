@@ -8,6 +8,7 @@ from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
 from ledger.cli.bench import bench
 from ledger.cli.check import check
+from ledger.cli.qr import qr
 from ledger.cli.rebuild import rebuild
 from ledger.cli.serve import serve
 from ledger.cli.statement import statement
@@ -26,6 +27,7 @@ app: Final = typer.Typer(
 
 for command in (serve, status, balance, statement, authorizations, check, rebuild, bench):
     app.command(epilog=EPILOG)(command)
+app.add_typer(qr, name="qr")
 
 
 def run() -> None:
