@@ -61,7 +61,10 @@ class Spec:
     def given(self, *events: tuple[UUID | bytes | int, Event]) -> Self:
         """Take in events, each with its aggregate: an id, or the number of an account."""
         for whose, event in events:
-            key = account_originator(whose) if isinstance(whose, int) else getattr(whose, "bytes", whose)
+            if isinstance(whose, int):
+                key = account_originator(whose)
+            else:
+                key = whose.bytes if isinstance(whose, UUID) else whose
             self._take(Change(key, len(self._lives[key]) + 1, event))
         return self
 
@@ -91,7 +94,9 @@ class Spec:
     def when(self, command: Command | CreateTransfer, request: UUID | None = None) -> Self:
         """Decide a command, and take in what follows from it."""
         self._requests += 1
-        request_id = command.request_id if isinstance(command, CreateTransfer) else (request or uid(self._requests)).bytes
+        request_id = (
+            command.request_id if isinstance(command, CreateTransfer) else (request or uid(self._requests)).bytes
+        )
         if isinstance(command, Command):
             for needed in command.needs():
                 self._bring(needed)

@@ -32,7 +32,9 @@ LIFECYCLE: list[tuple[type[Command], dict[str, Any], Any]] = [
     (SetMinimumBalance, {"minimum_balance_tyiyn": 5}, MinimumBalanceSet(minimum=5)),
     (CloseAccount, {"explanation": "e"}, AccountClosed(explanation="e")),
 ]
-each_command = pytest.mark.parametrize(("kind", "fields", "event"), LIFECYCLE, ids=[one[0].__name__ for one in LIFECYCLE])
+each_command = pytest.mark.parametrize(
+    ("kind", "fields", "event"), LIFECYCLE, ids=[one[0].__name__ for one in LIFECYCLE]
+)
 
 
 def opening(**fields: Any) -> OpenAccount:
@@ -71,9 +73,10 @@ def test_a_lifecycle_command_records_its_event(kind: type[Command], fields: dict
 def test_guards_of_lifecycle_commands_stand_in_order(kind: type[Command], fields: dict[str, Any], event: Any) -> None:
     """Unknown, then the expected version, then closed."""
     spec = Spec().given((BEK, AccountClosed()))
-    command = lambda account, version: kind.model_validate(  # noqa: E731 - a table of one line
-        {"account_id": account, "expected_version": version, **fields}
-    )
+
+    def command(account: int, version: int | None) -> Command:
+        return kind.model_validate({"account_id": account, "expected_version": version, **fields})
+
     spec.when(command(NOBODY, 7)).then_refused(Reason.ACCOUNT_NOT_FOUND, account_id="99")
     spec.when(command(BEK, 7)).then_refused(Reason.EXPECTED_VERSION_MISMATCH, expected="7", actual="2")
     spec.when(command(BEK, 2)).then_refused(Reason.ACCOUNT_CLOSED)
@@ -116,9 +119,15 @@ def test_a_freeze_binds_its_direction_alone(frozen: AccountFrozen, debit: bool, 
 @pytest.mark.parametrize(
     ("overdraft", "minimum", "spendable"), [(0, 0, 100), (50, 0, 150), (0, 30, 70), (50, 30, 120), (0, 200, -100)]
 )
-def test_available_is_posted_less_held_plus_overdraft_less_minimum(overdraft: int, minimum: int, spendable: int) -> None:
+def test_available_is_posted_less_held_plus_overdraft_less_minimum(
+    overdraft: int, minimum: int, spendable: int
+) -> None:
     """Exactly the available balance can be spent, and not one tyiyn more."""
-    spec = Spec().funds(ANA, 100).given((ANA, OverdraftLimitSet(limit=overdraft)), (ANA, MinimumBalanceSet(minimum=minimum)))
+    spec = (
+        Spec()
+        .funds(ANA, 100)
+        .given((ANA, OverdraftLimitSet(limit=overdraft)), (ANA, MinimumBalanceSet(minimum=minimum)))
+    )
     assert spec.books.accounts.spendable(ANA) == spendable
     spec.when(spec.transfer(ANA, CASH, max(spendable, 0) + 1)).then_refused(Reason.INSUFFICIENT_FUNDS)
     if spendable > 0:

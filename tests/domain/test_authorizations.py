@@ -17,7 +17,7 @@ from domain.authorization import (
 from domain.authorize import Advise, Authorize
 from domain.claim import EarlyReversalRecorded
 from domain.command import Command
-from domain.event import HoldRule, Policy
+from domain.event import Context, HoldRule, Policy
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart, expire
@@ -77,14 +77,20 @@ def test_nothing_is_not_a_part() -> None:
         (authorize(1, NOBODY, DOLLARS), Reason.ACCOUNT_NOT_FOUND),
         (authorize(1, BEK, NOBODY), Reason.ACCOUNT_NOT_FOUND),
         (authorize(10**15, BEK, DOLLARS, acquirer_id="q", acquirer_reference="r1"), Reason.CURRENCY_MISMATCH),
-        (authorize(10**15, BEK, currency_code="USD", acquirer_id="q", acquirer_reference="r1"), Reason.CURRENCY_MISMATCH),
+        (
+            authorize(10**15, BEK, currency_code="USD", acquirer_id="q", acquirer_reference="r1"),
+            Reason.CURRENCY_MISMATCH,
+        ),
         (authorize(10**15, BEK, acquirer_id="q", acquirer_reference="r1"), Reason.ACQUIRER_REFERENCE_SEEN),
         (authorize(10**15, BEK, acquirer_id="q", acquirer_reference="r2"), Reason.REVERSED_BEFORE),
         (authorize(10**15, BEK, acquirer_id="other", acquirer_reference="r1"), Reason.ACCOUNT_CLOSED),
         (authorize(10**15, SHOP, ANA), Reason.ACCOUNT_FROZEN),
         (authorize(41, ANA), Reason.INSUFFICIENT_FUNDS),
         (advise(1, BEK, DOLLARS, effective_time=1), Reason.CURRENCY_MISMATCH),
-        (advise(1, BEK, effective_time=1, acquirer_id="q", acquirer_reference="r1"), Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS),
+        (
+            advise(1, BEK, effective_time=1, acquirer_id="q", acquirer_reference="r1"),
+            Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS,
+        ),
         (advise(1, BEK, acquirer_id="q", acquirer_reference="r1"), Reason.ACQUIRER_REFERENCE_SEEN),
         (advise(1, BEK, acquirer_id="q", acquirer_reference="r2"), Reason.REVERSED_BEFORE),
     ],
@@ -123,12 +129,13 @@ def test_a_hold_lasts_as_long_as_the_first_rule_that_fits_says() -> None:
         HoldRule(30, entry_mode="chip"),
     )
     spec = Spec(Policy(version="v9", hold_rules=rules)).funds(ANA, 100)
-    for fields, seconds in (
+    table: list[tuple[dict[str, Any], int]] = [
         ({"kind": "fuel", "merchant_category_code": "5541"}, 60),
         ({"kind": "fuel", "merchant_category_code": "5542", "entry_mode": "chip"}, 120),
         ({"entry_mode": "chip"}, 30),
         ({}, 7 * 86_400),
-    ):
+    ]
+    for fields, seconds in table:
         event = spec.when(authorize(1, **fields)).event()
         assert (event.expires_at - spec.now, event.rule_version) == (seconds * SECOND, "v9")
 
@@ -137,8 +144,6 @@ def test_the_record_of_a_decline_keeps_what_was_asked() -> None:
     """A declined authorisation says which, why and by which rules, and holds nothing."""
     spec = Spec().when(command := authorize(5, merchant_name="Дүкөн"))
     assert isinstance(spec.decided, Refusal)
-    from domain.event import Context  # noqa: PLC0415 - used here only
-
     change = command.declined(spec.books, spec.decided, Context(HELD.bytes, NOW, spec.policy))
     assert isinstance(change.event, AuthorizationDeclined)
     assert (change.event.reason, change.event.merchant_name) == ("INSUFFICIENT_FUNDS", "Дүкөн")
@@ -231,9 +236,7 @@ def resolve(spec: Spec, ended: str) -> Spec:
         case "reversed":
             return spec.given_done(Reverse(authorization_id=HELD))
         case "captured":
-            return spec.given_done(
-                Capture(authorization_id=HELD, amount_tyiyn=1, final=True, clearing_reference="end")
-            )
+            return spec.given_done(Capture(authorization_id=HELD, amount_tyiyn=1, final=True, clearing_reference="end"))
         case _:
             spec.now = spec.life(HELD).expires_at
             return spec.given((HELD, expire(spec.life(HELD)).event))

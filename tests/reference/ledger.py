@@ -98,14 +98,14 @@ class Ledger:
 
     def held(self, account: int, at: int) -> int:
         return sum(
-            one["remaining"]
+            int(one["remaining"])
             for one in self.authorizations.values()
             if one["account"] == account and one["state"] == "open" and at < one["expires"]
         )
 
     def available(self, account: int, at: int) -> int:
         own = self.accounts[account]
-        return self.posted(account) - self.held(account, at) + own["overdraft"] - own["minimum"]
+        return self.posted(account) - self.held(account, at) + int(own["overdraft"]) - int(own["minimum"])
 
     def lapse(self) -> None:
         for one in self.authorizations.values():

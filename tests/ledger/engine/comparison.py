@@ -28,7 +28,7 @@ AMOUNTS = st.sampled_from([1, 50, 100, 300, 1_000, 5_000])
 REFERENCES = st.sampled_from(["r1", "r2", "r3"])
 CLAIMED = {"CLEARING_REFERENCE_SEEN", "ACQUIRER_REFERENCE_SEEN", "REVERSED_BEFORE", "ACCOUNT_NUMBER_TAKEN"}
 NEVER = b"\x01" * 16
-POPULATION = [
+POPULATION: list[dict[str, Any]] = [
     {"kind": "cash"},
     {"kind": "customer"},
     {"kind": "customer", "overdraft": 500},

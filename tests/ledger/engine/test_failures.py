@@ -138,7 +138,6 @@ def test_a_conflict_that_never_explains_itself_stops_the_engine(shaky: Desk, fau
     eventually(lambda: shaky.fatal)
 
 
-@pytest.mark.xfail(reason="StorageFull while taking over again breaks the engine", strict=True)
 def test_an_unknown_fate_without_room_to_settle_it_is_ridden_out(shaky: Desk, faulty: FaultyLog) -> None:
     """An engine that cannot write its EngineStarted for want of room waits for room; it does not break."""
     cash, one = shaky.open("cash"), shaky.open()
@@ -149,7 +148,6 @@ def test_an_unknown_fate_without_room_to_settle_it_is_ridden_out(shaky: Desk, fa
     assert shaky.engine.mode is not Mode.BROKEN
 
 
-@pytest.mark.xfail(reason="the sweep retries every few milliseconds", strict=True)
 def test_a_sweep_without_room_does_not_spin(faulty: FaultyLog, clock: HandClock) -> None:
     """While there is no room to record an expiry, the engine tries again in a while, not at once."""
     desk = Desk(faulty.as_log(), clock).serving()

@@ -69,7 +69,7 @@ def test_snapshot_and_tail_come_to_what_genesis_comes_to(log: Log, clock: HandCl
     desk.engine._finish = lambda: log.release(0, desk.engine.owner)  # type: ignore[method-assign]
     desk.stop()
     for source in (log, Without(log)):
-        again = Desk(source, clock, seed=2).serving()  # type: ignore[arg-type]
+        again = Desk(source, clock, seed=2).serving()
         assert figures(again) == expected
         again.engine._finish = lambda again=again: log.release(0, again.engine.owner)  # type: ignore[method-assign, misc]
         again.stop()
@@ -82,7 +82,7 @@ def test_a_tampered_snapshot_is_not_used(log: Log, clock: HandClock, damage: Any
     busy(desk)
     expected = figures(desk)
     desk.stop()
-    again = Desk(Without(log, damage), clock, seed=1).serving()  # type: ignore[arg-type]
+    again = Desk(Without(log, damage), clock, seed=1).serving()
     assert figures(again) == expected
     again.stop()
 
