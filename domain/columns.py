@@ -118,6 +118,33 @@ class Accounts:
         journal.append((posted, credit, before))
         posted[credit] = before + amount
 
+    def try_move(self, debit_account: int, credit_account: int, amount: int, journal: Journal) -> bool:
+        """Move posted money where plainly nothing stands in the way; else return False, with nothing moved.
+
+        The same as the guards of a transfer without legs, then ``move``, in a third of the time. Where it says
+        False, the guards say why, or that it may move all the same.
+        """
+        debit, credit = debit_account - self._base, credit_account - self._base
+        posted = self.posted
+        accounts = len(posted)
+        if not (0 < debit < accounts and 0 < credit < accounts):
+            return False
+        if self.restrictions[debit] or self.restrictions[credit] or self.currency[debit] != self.currency[credit]:
+            return False
+        source, target = posted[debit], posted[credit]
+        if (
+            _GUARDED[self.kind[debit]]
+            and amount > source - self.held[debit] + self.overdraft_limit[debit] - self.minimum_balance[debit]
+        ):
+            return False
+        if source - amount < -MAX_BALANCE or target + amount > MAX_BALANCE:
+            return False
+        journal.append((posted, debit, source))
+        journal.append((posted, credit, target))
+        posted[debit] = source - amount
+        posted[credit] = target + amount
+        return True
+
     def hold(self, account: int, amount: int, journal: Journal) -> None:
         """Hold ``amount`` more (less, when negative) of an account."""
         index = account - self._base

@@ -32,7 +32,7 @@ MAX_BATCH = 8_190
 MAX_LEGS = 8
 
 
-class TransferPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
     """Money moved. ``legs`` are further movements (a fee) that happened with the first, inseparably.
 
     ``effective_time`` is None where it equals the recorded time.
@@ -187,6 +187,10 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
             and self.legs == event.legs
         )
 
+    def plain(self) -> bool:
+        """Tell whether it is a movement between two accounts and nothing more."""
+        return not self.legs and not self.currency and self.effective_time is None
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Post the transfer, or say why not, in this order: accounts, currency, state, time, funds, bounds."""
         refusal = self.guard(books, context)
@@ -250,15 +254,15 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     def posted(self) -> TransferPosted:
         """Return the event that carries this content."""
         return TransferPosted(
-            debit_account=self.debit_account,
-            credit_account=self.credit_account,
-            amount=self.amount,
-            currency=self.currency,
-            kind=self.kind,
-            reference=self.reference,
-            tags=self.tags,
-            legs=self.legs,
-            effective_time=self.effective_time,
+            self.debit_account,
+            self.credit_account,
+            self.amount,
+            self.currency,
+            self.kind,
+            self.reference,
+            self.tags,
+            self.legs,
+            self.effective_time,
         )
 
     def declined(self, refusal: Refusal) -> TransferDeclined:

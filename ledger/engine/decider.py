@@ -263,15 +263,21 @@ class Decider:
         """
         outcome = BatchOutcome(self.now())
         self.recorded_at = outcome.recorded_at - 1
-        context = Context(b"", outcome.recorded_at, self.policy)
-        is_newcomer = self.recent.newcomers(context.now)
-        quiet = not self.books.any_lapsed(context.now + len(ticket.transfers))
+        accounts, journal = self.books.accounts, self.books.journal
+        is_newcomer = self.recent.newcomers(outcome.recorded_at)
+        quiet = not self.books.any_lapsed(outcome.recorded_at + len(ticket.transfers))
+        positions = outcome.positions
         for index, transfer in enumerate(ticket.transfers):
-            if quiet and is_newcomer(transfer.request_id) and transfer.guard(self.books, context) is None:
-                outcome.positions.append(self._post(transfer, batch, ticket.caller))
+            if (
+                quiet
+                and transfer.plain()
+                and is_newcomer(transfer.request_id)
+                and accounts.try_move(transfer.debit_account, transfer.credit_account, transfer.amount, journal)
+            ):
+                positions.append(self._post(transfer, batch, ticket.caller))
                 continue
             result = self._command(ticket, transfer, transfer.request_id, batch)
-            outcome.positions.append(result.position)
+            positions.append(result.position)
             if isinstance(result, Declined):
                 outcome.declined.append((index, result))
             elif isinstance(result, Repeated):
@@ -279,17 +285,14 @@ class Decider:
         return outcome
 
     def _post(self, transfer: CreateTransfer, batch: Batch, caller: str) -> int:
-        """Append a transfer whose guards have been passed; return its position."""
-        books, request_id = self.books, transfer.request_id
+        """Append a transfer that has moved already; return its position."""
+        request_id = transfer.request_id
         self.position = position = self.position + 1
         self.recorded_at = recorded_at = self.recorded_at + 1
         state = encode(transfer.posted())
-        row = (books.partition, position, request_id, 1, TransferPosted.TOPIC, state, recorded_at, None, caller)
+        row = (self.books.partition, position, request_id, 1, TransferPosted.TOPIC, state, recorded_at, None, caller)
         batch.rows.append(Row._make(row))
-        books.accounts.move(transfer.debit_account, transfer.credit_account, transfer.amount, books.journal)
-        for leg in transfer.legs:
-            books.accounts.move(leg.debit_account, leg.credit_account, leg.amount, books.journal)
-        books.forget_absence(request_id)
+        self.books.forget_absence(request_id)
         batch.ids.append(request_id)
         self.recent.add(request_id, position)
         return position

@@ -278,7 +278,6 @@ class Engine:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
                 self._pause(self.settings.retry_interval)
             else:
-                self._check_clock()
                 self._enter(Mode.STANDBY)
                 return
 
@@ -415,6 +414,7 @@ class Engine:
         if isinstance(error, StorageFull):
             _log.error("log.storage_full", partition=self.partition)
             self._refuse(tickets, Reason.STORAGE_FULL)
+            self._pause(self.settings.retry_interval)  # Or the sweep would try again at once.
             return
         with self._changed:
             self._intake.extendleft(reversed(tickets))
@@ -483,7 +483,7 @@ class Engine:
                     return
                 else:
                     continue
-            except LogUnavailable as failure:
+            except (LogUnavailable, StorageFull) as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
                 self._pause(self.settings.retry_interval)
                 waited += self.settings.retry_interval
@@ -506,12 +506,13 @@ class Engine:
             )
             if free and self._take_over():
                 return
-        except LogUnavailable as failure:
+        except (LogUnavailable, StorageFull) as failure:
             _log.warning("log.unavailable", partition=self.partition, error=str(failure))
         self._pause(self.settings.standby_interval)
 
     def _take_over(self) -> bool:
         """Append ``EngineStarted``; return whether the partition is ours."""
+        self._check_clock()
         epoch = self._decider.books.life.epoch + 1
         batch = self._decider.begin()
         self._record_own(EngineStarted(epoch=epoch, owner=self.owner), batch)

@@ -26,7 +26,7 @@ from projections.store import ProjectionsNotReadyError, open_store
 
 _log = structlog.get_logger("esep.projector")
 
-_NICENESS = 5
+_NICENESS = 15
 """Accepting comes before projecting where they share a processor."""
 _RESTART_SECONDS = 1.0
 _PIPEFUL = 65_536

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from domain.authorize import Advise
@@ -11,7 +12,7 @@ from ledger.engine.engine import Mode
 from ledger.engine.tickets import Accepted, Declined, Repeated
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import Desk, HandClock, columns, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
 
 FAULTS = [Fault.LOST, Fault.ANSWER_LOST, Fault.FULL, Fault.FOREIGN, Fault.CONFLICT]
 TRANSFERS = 6
@@ -150,7 +151,8 @@ def test_an_unknown_fate_without_room_to_settle_it_is_ridden_out(shaky: Desk, fa
 
 def test_a_sweep_without_room_does_not_spin(faulty: FaultyLog, clock: HandClock) -> None:
     """While there is no room to record an expiry, the engine tries again in a while, not at once."""
-    desk = Desk(faulty.as_log(), clock).serving()
+    patient = msgspec.structs.replace(BRISK, retry_interval=0.1)
+    desk = Desk(faulty.as_log(), clock, settings=patient).serving()
     cash, one = desk.open("cash"), desk.open()
     hold = desk.insist(hold_of(cash, one))
     faulty.faults.extend([Fault.FULL] * 2_000)
