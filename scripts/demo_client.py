@@ -16,7 +16,6 @@ from protos.esep.v1.common_pb2 import LogPosition, Receipt
 
 _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_retries", 0),
 )
