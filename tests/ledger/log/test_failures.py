@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger.log.errors import LogBroken, LogUnavailable, RequestTaken, StorageFull
+from ledger.log.errors import LogBroken, LogUnavailable, PositionTaken, RequestTaken, StorageFull
 from ledger.log.postgres import PostgresLog
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.log.rows import row, rows
@@ -185,6 +185,17 @@ def test_no_server() -> None:
     """A server that is not there is unavailable at the start."""
     with pytest.raises(LogUnavailable):
         PostgresLog("postgresql://nobody@localhost:1/nothing?connect_timeout=1")
+
+
+@postgres
+def test_position_before_version(log: PostgresLog, dba: psycopg.Connection[tuple[object, ...]]) -> None:
+    """A taken position is told first even where a restored database checks its other indexes before it."""
+    dba.execute("ALTER TABLE events DROP CONSTRAINT events_by_position")
+    dba.execute("ALTER TABLE events ADD CONSTRAINT events_by_position PRIMARY KEY (partition, position)")
+    log.append([row(1, originator=5, request=6)])
+    for batch in ([row(1, originator=5)], [row(1, request=6), row(2)]):
+        with pytest.raises(PositionTaken):
+            log.append(batch)
 
 
 @postgres

@@ -1,6 +1,9 @@
 """Signs of life and snapshots, over each kind of store."""
 
+from collections.abc import Callable
+
 import pytest
+from sqlalchemy import Connection
 
 from ledger.log import housekeeping
 from ledger.log.api import Log
@@ -73,9 +76,19 @@ def test_snapshot_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unfinished_snapshot(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot whose writer stopped half way does not exist, and the one before it still does."""
+    """A snapshot whose writer stopped before its last chunk does not exist, and the one before it still does."""
     monkeypatch.setattr(housekeeping, "CHUNK_BYTES", 2)
     log.save_snapshot(0, 10, b"abc")
-    monkeypatch.setattr(housekeeping, "_chunks", lambda size: range(1, 3))
-    log.save_snapshot(0, 20, b"abcdef")
+    run = housekeeping.Housekeeping._run
+    calls = iter(["clear", "chunk", "chunk"])
+
+    def run_until_stopped(self: housekeeping.Housekeeping, work: Callable[[Connection], object]) -> object:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return run(self, work)
+
+    monkeypatch.setattr(housekeeping.Housekeeping, "_run", run_until_stopped)
+    with pytest.raises(KeyboardInterrupt):
+        log.save_snapshot(0, 20, b"abcdef")
+    monkeypatch.undo()
     assert log.load_snapshot(0, upto=99) == (10, b"abc")
