@@ -61,11 +61,7 @@ def test_the_provider_is_the_first_network_where_template_32_is_absent() -> None
 
 
 def test_templates_are_kept_one_level_deep() -> None:
-    extra = (
-        tag("62", "05011" + "08016" + "5004\0000x"[:0] + "50030a1")
-        + tag("64", "0002ky" + "0103Чай")
-        + tag("80", "00011")
-    )
+    extra = tag("62", "05011" + "08016" + "50030a1") + tag("64", "0002ky" + "0103Чай") + tag("80", "00011")
     found = code(emv(EMV + extra))
     assert found.comment == "6"
     assert found.emv == EmvDetails(
@@ -130,7 +126,8 @@ def with_emv(**fields: object) -> QrCode:
         ("emv.accounts", with_emv(accounts=(Account("26", items=(Item("01", "x"),)),))),
         ("emv.accounts", with_emv(accounts=(Account("27", value="not a template"),))),
         ("emv.additional", with_emv(additional=(Item("05", "r" * 26),))),
-        ("emv.others", with_emv(others=(Item("61", "7"),))),
+        ("emv.others", with_emv(others=(Item("80", ""),))),
+        ("emv.postal_code", with_emv(others=(Item("61", "7"),))),
         ("mcc", with_emv(others=(Item("52", "5812"),))),
         ("text", with_emv(others=tuple(Item(str(number), "x" * 99) for number in range(80, 85)))),
         ("text", with_emv(city="\ud800")),

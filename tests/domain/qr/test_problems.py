@@ -25,7 +25,7 @@ REFUSED: list[tuple[QrReason, str, str]] = [
     (R.QR_CHARACTERS, "", elqr(ELQR + tag("59", "\u202eBank"))),
     (R.QR_CHARACTERS, "", emv(EMV + tag("61", "7\x000"))),
     (R.QR_TAG, "", elqr(ELQR + "5x01a")),
-    (R.QR_TAG, "32", elqr("00020101021132050x0110" + "5303417")),
+    (R.QR_TAG, "32", elqr("000201010211" + tag("32", "0x01a") + "5303417")),
     (R.QR_TAG, "", elqr("٠٠0201")),
     (R.QR_TAG, "", emv(EMV + "6²01a")),
     (R.QR_LENGTH, "59", elqr(ELQR + "59x1a")),
