@@ -183,6 +183,22 @@ def test_calls_under_way_are_finished_when_the_server_stops(tmp_path: Path) -> N
         assert world.log.head(0) == 6 + len(answered)
 
 
+def test_a_stopping_server_takes_nothing_new(tmp_path: Path) -> None:
+    """While it waits for calls under way, a new one is SHUTTING_DOWN, and health NOT_SERVING."""
+    with World(tmp_path) as world:
+        bank = Bank(world)
+        world.engine.holding = True
+        under_way = bank.ledger.transfers.CreateTransfer.future(transfer(bank.rich, bank.poor, 1), timeout=2.0)
+        eventually(lambda: world.log.head(0) == 7)
+        stopping = world.begin(lambda: world.edge.stop(PATIENCE))
+        eventually(lambda: health(world) == NOT_SERVING)
+        world.engine.holding = False
+        refusal = bank.refused(bank.ledger.transfers.CreateTransfer, transfer(bank.rich, bank.poor, 1))
+        assert refusal.reason == "SHUTTING_DOWN"
+        assert under_way.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        stopping.result(PATIENCE)
+
+
 def test_without_encryption_only_loopback_is_served() -> None:
     """Plain text is for development, and development for this machine."""
     with pytest.raises(ValueError, match="loopback"):

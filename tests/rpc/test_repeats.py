@@ -193,6 +193,25 @@ def test_an_id_stands_for_one_request(bank: Bank, case: object) -> None:
     assert bank.refused(bank.ledger.transfers.CreateTransfer, other).reason == "REQUEST_ID_REUSED"
 
 
+@pytest.mark.parametrize(
+    ("case", "field", "value"),
+    [
+        (open_account, "reference", "x"),
+        (freeze, "explanation", "x"),
+        (post, "amount_tyiyn", 1),
+        (move_back, "amount_tyiyn", 3),
+    ],
+)
+def test_the_same_method_with_other_content_is_another_request(
+    bank: Bank, case: object, field: str, value: object
+) -> None:
+    """One changed field makes it another request, which needs an id of its own."""
+    method, request, _ = case(bank)  # type: ignore[operator] # a function of this module
+    bank.call(method, request)
+    setattr(request, field, value)
+    assert bank.refused(method, request).reason == "REQUEST_ID_REUSED"
+
+
 def test_a_decline_is_final_and_told_again(bank: Bank) -> None:
     """A recorded refusal is the same refusal for ever, even when there is money now."""
     request = transfer(bank.poor, bank.rich, 1)
@@ -226,8 +245,10 @@ def test_the_resource_is_told_as_it_was(bank: Bank) -> None:
     bank.call(method, request)  # type: ignore[arg-type] # a request
     unfreeze = accounts.UnfreezeAccountRequest(request_id=new_id(), account_id=bank.poor, credits=True)
     bank.call(bank.ledger.accounts.UnfreezeAccount, unfreeze)
-    again = bank.call(method, request)  # type: ignore[arg-type] # a request
-    assert (again.account.version, again.account.credits_frozen) == (2, True)
+    limit = accounts.SetOverdraftLimitRequest(request_id=new_id(), account_id=bank.poor, overdraft_limit_tyiyn=5)
+    bank.call(bank.ledger.accounts.SetOverdraftLimit, limit)
+    account = bank.call(method, request).account  # type: ignore[arg-type] # a request
+    assert (account.version, account.credits_frozen, account.overdraft_limit_tyiyn) == (2, True, 0)
 
 
 def test_the_id_of_an_account_is_nobodys_request(bank: Bank) -> None:

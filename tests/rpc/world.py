@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from time import time_ns
 from typing import Any, Self
@@ -133,7 +134,11 @@ class World:
 
     def run(self, work: Callable[[], Any]) -> Any:
         """Run a coroutine function in the server's event loop."""
-        return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE)
+        return self.begin(work).result(PATIENCE)
+
+    def begin(self, work: Callable[[], Any]) -> "Future[Any]":
+        """Begin a coroutine function in the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(work(), self._loop)
 
     def client(self, caller: str = "bank-a") -> Ledger:
         """Return a client that never retries by itself, closed at the end."""
