@@ -195,6 +195,10 @@ class Books:
         if aggregate_id in self._cache:
             self.journal.append((self._cache, aggregate_id, self._cache.pop(aggregate_id)))
 
+    def none_asked_for(self, aggregate_ids: list[bytes]) -> bool:
+        """Tell whether nobody has asked for any of these."""
+        return self._cache.keys().isdisjoint(aggregate_ids)
+
     def _remember(self, key: bytes, value: Any, position: int) -> None:
         before = self._cache.pop(key, MISSING)
         self.journal.append((self._cache, key, before))

@@ -7,6 +7,8 @@ change is noted in a journal first, so that the engine can undo a batch that the
 from array import array
 from typing import Any, Final
 
+import numpy as np
+
 from domain.account import (
     GUARDED,
     Account,
@@ -29,9 +31,15 @@ CLOSED: Final = 4
 
 KINDS: Final = tuple(AccountKind)
 _GUARDED: Final = tuple(kind in GUARDED for kind in KINDS)
+GUARDED_KINDS: Final = np.array(_GUARDED)
+"""By the number of a kind in ``KINDS``: whether what leaves such an account must be covered."""
 
 Journal = list[tuple[Any, Any, Any]]
-"""Undo entries: a container, a key, and the value that stood there (``MISSING`` for none)."""
+"""Undo entries: a container, a key, and the value that stood there (``MISSING`` for none).
+
+Where the container is the accounts, the key is an array of indexes whose posted balances stood there, or
+``MISSING`` where an account was opened, and the value is their number before.
+"""
 
 MISSING: Final = object()
 
@@ -46,13 +54,16 @@ _COLUMNS: Final = {
     "restrictions": "B",
 }
 
+_DTYPES: Final = {name: np.dtype(code) for name, code in _COLUMNS.items()}
+
 
 class Accounts:
     """The decision state of every account of one partition, by index. Index 0 stays empty."""
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self._base = account_id(partition, 0)
+        self.base = account_id(partition, 0)
+        """What an account's id is above its index."""
         self.posted = array("q", [0])
         self.held = array("q", [0])
         self.overdraft_limit = array("q", [0])
@@ -71,7 +82,7 @@ class Accounts:
 
     def find(self, account: int) -> int:
         """Return the account's index, -1 when this partition has no such account."""
-        index = account - self._base
+        index = account - self.base
         return index if 0 < index < len(self.posted) else -1
 
     def spendable(self, index: int) -> int:
@@ -110,7 +121,7 @@ class Accounts:
     def move(self, debit_account: int, credit_account: int, amount: int, journal: Journal) -> None:
         """Move posted money between two accounts of this partition."""
         posted = self.posted
-        debit, credit = debit_account - self._base, credit_account - self._base
+        debit, credit = debit_account - self.base, credit_account - self.base
         before = posted[debit]
         journal.append((posted, debit, before))
         posted[debit] = before - amount
@@ -124,7 +135,7 @@ class Accounts:
         The same as the guards of a transfer without legs, then ``move``, in a third of the time. Where it says
         False, the guards say why, or that it may move all the same.
         """
-        debit, credit = debit_account - self._base, credit_account - self._base
+        debit, credit = debit_account - self.base, credit_account - self.base
         posted = self.posted
         accounts = len(posted)
         if not (0 < debit < accounts and 0 < credit < accounts):
@@ -145,9 +156,13 @@ class Accounts:
         posted[credit] = target + amount
         return True
 
+    def view(self, column: str) -> "np.ndarray[Any, np.dtype[Any]]":
+        """Return a column as a numpy array over the same memory. Let go of it before an account is opened."""
+        return np.frombuffer(getattr(self, column), dtype=_DTYPES[column])
+
     def hold(self, account: int, amount: int, journal: Journal) -> None:
         """Hold ``amount`` more (less, when negative) of an account."""
-        index = account - self._base
+        index = account - self.base
         before = self.held[index]
         journal.append((self.held, index, before))
         self.held[index] = before + amount
@@ -236,7 +251,10 @@ def undo(journal: Journal, mark: int = 0) -> None:
     while len(journal) > mark:
         container, key, old = journal.pop()
         if isinstance(container, Accounts):
-            container.truncate(old)
+            if key is MISSING:
+                container.truncate(old)
+            else:
+                container.view("posted")[key] = old
         elif old is MISSING:
             container.pop(key, None)
         else:

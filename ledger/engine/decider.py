@@ -5,6 +5,7 @@ that is not at hand, a request id that may be old) it sends back to be looked up
 ticket. Everything it changes can be undone, batch by batch.
 """
 
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from domain.command import Command
 from domain.engine import CommandDeclined
 from domain.event import Change, Context, Policy
 from domain.ids import derived_id
+from domain.plain import PlainTransfers, try_move_all
 from domain.ports import Clock, Row
 from domain.refusals import Reason, Refusal
 from domain.resolve import expire
@@ -263,6 +265,9 @@ class Decider:
         """
         outcome = BatchOutcome(self.now())
         self.recorded_at = outcome.recorded_at - 1
+        if isinstance(ticket.transfers, PlainTransfers) and self._all_at_once(ticket.transfers, batch, ticket.caller):
+            outcome.positions = list(range(self.position - len(ticket.transfers) + 1, self.position + 1))
+            return outcome
         accounts, journal = self.books.accounts, self.books.journal
         is_newcomer = self.recent.newcomers(outcome.recorded_at)
         quiet = not self.books.any_lapsed(outcome.recorded_at + len(ticket.transfers))
@@ -283,6 +288,35 @@ class Decider:
             elif isinstance(result, Repeated):
                 outcome.repeated.append((index, result))
         return outcome
+
+    def _all_at_once(self, transfers: PlainTransfers, batch: Batch, caller: str) -> bool:
+        """Post a whole batch over its columns, if all of it is plainly new and plainly allowed."""
+        books, ids, count = self.books, transfers.request_ids, len(transfers)
+        if (
+            books.any_lapsed(self.recorded_at + count)
+            or not self.recent.all_new(ids, self.recorded_at)
+            or not books.none_asked_for(ids)
+            or not try_move_all(transfers.posted, books.accounts, books.journal)
+        ):
+            return False
+        first, recorded_at = self.position + 1, self.recorded_at + 1
+        columns = (
+            repeat(books.partition, count),
+            range(first, first + count),
+            ids,
+            repeat(1),
+            repeat(TransferPosted.TOPIC),
+            map(encode, transfers.posted),
+            range(recorded_at, recorded_at + count),
+            repeat(None),
+            repeat(caller),
+        )
+        batch.rows += map(Row._make, zip(*columns, strict=False))
+        batch.ids += ids
+        self.recent.add_all(ids, first)
+        self.position += count
+        self.recorded_at += count
+        return True
 
     def _post(self, transfer: CreateTransfer, batch: Batch, caller: str) -> int:
         """Append a transfer that has moved already; return its position."""

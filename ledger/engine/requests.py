@@ -15,6 +15,10 @@ SKEW: Final = 2_000_000
 """Microseconds by which a client's clock may be ahead of, or behind, the ledger's."""
 
 
+_TIME_ORDERED_BYTES: Final = frozenset(range(TIME_ORDERED << 4, (TIME_ORDERED + 1) << 4))
+"""What the seventh byte of a UUIDv7 may be."""
+
+
 class RecentRequests:
     """Recorded ids in two generations; the older one is dropped whole when the younger is full."""
 
@@ -64,6 +68,23 @@ class RecentRequests:
             )
 
         return is_newcomer
+
+    def all_new(self, request_ids: list[bytes], now: int) -> bool:
+        """Tell whether no two of many ids are the same, and each was certainly never recorded."""
+        earliest = (-(-(self._since + SKEW) // 1000)).to_bytes(6, "big")
+        too_late = ((now + SKEW) // 1000 + 1).to_bytes(6, "big")
+        return (
+            min(request_ids) >= earliest
+            and max(request_ids) < too_late
+            and set(b"".join(request_ids)[6::16]) <= _TIME_ORDERED_BYTES
+            and len(set(request_ids)) == len(request_ids)
+            and self._young.keys().isdisjoint(request_ids)
+            and self._old.keys().isdisjoint(request_ids)
+        )
+
+    def add_all(self, request_ids: list[bytes], first: int) -> None:
+        """Note ids that are recorded at ``first`` and the positions after it."""
+        self._young.update(zip(request_ids, range(first, first + len(request_ids)), strict=True))
 
     def add(self, request_id: bytes, position: int) -> None:
         """Note an id that is recorded at ``position``."""

@@ -4,7 +4,7 @@ A ticket is answered once, and only after the log has made durable everything it
 position it was decided on, for refusals and trial runs as well.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -126,7 +126,7 @@ class BatchTicket(Ticket):
 
     def __init__(
         self,
-        transfers: list[CreateTransfer],
+        transfers: Sequence[CreateTransfer],
         caller: str,
         *,
         atomic: bool = False,
