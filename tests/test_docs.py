@@ -36,7 +36,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ADDRESS: Final = "127.0.0.1:50051"
 SECONDS: Final = 30.0
-STARTING_AT_ONCE: Final = 3
+STARTING_AT_ONCE: Final = 2
 CONTRACT: Final = tuple(
     module.DESCRIPTOR
     for module in (account_service_pb2, authorization_service_pb2, statement_service_pb2, transfer_service_pb2)
@@ -169,12 +169,16 @@ def enum_values() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Path, Future[Example]]]:
-    """Give a server for each page with examples; those of later pages start while the first are tried."""
+def starting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[Example]]]:
+    """Give a server for each page that is tried; those of later pages start while the first are tried."""
+    selected = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    pages = [
+        Path(str(item.callspec.params["page"])) for item in selected if item.originalname == test_examples_run.__name__
+    ]
     with ExitStack() as processes, ThreadPoolExecutor(STARTING_AT_ONCE) as starters:
-        yield {
-            page: starters.submit(start_server, processes, tmp_path_factory.mktemp("page")) for page in WITH_EXAMPLES
-        }
+        yield {page: starters.submit(start_server, processes, tmp_path_factory.mktemp("page")) for page in pages}
         starters.shutdown(cancel_futures=True)
 
 
@@ -235,6 +239,7 @@ def compare_output(block: Block, printed: str) -> None:
     assert re.fullmatch(pattern, "\n".join(found)), f"{named(block.page)}:{block.line} shows other than\n{printed}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=named)
 def test_examples_run(page: Path, starting: dict[Path, Future[Example]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example of a page runs in order, and prints what the page says that it prints."""
