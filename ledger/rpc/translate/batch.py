@@ -7,7 +7,9 @@ gets its turn. Both ways yield the same commands: a property test holds them tog
 """
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import repeat
 from operator import eq
 from typing import Final
 
@@ -16,11 +18,12 @@ import numpy as np
 
 from domain.command import FINGERPRINT_BYTES
 from domain.money import MAX_AMOUNT
+from domain.plain import PlainTransfers
 from domain.refusals import Refused, Violation, invalid
-from domain.transfer import MAX_BATCH, CreateTransfer
+from domain.transfer import MAX_BATCH, CreateTransfer, TransferPosted
 from ledger.rpc import errors
 from ledger.rpc.intake import Intake
-from ledger.rpc.translate.transfer import CURRENCY, KIND, MAX_ACCOUNT, MAX_REFERENCE, new_transfer
+from ledger.rpc.translate.transfer import KIND, MAX_ACCOUNT, MAX_REFERENCE, new_transfer
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 
@@ -46,19 +49,26 @@ def batch_id(request: CreateTransfersRequest) -> bytes:
     return found
 
 
-async def new_transfers(request: CreateTransfersRequest) -> list[CreateTransfer]:
+async def new_transfers(request: CreateTransfersRequest) -> Sequence[CreateTransfer]:
     """Return the commands of a batch in request order; raises Refused with the fields at fault."""
+    columns = PlainTransfers([], [])
     commands: list[CreateTransfer] = []
     wrong: list[Violation] = []
     for start in range(0, len(request.transfers), CHUNK):
         items = request.transfers[start : start + CHUNK]
-        commands += plain(items) or one_by_one(items, start, wrong)
+        found = plain(items)
+        if found is not None and len(columns) == start:
+            columns.request_ids += found.request_ids
+            columns.posted += found.posted
+        else:
+            commands = commands or list(columns)
+            commands += found or one_by_one(items, start, wrong)
         if len(wrong) >= errors.MAX_VIOLATIONS:
             break
         await asyncio.sleep(0)
     if wrong:
         raise errors.invalid_fields(wrong)
-    return commands
+    return commands or columns
 
 
 def one_by_one(items: list[NewTransfer], start: int, wrong: list[Violation]) -> list[CreateTransfer]:
@@ -76,8 +86,8 @@ def one_by_one(items: list[NewTransfer], start: int, wrong: list[Violation]) -> 
     return commands
 
 
-def plain(items: list[NewTransfer]) -> list[CreateTransfer] | None:
-    """Return the commands of items of which each is plain and valid, None when any is not."""
+def plain(items: list[NewTransfer]) -> PlainTransfers | None:
+    """Return the columns of items of which each is plain and valid, None when any is not."""
     for item in items:
         if item.legs or item.tags or item.HasField("effective_time"):
             return None
@@ -91,11 +101,10 @@ def plain(items: list[NewTransfer]) -> list[CreateTransfer] | None:
         and not any(map(eq, debits, credits_))
     ):
         return None
-    currencies = [item.currency_code for item in items]
     kinds = [item.kind for item in items]
     references = [item.reference for item in items]
     if not (
-        all(map(CURRENCY.fullmatch, {*currencies} - {""}))
+        not any(item.currency_code for item in items)
         and all(map(KIND.fullmatch, {*kinds} - {""}))
         and max(map(len, references)) <= MAX_REFERENCE
         and "".join(references).isprintable()
@@ -106,7 +115,8 @@ def plain(items: list[NewTransfer]) -> list[CreateTransfer] | None:
         return None
     if "" in kinds:
         kinds = [kind or "transfer" for kind in kinds]
-    return list(map(CreateTransfer, request_ids, debits, credits_, amounts, currencies, kinds, references))
+    posted = map(TransferPosted, debits, credits_, amounts, repeat(""), kinds, references)
+    return PlainTransfers(request_ids, list(posted))
 
 
 def _within(numbers: list[int], largest: int) -> bool:
@@ -129,7 +139,7 @@ def uuids(texts: list[str]) -> list[bytes] | None:
     return [packed[start : start + 16] for start in range(0, len(packed), 16)]
 
 
-async def fingerprint(transfers: list[CreateTransfer]) -> str:
+async def fingerprint(transfers: Sequence[CreateTransfer]) -> str:
     """Return what tells an atomic batch's content from any other's: a digest of its transfers as events."""
     digest = blake2b(b"create_transfers:", digest_size=FINGERPRINT_BYTES)
     for start in range(0, len(transfers), CHUNK):
@@ -140,7 +150,7 @@ async def fingerprint(transfers: list[CreateTransfer]) -> str:
     return digest.hexdigest()
 
 
-def no_repeat_inside(transfers: list[CreateTransfer]) -> None:
+def no_repeat_inside(transfers: Sequence[CreateTransfer]) -> None:
     """Refuse an atomic batch in which a request id occurs twice: each of its transfers is made once."""
     first: dict[bytes, int] = {}
     for index, transfer in enumerate(transfers):
