@@ -13,8 +13,8 @@ from scripts.demo_load import Load, Traffic, settle
 from scripts.demo_server import ServerProcess
 from tests.serving import funded_accounts, server_on
 
-KILLS = 4
-CALLERS = (1, 1, 1, 1, 40, 150)
+KILLS = 3
+CALLERS = (1, 1, 1, 1, 20, 80)
 """How many transfers each caller sends in one call."""
 
 
@@ -32,7 +32,7 @@ def test_a_killed_server_forgets_nothing_that_it_acknowledged(store_url: str, tm
             customers = [account for account, posted in opening.items() if posted > 0]
             traffic = Traffic(customers, seed, largest=9_000)
             for _ in range(KILLS):
-                kill_under_load(server, journal, traffic, after=chance.randrange(1, 2_500))
+                kill_under_load(server, journal, traffic, after=chance.randrange(1, 1_500))
                 settle(ledger, journal)
             assert journal.declined, "the load never ran out of funds, so refusals were not tried"
             assert differences(ledger, journal, opening) == []

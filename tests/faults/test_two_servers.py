@@ -18,7 +18,7 @@ from tests.serving import funded_accounts, server_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
-CALLERS = (1, 1, 1, 40, 150)
+CALLERS = (1, 1, 1, 20, 80)
 
 
 @pytest.fixture
@@ -43,15 +43,15 @@ def test_a_paused_owner_loses_its_place_and_nothing_else(servers: tuple[ServerPr
         opening = funded_accounts(old, 12, 50_000)
         traffic = Traffic([account for account, posted in opening.items() if posted > 0], seed, largest=9_000)
         with Load(lambda: connect_plainly(first.address), journal, traffic, sizes=CALLERS) as waiting:
-            waiting.wait_for(2_000)
+            waiting.wait_for(1_000)
             first.pause()
             second.wait_until_serving(10.0)
             settle(new, journal)
             with Load(lambda: connect_plainly(second.address), journal, traffic, sizes=CALLERS) as load:
-                load.wait_for(len(journal.outcomes) + 2_000)
+                load.wait_for(len(journal.outcomes) + 1_000)
                 first.resume()
                 await_health(first, "NOT_SERVING")
-                load.wait_for(len(journal.outcomes) + 2_000)
+                load.wait_for(len(journal.outcomes) + 1_000)
         assert [*waiting.failures, *load.failures] == []
         assert refused_as_no_owner(old, traffic, journal)
         settle(new, journal)
