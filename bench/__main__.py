@@ -22,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", action="append", choices=STORES, help="on this store only")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")  # Else each program started here is remarked upon.
     failures = 0
     for store in chosen.store or STORES:
         wanted = [workload for workload in known if store in workload.stores and _wanted(workload, chosen.only)]
