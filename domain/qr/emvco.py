@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from crccheck.crc import Crc16CcittFalse
+from cemacqr import crc16_hex
 
 from domain.qr.code import (
     CURRENCY,
@@ -151,7 +151,7 @@ def emvco_text(code: QrCode) -> str:
 
 def emvco_crc(text: str) -> str:
     """Return the CRC of the text through ``6304``: 4 upper-case hex digits (EMV QRCPS 1.1, 4.7.3)."""
-    return f"{Crc16CcittFalse.calc(text.encode()):04X}"
+    return crc16_hex(text.encode())
 
 
 def _checked(text: str) -> Template:

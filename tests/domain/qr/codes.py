@@ -1,10 +1,13 @@
 """Codes that can be written, made by hypothesis: any text a person may be shown, within each format's sizes."""
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from domain.qr import Account, EmvDetails, ExtraField, Item, QrCode, QrFormat, Tip, TipKind
 
 REORDERING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no reason to fail."""
 AWKWARD = "+% #&:/?=\"'01чөңүІ最🫖👨‍👩‍👧٣"
 """Text that transports and parsers trip over: signs of links, other alphabets' digits, beyond the BMP."""
 

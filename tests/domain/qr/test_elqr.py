@@ -2,6 +2,7 @@
 
 from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from domain.qr import ExtraField, QrCode, QrError, QrFormat, QrProblem, QrReason, read, write_elqr
@@ -103,7 +104,7 @@ def test_tags_nobody_knows_are_passed_over() -> None:
 
 
 def changed(**fields: object) -> QrCode:
-    return QrCode(**{**{field: getattr(PLAIN, field) for field in PLAIN.__struct_fields__}, **fields})
+    return msgspec.structs.replace(PLAIN, **fields)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from cemacqr import parse_payload, validate
 from hypothesis import given
 
 from domain.qr import Account, EmvDetails, Item, QrCode, QrError, QrFormat, Tip, TipKind, write_emvco
-from tests.domain.qr.codes import emv_codes
+from tests.domain.qr.codes import RELAXED, emv_codes
 from tests.domain.qr.sealed import EMV, code, emv, tag
 
+DETAILS = EmvDetails(country="KG", city="Bishkek", postal_code="720000")
 CAFE = QrCode(
     format=QrFormat.EMVCO,
     dynamic=True,
@@ -21,7 +22,7 @@ CAFE = QrCode(
     merchant_name="Kafe",
     mcc="5812",
     comment="чай",
-    emv=EmvDetails(country="KG", city="Bishkek", postal_code="720000"),
+    emv=DETAILS,
 )
 
 
@@ -90,6 +91,7 @@ def test_a_written_code_is_what_the_specification_says() -> None:
     )
 
 
+@RELAXED
 @given(emv_codes())
 def test_a_second_reader_accepts_what_is_written(written: QrCode) -> None:
     payload = parse_payload(write_emvco(written))
@@ -100,7 +102,7 @@ def test_a_second_reader_accepts_what_is_written(written: QrCode) -> None:
 
 
 def with_emv(**fields: object) -> QrCode:
-    return msgspec.structs.replace(CAFE, emv=msgspec.structs.replace(CAFE.emv, **fields))
+    return msgspec.structs.replace(CAFE, emv=msgspec.structs.replace(DETAILS, **fields))
 
 
 @pytest.mark.parametrize(
