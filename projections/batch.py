@@ -37,8 +37,8 @@ class Batch:
         """Decode the rows, once for all projections."""
         self.partition = rows[0].partition
         self.first, self.last = rows[0], rows[-1]
-        self.items = [Item(row, decode(row.topic, row.state)) for row in rows]
-        self.rare = [item for item in self.items if type(item.event) is not TransferPosted]
+        self.items = [(row, decode(row.topic, row.state)) for row in rows]
+        self.rare = [Item(row, event) for row, event in self.items if type(event) is not TransferPosted]
         """Everything but posted transfers, of which there are most."""
         self.authorizations: dict[bytes, Authorization] = {}
         """Authorisations that this batch changes, as it leaves them."""

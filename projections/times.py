@@ -27,7 +27,7 @@ class RecordedTimes:
         times = self._begun(writer, batch.partition, chunk) if within else []
         if len(times) != within:
             raise ValueError(f"the recorded times before position {batch.first.position} are missing")
-        times += [item.row.recorded_at for item in batch.items]
+        times += [row.recorded_at for row, _ in batch.items]
         rows = []
         for start in range(0, len(times), CHUNK):
             part = times[start : start + CHUNK]
