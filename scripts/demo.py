@@ -53,7 +53,10 @@ def main() -> int:
     """Run the demonstration; return the exit code."""
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="esep-demo-") as directory, ServerProcess(Path(directory)) as server:
+        with (
+            tempfile.TemporaryDirectory(prefix="esep-demo-", ignore_cleanup_errors=True) as directory,
+            ServerProcess(Path(directory)) as server,
+        ):
             demonstrate(server)
     except grpc.RpcError as error:
         answer = answer_of(error)

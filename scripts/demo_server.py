@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 READY: Final = "esep: listening on "
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
-_KEPT_LINES: Final = 200
+_KEPT_LINES: Final = 40
 _POLL_SECONDS: Final = 0.02
 
 

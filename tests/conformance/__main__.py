@@ -1,6 +1,7 @@
 """``python -m tests.conformance [FILE]``: play a file of scenarios, print differences and one line of JSON.
 
-Exit codes: 0 when every scenario passed, 1 when one failed, 2 when the file cannot be played.
+Exit codes: 0 when every scenario passed, 1 when one failed or the server did not run as it should, 2 when the file
+cannot be played.
 """
 
 import json
@@ -18,6 +19,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m tests.conformance [FILE]\n")
         return 2
     failed = passed = 0
+    broken = False
     try:
         for played in run(Path(arguments[0]) if arguments else AUTHORIZATIONS):
             if played.difference:
@@ -26,11 +28,14 @@ def main(arguments: list[str]) -> int:
             else:
                 passed += 1
                 sys.stdout.write(f"passed {played.scenario.id} {played.scenario.title}\n")
-    except (ScenarioError, ServerError) as error:
+    except ScenarioError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except ServerError as error:
+        sys.stderr.write(f"{error}\n")
+        broken = True
     sys.stdout.write(json.dumps({"suite": SUITE, "passed": passed, "failed": failed}) + "\n")
-    return 1 if failed else 0
+    return 1 if failed or broken else 0
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def run(file: Path) -> Iterator[Played]:
     """Yield what each scenario of the file came to; raises ScenarioError before anything is started."""
     scenarios = read_scenarios(file)
     with (
-        tempfile.TemporaryDirectory(prefix="esep-conformance-") as directory,
+        tempfile.TemporaryDirectory(prefix="esep-conformance-", ignore_cleanup_errors=True) as directory,
         ServerProcess(Path(directory)) as server,
     ):
         server.start()
