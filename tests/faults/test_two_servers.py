@@ -52,6 +52,7 @@ def test_a_paused_owner_loses_its_place_and_nothing_else(servers: tuple[ServerPr
                 first.resume()
                 await_health(first, "NOT_SERVING")
                 load.wait_for(len(journal.outcomes) + 1_000)
+                keeps_serving(second, seconds=3.0)
         assert [*waiting.failures, *load.failures] == []
         assert refused_as_no_owner(old, traffic, journal)
         settle(new, journal)
@@ -97,6 +98,13 @@ def await_health(server: ServerProcess, expected: str) -> None:
     deadline = time.monotonic() + 10.0
     while server.health() != expected:
         assert time.monotonic() < deadline, f"the server says {server.health()}, not {expected}"
+
+
+def keeps_serving(server: ServerProcess, *, seconds: float) -> None:
+    """Watch a new owner for as long as an old one would need to take its place back."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert server.health() == "SERVING", "the old owner has taken over from a new one that lives"
 
 
 def refused_as_no_owner(ledger: Ledger, traffic: Traffic, journal: Journal) -> bool:
