@@ -34,6 +34,19 @@ def test_percent_decoding_goes_before_plus() -> None:
     assert code(f"{HOST}#{hashed(ELQR + tag('34', '1 1')).replace(' ', '+')}").comment == "1 1"
 
 
+def test_where_two_decodings_have_the_same_hash_the_first_is_meant() -> None:
+    """``22926+1`` and ``22926 1`` were searched for: their hashes are both 2571."""
+    plus, space = (hashed(ELQR + tag("34", f"22926{sign}1")) for sign in "+ ")
+    assert plus[-4:] == space[-4:]
+    assert code(f"{HOST}#{plus}").comment == "22926+1"
+
+
+def test_bytes_that_are_no_utf_8_are_not_guessed_at() -> None:
+    """Even where the hash is right for what a lenient decoder would put in their place."""
+    assert code(elqr(ELQR + tag("34", "\ufffd"))).comment == "\ufffd"
+    assert isinstance(read(elqr(ELQR + tag("34", "\ufffd")).replace("%EF%BF%BD", "%FF")), QrProblem)
+
+
 def test_text_that_is_raw_may_hold_what_looks_encoded() -> None:
     """Decoded, the length of ``%41`` would be wrong and so would the hash."""
     assert code(f"{HOST}#{hashed(ELQR + tag('34', '%41'))}").comment == "%41"

@@ -101,6 +101,26 @@ def test_a_second_reader_accepts_what_is_written(written: QrCode) -> None:
     assert (payload.amount_decimal or 0) * 100 == written.amount_tyiyn
 
 
+@pytest.mark.parametrize(
+    ("change", "needed"),
+    [
+        ({}, False),
+        ({"amount_editable": True}, True),
+        ({"recipient_editable": True}, True),
+        ({"recipient_id": "1"}, True),
+    ],
+)
+def test_template_32_is_written_only_for_what_the_first_account_does_not_say(
+    change: dict[str, object],
+    needed: bool,  # noqa: FBT001 - pytest's way
+) -> None:
+    known = code(emv(EMV + "54041.00"))
+    changed = msgspec.structs.replace(known, **change)
+    behind_the_account = write_emvco(changed).partition("p2p.elcart.kg")[2]
+    assert behind_the_account.startswith("32") is needed
+    assert code(write_emvco(changed)) == changed
+
+
 def with_emv(**fields: object) -> QrCode:
     return msgspec.structs.replace(CAFE, emv=msgspec.structs.replace(DETAILS, **fields))
 
