@@ -167,9 +167,13 @@ class PostgresLog(Housekeeping):
         if self._closed:
             raise LogUnavailable("the log was closed")
         connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type]
-        for setting in settings:
-            connection.execute(setting)
-        connection.autocommit = autocommit
+        try:
+            for setting in settings:
+                connection.execute(setting)
+            connection.autocommit = autocommit
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _connect_reader(self) -> DirectConnection:
@@ -247,8 +251,9 @@ class PostgresLog(Housekeeping):
             return self._read_once(work)
 
     def _read_once(self, work: Callable[[DirectConnection], _T]) -> _T:
+        pool = self._readers
         try:
-            pooled = self._readers.connect()
+            pooled = pool.connect()
         except psycopg.Error as error:
             raise self._failure(error) from error
         except PoolTimeout as error:
@@ -260,6 +265,8 @@ class PostgresLog(Housekeeping):
             raise self._failure(error) from error
         finally:
             pooled.close()
+            if self._closed or pool is not self._readers:
+                pool.dispose()  # given back too late to be closed with the others
 
     def _append_failure(self, rows: Sequence[Row], error: psycopg.Error) -> Exception:
         failure = self._failure(error)

@@ -195,6 +195,8 @@ class SQLiteLog(Housekeeping):
             raise self._failure(error) from error
         finally:
             pooled.close()
+            if self._closed:
+                self._readers.dispose()  # given back too late to be closed with the others
 
     def _append_failure(self, rows: Sequence[Row], error: sqlite3.Error) -> Exception:
         failure = self._failure(error)
