@@ -218,6 +218,7 @@ def test_closed_while_it_is_read(log: Log) -> None:
     reading = threading.Barrier(5)
 
     def read_on() -> None:
+        log.read(0, 0, 2000)
         reading.wait()
         with contextlib.suppress(LogUnavailable):
             while True:
