@@ -9,6 +9,7 @@ import gc
 import os
 import signal
 import sys
+import traceback
 
 from prometheus_client import start_http_server
 from pydantic import ValidationError
@@ -54,7 +55,7 @@ async def serve(settings: Settings) -> int:
         on_durable=projector.wake,
     )
     reader = Reader(settings.read_url)
-    edge = build_server(engine, reader, settings.rpc, clock=clock, policy=settings.policy)
+    edge = build_server(engine, reader, settings.rpc, clock=clock)
     projector.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
@@ -79,6 +80,7 @@ async def serve(settings: Settings) -> int:
 
 def main() -> None:
     """Run a server with the settings of the environment."""
+    status = BROKEN
     try:
         settings = Settings()
         configure_logging(settings.log_format)
@@ -86,8 +88,12 @@ def main() -> None:
     except (LogError, OSError, ValidationError, ValueError) as error:
         sys.stderr.write(f"esep: cannot start: {error}\n")
         status = UNUSABLE
-    sys.stdout.flush()
-    os._exit(status)  # Daemon threads that hang in a dead database must not keep the process.
+    except BaseException:  # noqa: BLE001 - said, and then ended for certain
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # Daemon threads that hang in a dead database must not keep the process.
 
 
 if __name__ == "__main__":

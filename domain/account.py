@@ -8,16 +8,16 @@ except by captures, advices and force posts; settlement, clearing, cash and fee 
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.claim import claim
 from domain.command import AccountId, Command, CurrencyCode, Explanation, Limit, ParticipantId, Reference, Tags
 from domain.event import Change, Context, Event
-from domain.ids import account_originator
+from domain.ids import account_originator, claim_id
 from domain.money import SOM
 from domain.refusals import Reason, Refusal, refuse
 
@@ -184,6 +184,13 @@ class OpenAccount(Command):
     reference: Reference = ""
     tags: Tags = {}
 
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on the account's number."""
+        return (claim_id(NUMBER_CLAIM, self._number_key()),) if self.account_number else ()
+
+    def _number_key(self) -> str:
+        return f"{self.participant_id}/{self.account_number}"
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Open the account under the next index; its number is claimed for its participant."""
         currency = self.currency_code or SOM
@@ -203,7 +210,7 @@ class OpenAccount(Command):
         )
         changes = [Change(account_originator(account), 1, opened)]
         if self.account_number:
-            key = f"{self.participant_id}/{self.account_number}"
+            key = self._number_key()
             if books.claim(NUMBER_CLAIM, key) is not None:
                 return refuse(Reason.ACCOUNT_NUMBER_TAKEN)
             changes.append(claim(NUMBER_CLAIM, key, holder=account_originator(account)))
@@ -244,14 +251,24 @@ class _LifecycleCommand(Command):
         raise TypeError("a lifecycle command names its event")
 
 
-class FreezeAccount(_LifecycleCommand):
-    """Forbid debits, credits, or both."""
-
-    NAME: ClassVar[str] = "freeze_account"
+class _Directed(_LifecycleCommand):
+    """A command about debits, credits, or both."""
 
     debits: bool = False
     credits: bool = False
     explanation: Explanation = ""
+
+    @model_validator(mode="after")
+    def _some_direction(self) -> Self:
+        if not (self.debits or self.credits):
+            raise ValueError("names neither debits nor credits")
+        return self
+
+
+class FreezeAccount(_Directed):
+    """Forbid debits, credits, or both."""
+
+    NAME: ClassVar[str] = "freeze_account"
 
     def _event(self) -> Event:
         return AccountFrozen(
@@ -259,14 +276,10 @@ class FreezeAccount(_LifecycleCommand):
         )
 
 
-class UnfreezeAccount(_LifecycleCommand):
+class UnfreezeAccount(_Directed):
     """Allow debits, credits, or both again."""
 
     NAME: ClassVar[str] = "unfreeze_account"
-
-    debits: bool = False
-    credits: bool = False
-    explanation: Explanation = ""
 
     def _event(self) -> Event:
         return AccountUnfrozen(

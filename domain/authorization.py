@@ -132,7 +132,7 @@ class AuthorizationReversed(Event, frozen=True, kw_only=True, omit_defaults=True
 class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """``amount`` was posted by ``legs``, and ``released`` of the hold let go.
 
-    ``over``: more than was held; ``late``: after the expiry; ``after_close``: after a reversal or the final
+    ``over``: with it the captures exceed what was approved; ``late``: after the expiry; ``after_close``: after a reversal or the final
     capture. Such captures post all the same.
     """
 
@@ -234,6 +234,11 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
     def advised(self) -> bool:
         """Whether it was approved elsewhere."""
         return isinstance(self.details, AuthorizationAdvised)
+
+    @property
+    def approved(self) -> int:
+        """All that was approved and not reversed, captured or not, in tyiyn."""
+        return self.authorized + self.incremented - self.reversed
 
     @property
     def open(self) -> bool:

@@ -24,6 +24,7 @@ from domain.command import (
     Tags,
 )
 from domain.event import Change, Context
+from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ class _NewAuthorization(Command):
         """Return the account whose available balance the decision reads."""
         return (self.account_id,)
 
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on the acquirer's reference."""
+        return (claim_id(ACQUIRER_CLAIM, self._reference_key()),) if self.acquirer_reference else ()
+
+    def _reference_key(self) -> str:
+        return f"{self.acquirer_id}/{self.acquirer_reference}"
+
     def _details(self, books: "Books", amount: int) -> dict[str, Any]:
         index = books.accounts.find(self.account_id)
         return {
@@ -107,21 +115,19 @@ class _NewAuthorization(Command):
         """Return the claim on the acquirer's reference, and the refusal that follows from it."""
         if not self.acquirer_reference:
             return None, None
-        earlier = books.claim(ACQUIRER_CLAIM, f"{self.acquirer_id}/{self.acquirer_reference}")
+        earlier = books.claim(ACQUIRER_CLAIM, self._reference_key())
         if earlier is None:
             return None, None
         if earlier.holder is not None:
             return earlier, refuse(Reason.ACQUIRER_REFERENCE_SEEN)
-        kept = context.policy.early_reversal_ttl_seconds * 1_000_000
-        if earlier.early_reversal_at is not None and context.now < earlier.early_reversal_at + kept:
+        if earlier.early_reversal_until is not None and context.now < earlier.early_reversal_until:
             return earlier, refuse(Reason.REVERSED_BEFORE)
         return earlier, None
 
     def _with_claim(self, change: Change, earlier: Claim | None) -> list[Change]:
         if not self.acquirer_reference:
             return [change]
-        key = f"{self.acquirer_id}/{self.acquirer_reference}"
-        return [change, claim(ACQUIRER_CLAIM, key, holder=change.originator_id, after=earlier)]
+        return [change, claim(ACQUIRER_CLAIM, self._reference_key(), holder=change.originator_id, after=earlier)]
 
     def _expiry(self, context: Context) -> dict[str, Any]:
         ttl = context.policy.hold_ttl(self.kind, self.merchant_category_code, self.entry_mode)
@@ -133,9 +139,13 @@ class _NewAuthorization(Command):
             reason=refusal.reason.name,
             detail=dict(refusal.metadata),
             rule_version=context.policy.version,
+            effective_time=self._effective_time(),
             **self._details(books, self.amount_tyiyn),
         )
         return Change(context.request_id, 1, event)
+
+    def _effective_time(self) -> int | None:
+        return None
 
 
 class Authorize(_NewAuthorization):
@@ -176,6 +186,9 @@ class Advise(_NewAuthorization):
     NAME: ClassVar[str] = "advise"
 
     effective_time: EffectiveTime | None = None
+
+    def _effective_time(self) -> int | None:
+        return self.effective_time
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: accounts, currency, effective time, acquirer's reference, bounds."""

@@ -25,12 +25,18 @@ class ClaimMade(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class EarlyReversalRecorded(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A reversal arrived before the authorisation it reverses; it is kept under the acquirer's reference."""
+    """A reversal arrived before the authorisation it reverses.
+
+    It is kept under the acquirer's reference until ``expires_at``: an authorisation that arrives before then is
+    declined.
+    """
 
     TOPIC: ClassVar[str] = "early_reversal.recorded.v1"
 
     acquirer_id: str
     acquirer_reference: str
+    expires_at: int
+    by: str = ""
     explanation: str = ""
     fingerprint: str = ""
 
@@ -50,7 +56,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     version: int
     holder: bytes | None
-    early_reversal_at: int | None = None
+    early_reversal_until: int | None = None
     amount: int = 0
 
 
@@ -65,9 +71,10 @@ def evolve(state: Claim | None, change: Change, recorded_at: int) -> Claim:
     before = state or Claim(0, None)
     match change.event:
         case ClaimMade():
-            return Claim(change.version, change.event.holder.bytes, before.early_reversal_at, change.event.amount)
+            return Claim(change.version, change.event.holder.bytes, before.early_reversal_until, change.event.amount)
         case EarlyReversalRecorded():
-            return msgspec.structs.replace(before, version=change.version, early_reversal_at=recorded_at)
+            until = change.event.expires_at
+            return msgspec.structs.replace(before, version=change.version, early_reversal_until=until)
         case SettlementNoticed():
             return msgspec.structs.replace(before, version=change.version)
         case _:

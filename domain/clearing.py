@@ -1,9 +1,9 @@
 """Clearing without an authorisation: force posts, refunds, and notices of what is already posted."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.authorization import (
     CLEARING_CLAIM,
@@ -42,11 +42,17 @@ class ForcePost(Command):
     tags: Tags = {}
     effective_time: EffectiveTime | None = None
 
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on the clearing reference."""
+        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: effective time, accounts, clearing reference unseen."""
+        """Guards in order: effective time, clearing reference unseen, accounts, bounds, currency."""
         refusal = effective_refusal(self.effective_time, context)
         if refusal is not None:
             return refusal
+        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
+            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
         legs = capture_legs(
             books,
             self.parts,
@@ -59,8 +65,6 @@ class ForcePost(Command):
             return legs
         if not books.in_currency(self.account_id, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
-        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
-            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
         event = ForcePosted(
             account=self.account_id,
             amount=self.amount_tyiyn,
@@ -147,8 +151,22 @@ class PostRefund(Command):
         """Return the aggregates that must be at hand for the decision."""
         return () if self.authorization_id is None else (self.authorization_id.bytes,)
 
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if self.authorization_id is not None and (self.account_id or self.merchant_account_id):
+            raise ValueError("names an authorisation and accounts: the authorisation says which they are")
+        return self
+
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on the clearing reference."""
+        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
+
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the account that gives the money back, where it must have it."""
+        return () if self.merchant_account_id is None else (self.merchant_account_id,)
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: effective time, original, clearing reference unseen, amount, accounts, credits."""
+        """Guards in order: effective time, original, clearing reference unseen, amount, accounts, funds."""
         refusal = effective_refusal(self.effective_time, context)
         if refusal is not None:
             return refusal
@@ -175,6 +193,9 @@ class PostRefund(Command):
             return legs
         if not books.in_currency(credit, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
+        refusal = None if original is not None else self._unfunded(books, debit)
+        if refusal is not None:
+            return refusal
         event = RefundPosted(
             account=credit,
             amount=self.amount_tyiyn,
@@ -194,6 +215,16 @@ class PostRefund(Command):
             change,
             claim(CLEARING_CLAIM, self.clearing_reference, holder=change.originator_id, amount=self.amount_tyiyn),
         ]
+
+    def _unfunded(self, books: "Books", debit: int) -> Refusal | None:
+        """Return why a customer's account cannot give a merchant credit; a merchant's always can."""
+        accounts, index = books.accounts, books.accounts.find(debit)
+        if not accounts.is_customer(index):
+            return None
+        refusal = accounts.debit_refusal(index)
+        if refusal is None and self.amount_tyiyn > accounts.spendable(index):
+            refusal = refuse(Reason.INSUFFICIENT_FUNDS, account_id=debit)
+        return refusal
 
 
 class RecordSettlementNotice(Command):

@@ -103,6 +103,10 @@ class Accounts:
         """Tell whether the account is closed."""
         return bool(self.restrictions[index] & CLOSED)
 
+    def is_customer(self, index: int) -> bool:
+        """Tell whether the account is a customer's."""
+        return KINDS[self.kind[index]] is AccountKind.CUSTOMER
+
     def debit_refusal(self, index: int) -> Refusal | None:
         """Return why money may not leave the account by itself, None when it may."""
         return self._refusal(index, DEBITS_FROZEN)

@@ -74,6 +74,14 @@ class Command(BaseModel):
         """Return the aggregates, other than accounts, that must be at hand for the decision."""
         return ()
 
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claims the decision looks at.
+
+        They need not be at hand: a key that is not known to be taken counts as free until the log says otherwise.
+        But a refusal must not stand in the place of the one that an unknown claim would have led to.
+        """
+        return ()
+
     def decide(self, books: "Books", context: "Context") -> "list[Change] | Refusal":
         """Return the changes that carry the command out, or why it is refused."""
         raise TypeError(f"{self.NAME} cannot be decided")

@@ -198,7 +198,7 @@ class Reverse(Command):
                 return invalid("original", "MISSING", "name the authorisation or the acquirer's reference")
             seen = books.aggregate(self._reference_claim())
             if not isinstance(seen, Claim) or seen.holder is None:
-                return [self._kept(seen if isinstance(seen, Claim) else None)]
+                return [self._kept(seen if isinstance(seen, Claim) else None, context)]
             target = UUID(bytes=seen.holder)
         authorization = find_open(books, target, self.expected_version)
         if isinstance(authorization, Refusal):
@@ -215,10 +215,12 @@ class Reverse(Command):
     def _reference_claim(self) -> bytes:
         return claim_id(ACQUIRER_CLAIM, f"{self.acquirer_id}/{self.acquirer_reference}")
 
-    def _kept(self, seen: Claim | None) -> Change:
+    def _kept(self, seen: Claim | None, context: Context) -> Change:
         event = EarlyReversalRecorded(
             acquirer_id=self.acquirer_id,
             acquirer_reference=self.acquirer_reference,
+            expires_at=context.now + context.policy.early_reversal_ttl_seconds * 1_000_000,
+            by=self.by,
             explanation=self.explanation,
             fingerprint=self.fingerprint(),
         )
@@ -279,6 +281,10 @@ class Capture(_OnAuthorization):
     parts: CaptureParts = ()
     effective_time: EffectiveTime | None = None
 
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on the clearing reference."""
+        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: approved, effective time, clearing reference unseen, parts."""
         authorization = find(books, self.authorization_id, self.expected_version)
@@ -309,7 +315,7 @@ class Capture(_OnAuthorization):
             legs=legs,
             clearing_reference=self.clearing_reference,
             final=self.final,
-            over=self.amount_tyiyn > remaining,
+            over=authorization.captured + self.amount_tyiyn > authorization.approved,
             late=authorization.state is State.EXPIRED,
             after_close=authorization.state in (State.REVERSED, State.CAPTURED),
             effective_time=self.effective_time,

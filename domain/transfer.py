@@ -372,13 +372,13 @@ class ReverseTransfer(Command):
         if amount > left:
             return refuse(Reason.OVER_REVERSAL, remaining_tyiyn=left)
         legs: list[Leg] = []
-        if amount:
-            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
-        if self.amount_tyiyn is None:
+        if self.amount_tyiyn is None:  # From the end, so that what went on to a third account comes back first.
             legs += [
                 Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, leg.amount)
-                for leg in transfer.legs
+                for leg in reversed(transfer.legs)
             ]
+        if amount:
+            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
         refusal = self._guard(books, legs)
         if refusal is not None:
             return refusal

@@ -131,5 +131,6 @@ class Settings(BaseSettings):
         return EngineSettings(
             max_queued=self.max_queued,
             takeover_after=self.takeover_after_seconds,
+            beat_interval=min(1.0, self.takeover_after_seconds / 5),
             snapshot_every=self.snapshot_every,
         )

@@ -36,12 +36,12 @@ class Committer:
             self._batch = batch
             self._given.notify()
 
-    def stop(self) -> None:
-        """Finish the batch in hand, then end."""
+    def stop(self, grace: float) -> None:
+        """Finish the batch in hand, then end; a write that hangs for longer than ``grace`` seconds is left."""
         with self._given:
             self._stopping = True
             self._given.notify()
-        self._thread.join()
+        self._thread.join(grace)
 
     def _run(self) -> None:
         while True:

@@ -152,11 +152,12 @@ class Decider:
         if repeated is not None:
             return repeated
         self._bring_to_hand(ticket, command)
-        if books.any_lapsed(now):
-            self._expire_lapsed(command, batch, now)
-            now = self.now()
+        while books.any_lapsed(now) and self._expire_lapsed(command, batch, now):
+            now = self.recorded_at + 1
         context = Context(request_id, now, self.policy)
         decided = command.decide(books, context)
+        if isinstance(command, Command) and (isinstance(decided, Refusal) or ticket.validate_only):
+            self._see_claims(command)
         if isinstance(decided, Refusal):
             return self._decline(ticket, command, request_id, decided, context, batch)
         creates = decided[0].originator_id == request_id
@@ -219,10 +220,17 @@ class Decider:
     def _expire(self, change: Change, batch: Batch, expires_at: int) -> None:
         self.record(change, batch, request_id=derived_id(change.originator_id, f"expire:{expires_at}"))
 
-    def _expire_lapsed(self, command: Command | CreateTransfer, batch: Batch, now: int) -> None:
+    def _expire_lapsed(self, command: Command | CreateTransfer, batch: Batch, now: int) -> int:
         """End the holds that have lapsed on the accounts the command touches, before it is decided."""
-        for authorization in self.books.lapsed(command.touched_accounts(self.books), now):
+        lapsed = self.books.lapsed(command.touched_accounts(self.books), now)
+        for authorization in lapsed:
             self._expire(expire(authorization), batch, authorization.expires_at)
+        return len(lapsed)
+
+    def _see_claims(self, command: Command) -> None:
+        """Make sure that no claim is unknown which would have led to another refusal."""
+        if not all(self.books.at_hand(claim) for claim in command.claims()):
+            raise LookUpError
 
     def _subject(self, change: Change) -> Aggregate | None:
         """Return the aggregate as it is just after the change, where it is one the caller gets to see."""
@@ -282,6 +290,7 @@ class Decider:
                 positions.append(self._post(transfer, batch, ticket.caller))
                 continue
             result = self._command(ticket, transfer, transfer.request_id, batch)
+            quiet = not self.books.any_lapsed(self.recorded_at + len(ticket.transfers))
             positions.append(result.position)
             if isinstance(result, Declined):
                 outcome.declined.append((index, result))

@@ -10,27 +10,27 @@ a later epoch than its own becomes a standby, and a standby takes over when the 
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
-from enum import Enum, auto
+from collections.abc import Callable
 
 import structlog
 
 from domain.aggregate import fold
-from domain.books import Books
-from domain.engine import ENGINE_ID, EngineStarted, SnapshotTaken
+from domain.engine import ENGINE_ID, EngineStarted
 from domain.event import Change, Event, Policy
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from ledger.engine import snapshot
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
-from ledger.engine.decider import Decider, LookUpError
+from ledger.engine.decider import LookUpError
+from ledger.engine.intake import Intake
+from ledger.engine.keeper import SnapshotKeeper
+from ledger.engine.loading import empty_decider, load_decider
 from ledger.engine.lookup import LookUps, history
+from ledger.engine.modes import ANSWERS, Mode
 from ledger.engine.owner import certainly_gone, this_owner
-from ledger.engine.requests import RecentRequests
+from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Declined, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Repeated, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
@@ -47,30 +47,6 @@ _FRUITLESS = 3
 
 _BREATH = 0.2
 """Seconds the engine waits before each batch while the projections are too far behind."""
-
-
-class Mode(Enum):
-    """What an engine is doing; with what it answers a request it does not take."""
-
-    STARTING = auto()
-    STANDBY = auto()
-    OWNER = auto()
-    RECOVERING = auto()
-    CUT_OFF = auto()
-    BLOCKED = auto()
-    STOPPING = auto()
-    BROKEN = auto()
-
-
-_ANSWERS = {
-    Mode.STARTING: Reason.NOT_THE_OWNER,
-    Mode.STANDBY: Reason.NOT_THE_OWNER,
-    Mode.CUT_OFF: Reason.LEDGER_UNAVAILABLE,
-    Mode.BLOCKED: Reason.UNKNOWN_EVENT,
-    Mode.STOPPING: Reason.SHUTTING_DOWN,
-    Mode.BROKEN: Reason.LEDGER_UNAVAILABLE,
-}
-"""Modes in which requests are refused; in the others they wait."""
 
 
 class EngineError(Exception):
@@ -106,21 +82,20 @@ class Engine:
         self._on_fatal = on_fatal
         self._on_durable = on_durable
         self._changed = threading.Condition()
-        self._intake: deque[Ticket] = deque()
-        self._notes: deque[Event] = deque()
-        self._queued = 0
+        self._intake = Intake(self.settings.max_queued, self._changed)
+        self._snapshots = SnapshotKeeper(
+            log, partition, self.settings.snapshot_every, self._changed, lambda: self.durable, lambda: self.serving
+        )
         self._writing: Batch | None = None
         self._failed: tuple[Batch, BaseException] | None = None
         self._outpaced = False
         self._fruitless = 0
-        self._snapshot_at = 0
-        self._snapshot_busy = False
         self._was_owner = False
-        self._decider = self._empty()
+        self._decider = empty_decider(partition, self.settings, self._policy, clock)
         self._committer = Committer(log, partition, self._written, f"esep-commit-{partition}")
         self._look_ups = LookUps(log, partition, lambda: self.durable)
         self._thread = threading.Thread(target=self._run, name=f"esep-decide-{partition}", daemon=True)
-        self._beats = threading.Thread(target=self._beat, name=f"esep-beat-{partition}", daemon=True)
+        self._pulse = Pulse(self)
 
     # For callers.
 
@@ -132,7 +107,12 @@ class Engine:
     @property
     def queued(self) -> int:
         """How many requests wait for their outcome, each transfer of a batch counted."""
-        return self._queued
+        return self._intake.queued
+
+    @property
+    def decided(self) -> int:
+        """The last position decided, durable or not."""
+        return self._decider.position
 
     @property
     def epoch(self) -> int:
@@ -143,7 +123,7 @@ class Engine:
         """Load the state and become owner or standby, in the background."""
         self._committer.start()
         self._thread.start()
-        self._beats.start()
+        self._pulse.start()
 
     def wait_until_serving(self, timeout: float) -> bool:
         """Wait until requests are taken; return whether they are."""
@@ -156,8 +136,7 @@ class Engine:
         with self._changed:
             self._admit(ticket)
             if at_hand:
-                self._intake.append(ticket)
-                self._changed.notify_all()
+                self._intake.put(ticket)
         if not at_hand:
             self._look_ups.start(ticket, self._looked_up)
 
@@ -167,10 +146,21 @@ class Engine:
             self._end_intake()
         self._thread.join(grace)
         self._look_ups.close()
-        self._committer.stop()
-        self._fail_all(Reason.SHUTTING_DOWN)
+        self._committer.stop(grace)
+        self._intake.refuse_all(Reason.SHUTTING_DOWN)
 
     # Taking tickets.
+
+    def outpaced(self) -> None:
+        """Hear that the log holds more than this engine has decided: somebody else has written."""
+        with self._changed:
+            self._outpaced = True
+            self._changed.notify_all()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the engine is stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.mode is Mode.STOPPING, seconds)
 
     def _end_intake(self) -> None:
         self._was_owner = self.mode is Mode.OWNER
@@ -179,12 +169,10 @@ class Engine:
         self._changed.notify_all()
 
     def _admit(self, ticket: Ticket) -> None:
-        reason = _ANSWERS.get(self.mode)
+        reason = ANSWERS.get(self.mode)
         if reason is not None:
             raise Refused(refuse(reason))
-        if self._queued and self._queued + ticket.weight > self.settings.max_queued:
-            raise Refused(refuse(Reason.QUEUE_FULL))
-        self._queued += ticket.weight
+        self._intake.admit(ticket)
 
     def _at_hand(self, ticket: Ticket) -> bool:
         """Tell whether the ticket can probably be decided from memory; the decider makes sure."""
@@ -196,37 +184,14 @@ class Engine:
 
     def _looked_up(self, ticket: Ticket, refusal: Declined | None) -> None:
         with self._changed:
-            reason = _ANSWERS.get(self.mode) if self.mode is not Mode.STOPPING else None
+            reason = ANSWERS.get(self.mode) if self.mode is not Mode.STOPPING else None
             if refusal is None and reason is None:
-                self._intake.append(ticket)
-                self._changed.notify_all()
+                self._intake.put(ticket)
                 return
         ticket.outcome = refusal if reason is None else Declined(refuse(reason))
-        self._deliver([ticket])
-
-    def _deliver(self, tickets: Iterable[Ticket]) -> None:
-        weight = 0
-        for ticket in tickets:
-            weight += ticket.weight
-            if ticket.deliver is not None:
-                ticket.deliver(ticket)
-        with self._changed:
-            self._queued -= weight
-
-    def _fail_all(self, reason: Reason) -> None:
-        with self._changed:
-            tickets = list(self._intake)
-            self._intake.clear()
-        for ticket in tickets:
-            ticket.outcome = Declined(refuse(reason))
-        self._deliver(tickets)
+        self._intake.deliver([ticket])
 
     # The decision thread.
-
-    def _empty(self) -> Decider:
-        books = Books(self.partition, cache_size=self.settings.cached_aggregates)
-        recent = RecentRequests(self.settings.recent_requests, since=0, position=0)
-        return Decider(books, recent, self._policy, self._clock)
 
     def _run(self) -> None:
         try:
@@ -242,11 +207,11 @@ class Engine:
         except UnknownTopicError as unknown:
             _log.error("engine.blocked", partition=self.partition, topic=unknown.topic)
             self._enter(Mode.BLOCKED)
-            self._fail_all(Reason.UNKNOWN_EVENT)
+            self._intake.refuse_all(Reason.UNKNOWN_EVENT)
         except BaseException as failure:  # noqa: BLE001 - the thread's last word
             _log.error("engine.broken", partition=self.partition, error=repr(failure))
             self._enter(Mode.BROKEN)
-            self._fail_all(Reason.LEDGER_UNAVAILABLE)
+            self._intake.refuse_all(Reason.LEDGER_UNAVAILABLE)
             if self._on_fatal is not None:
                 self._on_fatal(failure)
 
@@ -256,27 +221,16 @@ class Engine:
                 self.mode = mode
             self._changed.notify_all()
 
-    def _pause(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self.mode is Mode.STOPPING, seconds)
-
     def _load(self) -> None:
         """Take in the newest trusted snapshot and everything after it."""
         while self.mode is not Mode.STOPPING:
             try:
-                data = snapshot.load_trusted(self.log, self.partition)
-                self._decider = self._empty()
-                if data is not None:
-                    position, recorded_at = snapshot.restore(data, self._decider.books)
-                    self._decider.position, self._decider.recorded_at = position, recorded_at
-                    self._decider.recent = RecentRequests(
-                        self.settings.recent_requests, since=recorded_at, position=position
-                    )
-                    self._snapshot_at = position
+                self._decider = load_decider(self.log, self.partition, self.settings, self._policy, self._clock)
+                self._snapshots.start_from(self._decider.position)
                 self._follow()
             except LogUnavailable as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
-                self._pause(self.settings.retry_interval)
+                self.pause(self.settings.retry_interval)
             else:
                 self._enter(Mode.STANDBY)
                 return
@@ -326,7 +280,7 @@ class Engine:
         if self._failed is not None or self._outpaced:
             return True
         if self._writing is None:
-            return bool(batch or self._intake or self._notes) or self.mode is Mode.STOPPING
+            return bool(batch or self._intake or self._snapshots.taken) or self.mode is Mode.STOPPING
         return bool(self._intake) and len(batch.rows) < self.settings.max_batch_events
 
     def _until_due(self) -> float | None:
@@ -336,15 +290,9 @@ class Engine:
         return min(max((due - self._clock.now()) / 1_000_000, 0.001), 1.0)
 
     def _take(self, batch: Batch) -> list[Ticket]:
-        taken: list[Ticket] = []
         if self._too_far_ahead() and self.mode is not Mode.STOPPING:
             self._changed.wait(_BREATH)
-        room = self.settings.max_batch_events - len(batch.rows)
-        while self._intake and room > 0:
-            ticket = self._intake.popleft()
-            room -= ticket.weight
-            taken.append(ticket)
-        return taken
+        return self._intake.take(self.settings.max_batch_events - len(batch.rows))
 
     def _too_far_ahead(self) -> bool:
         """Tell whether the projections have fallen behind by more than they may."""
@@ -364,8 +312,8 @@ class Engine:
         """Record what the engine has to say by itself: expiries that are due, snapshots taken."""
         if self._decider.books.any_lapsed(self._clock.now()) and len(batch.rows) < self.settings.max_batch_events:
             self._decider.expire_due(batch, self.settings.expiries_per_batch)
-        while self._notes:
-            self._record_own(self._notes.popleft(), batch)
+        while self._snapshots.taken:
+            self._record_own(self._snapshots.taken.popleft(), batch)
 
     def _record_own(self, event: Event, batch: Batch) -> None:
         self._decider.record(Change(ENGINE_ID, self._decider.books.life.version + 1, event), batch)
@@ -375,20 +323,19 @@ class Engine:
         with self._changed:
             self._writing = batch
         self._committer.give(batch)
-        if self._decider.position - self._snapshot_at >= self.settings.snapshot_every:
-            self._snapshot()
+        self._snapshots.consider(self._decider.books, self._decider.position, self._decider.recorded_at)
         return self._decider.begin()
 
     def _idle(self) -> bool:
         with self._changed:
-            return self._writing is None and not self._intake and self._queued == 0 and self._failed is None
+            return self._writing is None and self._intake.queued == 0 and self._failed is None
 
     def _written(self, batch: Batch, error: BaseException | None) -> None:
         """Hear from the committer that a batch is durable, or is not."""
         if error is None:
             self.durable = batch.last
             self._fruitless = 0
-            self._deliver(batch.tickets)
+            self._intake.deliver(batch.tickets)
             if batch.rows and self._on_durable is not None:
                 self._on_durable()
         with self._changed:
@@ -409,29 +356,24 @@ class Engine:
         for batch in batches:
             self._decider.undo(batch)
         self._decider.books.recount_due()
+        self._snapshots.undone()
         tickets = [ticket for batch in reversed(batches) for ticket in batch.tickets]
         error = failed[1] if failed is not None else None
         if isinstance(error, StorageFull):
             _log.error("log.storage_full", partition=self.partition)
-            self._refuse(tickets, Reason.STORAGE_FULL)
-            self._pause(self.settings.retry_interval)  # Or the sweep would try again at once.
+            self._intake.refuse(tickets, Reason.STORAGE_FULL)
+            self.pause(self.settings.retry_interval)  # Or the sweep would try again at once.
             return
-        with self._changed:
-            self._intake.extendleft(reversed(tickets))
+        self._intake.put_back(tickets)
         if error is None or isinstance(error, AppendConflict):
             self._settle(failed[0] if failed is not None else None)
         elif isinstance(error, LogUnavailable):
             for ticket in batches[-1].tickets:
-                ticket.attempted = True
+                ticket.attempted = not isinstance(ticket.outcome, Repeated)
             _log.warning("log.unavailable", partition=self.partition, error=str(error))
             self._enter(Mode.RECOVERING)
         else:
             raise error
-
-    def _refuse(self, tickets: list[Ticket], reason: Reason) -> None:
-        for ticket in tickets:
-            ticket.outcome = Declined(refuse(reason))
-        self._deliver(tickets)
 
     def _settle(self, failed: Batch | None) -> None:
         """After a conflict: take in what stands in the way, so that deciding again cannot meet it again."""
@@ -469,7 +411,7 @@ class Engine:
 
     def _step_back(self) -> None:
         self._enter(Mode.STANDBY)
-        self._fail_all(Reason.NOT_THE_OWNER)
+        self._intake.refuse_all(Reason.NOT_THE_OWNER)
 
     def _regain(self) -> None:
         """After an unknown fate: only an ``EngineStarted`` of our own proves what precedes it."""
@@ -485,11 +427,11 @@ class Engine:
                     continue
             except (LogUnavailable, StorageFull) as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
-                self._pause(self.settings.retry_interval)
+                self.pause(self.settings.retry_interval)
                 waited += self.settings.retry_interval
                 if waited >= self.settings.patience and self.mode is Mode.RECOVERING:
                     self._enter(Mode.CUT_OFF)
-                    self._fail_all(Reason.LEDGER_UNAVAILABLE)
+                    self._intake.refuse_all(Reason.LEDGER_UNAVAILABLE)
 
     # Taking over.
 
@@ -498,17 +440,12 @@ class Engine:
         try:
             self._follow()
             beat = self.log.last_beat(self.partition)
-            free = (
-                beat is None
-                or beat.owner == self.owner
-                or beat.age_seconds >= self.settings.takeover_after
-                or certainly_gone(beat.owner)
-            )
+            free = beat is None or beat.age_seconds >= self.settings.takeover_after or certainly_gone(beat.owner)
             if free and self._take_over():
                 return
         except (LogUnavailable, StorageFull) as failure:
             _log.warning("log.unavailable", partition=self.partition, error=str(failure))
-        self._pause(self.settings.standby_interval)
+        self.pause(self.settings.standby_interval)
 
     def _take_over(self) -> bool:
         """Append ``EngineStarted``; return whether the partition is ours."""
@@ -531,62 +468,18 @@ class Engine:
         self._enter(Mode.OWNER)
         return True
 
-    def _beat(self) -> None:
-        """Give signs of life, and notice when somebody else has written."""
-        while self.mode not in (Mode.STOPPING, Mode.BROKEN):
-            self._pause(self.settings.beat_interval)
-            if self.mode is not Mode.OWNER:
-                continue
-            try:
-                self.log.beat(self.partition, self.owner)
-                if self.log.head(self.partition) > self._decider.position:
-                    with self._changed:
-                        self._outpaced = True
-                        self._changed.notify_all()
-            except LogError as failure:
-                _log.warning("beat.failed", partition=self.partition, error=str(failure))
-
-    # Snapshots and the end.
-
-    def _snapshot(self) -> None:
-        """Copy the state now, and keep the copy once its position is durable."""
-        if self._snapshot_busy:
-            return
-        self._snapshot_busy = True
-        position = self._snapshot_at = self._decider.position
-        epoch = self.epoch
-        data = snapshot.dump(self._decider.books, position, self._decider.recorded_at)
-        threading.Thread(target=self._keep_snapshot, args=(position, epoch, data), daemon=True).start()
-
-    def _keep_snapshot(self, position: int, epoch: int, data: bytes) -> None:
-        try:
-            with self._changed:
-                self._changed.wait_for(lambda: self.durable >= position or not self.serving)
-            if self.serving and self.epoch == epoch:
-                self.log.save_snapshot(self.partition, position, data)
-                with self._changed:
-                    self._notes.append(self._taken(position, data))
-                    self._changed.notify_all()
-        except LogError as failure:
-            _log.warning("snapshot.failed", partition=self.partition, error=str(failure))
-        finally:
-            self._snapshot_busy = False
-
-    @staticmethod
-    def _taken(position: int, data: bytes) -> SnapshotTaken:
-        return SnapshotTaken(at=position, digest=snapshot.digest(data), size_bytes=len(data))
+    # The end.
 
     def _finish(self) -> None:
         """Keep a last snapshot and say goodbye."""
         if not self._was_owner or self._superseded():
             return
         try:
-            if self._decider.position > self._snapshot_at:
-                position = self._decider.position
-                data = snapshot.dump(self._decider.books, position, self._decider.recorded_at)
-                self.log.save_snapshot(self.partition, position, data)
-                batch = self._decider.begin()
-                self._record_own(self._taken(position, data), batch)
+            decider = self._decider
+            taken = self._snapshots.keep_now(decider.books, decider.position, decider.recorded_at)
+            if taken is not None:
+                batch = decider.begin()
+                self._record_own(taken, batch)
                 self.log.append(batch.rows)
                 self.durable = batch.last
             self.log.release(self.partition, self.owner)

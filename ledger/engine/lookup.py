@@ -7,6 +7,8 @@ a position at or after which it was read. Whether that is recent enough is for t
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from domain.aggregate import Aggregate, fold
 from domain.command import Command
 from domain.event import Change
@@ -16,6 +18,8 @@ from domain.resolve import Reverse
 from ledger.engine.tickets import BatchTicket, CommandTicket, Declined, Ticket
 from ledger.log.codec import UnknownTopicError, decode
 from ledger.log.errors import LogError
+
+_log = structlog.get_logger("esep.engine")
 
 
 def history(rows: Iterable[Row]) -> Iterator[tuple[Change, int]]:
@@ -57,6 +61,9 @@ class LookUps:
             refusal = Declined(refuse(Reason.LEDGER_UNAVAILABLE))
         except UnknownTopicError as unknown:
             refusal = Declined(refuse(Reason.UNKNOWN_EVENT, topic=unknown.topic))
+        except Exception:  # noqa: BLE001 - the ticket must be answered, whatever it was
+            _log.exception("look_up.failed", partition=self._partition)
+            refusal = Declined(refuse(Reason.INTERNAL))
         then(ticket, refusal)
 
     def _look_up(self, ticket: Ticket) -> None:
@@ -65,7 +72,7 @@ class LookUps:
         ticket.looked_up = as_of
         if isinstance(ticket, CommandTicket) and isinstance(ticket.command, Command):
             loaded: dict[bytes, tuple[Aggregate | None, int]] = {}
-            for needed in ticket.command.needs():
+            for needed in (*ticket.command.needs(), *ticket.command.claims()):
                 found = self._load(needed)
                 loaded[needed] = found, as_of
                 if isinstance(ticket.command, Reverse):

@@ -8,7 +8,6 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from domain.event import Policy
 from domain.ports import Clock
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
@@ -50,7 +49,10 @@ class Edge:
 
     async def start(self) -> int:
         """Listen; return the port. Health says NOT_SERVING until the engine takes requests."""
-        port = _listen(self.server, self._settings)
+        try:
+            port = _listen(self.server, self._settings)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
         return port
@@ -69,7 +71,6 @@ def build_server(
     settings: RpcSettings,
     *,
     clock: Clock,
-    policy: Policy | None = None,
     identity: Identity | None = None,
     page_key: bytes = b"esep",
     registry: CollectorRegistry = REGISTRY,
@@ -83,7 +84,7 @@ def build_server(
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     reads = Reads(gateway, reader, Pager(page_key), clock, settings.position_poll_seconds)
-    teller = Teller(gateway, AccountFacts(gateway), policy or Policy())
+    teller = Teller(gateway, AccountFacts(gateway))
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
         metrics,

@@ -6,7 +6,6 @@ from domain import ids
 from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
-from domain.event import Policy
 from domain.transfer import BatchPosted, Transfer, TransferReversed
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
@@ -25,10 +24,9 @@ T = TypeVar("T")
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, policy: Policy) -> None:
+    def __init__(self, gateway: Gateway, facts: AccountFacts) -> None:
         self._gateway = gateway
         self._facts = facts
-        self._policy = policy
 
     async def transfer(self, transfer: Transfer) -> transfer_pb2.Transfer:
         """Return a transfer as it is told."""
@@ -41,7 +39,7 @@ class Teller:
 
     def kept_reversal(self, done: Done) -> authorization_pb2.KeptReversal:
         """Return a reversal that waits for its original."""
-        return answers.kept_reversal_message(done, expect(done.event, EarlyReversalRecorded), self._policy)
+        return answers.kept_reversal_message(done, expect(done.event, EarlyReversalRecorded))
 
     async def force_posting(self, done: Done) -> authorization_pb2.ForcePosting:
         """Return a force post as it is told."""

@@ -246,7 +246,10 @@ def test_a_reversal_before_its_original_is_kept_for_seven_days() -> None:
     """The late original is declined until seven days have passed, and nothing is held meanwhile."""
     early = Reverse(acquirer_id="q", acquirer_reference="r", explanation="timeout")
     spec = Spec().funds(ANA, 100).when(early)
-    spec.then(EarlyReversalRecorded(acquirer_id="q", acquirer_reference="r", explanation="timeout"))
+    kept = EarlyReversalRecorded(
+        acquirer_id="q", acquirer_reference="r", expires_at=spec.now + WEEK, by="acquirer", explanation="timeout"
+    )
+    spec.then(kept)
     recorded, late = spec.now, authorize(1, acquirer_id="q", acquirer_reference="r")
     spec.when(late).then_refused(Reason.REVERSED_BEFORE)
     spec.now = recorded + WEEK - 2

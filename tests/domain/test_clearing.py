@@ -169,7 +169,6 @@ def test_guards_of_a_refund_stand_in_order(fields: dict[str, Any], reason: Reaso
     spec.when(PostRefund(**content)).then_refused(reason)
 
 
-@pytest.mark.xfail(reason="an unlinked refund debits any account without a look at its funds", strict=True)
 def test_a_merchants_credit_takes_no_customers_money() -> None:
     """A customer's account goes below its available balance through captures, advices and force posts alone."""
     Spec().when(refund(30, account_id=ANA, merchant_account_id=BEK)).then_refused(Reason.INSUFFICIENT_FUNDS)

@@ -43,7 +43,6 @@ class Ledger:
     def __init__(self, currencies: Sequence[str] = ("KGS",)) -> None:
         self.currencies = currencies
         self.now = 0
-        self.blind = False
         self.accounts: dict[int, dict[str, Any]] = {}
         self.movements: list[Movement] = []
         self.transfers: dict[Any, dict[str, Any]] = {}
@@ -64,17 +63,16 @@ class Ledger:
         content: dict[str, Any],
         *,
         trial: bool = False,
-        blind: bool = False,
     ) -> str:
         """Carry a command out, or not; return "OK" or the reason.
 
-        ``trial``: change nothing. ``blind``: as one who has not heard of any reference used before.
+        ``trial``: change nothing.
         """
         if request in self.outcomes:
             first_caller, first_name, first_content, outcome = self.outcomes[request]
             same = (first_caller, first_name, first_content) == (caller, name, content)
             return str(outcome) if same else "REQUEST_ID_REUSED"
-        self.now, self.blind = at, blind
+        self.now = at
         before = copy.deepcopy(self.__dict__)
         self.lapse()
         try:
@@ -159,7 +157,7 @@ class Ledger:
             raise No("EFFECTIVE_TIME_OUT_OF_BOUNDS")
 
     def unseen(self, reference: str) -> None:
-        if reference in self.clearing and not self.blind:
+        if reference in self.clearing:
             raise No("CLEARING_REFERENCE_SEEN")
 
     # Accounts.
@@ -178,7 +176,7 @@ class Ledger:
     ) -> None:
         if currency not in self.currencies:
             raise No("CURRENCY_UNKNOWN")
-        if number and (participant, number) in self.numbers and not self.blind:
+        if number and (participant, number) in self.numbers:
             raise No("ACCOUNT_NUMBER_TAKEN")
         if number:
             self.numbers.add((participant, number))
@@ -286,7 +284,7 @@ class Ledger:
 
     def _earlier(self, reference: str) -> None:
         seen = self.acquirer.get(reference)
-        if not reference or seen is None or self.blind:
+        if not reference or seen is None:
             return
         if seen["by"] is not None:
             raise No("ACQUIRER_REFERENCE_SEEN")
@@ -417,11 +415,11 @@ class Ledger:
         self.movements += [(account, credit, amount) for credit, amount in legs]
 
     def force_post(self, request: Any, caller: str, *, account: int, credit: int, amount: int, reference: str) -> None:
+        self.unseen(reference)
         self.exists(account, credit)
         if account == credit:
             raise No("INVALID_ARGUMENT")
         self.one_currency("", account, credit)
-        self.unseen(reference)
         self._clear(account, [(credit, amount)])
         self.clearing.add(reference)
 
@@ -435,7 +433,11 @@ class Ledger:
         self.unseen(reference)
         if one is not None and amount > one["captured"] - one["refunded"]:
             raise No("OVER_REFUND")
-        self.exists(merchant)
+        self.exists(merchant, account)
+        if one is None and self.accounts[merchant]["kind"] == "customer":
+            self.one_currency("", merchant, account)
+            self.may(merchant, "no_debits")
+            self.covers(merchant, amount)
         self._clear(merchant, [(account, amount)])
         if one is not None:
             one["refunded"] += amount

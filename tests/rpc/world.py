@@ -148,9 +148,7 @@ class World:
 
     async def _start(self) -> int:
         engine: LedgerEngine = self.engine
-        self.edge = build_server(
-            engine, self._reader, self._settings, clock=self.clock, policy=self.policy, registry=self.registry
-        )
+        self.edge = build_server(engine, self._reader, self._settings, clock=self.clock, registry=self.registry)
         return await self.edge.start()
 
     async def _stop(self) -> None:

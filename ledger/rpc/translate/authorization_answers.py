@@ -12,7 +12,6 @@ from domain.authorization import (
     State,
 )
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
-from domain.event import Policy
 from ledger.rpc.facts import Facts
 from ledger.rpc.intake import timestamp
 from ledger.rpc.outcomes import Done
@@ -73,13 +72,13 @@ def authorization_message(authorization: Authorization, facts: Facts, now: int) 
     )
 
 
-def kept_reversal_message(done: Done, event: EarlyReversalRecorded, policy: Policy) -> pb.KeptReversal:
+def kept_reversal_message(done: Done, event: EarlyReversalRecorded) -> pb.KeptReversal:
     """Return a reversal that waits for its original."""
     return pb.KeptReversal(
         reversal_id=ids.format_uuid(done.request_id),
         original=pb.AcquirerReference(acquirer_id=event.acquirer_id, acquirer_reference=event.acquirer_reference),
-        reversed_by=_INITIATOR_NUMBERS.get(getattr(event, "by", ""), pb.REVERSAL_INITIATOR_UNSPECIFIED),
-        expire_time=timestamp(done.recorded_at + policy.early_reversal_ttl_seconds * 1_000_000),
+        reversed_by=_INITIATOR_NUMBERS.get(event.by, pb.REVERSAL_INITIATOR_UNSPECIFIED),
+        expire_time=timestamp(event.expires_at),
     )
 
 

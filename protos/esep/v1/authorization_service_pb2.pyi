@@ -672,7 +672,7 @@ class CaptureAuthorizationResponse(_message.Message):
     released_tyiyn: _builtins.int
     """released_tyiyn is how much of the hold this capture released."""
     over: _builtins.bool
-    """over is true when the captures now exceed what was authorized."""
+    """over is true when the captures now exceed what was authorized and not reversed."""
     late: _builtins.bool
     """late is true when the authorization had expired."""
     after_close: _builtins.bool

@@ -31,7 +31,7 @@ class AuthorizationServiceStub:
     in common.proto.
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
-    stays so: a new request about it is ALREADY_RESOLVED (metadata: state, and how it ended), the same request again is
+    stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
@@ -129,7 +129,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     in common.proto.
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
-    stays so: a new request about it is ALREADY_RESOLVED (metadata: state, and how it ended), the same request again is
+    stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
@@ -223,7 +223,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     in common.proto.
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
-    stays so: a new request about it is ALREADY_RESOLVED (metadata: state, and how it ended), the same request again is
+    stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{

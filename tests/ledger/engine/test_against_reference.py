@@ -181,7 +181,9 @@ class Walk:
         name = self.some("freeze", "unfreeze", "unfreeze", "set_overdraft", "set_minimum", "close", "open_account")
         target = {"account": account, "version": self.some(None, None, 2)}
         more = {
-            "freeze": {"debits": self.some(True, False), "credits_": self.some(True, False)},
+            "freeze": dict(
+                zip(("debits", "credits_"), self.some((True, True), (True, False), (False, True)), strict=True)
+            ),
             "unfreeze": {"debits": True, "credits_": self.some(True, False)},
             "set_overdraft": {"limit": self.some(0, 500, 2_000)},
             "set_minimum": {"minimum": self.some(0, 350)},

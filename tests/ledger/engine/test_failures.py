@@ -8,7 +8,7 @@ import pytest
 from domain.authorize import Advise
 from domain.refusals import Reason
 from domain.transfer import TransferPosted
-from ledger.engine.engine import Mode
+from ledger.engine.modes import Mode
 from ledger.engine.tickets import Accepted, Declined, Repeated
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import Fault, FaultyLog
@@ -159,7 +159,7 @@ def test_a_sweep_without_room_does_not_spin(faulty: FaultyLog, clock: HandClock)
     before = faulty.appends
     clock.time = hold.subject.expires_at
     eventually(lambda: faulty.appends > before)
-    desk.engine._pause(0.5)
+    desk.engine.pause(0.5)
     spins = faulty.appends - before
     faulty.faults.clear()
     desk.stop()

@@ -8,7 +8,7 @@ from domain.engine import ENGINE_ID, EngineStarted
 from domain.ports import Row
 from domain.refusals import Reason, Refused
 from domain.transfer import CreateTransfer
-from ledger.engine.engine import Mode
+from ledger.engine.modes import Mode
 from ledger.engine.tickets import Accepted, Repeated
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode

@@ -98,8 +98,8 @@ _COMMANDS: dict[str, Callable[[Content], Command]] = {
     ),
     "refund": lambda c: PostRefund(
         authorization_id=_uuid(c["authorization"]),
-        account_id=c["account"],
-        merchant_account_id=c["merchant"],
+        account_id=None if c["authorization"] else c["account"],
+        merchant_account_id=None if c["authorization"] else c["merchant"],
         amount_tyiyn=c["amount"],
         clearing_reference=c["reference"],
     ),

@@ -71,7 +71,7 @@ DETAILS: dict[str, Any] = {
     "effective_time": TIME,
     "fingerprint": FINGERPRINT,
 }
-LEAST = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
+LEAST: dict[str, Any] = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
 TRANSFER: dict[str, Any] = {
     "debit_account": 1,
     "credit_account": 2,
@@ -214,9 +214,14 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         ClaimMade(kind="acquirer_reference", key="acquirer-1/0001", holder=ID, amount=MONEY),
     ),
     EarlyReversalRecorded: (
-        EarlyReversalRecorded(acquirer_id="", acquirer_reference="0001"),
+        EarlyReversalRecorded(acquirer_id="", acquirer_reference="0001", expires_at=TIME),
         EarlyReversalRecorded(
-            acquirer_id="acquirer-1", acquirer_reference="0001", explanation="timeout", fingerprint=FINGERPRINT
+            acquirer_id="acquirer-1",
+            acquirer_reference="0001",
+            expires_at=TIME,
+            by="issuer",
+            explanation="timeout",
+            fingerprint=FINGERPRINT,
         ),
     ),
     SettlementNoticed: (

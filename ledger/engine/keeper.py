@@ -1,0 +1,91 @@
+"""Keeping snapshots: the state is copied on the decision thread, and written once it is certainly history."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from domain.books import Books
+from domain.engine import SnapshotTaken
+from ledger.engine import snapshot
+from ledger.log.api import Log
+from ledger.log.errors import LogError
+
+_log = structlog.get_logger("esep.engine")
+
+
+class SnapshotKeeper:
+    """Copies, keeps and counts the snapshots of one partition. ``changed`` is the engine's own condition."""
+
+    def __init__(
+        self,
+        log: Log,
+        partition: int,
+        every: int,
+        changed: threading.Condition,
+        durable: Callable[[], int],
+        serving: Callable[[], bool],
+    ) -> None:
+        self.kept_at = 0
+        """The position of the last state that was kept."""
+        self.busy = False
+        self.taken: deque[SnapshotTaken] = deque()
+        """What is to be recorded of snapshots that were kept."""
+        self._log = log
+        self._partition = partition
+        self._every = every
+        self._changed = changed
+        self._durable = durable
+        self._serving = serving
+        self._copied_at = 0
+        self._undoings = 0
+
+    def start_from(self, position: int) -> None:
+        """Count from the snapshot with which the engine started."""
+        self._copied_at = self.kept_at = position
+
+    def undone(self) -> None:
+        """Hear that something was undone: a copy that was made before may hold what never became durable."""
+        with self._changed:
+            self._undoings += 1
+            self._copied_at = self.kept_at
+            self._changed.notify_all()
+
+    def consider(self, books: Books, position: int, recorded_at: int) -> None:
+        """Copy the state as at ``position`` if it is time to, and keep the copy once the position is durable."""
+        if self.busy or position - self._copied_at < self._every:
+            return
+        self.busy = True
+        self._copied_at = position
+        data = snapshot.dump(books, position, recorded_at)
+        threading.Thread(target=self._keep, args=(position, self._undoings, data), daemon=True).start()
+
+    def keep_now(self, books: Books, position: int, recorded_at: int) -> SnapshotTaken | None:
+        """Keep the state as at a position that is durable; return what to record of it, None when it is known."""
+        if position <= self.kept_at:
+            return None
+        data = snapshot.dump(books, position, recorded_at)
+        return self._save(position, data)
+
+    def _keep(self, position: int, undoings: int, data: bytes) -> None:
+        try:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._durable() >= position or self._undoings != undoings or not self._serving()
+                )
+                whole = self._serving() and self._undoings == undoings
+            if whole:
+                taken = self._save(position, data)
+                with self._changed:
+                    self.taken.append(taken)
+                    self._changed.notify_all()
+        except LogError as failure:
+            _log.warning("snapshot.failed", partition=self._partition, error=str(failure))
+        finally:
+            self.busy = False
+
+    def _save(self, position: int, data: bytes) -> SnapshotTaken:
+        self._log.save_snapshot(self._partition, position, data)
+        self.kept_at = position
+        return SnapshotTaken(at=position, digest=snapshot.digest(data), size_bytes=len(data))

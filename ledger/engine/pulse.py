@@ -1,0 +1,40 @@
+"""An owner's signs of life, and its look at whether somebody else writes to its partition."""
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ledger.engine.modes import Mode
+from ledger.log.errors import LogError
+
+if TYPE_CHECKING:
+    from ledger.engine.engine import Engine
+
+_log = structlog.get_logger("esep.engine")
+
+
+class Pulse:
+    """Beats while the engine owns its partition, on a thread of its own."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._thread = threading.Thread(target=self._run, name=f"esep-beat-{engine.partition}", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        engine = self._engine
+        while engine.mode not in (Mode.STOPPING, Mode.BROKEN):
+            engine.pause(engine.settings.beat_interval)
+            if engine.mode is not Mode.OWNER:
+                continue
+            try:
+                if engine.log.head(engine.partition) > engine.decided:
+                    engine.outpaced()  # And no sign of life: it would stand in the place of the new owner's.
+                else:
+                    engine.log.beat(engine.partition, engine.owner)
+            except LogError as failure:
+                _log.warning("beat.failed", partition=engine.partition, error=str(failure))
