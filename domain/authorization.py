@@ -132,8 +132,8 @@ class AuthorizationReversed(Event, frozen=True, kw_only=True, omit_defaults=True
 class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """``amount`` was posted by ``legs``, and ``released`` of the hold let go.
 
-    ``over``: with it the captures exceed what was approved; ``late``: after the expiry; ``after_close``: after a reversal or the final
-    capture. Such captures post all the same.
+    ``over``: with it the captures exceed what was approved; ``late``: after the expiry; ``after_close``: after a
+    reversal or the final capture. Such captures post all the same.
     """
 
     TOPIC: ClassVar[str] = "authorization.captured.v1"

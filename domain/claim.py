@@ -66,7 +66,7 @@ def claim(kind: str, key: str, *, holder: bytes, amount: int = 0, after: Claim |
     return Change(claim_id(kind, key), version, ClaimMade(kind=kind, key=key, holder=UUID(bytes=holder), amount=amount))
 
 
-def evolve(state: Claim | None, change: Change, recorded_at: int) -> Claim:
+def evolve(state: Claim | None, change: Change, _recorded_at: int) -> Claim:
     """Return the claim after one more of its events."""
     before = state or Claim(0, None)
     match change.event:
