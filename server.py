@@ -64,7 +64,8 @@ async def serve(settings: Settings) -> int:
         start_http_server(int(metrics_port), host)
     port = await edge.start()
     gc.collect()
-    gc.freeze()  # What is here now stays: the collector need not look at it again.
+    gc.freeze()  # What is here now stays: the collector need not look at it again,
+    gc.set_threshold(100_000, 50, 1_000)  # and a batch makes tens of thousands of objects without cycles.
     sys.stdout.write(f"esep: listening on {settings.listen.rpartition(':')[0]}:{port}\n")
     sys.stdout.flush()
 

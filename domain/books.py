@@ -12,7 +12,7 @@ from domain import aggregate, engine
 from domain.aggregate import Aggregate
 from domain.authorization import Authorization
 from domain.claim import Claim
-from domain.columns import MISSING, Accounts, Journal
+from domain.columns import MISSING, Accounts, Journal, Names
 from domain.event import Change
 from domain.ids import claim_id
 from domain.movements import movements
@@ -48,7 +48,7 @@ class Books:
     def __init__(self, partition: int, *, cache_size: int = 100_000) -> None:
         self.partition = partition
         self.accounts = Accounts(partition)
-        self.currencies: list[str] = []
+        self.names = Names([], [])
         self.open: dict[bytes, Authorization] = {}
         self.holds: dict[int, dict[bytes, None]] = {}
         self.life = engine.EngineLife()
@@ -79,6 +79,19 @@ class Books:
     def at_hand(self, aggregate_id: bytes) -> bool:
         """Tell whether ``aggregate`` can answer."""
         return aggregate_id in self.open or aggregate_id in self._cache
+
+    @property
+    def currencies(self) -> list[str]:
+        """The currencies of accounts, by the numbers in their column."""
+        return self.names.currencies
+
+    def facts(self, account: int) -> tuple[str, str] | None:
+        """Return what never changes about an account, its participant and its currency; None when it is unknown."""
+        index = self.accounts.find(account)
+        if index < 0:
+            return None
+        accounts, names = self.accounts, self.names
+        return names.participants[accounts.participant[index]], names.currencies[accounts.currency[index]]
 
     def in_currency(self, account: int, currency_code: str) -> bool:
         """Tell whether an existing account is kept in this currency; an empty code names the account's own."""
@@ -129,7 +142,7 @@ class Books:
             self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
         if isinstance(event, _ACCOUNT_EVENTS):
             account = int.from_bytes(change.originator_id, "big")
-            self.accounts.evolve(account, change.version, event, self.currencies, self.journal)
+            self.accounts.evolve(account, change.version, event, self.names, self.journal)
         elif change.originator_id == engine.ENGINE_ID:
             self._set_life(aggregate.evolve(self.life, change, recorded_at))
         elif not isinstance(event, _UNREMEMBERED):

@@ -5,7 +5,7 @@ change is noted in a journal first, so that the engine can undo a batch that the
 """
 
 from array import array
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -50,11 +50,19 @@ _COLUMNS: Final = {
     "minimum_balance": "q",
     "version": "i",
     "currency": "H",
+    "participant": "H",
     "kind": "B",
     "restrictions": "B",
 }
 
 _DTYPES: Final = {name: np.dtype(code) for name, code in _COLUMNS.items()}
+
+
+class Names(NamedTuple):
+    """What stands for names in the columns: numbers, in the order in which the names were met."""
+
+    currencies: list[str]
+    participants: list[str]
 
 
 class Accounts:
@@ -70,6 +78,7 @@ class Accounts:
         self.minimum_balance = array("q", [0])
         self.version = array("i", [0])
         self.currency = array("H", [0])
+        self.participant = array("H", [0])
         self.kind = array("B", [0])
         self.restrictions = array("B", [0])
 
@@ -171,11 +180,11 @@ class Accounts:
         journal.append((self.held, index, before))
         self.held[index] = before + amount
 
-    def evolve(self, account: int, version: int, event: Event, currencies: list[str], journal: Journal) -> None:
+    def evolve(self, account: int, version: int, event: Event, names: "Names", journal: Journal) -> None:
         """Take one of an account's own events into the columns."""
         index = account_index(account)
         if isinstance(event, AccountOpened):
-            self._open(account, event, currencies, journal)
+            self._open(account, event, names, journal)
             return
         self._set(self.version, index, version, journal)
         match event:
@@ -192,19 +201,17 @@ class Accounts:
             case _:
                 raise ValueError(f"{event.TOPIC} is not an event of an account")
 
-    def _open(self, account: int, event: AccountOpened, currencies: list[str], journal: Journal) -> None:
+    def _open(self, account: int, event: AccountOpened, names: "Names", journal: Journal) -> None:
         if account != self.next_id() or account_partition(account) != self.partition:
             raise ValueError(f"account {account} is not the next one of partition {self.partition}")
-        if event.currency not in currencies:
-            journal.append((currencies, slice(len(currencies), None), []))
-            currencies.append(event.currency)
         journal.append((self, MISSING, len(self.posted)))
         self.posted.append(0)
         self.held.append(0)
         self.overdraft_limit.append(event.overdraft_limit)
         self.minimum_balance.append(event.minimum_balance)
         self.version.append(1)
-        self.currency.append(currencies.index(event.currency))
+        self.currency.append(_number_of(event.currency, names.currencies, journal))
+        self.participant.append(_number_of(event.participant, names.participants, journal))
         self.kind.append(KINDS.index(event.kind))
         self.restrictions.append(0)
 
@@ -244,6 +251,14 @@ class Accounts:
             and self.overdraft_limit[index] == account.overdraft_limit
             and self.minimum_balance[index] == account.minimum_balance
         )
+
+
+def _number_of(name: str, names: list[str], journal: Journal) -> int:
+    """Return the number of a name in a column, giving it the next one when it is new."""
+    if name not in names:
+        journal.append((names, slice(len(names), None), []))
+        names.append(name)
+    return names.index(name)
 
 
 def _frozen(event: AccountFrozen | AccountUnfrozen) -> int:

@@ -119,6 +119,10 @@ class Engine:
         """The epoch of the partition as far as this engine has followed it."""
         return self._decider.books.life.epoch
 
+    def account_facts(self, account: int) -> tuple[str, str] | None:
+        """Return an account's participant and currency, None when this engine does not know the account."""
+        return self._decider.books.facts(account)
+
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""
         self._committer.start()

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.authorization import Authorization, State
 from domain.books import Books
+from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
@@ -33,6 +34,7 @@ class _Snapshot(msgspec.Struct):
     position: int
     recorded_at: int
     currencies: list[str]
+    participants: list[str]
     columns: dict[str, bytes]
     life: tuple[int, int, str]
     open: list[_Open]
@@ -51,7 +53,8 @@ def dump(books: Books, position: int, recorded_at: int) -> bytes:
             partition=books.partition,
             position=position,
             recorded_at=recorded_at,
-            currencies=books.currencies,
+            currencies=books.names.currencies,
+            participants=books.names.participants,
             columns=books.accounts.dump(),
             life=(books.life.version, books.life.epoch, books.life.owner),
             open=[
@@ -67,7 +70,7 @@ def restore(data: bytes, books: Books) -> tuple[int, int]:
     snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
     if snapshot.format != FORMAT or snapshot.partition != books.partition:
         raise ValueError(f"a snapshot of format {snapshot.format} for partition {snapshot.partition}")
-    books.currencies = snapshot.currencies
+    books.names = Names(snapshot.currencies, snapshot.participants)
     books.accounts.load(snapshot.columns)
     books.life = EngineLife(*snapshot.life)
     for held in snapshot.open:

@@ -1,4 +1,6 @@
-"""What never changes about an account: who keeps it and in which currency. Read once, then remembered.
+"""What never changes about an account: who keeps it and in which currency.
+
+The engine knows it of every account it has followed; what it does not know is read once, then remembered.
 
 Events of movements name accounts, not banks and currencies; answers name both.
 """
@@ -28,6 +30,9 @@ class AccountFacts:
 
     async def of(self, account: int) -> Facts:
         """Return the facts of an account that exists."""
+        at_hand = self._gateway.engine.account_facts(account)
+        if at_hand is not None:
+            return Facts(*at_hand)
         known = self._known.get(account)
         if known is None:
             known = await self._gateway.in_thread(self._read, account)

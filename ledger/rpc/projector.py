@@ -5,10 +5,12 @@ is something new; when its other end is gone, so is the server, and the projecto
 """
 
 import asyncio
+import gc
 import os
 import select
 import signal
 import threading
+import time
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -29,6 +31,8 @@ _log = structlog.get_logger("esep.projector")
 _NICENESS = 15
 """Accepting comes before projecting where they share a processor."""
 _RESTART_SECONDS = 1.0
+_LEAST_SECONDS = 0.01
+"""Between looks at the log while it grows, so that what comes one by one is taken in together."""
 _PIPEFUL = 65_536
 _WATCH_SECONDS = 0.25
 
@@ -94,12 +98,19 @@ def project(told: Connection, log_url: str, store_url: str, log_format: str) -> 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # The parent is asked to stop, and closes the pipe.
     os.nice(_NICENESS)
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
     stop = threading.Event()
+    looked = 0.0
 
     def wait(seconds: float) -> None:
+        nonlocal looked
         ready, _, _ = select.select([told], [], [], seconds)
-        if ready and not os.read(told.fileno(), _PIPEFUL):
-            stop.set()
+        if ready:
+            time.sleep(max(0.0, looked + _LEAST_SECONDS - time.monotonic()))
+            if not os.read(told.fileno(), _PIPEFUL):
+                stop.set()
+        looked = time.monotonic()
 
     run(open_log(log_url), open_store(store_url), decode, stop.is_set, wait)
 

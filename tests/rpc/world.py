@@ -73,6 +73,9 @@ class HeldEngine:
     def queued(self) -> int:
         return self.real.queued
 
+    def account_facts(self, account: int) -> tuple[str, str] | None:
+        return self.real.account_facts(account)
+
     def submit(self, ticket: Ticket) -> None:
         if self.refusing is not None:
             raise self.refusing
