@@ -98,7 +98,8 @@ class PostgresCopy:
         try:
             with session.connection.transaction():
                 if self.is_live:
-                    session.one(f"{_POINTER} FOR SHARE")  # holds back whoever wants to publish another copy
+                    # Holds back whoever wants to publish another copy, and other runners: each event counts once.
+                    session.one(f"{_POINTER} FOR UPDATE")
                     session.confirm()
                 yield session
         except errors.UndefinedTable as error:

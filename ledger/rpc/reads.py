@@ -86,7 +86,7 @@ class Reads:
         if asked:
             await self._positions.reached(asked)
         try:
-            return await self._gateway.in_thread(question)
+            return await self._answer(question)
         except PositionInFutureError as future:
             raise Refused(
                 invalid("as_of", "POSITION_IN_FUTURE", f"is later than the newest, {future.newest}")
@@ -95,6 +95,13 @@ class Reads:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
         except UNREACHABLE:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
+
+    async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
+        try:
+            return await self._gateway.in_thread(question)
+        except ProjectionsNotReadyError:
+            await self._positions.reached(1)  # The tables are being made: the first event will be in them.
+            return await self._gateway.in_thread(question)
 
     async def _reached(self) -> int:
         try:
