@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> int:
         on_durable=projector.wake,
     )
     reader = Reader(settings.read_url)
-    edge = build_server(engine, reader, settings.rpc, clock=clock)
+    edge = build_server(engine, reader, settings.rpc, clock=clock, page_key=settings.page_key)
     projector.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))

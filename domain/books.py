@@ -21,6 +21,9 @@ from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, Transf
 ABSENT = object()
 """Stands in the cache for an aggregate that is known not to exist."""
 
+_SPARE_EXPIRIES = 1_024
+"""Expiries of resolved holds that are not worth clearing away."""
+
 _UNREMEMBERED = (TransferPosted, TransferDeclined, BatchPosted, BatchDeclined, engine.CommandDeclined)
 """Events that begin an aggregate nobody is likely to ask for soon: it is read from the log when asked for."""
 
@@ -186,6 +189,8 @@ class Books:
             self.journal.append((holds, key, MISSING))
             holds[key] = None
             heappush(self._due, (authorization.expires_at, key))
+            if len(self._due) > 2 * len(self.open) + _SPARE_EXPIRIES:
+                self.recount_due()  # Most entries are of holds that have been resolved since.
 
     def _drop_open(self, key: bytes, authorization: Authorization) -> None:
         if key not in self.open:

@@ -16,6 +16,8 @@ _UUID_DIGITS: Final = 32
 TIME_ORDERED: Final = 7
 """The version of a UUID that begins with the milliseconds at which it was made (RFC 9562, 5.7)."""
 
+_NAME_BASED: Final = 5
+_RFC_VARIANT: Final = 2
 _INDEX_MASK: Final = (1 << INDEX_BITS) - 1
 _UUID_LENGTH: Final = 36
 _CLAIMS: Final = UUID("5c1a7a8e-2f5e-5a55-9d0b-6f1f0f3e7f10")
@@ -54,6 +56,15 @@ def parse_uuid(text: str) -> bytes:
 def format_uuid(value: bytes) -> str:
     """Return the canonical text of an id."""
     return str(UUID(bytes=value))
+
+
+def is_reserved(value: bytes) -> bool:
+    """Tell whether an id is of a kind the ledger makes itself, so that no caller may bring it.
+
+    Accounts stand in the log under their number (the first half is zero), claims and expiries under ids of
+    version 5 (RFC 9562).
+    """
+    return not any(value[:8]) or (value[6] >> 4 == _NAME_BASED and value[8] >> 6 == _RFC_VARIANT)
 
 
 def uuid7_time(value: bytes) -> int | None:

@@ -26,6 +26,7 @@ from domain.claim import Claim, EarlyReversalRecorded, claim
 from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
+from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Increment(_OnAuthorization):
             return refusal
         if self.amount_tyiyn > accounts.spendable(index):
             return refuse(Reason.INSUFFICIENT_FUNDS, account_id=authorization.account)
-        if accounts.hold_would_pass_limit(index, self.amount_tyiyn):
+        grown = authorization.incremented + self.amount_tyiyn
+        if accounts.hold_would_pass_limit(index, self.amount_tyiyn) or grown > MAX_BALANCE:
             return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationIncremented(
             account=authorization.account, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
@@ -144,6 +146,8 @@ class ReversePart(_OnAuthorization):
             return authorization
         if self.amount_tyiyn > authorization.remaining:
             return refuse(Reason.OVER_REVERSAL, remaining_tyiyn=authorization.remaining)
+        if authorization.reversed + self.amount_tyiyn > MAX_BALANCE:
+            return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationPartlyReversed(
             account=authorization.account, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
         )
@@ -180,9 +184,9 @@ class Reverse(Command):
         authorization = None if target is None else books.open.get(target)
         return () if authorization is None else (authorization.account,)
 
-    def target(self) -> UUID:
-        """Return the authorisation's id, or that of the claim on the acquirer's reference."""
-        return self.authorization_id or UUID(bytes=self._reference_claim())
+    def target(self) -> UUID | None:
+        """Return the authorisation's id, None when only the acquirer's reference names it."""
+        return self.authorization_id
 
     def leads_to(self, found: object) -> tuple[bytes, ...]:
         """Return what else must be at hand, given the claim that was found."""
@@ -307,6 +311,8 @@ class Capture(_OnAuthorization):
         )
         if isinstance(legs, Refusal):
             return legs
+        if authorization.captured + self.amount_tyiyn > MAX_BALANCE:
+            return refuse(Reason.BALANCE_LIMIT)
         remaining = authorization.remaining
         event = AuthorizationCaptured(
             account=authorization.account,

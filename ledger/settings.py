@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """The certificate's private key, in PEM; needed outside development."""
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
+    page_token_key: SecretStr | None = None
+    """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None
     """A file with seconds to add to the clock; only in development."""
     reflection: bool = True
@@ -101,6 +103,11 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.data_dir / 'log.db').absolute()}"
+
+    @property
+    def page_key(self) -> bytes | None:
+        """The secret of page tokens, as bytes."""
+        return None if self.page_token_key is None else self.page_token_key.get_secret_value().encode()
 
     @property
     def read_url(self) -> str:

@@ -228,19 +228,19 @@ class Reader:
         )
 
     def transfers_by_reference(
-        self, reference: str, *, after: RecordCursor | None = None, limit: int = 100
+        self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
     ) -> Answer[list[TransferFound]]:
-        """Return where the transfers with a reference stand in the log, newest first."""
+        """Return where a caller's transfers with a reference stand in the log, newest first."""
         return self._answer(
-            lambda session, _: transfers.transfers_by_reference(session, reference, after=after, limit=limit)
+            lambda session, _: transfers.transfers_by_reference(session, caller, reference, after=after, limit=limit)
         )
 
     def transfers_by_tag(
-        self, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
+        self, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
     ) -> Answer[list[TransferFound]]:
-        """Return where the transfers that carry a tag stand in the log, newest first."""
+        """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
-            lambda session, _: transfers.transfers_by_tag(session, key, value, after=after, limit=limit)
+            lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
         )
 
     def _answer(

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -248,6 +248,7 @@ transfer_references = _table(
     _big("recorded_at"),
     _big("position"),
     _bytes("transfer_id"),
+    _text("caller"),
     key=("partition", "reference", "position"),
 )
 Index(
@@ -265,6 +266,7 @@ transfer_tags = _table(
     _big("recorded_at"),
     _big("position"),
     _bytes("transfer_id"),
+    _text("caller"),
     key=("partition", "key", "value", "position"),
 )
 Index(

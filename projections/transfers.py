@@ -28,10 +28,12 @@ class Transfers:
             if type(event) is not TransferPosted:
                 continue
             if event.reference:
-                references.append((row.partition, event.reference, row.recorded_at, row.position, row.originator_id))
+                references.append(
+                    (row.partition, event.reference, row.recorded_at, row.position, row.originator_id, row.caller)
+                )
             if event.tags:
                 tags += [
-                    (row.partition, key, value, row.recorded_at, row.position, row.originator_id)
+                    (row.partition, key, value, row.recorded_at, row.position, row.originator_id, row.caller)
                     for key, value in event.tags.items()
                 ]
         writer.insert(transfer_references, references)
@@ -39,19 +41,19 @@ class Transfers:
 
 
 def transfers_by_reference(
-    session: Session, reference: str, *, after: RecordCursor | None = None, limit: int = 100
+    session: Session, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
 ) -> list[TransferFound]:
-    """Return where transfers with exactly this reference stand, newest first."""
-    sql = f"{_FOUND} transfer_references WHERE reference = ? {_AFTER} {_NEWEST_FIRST}"
-    return [TransferFound(*row) for row in session.all(sql, reference, *_cursor(after), limit)]
+    """Return where the caller's transfers with exactly this reference stand, newest first."""
+    sql = f"{_FOUND} transfer_references WHERE reference = ? AND caller = ? {_AFTER} {_NEWEST_FIRST}"
+    return [TransferFound(*row) for row in session.all(sql, reference, caller, *_cursor(after), limit)]
 
 
 def transfers_by_tag(
-    session: Session, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
+    session: Session, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
 ) -> list[TransferFound]:
-    """Return where transfers that carry this tag with this value stand, newest first."""
-    sql = f"{_FOUND} transfer_tags WHERE key = ? AND value = ? {_AFTER} {_NEWEST_FIRST}"
-    return [TransferFound(*row) for row in session.all(sql, key, value, *_cursor(after), limit)]
+    """Return where the caller's transfers that carry this tag with this value stand, newest first."""
+    sql = f"{_FOUND} transfer_tags WHERE key = ? AND value = ? AND caller = ? {_AFTER} {_NEWEST_FIRST}"
+    return [TransferFound(*row) for row in session.all(sql, key, value, caller, *_cursor(after), limit)]
 
 
 def _cursor(after: RecordCursor | None) -> tuple[int, int, int]:

@@ -116,7 +116,7 @@ class Decider:
             raise
         if ticket.validate_only:
             self._roll_back(batch, mark, rows, ids, before)
-            outcome = _as_trial(outcome)
+            outcome = _as_trial(outcome, ticket, self.position)
         ticket.outcome = outcome
         batch.tickets.append(ticket)
 
@@ -184,7 +184,9 @@ class Decider:
             change = command.declined(self.books, refusal, context)
         else:
             change = Change(request_id, 1, _declined(command, refusal))
-        position = self._append([change], batch, ticket.caller, None, context.now)
+        # In the request's column too, where the log holds it against every other use of the id.
+        column = request_id if isinstance(change.event, CommandDeclined) else None
+        position = self._append([change], batch, ticket.caller, column, context.now)
         batch.ids.append(request_id)
         self.recent.add(request_id, position)
         return Declined(refusal, position, context.now)
@@ -404,14 +406,23 @@ def _declined(command: Command, refusal: Refusal) -> CommandDeclined:
     )
 
 
-def _as_trial(outcome: object) -> object:
-    """Return an outcome without the positions that a trial run did not record."""
+def _as_trial(outcome: object, ticket: Ticket, position: int) -> object:
+    """Return an outcome without the positions after ``position``, which a trial run did not record."""
     if isinstance(outcome, Accepted | Declined):
         return msgspec.structs.replace(outcome, position=0)
-    if isinstance(outcome, BatchOutcome):
-        trial = [0] * len(outcome.positions)
-        for index, repeated in outcome.repeated:
-            trial[index] = repeated.position
-        declined = [(index, msgspec.structs.replace(result, position=0)) for index, result in outcome.declined]
-        return BatchOutcome(outcome.recorded_at, trial, declined, outcome.repeated)
-    return outcome
+    if not isinstance(outcome, BatchOutcome) or not isinstance(ticket, BatchTicket):
+        return outcome
+    trial = BatchOutcome(outcome.recorded_at, [0] * len(outcome.positions))
+    trial.declined = [(index, msgspec.structs.replace(result, position=0)) for index, result in outcome.declined]
+    first: dict[bytes, CreateTransfer] = {}
+    for transfer in ticket.transfers:
+        first.setdefault(transfer.request_id, transfer)
+    for index, repeated in outcome.repeated:
+        transfer = ticket.transfers[index]
+        if repeated.position <= position:
+            trial.positions[index] = repeated.position
+            trial.repeated.append((index, repeated))
+        elif transfer != first[transfer.request_id]:
+            trial.declined.append((index, Declined(Refusal(Reason.REQUEST_ID_REUSED))))
+    trial.declined.sort(key=lambda each: each[0])
+    return trial

@@ -22,6 +22,7 @@ from domain.refusals import Reason, Refused, refuse
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
 from ledger.engine.decider import LookUpError
+from ledger.engine.follower import Follower, HistoryChangedError
 from ledger.engine.intake import Intake
 from ledger.engine.keeper import SnapshotKeeper
 from ledger.engine.loading import empty_decider, load_decider
@@ -36,9 +37,6 @@ from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
 
 _log = structlog.get_logger("esep.engine")
-
-_READ = 10_000
-"""Rows read from the log at a time while following it."""
 
 
 _FRUITLESS = 3
@@ -91,6 +89,7 @@ class Engine:
         self._outpaced = False
         self._fruitless = 0
         self._was_owner = False
+        self._follower = Follower(log, partition)
         self._decider = empty_decider(partition, self.settings, self._policy, clock)
         self._committer = Committer(log, partition, self._written, f"esep-commit-{partition}")
         self._look_ups = LookUps(log, partition, lambda: self.durable)
@@ -203,10 +202,8 @@ class Engine:
             while self.mode is not Mode.STOPPING:
                 if self.mode is Mode.OWNER:
                     self._own()
-                elif self.mode in (Mode.RECOVERING, Mode.CUT_OFF):
-                    self._regain()
                 else:
-                    self._stand_by()
+                    self._regain_or_stand_by()
             self._finish()
         except UnknownTopicError as unknown:
             _log.error("engine.blocked", partition=self.partition, topic=unknown.topic)
@@ -218,6 +215,17 @@ class Engine:
             self._intake.refuse_all(Reason.LEDGER_UNAVAILABLE)
             if self._on_fatal is not None:
                 self._on_fatal(failure)
+
+    def _regain_or_stand_by(self) -> None:
+        try:
+            if self.mode in (Mode.RECOVERING, Mode.CUT_OFF):
+                self._regain()
+            else:
+                self._stand_by()
+        except HistoryChangedError as changed:
+            _log.error("log.changed", partition=self.partition, error=str(changed))
+            self._step_back()
+            self._load()
 
     def _enter(self, mode: Mode) -> None:
         with self._changed:
@@ -231,6 +239,7 @@ class Engine:
             try:
                 self._decider = load_decider(self.log, self.partition, self.settings, self._policy, self._clock)
                 self._snapshots.start_from(self._decider.position)
+                self._follower.start_from(self._decider.position)
                 self._follow()
             except LogUnavailable as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
@@ -249,10 +258,7 @@ class Engine:
 
     def _follow(self) -> int:
         """Take in what the log holds after the last decided position; return how many events that were."""
-        taken = 0
-        while rows := self.log.read(self.partition, self._decider.position, _READ):
-            self._decider.follow(rows)
-            taken += len(rows)
+        taken = self._follower.follow(self._decider)
         self.durable = self._decider.position
         return taken
 
@@ -338,6 +344,8 @@ class Engine:
         """Hear from the committer that a batch is durable, or is not."""
         if error is None:
             self.durable = batch.last
+            if batch.rows:
+                self._follower.wrote(batch.rows[-1])
             self._fruitless = 0
             self._intake.deliver(batch.tickets)
             if batch.rows and self._on_durable is not None:
@@ -384,7 +392,7 @@ class Engine:
         try:
             taken = self._follow()
             found = self._find(failed) if failed is not None else 0
-        except LogUnavailable:
+        except (LogUnavailable, HistoryChangedError):
             self._enter(Mode.RECOVERING)
             return
         self._fruitless = 0 if taken or found else self._fruitless + 1
@@ -467,6 +475,7 @@ class Engine:
             self._decider.undo(batch)
             raise
         self.durable = batch.last
+        self._follower.wrote(batch.rows[-1])
         self.log.beat(self.partition, self.owner)
         _log.info("engine.started", partition=self.partition, epoch=epoch, position=self.durable)
         self._enter(Mode.OWNER)

@@ -164,7 +164,7 @@ class AuthorizationService(AuthorizationServiceServicer):
 
     async def _by_id(self, text: str, position: int) -> Authorization:
         intake = Intake()
-        authorization_id = intake.request_id(text, "authorization_id")
+        authorization_id = intake.known_id(text, "authorization_id")
         intake.check()
         found = await self._log.aggregate(authorization_id, position)
         if not isinstance(found, Authorization):

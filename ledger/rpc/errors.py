@@ -26,6 +26,8 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 PUSHBACK_KEY: Final = "grpc-retry-pushback-ms"
 MAX_VIOLATIONS: Final = 20
 MAX_TEXT: Final = 200
+WHOLE: Final = "request"
+"""The path of what is wrong with a request as a whole."""
 
 CODES: Final[dict[Kind, grpc.StatusCode]] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -119,7 +121,7 @@ def violations(error: ValidationError, *, prefix: str = "", paths: dict[str, str
         location = wrong["loc"]
         first = str(location[0]) if location else ""
         path = _dotted(((paths or {}).get(first, first), *location[1:]) if location else ())
-        full = ".".join(part for part in (prefix, path) if part) or "request"
+        full = ".".join(part for part in (prefix, path) if part) or WHOLE
         found.append(Violation(full, wrong["type"].upper(), _cut(wrong["msg"].removeprefix("Value error, "))))
     return found
 

@@ -36,8 +36,15 @@ class Intake:
         path = f"{self._prefix}.{field}" if self._prefix else field
         self.violations.append(Violation(path, rule, description))
 
-    def request_id(self, text: str, field: str = "request_id") -> bytes:
-        """Return the 16 bytes of a required UUID."""
+    def request_id(self, text: str) -> bytes:
+        """Return the 16 bytes of the required UUID that a caller has made for its request."""
+        parsed = self.known_id(text, "request_id")
+        if parsed != NOBODY.bytes and ids.is_reserved(parsed):
+            self.wrong("request_id", "RESERVED", "is of a kind the ledger makes itself: use a UUID of version 7 or 4")
+        return parsed
+
+    def known_id(self, text: str, field: str) -> bytes:
+        """Return the 16 bytes of a required UUID that names something."""
         if not text:
             self.wrong(field, "MISSING", "is required")
             return NOBODY.bytes
@@ -49,7 +56,7 @@ class Intake:
 
     def uuid(self, text: str, field: str) -> UUID:
         """Return a required UUID."""
-        return UUID(bytes=self.request_id(text, field))
+        return UUID(bytes=self.known_id(text, field))
 
     def choice(self, value: int, table: Mapping[int, E], field: str) -> E:
         """Return what a required enum value stands for. Enums are open: a number may have no name."""
@@ -79,6 +86,8 @@ class Intake:
         except ValidationError as error:
             noted = {violation.field for violation in self.violations}
             found = errors.violations(error, prefix=self._prefix, paths=paths)
+            if noted:
+                noted.add(self._prefix or errors.WHOLE)  # What is wrong with the whole may follow from the stand-ins.
             self.violations += [violation for violation in found if violation.field not in noted]
             raise errors.invalid_fields(self.violations) from None
         self.check()

@@ -38,10 +38,14 @@ class Positions:
         finally:
             self._waiting.pop(arrived, None)
 
+    def fell_back(self, position: int) -> None:
+        """Hear that it is only here now: what had grown was made anew."""
+        self._known = min(self._known, position)
+
     async def _poll(self) -> None:
         while self._waiting:
             try:
-                self._known = max(self._known, await self._look())
+                self._known = await self._look()
             except Exception as error:  # noqa: BLE001 - whoever waits gets to hear it
                 for arrived in self._waiting:
                     if not arrived.done():

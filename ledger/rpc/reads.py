@@ -86,7 +86,13 @@ class Reads:
         if asked:
             await self._positions.reached(asked)
         try:
-            return await self._answer(question)
+            answer = await self._answer(question)
+            while asked and answer.positions.get(self._gateway.engine.partition, 0) < asked:
+                # The tables were made anew meanwhile.
+                self._positions.fell_back(0)
+                await self._positions.reached(asked)
+                answer = await self._answer(question)
+            return answer
         except PositionInFutureError as future:
             raise Refused(
                 invalid("as_of", "POSITION_IN_FUTURE", f"is later than the newest, {future.newest}")

@@ -1,5 +1,6 @@
 """Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -72,18 +73,19 @@ def build_server(
     *,
     clock: Clock,
     identity: Identity | None = None,
-    page_key: bytes = b"esep",
+    page_key: bytes | None = None,
     registry: CollectorRegistry = REGISTRY,
 ) -> Edge:
     """Return the edge of an engine, not started. Call it inside the event loop that it will run in.
 
-    ``page_key`` is the same on every server of a ledger; ``identity`` is by default what the settings imply.
+    ``page_key`` keeps page tokens from being forged, and is the same on every server of a ledger; without one, a
+    token is good until this server stops. ``identity`` is by default what the settings imply.
     """
     metrics = Metrics(registry)
     threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
-    reads = Reads(gateway, reader, Pager(page_key), clock, settings.position_poll_seconds)
+    reads = Reads(gateway, reader, Pager(page_key or secrets.token_bytes(32)), clock, settings.position_poll_seconds)
     teller = Teller(gateway, AccountFacts(gateway))
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),

@@ -89,7 +89,7 @@ class TransferService(TransferServiceServicer):
     async def GetTransfer(self, request: pb.GetTransferRequest, context: Context) -> pb.GetTransferResponse:
         """Read one transfer from the log."""
         intake = Intake()
-        transfer_id = intake.request_id(request.transfer_id, "transfer_id")
+        transfer_id = intake.known_id(request.transfer_id, "transfer_id")
         intake.check()
         position = await self._log.position(request)
         transfer = await self._log.aggregate(transfer_id, position)
@@ -105,10 +105,9 @@ class TransferService(TransferServiceServicer):
         after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
         found = await self._reads.ask(request, self._question(request, after, page.size))
         rows = await self._log.rows([item.position for item in found.result])
-        caller = calls.current().caller
         transfers = []
         for row in rows:
-            transfer = await self._log.aggregate(row.originator_id, row.position) if row.caller == caller else None
+            transfer = await self._log.aggregate(row.originator_id, row.position)
             if transfer is not None:
                 transfers.append(await self._teller.transfer(expect(transfer, Transfer)))
         last = found.result[-1] if len(found.result) == page.size else None
@@ -122,23 +121,25 @@ class TransferService(TransferServiceServicer):
     def _question(
         self, request: pb.ListTransfersRequest, after: RecordCursor | None, limit: int
     ) -> Callable[[], Answer[list[TransferFound]]]:
-        reader = self._reads.reader
+        reader, caller = self._reads.reader, calls.current().caller
         match request.WhichOneof("filter"):
             case "reference":
                 if not 1 <= len(request.reference) <= MAX_REFERENCE:
                     raise Refused(invalid("reference", "LENGTH", f"is not 1 to {MAX_REFERENCE} characters long"))
-                return lambda: reader.transfers_by_reference(request.reference, after=after, limit=limit)
+                return lambda: reader.transfers_by_reference(caller, request.reference, after=after, limit=limit)
             case "tag":
                 if not request.tag.key:
                     raise Refused(invalid("tag.key", "MISSING", "is required"))
-                return lambda: reader.transfers_by_tag(request.tag.key, request.tag.value, after=after, limit=limit)
+                return lambda: reader.transfers_by_tag(
+                    caller, request.tag.key, request.tag.value, after=after, limit=limit
+                )
             case None:
                 raise Refused(invalid("filter", "MISSING", "is required: a reference or a tag"))
 
     async def GetOutcome(self, request: pb.GetOutcomeRequest, context: Context) -> pb.GetOutcomeResponse:
         """Tell how a request of this caller ended."""
         intake = Intake()
-        request_id = intake.request_id(request.request_id)
+        request_id = intake.known_id(request.request_id, "request_id")
         intake.check()
         position = await self._log.position(request)
         done = await self._gateway.in_thread(self._gateway.outcomes.find, request_id, calls.current().caller)

@@ -112,10 +112,12 @@ def test_transfers_are_found_by_reference_and_by_tag(world: World, pair: tuple[i
         TransferDeclined(debit_account=customer, credit_account=bank, amount=1, reason="X", reference="r", tags={})
     )
     world.project()
-    first = world.reader.transfers_by_reference("r", limit=2).result
+    first = world.reader.transfers_by_reference("test", "r", limit=2).result
     assert [found.transfer_id for found in first] == [made[2], made[1]]
     last = first[-1]
     after = RecordCursor(last.recorded_at, last.partition, last.position)
-    assert [found.transfer_id for found in world.reader.transfers_by_reference("r", after=after).result] == [made[0]]
-    assert [found.transfer_id for found in world.reader.transfers_by_tag("k", "v").result] == made[::-1]
-    assert world.reader.transfers_by_tag("k", "w").result == []
+    assert [found.transfer_id for found in world.reader.transfers_by_reference("test", "r", after=after).result] == [
+        made[0]
+    ]
+    assert [found.transfer_id for found in world.reader.transfers_by_tag("test", "k", "v").result] == made[::-1]
+    assert world.reader.transfers_by_tag("test", "k", "w").result == []

@@ -28,6 +28,8 @@ from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 
 CHUNK: Final = 1_024
+_NAME_BASED: Final = frozenset(range(0x50, 0x60))
+"""What the seventh byte of a UUID of version 5 may be."""
 _UUID_LENGTH: Final = 36
 _DASHES: Final = np.array([8, 13, 18, 23])
 _DIGITS: Final = np.array([index for index in range(_UUID_LENGTH) if index not in (8, 13, 18, 23)])
@@ -136,6 +138,8 @@ def uuids(texts: list[str]) -> list[bytes] | None:
         packed = bytes.fromhex(digits.decode())
     except ValueError:
         return None
+    if bytes(8) in packed or not _NAME_BASED.isdisjoint(packed[6::16]):
+        return None  # Some may be reserved (``ids.is_reserved``): the slow way looks closely.
     return [packed[start : start + 16] for start in range(0, len(packed), 16)]
 
 

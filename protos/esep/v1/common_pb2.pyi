@@ -6,6 +6,7 @@ What every service of this package shares.
 Identifiers
   request_id        UUID as canonical lower-case text; UUIDv7 recommended: time-ordered ids keep the ledger's index
                     small. Made by the client, once per intention: a retry sends the same id.
+                    UUIDs of version 5, and those whose first half is zero, are the ledger's own.
   transfer_id, authorization_id, refund_id and the like
                     equal to the request_id of the call that created the thing.
   account_id        positive, below 2^53, so that a JSON reader keeps it exactly.

@@ -1,0 +1,100 @@
+"""What an attentive enemy tries: histories that change, holds that never end up anywhere, numbers without end."""
+
+import sqlite3
+from pathlib import Path
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from domain.authorization import Authorization
+from domain.authorize import Advise
+from domain.money import MAX_AMOUNT, MAX_BALANCE
+from domain.refusals import Reason
+from domain.resolve import Increment, Reverse, ReversePart
+from ledger.engine.modes import Mode
+from ledger.engine.tickets import BatchOutcome, Declined
+from ledger.log.sqlite import SQLiteLog
+from tests.ledger.engine.world import Desk, HandClock, eventually
+
+
+def test_a_record_of_a_decline_holds_its_id_against_every_other_use(desk: Desk) -> None:
+    """A declined command's id stands in the log's column of request ids, which is unique."""
+    cash, one = desk.open("cash"), desk.open()
+    hold = desk.insist(Advise(account_id=cash, credit_account_id=one, amount_tyiyn=5)).subject
+    declined = desk.ask(ReversePart(authorization_id=UUID(bytes=hold.authorization_id), amount_tyiyn=6))
+    row = desk.log.read(0, declined.position - 1, 1)[0]
+    assert row.request_id == row.originator_id
+
+
+def test_holds_that_are_resolved_leave_no_trace_in_memory(desk: Desk) -> None:
+    """The order of expiries stays about as long as there are open holds, trial runs included."""
+    cash, one = desk.open("cash"), desk.open()
+    hold = Advise(account_id=cash, credit_account_id=one, amount_tyiyn=5)
+    decide = desk.engine._decider.books
+    for _ in range(1_200):
+        desk.ask(hold, validate_only=True)
+    assert len(decide._due) <= 1_100
+
+
+def test_the_sums_of_an_authorisation_stay_within_bounds(desk: Desk) -> None:
+    """No counter of an authorisation passes 2^62, whatever is added and taken away again."""
+    cash, one = desk.open("cash"), desk.open()
+    held = desk.insist(Advise(account_id=cash, credit_account_id=one, amount_tyiyn=5)).subject
+    assert isinstance(held, Authorization)
+    target = UUID(bytes=held.authorization_id)
+
+    books = desk.engine._decider.books
+    full = replace(held, incremented=MAX_BALANCE - 1, reversed=MAX_BALANCE - 1, remaining=MAX_AMOUNT)
+    books.open[held.authorization_id] = full
+    for command in (
+        Increment(authorization_id=target, amount_tyiyn=2),
+        ReversePart(authorization_id=target, amount_tyiyn=2),
+    ):
+        outcome = desk.ask(command)
+        assert isinstance(outcome, Declined)
+        assert outcome.refusal.reason is Reason.BALANCE_LIMIT
+    books.open[held.authorization_id] = held
+
+
+def test_a_trial_batch_with_one_id_twice_is_answered_as_the_batch_would_be(desk: Desk) -> None:
+    """Within a trial, the same transfer twice is one, and another one under its id is refused."""
+    cash, one = desk.open("cash"), desk.open()
+    first = desk.transfer(cash, one, 10)
+    other = desk.transfer(cash, one, 11)
+
+    outcome = desk.ask_many([first, first, replace(other, request_id=first.request_id)], validate_only=True)
+    assert isinstance(outcome, BatchOutcome)
+    assert outcome.positions == [0, 0, 0]
+    assert outcome.repeated == []
+    assert [(index, each.refusal.reason) for index, each in outcome.declined] == [(2, Reason.REQUEST_ID_REUSED)]
+
+
+def test_a_standby_whose_history_was_dropped_begins_anew(tmp_path: Path, clock: HandClock) -> None:
+    """When the log has lost what a standby saw, it takes over from what the log has, without a gap."""
+    path = tmp_path / "log.db"
+    owner = Desk(SQLiteLog(path), clock).serving()
+    cash, one = owner.open("cash"), owner.open()
+    standby = Desk(SQLiteLog(path), clock, seed=2)
+    owner.insist(owner.transfer(cash, one, 500))
+    owner.stop()
+    owner.log.close()
+    eventually(lambda: standby.engine.mode in (Mode.STANDBY, Mode.OWNER))
+    standby.stop()
+    standby.log.close()
+
+    again = Desk(SQLiteLog(path), clock, seed=3).serving()
+    again.engine.mode = Mode.STANDBY
+    with sqlite3.connect(path) as behind:
+        head = behind.execute("SELECT max(position) FROM events").fetchone()[0]
+        behind.execute("DELETE FROM events WHERE position = ?", (head,))
+    again.engine.outpaced()
+    eventually(lambda: again.engine.mode is Mode.OWNER and again.engine.durable >= head)
+    rows = again.log.read(0, 0, 10_000)
+    assert [row.position for row in rows] == list(range(1, len(rows) + 1))
+    again.stop()
+
+
+def test_a_reversal_by_reference_is_about_nothing_the_caller_named(desk: Desk) -> None:
+    """A reversal by the acquirer's reference names no target, so that its repeat is known by its content."""
+    assert Reverse(acquirer_id="q", acquirer_reference="r").target() is None
+    assert desk.engine.serving

@@ -1,0 +1,42 @@
+"""Ids of a kind that the ledger makes itself, and repeats that only a reference leads to."""
+
+from uuid import NAMESPACE_DNS, uuid5
+
+import pytest
+
+from protos.esep.v1 import authorization_pb2
+from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import transfer_service_pb2 as transfers
+from tests.rpc.test_refusals import held
+from tests.rpc.world import Bank, item, new_id, transfer
+
+RESERVED = ["00000000-0000-0000-0000-000000000003", str(uuid5(NAMESPACE_DNS, "esep"))]
+
+
+@pytest.mark.parametrize("reserved", RESERVED)
+def test_nobody_takes_an_id_that_the_ledger_would_make(bank: Bank, reserved: str) -> None:
+    """An account's number or a name-based UUID as a request id is refused, alone and in a batch; nothing moves."""
+    one = transfer(bank.rich, bank.poor, 10)
+    one.request_id = reserved
+    refusal = bank.refused(bank.ledger.transfers.CreateTransfer, one)
+    assert refusal.reason == "INVALID_ARGUMENT"
+    assert refusal.fields == {"request_id": "RESERVED"}
+    many = transfers.CreateTransfersRequest(
+        transfers=[item(bank.rich, bank.poor, 1), item(bank.rich, bank.poor, 1, request_id=reserved)]
+    )
+    refusal = bank.refused(bank.ledger.transfers.CreateTransfers, many)
+    assert refusal.fields == {"transfers[1].request_id": "RESERVED"}
+
+
+def test_a_reversal_by_reference_is_told_again(bank: Bank) -> None:
+    """A reversal that found its original by the acquirer's reference is answered again with its first outcome."""
+    held(bank, acquirer_id="acq", acquirer_reference="again-1")
+    request = authorizations.ReverseAuthorizationRequest(
+        request_id=new_id(),
+        acquirer_reference=authorization_pb2.AcquirerReference(acquirer_id="acq", acquirer_reference="again-1"),
+        reversed_by=authorization_pb2.REVERSAL_INITIATOR_ACQUIRER,
+    )
+    first = bank.call(bank.ledger.authorizations.ReverseAuthorization, request)
+    again = bank.call(bank.ledger.authorizations.ReverseAuthorization, request)
+    assert again.authorization == first.authorization
+    assert (first.receipt.replayed, again.receipt.replayed) == (False, True)
