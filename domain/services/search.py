@@ -16,7 +16,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import OSA
-from rapidfuzz.process import extract
 
 from domain.services.catalogue import Catalogue, Language, Names, Service
 from domain.services.folding import fold
@@ -56,6 +55,8 @@ class _Prefixes(NamedTuple):
 
     texts: list[str]
     ranges: list[tuple[int, int]]
+    letters: npt.NDArray[np.uint64]
+    """Which letters each holds, a bit a letter: most are told apart from a query's word by that alone."""
 
 
 class _Sorted:
@@ -137,13 +138,19 @@ class Index:
         """Yield the ranges of words that begin nearly as a word of a query, and by how many typing errors."""
         if len(word) < _FUZZY_FROM or not word.isalpha():
             return
+        letters = _letters(word)
         allowed = 2 if len(word) >= _TWO_TYPOS_FROM else 1
         for length in range(len(word) - allowed, len(word) + allowed + 1):
             prefixes = self._prefixes.get(length)
             if prefixes is None:
                 continue
-            for _, typos, at in extract(word, prefixes.texts, scorer=OSA.distance, score_cutoff=allowed, limit=None):
-                yield prefixes.ranges[at], int(typos)
+            # A typing error brings in one letter at most, and takes away one at most.
+            surplus = np.bitwise_count(prefixes.letters & ~letters)
+            missing = np.bitwise_count(~prefixes.letters & letters)
+            for at in np.flatnonzero((surplus <= allowed) & (missing <= allowed)):
+                typos = OSA.distance(word, prefixes.texts[at], score_cutoff=allowed)
+                if typos <= allowed:
+                    yield prefixes.ranges[at], typos
 
     def _add_names(self, scores: Scores, query: str, language: Language | None) -> None:
         bonus = np.zeros(len(self._services), dtype=np.int32)
@@ -164,7 +171,7 @@ class Index:
             else:
                 texts.append(word[:length])
                 ranges.append((at, at + 1))
-        return _Prefixes(texts, ranges)
+        return _Prefixes(texts, ranges, np.array([_letters(text) for text in texts], dtype=np.uint64))
 
 
 def _entries(catalogue: Catalogue) -> Iterator[_Entry]:
@@ -179,6 +186,14 @@ def _entries(catalogue: Catalogue) -> Iterator[_Entry]:
                 yield _Entry(place, tuple(fold(names.of(language))), weight, language, whole)
         for keyword in service.keywords:
             yield _Entry(place, tuple(fold(keyword)), KEYWORD, None, whole=False)
+
+
+def _letters(word: str) -> np.uint64:
+    """Return which letters a word holds. Where two share a bit, fewer words are told apart, and none wrongly."""
+    bits = 0
+    for letter in word:
+        bits |= 1 << ord(letter) % 64
+    return np.uint64(bits)
 
 
 def _best(scores: Scores, found: npt.NDArray[np.intp], limit: int) -> list[int]:

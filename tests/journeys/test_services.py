@@ -58,6 +58,21 @@ def test_S22_the_directory_is_browsed_by_category(ledger: Ledger) -> None:
     assert len(seen) > 400
 
 
+def test_S22_a_page_token_belongs_to_its_question(ledger: Ledger) -> None:
+    first = ledger.directory.ListServices(api.ListServicesRequest(page_size=5), timeout=CALL_SECONDS)
+    assert len(first.services) == 5
+    other = api.ListServicesRequest(category_id="water", page_size=5, page_token=first.next_page_token)
+    with pytest.raises(grpc.RpcError) as refused:
+        ledger.directory.ListServices(other, timeout=CALL_SECONDS)
+    assert violations(refused.value) == {"page_token": "PAGE_TOKEN_INVALID"}
+
+
+def test_S22_an_unknown_category_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        ledger.directory.ListServices(api.ListServicesRequest(category_id="none"), timeout=CALL_SECONDS)
+    assert violations(refused.value) == {"category_id": "UNKNOWN_VALUE"}
+
+
 def test_S22_all_services_are_one_list(ledger: Ledger) -> None:
     page = ledger.directory.ListServices(api.ListServicesRequest(page_size=1_000), timeout=CALL_SECONDS)
     assert len(page.services) > 400

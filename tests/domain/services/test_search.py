@@ -6,7 +6,7 @@ from domain.services.catalogue import Language
 from domain.services.folding import fold
 from domain.services.search import Index
 from ledger.services import load_catalogue
-from tests.domain.services.catalogues import content, names, read, service
+from tests.domain.services.catalogues import content, read, service
 
 INDEX = Index(load_catalogue(None))
 
@@ -82,14 +82,25 @@ def test_the_first_that_is_found(query: str, language: Language | None, first: s
 
 
 def ranked(query: str, *titles: str, language: Language | None = None) -> list[str]:
-    services = [service(id=f"s{at}", names=names(title), keywords=[]) for at, title in enumerate(titles)]
+    services = [service(id=f"s{at}", names=dict.fromkeys(("ky", "ru", "en"), title)) for at, title in enumerate(titles)]
     index = Index(read(content(*services)))
     return [titles[int(found.id[1:])] for found in index.search(query, language, 10)]
 
 
-def test_a_name_that_begins_so_comes_before_a_word_and_a_word_before_an_error() -> None:
-    titles = ("garden", "the guarden", "my garden", "garde")
-    assert ranked("garden", *titles) == ["garden", "my garden", "the guarden", "garde"]
+@pytest.mark.parametrize(
+    ("query", "best_first"),
+    [
+        ("garden", ["garden", "garden tools"]),  # the whole name, the beginning of one
+        ("garden", ["garden tools", "our garden"]),  # the beginning of a name, a word in it
+        ("gard", ["our gard", "our garden"]),  # a word, the beginning of one
+        ("garde", ["our garden", "our gards"]),  # the beginning of a word, a typing error
+        ("bromeliad", ["our bromeliat", "our bromelist"]),  # one typing error, two
+    ],
+)
+def test_the_better_match_comes_first(query: str, best_first: list[str]) -> None:
+    """Also when the catalogue has them in the other order."""
+    assert ranked(query, *best_first) == best_first
+    assert ranked(query, *reversed(best_first)) == best_first
 
 
 def test_equals_stand_in_the_catalogues_order() -> None:
@@ -108,6 +119,19 @@ def test_the_callers_language_decides_among_equals() -> None:
     index = Index(read(content(one, other)))
     assert [found.id for found in index.search("мир", Language.RU, 5)] == ["one", "other"]
     assert [found.id for found in index.search("мир", Language.KY, 5)] == ["other", "one"]
+
+
+def test_a_typing_error_is_forgiven_wherever_it_stands() -> None:
+    """One letter wrong, missing, too many or swapped, at every place of a word; two of them in a long one."""
+    word = "bromeliad"
+    letters = list(word)
+    wrong = {"".join([*letters[:at], "k", *letters[at + 1 :]]) for at in range(len(word))}
+    wrong |= {"".join([*letters[:at], *letters[at + 1 :]]) for at in range(len(word))}
+    wrong |= {"".join([*letters[:at], "k", *letters[at:]]) for at in range(len(word) + 1)}
+    wrong |= {"".join([*letters[:at], *letters[at : at + 2][::-1], *letters[at + 2 :]]) for at in range(len(word) - 1)}
+    wrong |= {"bkomeliak", "bomeliod", "rbomelida"}
+    assert {query for query in wrong if ranked(query, "bromeliad") != ["bromeliad"]} == set()
+    assert ranked("bkkteliad", "bromeliad") == []
 
 
 def test_no_more_are_returned_than_asked_for() -> None:
