@@ -21,6 +21,7 @@ from ledger.log.factory import open_log
 from ledger.logging import configure_logging
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
+from ledger.services import load_catalogue
 from ledger.settings import Settings
 from projections.queries import Reader
 
@@ -42,6 +43,7 @@ async def serve(settings: Settings) -> int:
         broken.append(error)
         loop.call_soon_threadsafe(stop.set)
 
+    catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
@@ -55,7 +57,7 @@ async def serve(settings: Settings) -> int:
         on_durable=projector.wake,
     )
     reader = Reader(settings.read_url)
-    edge = build_server(engine, reader, settings.rpc, clock=clock, page_key=settings.page_key)
+    edge = build_server(engine, reader, settings.rpc, clock=clock, catalogue=catalogue, page_key=settings.page_key)
     projector.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))

@@ -91,6 +91,9 @@ class Reason(Enum):
         "No movement was posted under this clearing reference.",
         "Post the movement, or check the reference.",
     )
+    SERVICE_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,

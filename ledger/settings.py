@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None
     """A file with seconds to add to the clock; only in development."""
+    services_file: Path | None = None
+    """The catalogue of services that can be paid for, in JSON; by default the one that comes with Esep."""
     reflection: bool = True
     """Whether the server describes its services to whoever asks."""
     bench_methods: bool = False

@@ -17,18 +17,21 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
 
 SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AuthorizationService",
+    "esep.v1.DirectoryService",
     "esep.v1.StatementService",
     "esep.v1.TransferService",
 )
@@ -64,6 +67,7 @@ class Ledger:
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
         self.statements = StatementServiceStub(channel)
+        self.directory = DirectoryServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +89,7 @@ class AsyncLedger:
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+        self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -67,6 +67,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.TRANSFER_NOT_FOUND: Resource("transfer", ("transfer_id",)),
     Reason.AUTHORIZATION_NOT_FOUND: Resource("authorization", ("authorization_id", "acquirer_reference")),
     Reason.CLEARING_REFERENCE_NOT_FOUND: Resource("clearing_reference", ("clearing_reference",)),
+    Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""

@@ -10,10 +10,12 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
+from domain.services.catalogue import Catalogue
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES
+from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine
 from ledger.rpc.health import Health
@@ -30,6 +32,7 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
 
@@ -72,6 +75,7 @@ def build_server(
     settings: RpcSettings,
     *,
     clock: Clock,
+    catalogue: Catalogue,
     identity: Identity | None = None,
     page_key: bytes | None = None,
     registry: CollectorRegistry = REGISTRY,
@@ -85,7 +89,8 @@ def build_server(
     threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
-    reads = Reads(gateway, reader, Pager(page_key or secrets.token_bytes(32)), clock, settings.position_poll_seconds)
+    pager = Pager(page_key or secrets.token_bytes(32))
+    reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     teller = Teller(gateway, AccountFacts(gateway))
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
@@ -105,6 +110,7 @@ def build_server(
         AuthorizationService(gateway, log_reads, teller, clock), server
     )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
+    directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:

@@ -13,6 +13,7 @@ from ledger.rpc import errors
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.rpc.world import Bank, Refusal, new_id, transfer
@@ -226,6 +227,10 @@ def message_too_large(bank: Bank) -> Refusal:
     return bank.refused(bank.ledger.transfers.CreateTransfer, transfer(1, 2, 3, reference=reference))
 
 
+def service_not_found(bank: Bank) -> Refusal:
+    return bank.refused(bank.ledger.directory.GetService, directory.GetServiceRequest(service_id="none"))
+
+
 def position_not_reached(bank: Bank) -> Refusal:
     request = statements.GetBalanceRequest(
         account_id=bank.rich, min_position=common_pb2.LogPosition(partition=0, position=1_000_000)
@@ -260,6 +265,7 @@ CASES: dict[Reason, Case] = {
     Reason.TRANSFER_NOT_FOUND: transfer_not_found,
     Reason.AUTHORIZATION_NOT_FOUND: authorization_not_found,
     Reason.CLEARING_REFERENCE_NOT_FOUND: clearing_reference_not_found,
+    Reason.SERVICE_NOT_FOUND: service_not_found,
     Reason.OUTCOME_NOT_FOUND: outcome_not_found,
     Reason.ACCOUNT_CLOSED: account_closed,
     Reason.ACCOUNT_FROZEN: account_frozen,

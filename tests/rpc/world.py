@@ -26,6 +26,7 @@ from ledger.rpc.client import Ledger
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.serve import Edge, build_server
 from ledger.rpc.settings import RpcSettings
+from ledger.services import load_catalogue
 from projections.queries import Reader
 from projections.runner import run
 from projections.store import open_store
@@ -151,7 +152,14 @@ class World:
 
     async def _start(self) -> int:
         engine: LedgerEngine = self.engine
-        self.edge = build_server(engine, self._reader, self._settings, clock=self.clock, registry=self.registry)
+        self.edge = build_server(
+            engine,
+            self._reader,
+            self._settings,
+            clock=self.clock,
+            catalogue=load_catalogue(None),
+            registry=self.registry,
+        )
         return await self.edge.start()
 
     async def _stop(self) -> None:
