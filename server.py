@@ -17,11 +17,16 @@ from pydantic import ValidationError
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
 from ledger.log.errors import LogError
-from ledger.log.factory import open_log
+from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
+from ledger.rpc.customers import VaultPort
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.settings import Settings
+from ledger.vault.codes import FileCodes, NoCodes
+from ledger.vault.errors import VaultError
+from ledger.vault.keys import FileKeys
+from ledger.vault.vault import Vault
 from projections.queries import Reader
 
 BROKEN = 70
@@ -44,6 +49,9 @@ async def serve(settings: Settings) -> int:
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
+    keys = FileKeys.load(settings.keys_file, create=settings.development)
+    vault = Vault(open_tables(settings.vault_url), keys)
+    codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
     engine = Engine(
@@ -55,7 +63,7 @@ async def serve(settings: Settings) -> int:
         on_durable=projector.wake,
     )
     reader = Reader(settings.read_url)
-    edge = build_server(engine, reader, settings.rpc, clock=clock)
+    edge = build_server(engine, reader, VaultPort(vault, codes), settings.rpc, clock=clock)
     projector.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
@@ -75,6 +83,7 @@ async def serve(settings: Settings) -> int:
     watch.cancel()
     projector.stop()
     reader.close()
+    vault.close()
     log.close()
     return BROKEN if broken else 0
 
@@ -86,7 +95,7 @@ def main() -> None:
         settings = Settings()
         configure_logging(settings.log_format)
         status = asyncio.run(serve(settings))
-    except (LogError, OSError, ValidationError, ValueError) as error:
+    except (LogError, VaultError, OSError, ValidationError, ValueError) as error:
         sys.stderr.write(f"esep: cannot start: {error}\n")
         status = UNUSABLE
     except BaseException:  # noqa: BLE001 - said, and then ended for certain

@@ -26,7 +26,13 @@ from domain.refusals import Reason
 from domain.topics import EVENTS
 from ledger.cli.app import app
 from ledger.settings import Settings
-from protos.esep.v1 import account_service_pb2, authorization_service_pb2, statement_service_pb2, transfer_service_pb2
+from protos.esep.v1 import (
+    account_service_pb2,
+    authorization_service_pb2,
+    customer_service_pb2,
+    statement_service_pb2,
+    transfer_service_pb2,
+)
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetTrialBalanceRequest
 from scripts.demo_client import connect_plainly
@@ -39,7 +45,13 @@ SECONDS: Final = 30.0
 STARTING_AT_ONCE: Final = 2
 CONTRACT: Final = tuple(
     module.DESCRIPTOR
-    for module in (account_service_pb2, authorization_service_pb2, statement_service_pb2, transfer_service_pb2)
+    for module in (
+        account_service_pb2,
+        authorization_service_pb2,
+        customer_service_pb2,
+        statement_service_pb2,
+        transfer_service_pb2,
+    )
 )
 
 OTHER_NAMES: Final = frozenset(

@@ -17,18 +17,21 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
 
 SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AuthorizationService",
+    "esep.v1.CustomerService",
     "esep.v1.StatementService",
     "esep.v1.TransferService",
 )
@@ -63,6 +66,7 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
 
     def __enter__(self) -> Self:
@@ -84,6 +88,7 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
 
     async def __aenter__(self) -> Self:

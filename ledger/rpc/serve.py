@@ -1,5 +1,6 @@
 """Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -13,6 +14,8 @@ from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES
+from ledger.rpc.customer_service import CustomerService
+from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine
 from ledger.rpc.health import Health
@@ -29,6 +32,7 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
 
@@ -39,11 +43,19 @@ class Edge:
     """A gRPC server before an engine and its projections. Made and used inside a running event loop."""
 
     def __init__(
-        self, server: grpc.aio.Server, gate: Gate, health: Health, threads: ThreadPoolExecutor, settings: RpcSettings
+        self,
+        server: grpc.aio.Server,
+        gate: Gate,
+        health: Health,
+        customers: Customers,
+        threads: ThreadPoolExecutor,
+        settings: RpcSettings,
     ) -> None:
         self.server = server
         self._gate = gate
         self._health = health
+        self._customers = customers
+        self._upkeep: asyncio.Task[None] | None = None
         self._threads = threads
         self._settings = settings
 
@@ -55,6 +67,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
+        self._upkeep = asyncio.create_task(self._customers.keep())
         return port
 
     async def stop(self, grace: float) -> None:
@@ -62,12 +75,16 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        self._customers.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def build_server(
     engine: LedgerEngine,
     reader: Reader,
+    vault: VaultPort,
     settings: RpcSettings,
     *,
     clock: Clock,
@@ -84,7 +101,8 @@ def build_server(
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     reads = Reads(gateway, reader, Pager(page_key), clock, settings.position_poll_seconds)
-    teller = Teller(gateway, AccountFacts(gateway))
+    customers = Customers(gateway, vault, clock, settings)
+    teller = Teller(gateway, AccountFacts(gateway), customers)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
         metrics,
@@ -102,6 +120,9 @@ def build_server(
     authorization.add_AuthorizationServiceServicer_to_server(
         AuthorizationService(gateway, log_reads, teller, clock), server
     )
+    customer.add_CustomerServiceServicer_to_server(
+        CustomerService(customers, log_reads, settings.password_policy), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
@@ -109,7 +130,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, threads, settings)
+    return Edge(server, gate, health, customers, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:
