@@ -67,6 +67,10 @@ class HeldKeys:
     def current(self) -> str:
         return self._current
 
+    def knows(self, key_id: str) -> bool:
+        """Tell whether there is such a master key."""
+        return key_id in self._keys
+
     def wrap(self, data_key: bytes, bound_to: bytes) -> Wrapped:
         nonce = token_bytes(NONCE_BYTES)
         associated = _associated(self._current, bound_to)
@@ -86,26 +90,40 @@ class HeldKeys:
         return hmac.digest(self._hash_key, purpose.encode() + b"\0" + value, "sha256")
 
 
-class FileKeys(HeldKeys):
-    """Master keys in a JSON file that nobody but its owner may read."""
+class FileKeys:
+    """Master keys in a JSON file that nobody but its owner may read; a key added meanwhile is read when it is met."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = _load(path)
 
     @classmethod
     def load(cls, path: Path, *, create: bool) -> Self:
         """Read the file; with ``create`` make it first if it is not there. Raises KeysRefused."""
         if create and not path.exists():
             _write_new(path, {"current": "1", "keys": {"1": _fresh()}, "hash_key": _fresh()})
-        content = _read(path)
-        try:
-            keys = {key_id: b64decode(key, validate=True) for key_id, key in content["keys"].items()}
-            return cls(keys, content["current"], b64decode(content["hash_key"], validate=True))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise KeysRefused(f"{path} does not hold master keys") from error
+        return cls(path)
+
+    @property
+    def current(self) -> str:
+        return self._held.current
+
+    def wrap(self, data_key: bytes, bound_to: bytes) -> Wrapped:
+        return self._held.wrap(data_key, bound_to)
+
+    def unwrap(self, wrapped: Wrapped, bound_to: bytes) -> bytes:
+        if not self._held.knows(wrapped.master_key_id):
+            self._held = _load(self._path)
+        return self._held.unwrap(wrapped, bound_to)
+
+    def hash(self, purpose: str, value: bytes) -> bytes:
+        return self._held.hash(purpose, value)
 
 
 def add_key(path: Path) -> str:
     """Add a fresh master key to the file and make it the current one; return its id.
 
-    Servers take it up when they start; then they wrap every data key anew, a few at a time.
+    A server that meets it in the vault reads it from the file.
     """
     content = _read(path)
     key_id = str(max(int(known) for known in content["keys"]) + 1)
@@ -115,6 +133,15 @@ def add_key(path: Path) -> str:
     _write_new(new, content)
     new.replace(path)
     return key_id
+
+
+def _load(path: Path) -> HeldKeys:
+    content = _read(path)
+    try:
+        keys = {key_id: b64decode(key, validate=True) for key_id, key in content["keys"].items()}
+        return HeldKeys(keys, content["current"], b64decode(content["hash_key"], validate=True))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KeysRefused(f"{path} does not hold master keys") from error
 
 
 def _fresh() -> str:

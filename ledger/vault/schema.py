@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
 )
 
-from ledger.vault.errors import VaultBroken
+from ledger.vault.errors import KeysRefused, VaultBroken
 
 SCHEMA_VERSION: Final = 1
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
@@ -71,21 +71,29 @@ versions = Table(
     metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("applied_at", BigInteger, nullable=False),
+    Column("keys_check", LargeBinary(32), nullable=False),  # a keyed hash, to know the key of the hashes again
 )
 
 
-def migrate(engine: Engine) -> None:
-    """Make the tables if they are not there; raises VaultBroken when a newer release made them."""
+def migrate(engine: Engine, keys_check: bytes) -> None:
+    """Make the tables if they are not there.
+
+    Raises VaultBroken when a newer release made them, and KeysRefused when somebody else's keys did: with another key
+    of hashes nothing would be found, and one phone number could be two customers'.
+    """
     with engine.begin() as connection:
         _lock(connection)
-        found = 0
-        if inspect(connection).has_table(versions.name):
-            found = connection.execute(select(func.max(versions.c.version))).scalar() or 0
-        if found > SCHEMA_VERSION:
-            raise VaultBroken(f"the vault has schema version {found}, this Esep understands {SCHEMA_VERSION}")
-        if found == 0:
+        if not inspect(connection).has_table(versions.name):
             metadata.create_all(connection)
-            connection.execute(insert(versions).values(version=SCHEMA_VERSION, applied_at=time.time_ns() // 1000))
+            now = time.time_ns() // 1000
+            connection.execute(insert(versions).values(version=SCHEMA_VERSION, applied_at=now, keys_check=keys_check))
+            return
+        newest = connection.execute(select(versions).order_by(versions.c.version.desc())).first()
+        if newest is None or newest.version > SCHEMA_VERSION:
+            found = None if newest is None else newest.version
+            raise VaultBroken(f"the vault has schema version {found}, this Esep understands {SCHEMA_VERSION}")
+        if bytes(newest.keys_check) != keys_check:
+            raise KeysRefused("these are not the master keys that the vault was made with")
 
 
 def _lock(connection: Connection) -> None:

@@ -54,7 +54,11 @@ class Vault:
         self.verifiers = Verifiers(engine, master, hasher)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
-        migrate(engine)
+        try:
+            migrate(engine, master.hash("keys check", b""))
+        except BaseException:
+            engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close its connections."""

@@ -1,14 +1,19 @@
 """Becoming a customer, from the application: registration, confirmation, PIN, identification (rows S01 to S04, S31)."""
 
+import json
 import re
 import stat
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
+from psycopg import sql
 
 from domain.credentials import CODE_DIGITS
 from ledger.rpc.client import Ledger
@@ -19,7 +24,7 @@ from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
 from tests.rpc.world import refused
-from tests.serving import CALL_SECONDS
+from tests.serving import CALL_SECONDS, server_on
 
 PASSWORD = "Jashyl2026"
 OTHER_PASSWORD = "Kyzyl20266"
@@ -359,3 +364,37 @@ def test_nothing_secret_stands_in_any_database_or_log_line(app: App) -> None:
     alone = rb"(?<![0-9A-Za-z+/=-])%s(?![0-9A-Za-z+/=-])"  # Four digits stand in many a longer number.
     assert {secret for secret in app.secrets if re.search(alone % re.escape(secret.encode()), written)} == set()
     assert {secret for secret in app.secrets if len(secret) > CODE_DIGITS and secret.encode() in written} == set()
+
+
+def test_the_master_key_is_replaced_beside_the_running_server(app: App) -> None:
+    """After rekeying, the server reads old customers and registers new ones."""
+    before = app.confirmed()
+    run = [sys.executable, "-m", "ledger.cli", "rekey", "--json"]
+    told = json.loads(subprocess.run(run, env=app.server.environment, check=True, capture_output=True).stdout)
+    assert told["master_key_id"] == "2"
+    assert told["wrapped"] >= 1
+    assert app.get(before.customer_id) == before
+    assert app.get(app.confirmed().customer_id).full_name
+
+
+@pytest.mark.postgres
+def test_customers_live_in_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
+    """Over PostgreSQL the same journey leads from registration to erasure, and nothing secret stands in a table."""
+    with server_on(postgres_url, tmp_path) as server:
+        server.start()
+        with connect_plainly(server.address) as ledger:
+            app = App(tmp_path, server, ledger)
+            customer = app.confirmed()
+            app.set_pin(customer.customer_id)
+            assert app.verify(customer.customer_id, PIN)[0] == api.PIN_RESULT_RIGHT
+            with psycopg.connect(postgres_url) as connection:
+                written = b"".join(
+                    bytes(value) if isinstance(value, bytes) else str(value).encode()
+                    for table in ("events", "vault_keys", "vault_names", "vault_verifiers")
+                    for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+                    for value in row
+                )
+            found = {secret for secret in app.secrets if len(secret) > CODE_DIGITS and secret.encode() in written}
+            assert found == set()
+            assert app.erase(customer.customer_id).customer.login == "[erased]"
+        server.stop()

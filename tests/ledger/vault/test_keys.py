@@ -70,6 +70,7 @@ def test_a_key_is_added_beside_the_old_ones(path: Path) -> None:
     assert [add_key(path), add_key(path)] == ["2", "3"]
     after = FileKeys.load(path, create=False)
     assert (before.current, after.current) == ("1", "3")
+    assert before.unwrap(after.wrap(b"n" * 32, b"ana"), b"ana") == b"n" * 32
     assert after.unwrap(wrapped, b"ana") == b"k" * 32
     assert after.hash("login", b"x") == before.hash("login", b"x")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -1,6 +1,7 @@
 """The vault: personal data that only its own key reads, in its own place; names that are one customer's."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import msgspec
@@ -10,12 +11,12 @@ from sqlalchemy import select, update
 from domain.credentials import Verdict
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered, Sealed, Taken
 from domain.ports import Row
-from ledger.vault.errors import VaultBroken
+from ledger.vault.errors import KeysRefused, VaultBroken
 from ledger.vault.keys import HeldKeys
 from ledger.vault.schema import keys, names, verifiers
-from ledger.vault.sweep import GRACE, sweep
+from ledger.vault.sweep import GRACE, forget_again, sweep
 from ledger.vault.vault import Personal, Secrets, Vault
-from ledger.vault.verifiers import CODE, PASSWORD, PIN, Rule, Tried
+from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
 from tests.ledger.vault.conftest import FIRST, HASHES, SECOND, OpenVault
 
 ANA, BEK = b"a" * 16, b"b" * 16
@@ -55,7 +56,7 @@ class Life:
         return len(self._topics)
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
-        return []
+        return self.aggregate(partition, ANA)[after : after + limit]
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         return [
@@ -135,6 +136,21 @@ def test_another_master_key_reads_nothing(open_vault: OpenVault) -> None:
     for wrong in (HeldKeys({"1": SECOND}, "1", HASHES), HeldKeys({"2": FIRST}, "2", HASHES)):
         with pytest.raises(VaultBroken):
             open_vault(wrong).read(ANA, TOPIC, reserved)
+
+
+def test_another_key_of_hashes_is_refused_at_once(open_vault: OpenVault) -> None:
+    """With another key no login would be found, and every one be free: such a vault does not open."""
+    open_vault()
+    with pytest.raises(KeysRefused):
+        open_vault(HeldKeys({"1": FIRST}, "1", SECOND))
+
+
+def test_what_a_backup_brought_back_is_forgotten_again(vault: Vault) -> None:
+    """Keys that the log says were destroyed are destroyed once more, and no others."""
+    ana, bek = sealed(vault), sealed(vault, BEK, Personal("bektur", "+996700000001"))
+    assert forget_again(vault, Life(TOPIC, CustomerErased.TOPIC), 0, NOW) == 1
+    assert vault.read(ANA, TOPIC, ana).phone == "[erased]"
+    assert vault.read(BEK, TOPIC, bek).phone == "+996700000001"
 
 
 def test_rotation_wraps_every_key_anew_and_touches_no_ciphertext(open_vault: OpenVault) -> None:
@@ -277,4 +293,12 @@ def test_slow_verifiers_are_argon2id_and_salted(vault: Vault) -> None:
     assert own.slow("password1").startswith(b"$argon2id$")
     assert own.slow("password1") != own.slow("password1")
     assert len(own.quick(ANA, "123456")) == 32
-    assert CODE != PIN
+
+
+def test_many_tries_at_once_are_no_more_than_one_after_another(vault: Vault) -> None:
+    """However many guesses arrive together, only as many as the rule allows are compared."""
+    sealed(vault)
+    with ThreadPoolExecutor(8) as threads:
+        tried = list(threads.map(lambda _: vault.verifiers.try_code(ANA, "000000", FIVE, NOW).verdict, range(24)))
+    assert tried.count(Verdict.WRONG) == 5
+    assert tried.count(Verdict.LOCKED) == 19
