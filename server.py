@@ -17,12 +17,17 @@ from pydantic import ValidationError
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
 from ledger.log.errors import LogError
-from ledger.log.factory import open_log
+from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
+from ledger.rpc.customers import VaultPort
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
 from ledger.settings import Settings
+from ledger.vault.codes import FileCodes, NoCodes
+from ledger.vault.errors import VaultError
+from ledger.vault.keys import FileKeys
+from ledger.vault.vault import Vault
 from projections.queries import Reader
 
 BROKEN = 70
@@ -46,6 +51,9 @@ async def serve(settings: Settings) -> int:
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
+    keys = FileKeys.load(settings.keys_file, create=settings.development)
+    vault = Vault(open_tables(settings.vault_url), keys)
+    codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
     engine = Engine(
@@ -57,7 +65,15 @@ async def serve(settings: Settings) -> int:
         on_durable=projector.wake,
     )
     reader = Reader(settings.read_url)
-    edge = build_server(engine, reader, settings.rpc, clock=clock, catalogue=catalogue, page_key=settings.page_key)
+    edge = build_server(
+        engine,
+        reader,
+        VaultPort(vault, codes),
+        settings.rpc,
+        clock=clock,
+        catalogue=catalogue,
+        page_key=settings.page_key,
+    )
     projector.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
@@ -77,6 +93,7 @@ async def serve(settings: Settings) -> int:
     watch.cancel()
     projector.stop()
     reader.close()
+    vault.close()
     log.close()
     return BROKEN if broken else 0
 
@@ -88,7 +105,7 @@ def main() -> None:
         settings = Settings()
         configure_logging(settings.log_format)
         status = asyncio.run(serve(settings))
-    except (LogError, OSError, ValidationError, ValueError) as error:
+    except (LogError, VaultError, OSError, ValidationError, ValueError) as error:
         sys.stderr.write(f"esep: cannot start: {error}\n")
         status = UNUSABLE
     except BaseException:  # noqa: BLE001 - said, and then ended for certain

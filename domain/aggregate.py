@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, claim, engine, transfer
+from domain import account, authorization, claim, customer, engine, transfer
 from domain.event import Change, Event
 
 Aggregate = (
@@ -13,6 +13,7 @@ Aggregate = (
     | transfer.Transfer
     | authorization.Authorization
     | claim.Claim
+    | customer.Customer
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -70,6 +71,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     claim.ClaimMade: claim.evolve,
     claim.EarlyReversalRecorded: claim.evolve,
     claim.SettlementNoticed: claim.evolve,
+    customer.CustomerRegistered: customer.evolve,
+    customer.CustomerConfirmed: customer.evolve,
+    customer.CustomerPinSet: customer.evolve,
+    customer.CustomerIdentified: customer.evolve,
+    customer.CustomerErased: customer.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

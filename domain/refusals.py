@@ -94,6 +94,9 @@ class Reason(Enum):
     SERVICE_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
     )
+    CUSTOMER_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -171,6 +174,50 @@ class Reason(Enum):
         "It is a duplicate; if not, use a new reference.",
     )
 
+    LOGIN_TAKEN = Row(Kind.STATE, True, "Another customer has this login.", "Choose another login.")
+    PHONE_TAKEN = Row(
+        Kind.STATE,
+        True,
+        "Another customer has this phone number, or is registering with it.",
+        "Use another number, or wait until the other registration has lapsed and send a new request.",
+    )
+    CUSTOMER_ERASED = Row(Kind.STATE, True, "The customer was erased.", "Nothing is left to do; register anew.")
+    CUSTOMER_ALREADY_CONFIRMED = Row(
+        Kind.STATE, True, "The registration is confirmed already.", "Nothing is left to do; read the customer."
+    )
+    CUSTOMER_NOT_CONFIRMED = Row(
+        Kind.STATE,
+        True,
+        "The registration is not confirmed yet.",
+        "Confirm it with the code that was sent, then send a new request.",
+    )
+    CUSTOMER_ALREADY_IDENTIFIED = Row(
+        Kind.STATE,
+        True,
+        "The customer is identified at this tier, or a higher one, already.",
+        "Nothing is left to do; read the customer.",
+    )
+    CONFIRMATION_CODE_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the code that was sent; the metadata says how many tries are left.",
+        "Ask for the code again, and try it with a new request id.",
+    )
+    CONFIRMATION_LOCKED = Row(Kind.STATE, True, "The tries of the confirmation code are used up.", "Register again.")
+    CONFIRMATION_EXPIRED = Row(Kind.STATE, True, "The time to confirm this registration is over.", "Register again.")
+    PASSWORD_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the customer's password; the metadata says how many tries are left.",
+        "Ask for the password again, and try it with a new request id.",
+    )
+    PASSWORD_LOCKED = Row(
+        Kind.STATE,
+        True,
+        "After too many wrong passwords none is checked for a while.",
+        "Wait, then send a new request.",
+    )
+
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -206,6 +253,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    CODE_NOT_SENT = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The confirmation code could not be handed to its sender; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     NOT_THE_OWNER = Row(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from domain import account, authorization, claim, engine, transfer
+from domain import account, authorization, claim, customer, engine, transfer
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -32,6 +32,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     claim.ClaimMade,
     claim.EarlyReversalRecorded,
     claim.SettlementNoticed,
+    customer.CustomerRegistered,
+    customer.CustomerConfirmed,
+    customer.CustomerPinSet,
+    customer.CustomerIdentified,
+    customer.CustomerErased,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

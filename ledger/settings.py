@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings
+from ledger.rpc.settings import RpcSettings, known_policy
 
 
 class Settings(BaseSettings):
@@ -66,6 +67,21 @@ class Settings(BaseSettings):
     snapshot_every: Annotated[int, Field(ge=1)] = 1_000_000
     """Events between snapshots of the decision state."""
 
+    master_keys_file: Path | None = None
+    """Keys that wrap customers' keys; by default `master-keys.json` in the data directory. Made in development."""
+    password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
+    """The rule for customers' passwords, by its name."""
+    confirmation_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong confirmation codes after which a registration is void."""
+    confirmation_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    """How long a registration can be confirmed."""
+    pin_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong PINs in a row after which the application's PIN is locked until another is set."""
+    password_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong passwords in a row after which none is checked for a while."""
+    password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    """How long that while is."""
+
     currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""
     hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
@@ -115,6 +131,18 @@ class Settings(BaseSettings):
     def read_url(self) -> str:
         """The url of the projections."""
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
+
+    @property
+    def vault_url(self) -> str:
+        """The url of the vault: `vault.db` in the data directory, or the log's PostgreSQL database."""
+        if self.log_url.startswith("sqlite"):
+            return f"sqlite:///{(self.data_dir / 'vault.db').absolute()}"
+        return self.log_url
+
+    @property
+    def keys_file(self) -> Path:
+        """Where the master keys stand."""
+        return self.master_keys_file or self.data_dir / "master-keys.json"
 
     @property
     def policy(self) -> Policy:

@@ -105,7 +105,7 @@ def _fields(event: type[Event]) -> Iterator[str]:
 
 def _type_name(kind: Any) -> str:
     name = kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind)
-    for module in ("domain.event.", "domain.authorization.", "domain.account.", "uuid."):
+    for module in ("domain.event.", "domain.authorization.", "domain.account.", "domain.customer.", "uuid."):
         name = name.replace(module, "")
     return name.replace("|", "or").replace("  ", " ")
 

@@ -8,6 +8,7 @@ from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
 from ledger.cli.bench import bench
 from ledger.cli.check import check
+from ledger.cli.keys import forget, rekey
 from ledger.cli.qr import qr
 from ledger.cli.rebuild import rebuild
 from ledger.cli.serve import serve
@@ -25,7 +26,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (serve, status, balance, statement, authorizations, check, rebuild, bench):
+for command in (serve, status, balance, statement, authorizations, check, rebuild, rekey, forget, bench):
     app.command(epilog=EPILOG)(command)
 app.add_typer(qr, name="qr")
 

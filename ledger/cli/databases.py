@@ -27,7 +27,7 @@ class Databases(NamedTuple):
 def databases() -> Iterator[Databases]:
     """Open the databases of the settings, which must be there. Raises ProblemError, LogError or OSError."""
     known = settings()
-    _require_file(known.log_url)
+    require_file(known.log_url)
     try:
         log, store = open_log(known.log_url), open_store(known.read_url)
     except ValueError as error:
@@ -45,7 +45,7 @@ def databases() -> Iterator[Databases]:
         log.close()
 
 
-def _require_file(log_url: str) -> None:
+def require_file(log_url: str) -> None:
     """Refuse to make an empty log where somebody has mistyped its place."""
     scheme, _, path = log_url.partition(":///")
     if scheme == "sqlite" and not Path(path).exists():

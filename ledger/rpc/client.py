@@ -17,6 +17,7 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
@@ -24,6 +25,7 @@ from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
@@ -32,6 +34,7 @@ SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AuthorizationService",
     "esep.v1.DirectoryService",
+    "esep.v1.CustomerService",
     "esep.v1.StatementService",
     "esep.v1.TransferService",
 )
@@ -66,6 +69,7 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
 
@@ -88,6 +92,7 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
 

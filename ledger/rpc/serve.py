@@ -1,5 +1,6 @@
 """Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
 
+import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -15,6 +16,8 @@ from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES
+from ledger.rpc.customer_service import CustomerService
+from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine
@@ -32,6 +35,7 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -43,11 +47,19 @@ class Edge:
     """A gRPC server before an engine and its projections. Made and used inside a running event loop."""
 
     def __init__(
-        self, server: grpc.aio.Server, gate: Gate, health: Health, threads: ThreadPoolExecutor, settings: RpcSettings
+        self,
+        server: grpc.aio.Server,
+        gate: Gate,
+        health: Health,
+        customers: Customers,
+        threads: ThreadPoolExecutor,
+        settings: RpcSettings,
     ) -> None:
         self.server = server
         self._gate = gate
         self._health = health
+        self._customers = customers
+        self._upkeep: asyncio.Task[None] | None = None
         self._threads = threads
         self._settings = settings
 
@@ -59,6 +71,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
+        self._upkeep = asyncio.create_task(self._customers.keep())
         return port
 
     async def stop(self, grace: float) -> None:
@@ -66,12 +79,16 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        self._customers.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def build_server(
     engine: LedgerEngine,
     reader: Reader,
+    vault: VaultPort,
     settings: RpcSettings,
     *,
     clock: Clock,
@@ -91,7 +108,8 @@ def build_server(
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
-    teller = Teller(gateway, AccountFacts(gateway))
+    customers = Customers(gateway, vault, clock, settings)
+    teller = Teller(gateway, AccountFacts(gateway), customers)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
         metrics,
@@ -109,6 +127,9 @@ def build_server(
     authorization.add_AuthorizationServiceServicer_to_server(
         AuthorizationService(gateway, log_reads, teller, clock), server
     )
+    customer.add_CustomerServiceServicer_to_server(
+        CustomerService(customers, log_reads, settings.password_policy), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
@@ -117,7 +138,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, threads, settings)
+    return Edge(server, gate, health, customers, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

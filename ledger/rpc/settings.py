@@ -6,10 +6,19 @@ Fields that the server's own settings have as well bear the same names there.
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+
+
+def known_policy(name: str) -> str:
+    """Return the name of a password policy; raises ValueError for one that nobody wrote."""
+    if name not in PASSWORD_POLICIES:
+        raise ValueError(f"is not one of {', '.join(PASSWORD_POLICIES)}")
+    return name
 
 
 class RpcSettings(BaseModel):
@@ -36,6 +45,13 @@ class RpcSettings(BaseModel):
     channelz: bool = False
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
+
+    password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
+    confirmation_tries: Annotated[int, Field(ge=1)] = 5
+    confirmation_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    pin_tries: Annotated[int, Field(ge=1)] = 5
+    password_tries: Annotated[int, Field(ge=1)] = 5
+    password_lock_seconds: Annotated[int, Field(ge=1)] = 900
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -6,7 +6,9 @@ from domain import ids
 from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
+from domain.customer import Customer
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
@@ -24,9 +26,10 @@ T = TypeVar("T")
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts) -> None:
+    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers) -> None:
         self._gateway = gateway
         self._facts = facts
+        self._customers = customers
 
     async def transfer(self, transfer: Transfer) -> transfer_pb2.Transfer:
         """Return a transfer as it is told."""
@@ -89,6 +92,8 @@ class Teller:
             answer.transfer.CopyFrom(await self.transfer(subject))
         elif isinstance(subject, Account):
             answer.account.CopyFrom(account_message(subject))
+        elif isinstance(subject, Customer):
+            answer.customer.CopyFrom(await self._customers.message(subject))
         else:
             authorization = expect(subject, Authorization)
             answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))

@@ -24,8 +24,10 @@ CALLERS = (1, 1, 1, 20, 80)
 @pytest.fixture
 def servers(postgres_url: str, tmp_path: Path) -> Iterator[tuple[ServerProcess, ServerProcess]]:
     """Give an owner and a standby."""
+    keys = str(tmp_path / "first" / "master-keys.json")
     first, second = (
-        server_on(postgres_url, tmp_path / name, takeover_after_seconds="1") for name in ("first", "second")
+        server_on(postgres_url, tmp_path / name, takeover_after_seconds="1", master_keys_file=keys)
+        for name in ("first", "second")
     )
     with first, second:
         first.start()

@@ -10,6 +10,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 import grpc
+from argon2 import PasswordHasher
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -21,18 +22,24 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Ticket
 from ledger.log.api import Log
 from ledger.log.codec import decode
-from ledger.log.factory import open_log
+from ledger.log.factory import open_log, open_tables
 from ledger.rpc.client import Ledger
+from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.serve import Edge, build_server
 from ledger.rpc.settings import RpcSettings
 from ledger.services import load_catalogue
+from ledger.vault.codes import FileCodes
+from ledger.vault.keys import FileKeys
+from ledger.vault.vault import Vault
 from projections.queries import Reader
 from projections.runner import run
 from projections.store import open_store
 from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, transfer_service_pb2
 
 PATIENCE = 20.0
+QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Argon2 as cheap as it can be: for tests only."""
 
 
 class MovableClock:
@@ -106,6 +113,9 @@ class World:
         self._store = open_store(url)
         self._projector = threading.Thread(target=self._project, daemon=True)
         self._reader = Reader(url)
+        keys = FileKeys.load(directory / "master-keys.json", create=True)
+        vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
+        self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(listen="127.0.0.1:0", development=True, **settings)
@@ -133,6 +143,7 @@ class World:
         self._thread.join()
         self._loop.close()
         self._reader.close()
+        self.vault.vault.close()
         self._store.close()
         self.log.close()
 
@@ -155,6 +166,7 @@ class World:
         self.edge = build_server(
             engine,
             self._reader,
+            self.vault,
             self._settings,
             clock=self.clock,
             catalogue=load_catalogue(None),

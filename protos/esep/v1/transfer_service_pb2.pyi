@@ -7,6 +7,7 @@ from collections import abc as _abc
 from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
 from protos.esep.v1 import common_pb2 as _common_pb2
+from protos.esep.v1 import customer_pb2 as _customer_pb2
 from protos.esep.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -456,6 +457,7 @@ class GetOutcomeResponse(_message.Message):
     REFUND_AUTHORIZATION_FIELD_NUMBER: _builtins.int
     REFUND_FIELD_NUMBER: _builtins.int
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -508,6 +510,10 @@ class GetOutcomeResponse(_message.Message):
         """settlement_notice was made by RecordSettlementNotice."""
 
     @_builtins.property
+    def customer(self) -> _customer_pb2.Customer:
+        """customer was registered or changed by a method of CustomerService."""
+
+    @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is what the answer reflects."""
 
@@ -526,13 +532,14 @@ class GetOutcomeResponse(_message.Message):
         refund_authorization: _authorization_pb2.RefundAuthorization | None = ...,
         refund: _authorization_pb2.Refund | None = ...,
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
+        customer: _customer_pb2.Customer | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -39,6 +39,14 @@ from domain.authorization import (
     RefundPosted,
 )
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
+from domain.customer import (
+    CustomerConfirmed,
+    CustomerErased,
+    CustomerIdentified,
+    CustomerPinSet,
+    CustomerRegistered,
+    Tier,
+)
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, Leg
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
@@ -48,6 +56,7 @@ from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 GOLDEN = Path(__file__).parent / "golden"
 FINGERPRINT = "00112233445566778899aabb"
 ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
+SEALED = bytes(range(48))
 MONEY = 10**15
 TIME = 1_790_000_000_000_000
 TAGS = {"канал": "мобилдик", "till": "17"}
@@ -228,6 +237,19 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         SettlementNoticed(clearing_reference="c-1", amount=1),
         SettlementNoticed(clearing_reference="c-1", amount=MONEY, fingerprint=FINGERPRINT),
     ),
+    CustomerRegistered: (
+        CustomerRegistered(participant="bank-a", login=SEALED, phone=SEALED, confirm_by=TIME),
+        CustomerRegistered(
+            participant="bank-a", login=SEALED, phone=SEALED, name=SEALED, confirm_by=TIME, fingerprint=FINGERPRINT
+        ),
+    ),
+    CustomerConfirmed: (CustomerConfirmed(), CustomerConfirmed(fingerprint=FINGERPRINT)),
+    CustomerPinSet: (CustomerPinSet(), CustomerPinSet(fingerprint=FINGERPRINT)),
+    CustomerIdentified: (
+        CustomerIdentified(tier=Tier.REMOTE),
+        CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
+    ),
+    CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),

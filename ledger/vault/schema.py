@@ -1,0 +1,105 @@
+"""The vault's tables: a SQLite file of its own, or tables in the log's PostgreSQL database.
+
+No sequence and no foreign key, as in the log. Nothing here is history: rows are changed and deleted.
+"""
+
+import time
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from ledger.vault.errors import KeysRefused, VaultBroken
+
+SCHEMA_VERSION: Final = 1
+_ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
+
+metadata = MetaData()
+
+keys = Table(
+    "vault_keys",
+    metadata,
+    Column("customer_id", LargeBinary(16), primary_key=True),
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("master_key_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),  # empty once it is destroyed
+    Column("content", LargeBinary(32), nullable=True),  # keyed hash of what was registered, to know a repeat
+    Column("created_at", BigInteger, nullable=False),  # microseconds since the Unix epoch, as all times here
+    Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
+    Column("erasing_at", BigInteger, nullable=True),  # when the log was about to be told of the erasure
+    Column("destroyed_at", BigInteger, nullable=True),
+)
+
+names = Table(
+    "vault_names",
+    metadata,
+    Column("kind", Text, nullable=False),  # login or phone
+    Column("hash", LargeBinary(32), nullable=False),
+    Column("customer_id", LargeBinary(16), nullable=False, index=True),
+    Column("until", BigInteger, nullable=True),  # none: for good
+    PrimaryKeyConstraint("kind", "hash", name="vault_names_by_hash"),
+)
+
+verifiers = Table(
+    "vault_verifiers",
+    metadata,
+    Column("customer_id", LargeBinary(16), nullable=False),
+    Column("kind", Text, nullable=False),  # password, pin or code
+    Column("verifier", LargeBinary, nullable=False),
+    Column("misses", Integer, nullable=False),
+    Column("locked_until", BigInteger, nullable=True),
+    Column("lapses_at", BigInteger, nullable=True),
+    PrimaryKeyConstraint("customer_id", "kind", name="vault_verifiers_by_customer"),
+)
+
+versions = Table(
+    "vault_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("applied_at", BigInteger, nullable=False),
+    Column("keys_check", LargeBinary(32), nullable=False),  # a keyed hash, to know the key of the hashes again
+)
+
+
+def migrate(engine: Engine, keys_check: bytes) -> None:
+    """Make the tables if they are not there.
+
+    Raises VaultBroken when a newer release made them, and KeysRefused when somebody else's keys did: with another key
+    of hashes nothing would be found, and one phone number could be two customers'.
+    """
+    with engine.begin() as connection:
+        _lock(connection)
+        if not inspect(connection).has_table(versions.name):
+            metadata.create_all(connection)
+            now = time.time_ns() // 1000
+            connection.execute(insert(versions).values(version=SCHEMA_VERSION, applied_at=now, keys_check=keys_check))
+            return
+        newest = connection.execute(select(versions).order_by(versions.c.version.desc())).first()
+        if newest is None or newest.version > SCHEMA_VERSION:
+            found = None if newest is None else newest.version
+            raise VaultBroken(f"the vault has schema version {found}, this Esep understands {SCHEMA_VERSION}")
+        if bytes(newest.keys_check) != keys_check:
+            raise KeysRefused("these are not the master keys that the vault was made with")
+
+
+def _lock(connection: Connection) -> None:
+    """Wait until no other session makes tables."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        return
+    connection.exec_driver_sql("ROLLBACK")  # Begun as a reader's; nothing has been done in it yet.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

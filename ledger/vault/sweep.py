@@ -1,0 +1,47 @@
+"""Bringing the vault into step with the log, and its data keys under the newest master key.
+
+The vault is written first, so an interrupted request leaves something in it that the log does not know. After an hour
+nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
+registration that was not confirmed gives its names free.
+After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
+from domain.ports import LogReader
+from ledger.vault.vault import Vault
+
+READ_AT_ONCE: Final = 5_000
+GRACE: Final = 3_600_000_000
+"""Microseconds after which nothing that was begun is still under way."""
+
+
+def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int = GRACE) -> int:
+    """Settle what is old enough; return how many customers were looked at, and data keys wrapped anew."""
+    customers = vault.unsettled(now - grace)
+    for customer_id in customers:
+        topics = {row.topic for row in log.aggregate(partition, customer_id)}
+        if CustomerRegistered.TOPIC not in topics:
+            vault.forget(customer_id)
+        elif CustomerErased.TOPIC in topics:
+            vault.destroy(customer_id, now)
+        else:
+            vault.settle(customer_id, now, confirmed=CustomerConfirmed.TOPIC in topics)
+    return len(customers) + vault.rewrap()
+
+
+def forget_again(
+    vault: Vault, log: LogReader, partition: int, now: int, progress: Callable[[int], None] = lambda _position: None
+) -> int:
+    """Destroy every key that the log says is erased, whatever a backup brought back; return how many are named."""
+    position = named = 0
+    while rows := log.read(partition, position, READ_AT_ONCE):
+        for row in rows:
+            if row.topic == CustomerErased.TOPIC:
+                vault.destroy(row.originator_id, now)
+                named += 1
+        position = rows[-1].position
+        progress(position)
+    return named

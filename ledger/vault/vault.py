@@ -1,0 +1,252 @@
+"""The vault: data keys by customer, and who holds a login or a phone number.
+
+It is written before the log. A registration reserves its names for as long as it can be confirmed; the right code
+makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
+"""
+
+from secrets import token_bytes
+from typing import Final, NamedTuple
+
+from argon2 import PasswordHasher
+from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.customer import Sealed, Taken
+from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
+from ledger.vault.connection import begin
+from ledger.vault.errors import VaultBroken
+from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
+from ledger.vault.schema import keys, migrate, names, verifiers
+from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
+
+ERASED: Final = "[erased]"
+"""What is read in the place of personal data whose key was destroyed."""
+
+
+class Personal(NamedTuple):
+    """What is known of a person."""
+
+    login: str
+    phone: str
+    name: str = ""
+
+
+class Secrets(NamedTuple):
+    """Verifiers of what a customer registers with."""
+
+    password: bytes
+    code: bytes
+    lapses_at: int
+
+
+class _TakenError(Exception):
+    def __init__(self, taken: Taken) -> None:
+        super().__init__(taken.value)
+        self.taken = taken
+
+
+class Vault:
+    """Keys, names and verifiers in one database. Blocking; safe to use from several threads."""
+
+    def __init__(self, engine: Engine, master: MasterKeys, hasher: PasswordHasher | None = None) -> None:
+        self._engine = engine
+        self._master = master
+        self.verifiers = Verifiers(engine, master, hasher)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _forget_thoroughly)
+        try:
+            migrate(engine, master.hash("keys check", b""))
+        except BaseException:
+            engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+    # Registration.
+
+    def content(self, participant: str, personal: Personal) -> bytes:
+        """Return what tells a registration from another of the same id, for this vault only."""
+        return self._master.hash("registration", "\0".join((participant, *personal)).encode())
+
+    def same_content(self, customer_id: bytes, content: bytes) -> bool:
+        """Tell whether a registration is the one that was reserved; True where nothing is kept of that."""
+        with begin(self._engine) as connection:
+            kept = connection.execute(select(keys.c.content).where(keys.c.customer_id == customer_id)).scalar()
+        return kept is None or bytes(kept) == content
+
+    def reserve(
+        self, customer_id: bytes, topic: str, content: bytes, personal: Personal, secrets: Secrets, now: int
+    ) -> Sealed | Taken:
+        """Reserve a registration's names, keep its verifiers, and return its personal data encrypted.
+
+        Nothing is kept when a name is another customer's. The same registration may be reserved again.
+        """
+        try:
+            with begin(self._engine) as connection:
+                connection.execute(delete(names).where(names.c.until <= now))
+                key = self._own_key(connection, customer_id, content, now)
+                for kind, value in ((Taken.LOGIN, personal.login), (Taken.PHONE, personal.phone)):
+                    self._reserve_name(connection, customer_id, kind, value, secrets.lapses_at)
+                replace(connection, customer_id, PASSWORD, secrets.password)
+                replace(connection, customer_id, CODE, secrets.code, secrets.lapses_at)
+        except _TakenError as error:
+            return error.taken
+        sealed = {
+            field: seal(key, Place(customer_id, topic, field), value)
+            for field, value in personal._asdict().items()
+            if value
+        }
+        return Sealed(**sealed)
+
+    def _own_key(self, connection: Connection, customer_id: bytes, content: bytes, now: int) -> DataKey:
+        found = self._key(connection, customer_id)
+        if found is not None:
+            return found
+        key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
+        wrapped = self._master.wrap(key.key, customer_id + key.key_id)
+        connection.execute(
+            insert(keys).values(
+                customer_id=customer_id,
+                key_id=key.key_id,
+                master_key_id=wrapped.master_key_id,
+                wrapped=wrapped.data,
+                content=content,
+                created_at=now,
+            )
+        )
+        return key
+
+    def _reserve_name(self, connection: Connection, customer_id: bytes, kind: Taken, value: str, until: int) -> None:
+        hashed = self._hashed(kind, value)
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(
+            dialect.insert(names)
+            .values(kind=kind.value, hash=hashed, customer_id=customer_id, until=until)
+            .on_conflict_do_nothing()
+        )
+        this = and_(names.c.kind == kind.value, names.c.hash == hashed)
+        if connection.execute(select(names.c.customer_id).where(this)).scalar() != customer_id:
+            raise _TakenError(kind)
+        connection.execute(update(names).where(this, names.c.until.is_not(None)).values(until=until))
+
+    def hold_names(self, customer_id: bytes) -> bool:
+        """Make a customer's names theirs for good; False when they hold none any more."""
+        with begin(self._engine) as connection:
+            held = connection.execute(update(names).where(names.c.customer_id == customer_id).values(until=None))
+            return held.rowcount == len(Taken)
+
+    def find(self, kind: Taken, value: str) -> bytes | None:
+        """Return the customer who holds a login or phone number."""
+        this = and_(names.c.kind == kind.value, names.c.hash == self._hashed(kind, value))
+        with begin(self._engine) as connection:
+            found = connection.execute(select(names.c.customer_id).where(this)).scalar()
+        return None if found is None else bytes(found)
+
+    def _hashed(self, kind: Taken, value: str) -> bytes:
+        return self._master.hash(kind.value, value.encode())
+
+    # Personal data.
+
+    def read(self, customer_id: bytes, topic: str, sealed: Sealed) -> Personal:
+        """Return personal data in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        fields = {"login": sealed.login, "phone": sealed.phone, "name": sealed.name}
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
+
+    def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
+        """Return a customer's key, None when there is none or it was destroyed."""
+        row = connection.execute(select(keys).where(keys.c.customer_id == customer_id)).one_or_none()
+        if row is None or row.destroyed_at is not None:
+            return None
+        key_id = bytes(row.key_id)
+        wrapped = Wrapped(row.master_key_id, bytes(row.wrapped))
+        return DataKey(key_id, self._master.unwrap(wrapped, customer_id + key_id))
+
+    def begin_erasing(self, customer_id: bytes, now: int) -> None:
+        """Note that the log is about to be told; whoever sweeps finishes what is interrupted here."""
+        with begin(self._engine) as connection:
+            connection.execute(update(keys).where(keys.c.customer_id == customer_id).values(erasing_at=now))
+
+    def destroy(self, customer_id: bytes, now: int) -> None:
+        """Destroy a customer's key and verifiers and free the names; doing it again changes nothing."""
+        with begin(self._engine) as connection:
+            connection.execute(
+                update(keys)
+                .where(keys.c.customer_id == customer_id, keys.c.destroyed_at.is_(None))
+                .values(wrapped=b"", content=None, erasing_at=None, settled_at=now, destroyed_at=now)
+            )
+            _release(connection, customer_id)
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as plain:
+                driver = plain.connection.driver_connection
+                plain.exec_driver_sql("ROLLBACK")
+                if driver is not None:
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # The old page stands in the log of writes too.
+
+    # Upkeep.
+
+    def rewrap(self, limit: int = 100) -> int:
+        """Wrap up to ``limit`` data keys anew that an older master key wraps; return how many were."""
+        current = self._master.current
+        old = and_(keys.c.destroyed_at.is_(None), keys.c.master_key_id != current)
+        with begin(self._engine) as connection:
+            rows = connection.execute(select(keys).where(old).limit(limit)).all()
+        for row in rows:
+            bound_to = bytes(row.customer_id) + bytes(row.key_id)
+            data_key = self._master.unwrap(Wrapped(row.master_key_id, bytes(row.wrapped)), bound_to)
+            wrapped = self._master.wrap(data_key, bound_to)
+            with begin(self._engine) as connection:
+                connection.execute(
+                    update(keys)
+                    .where(old, keys.c.customer_id == row.customer_id)
+                    .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
+                )
+        return len(rows)
+
+    def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
+        """Return customers of whom the vault knows and the log may not, or not yet, and who are older than that."""
+        due = or_(and_(keys.c.settled_at.is_(None), keys.c.created_at < before), keys.c.erasing_at < before)
+        with begin(self._engine) as connection:
+            found = connection.execute(
+                select(keys.c.customer_id).where(due, keys.c.destroyed_at.is_(None)).limit(limit)
+            )
+            return [bytes(row.customer_id) for row in found]
+
+    def settle(self, customer_id: bytes, now: int, *, confirmed: bool) -> None:
+        """Note what the log says of a registration: confirmed, or lapsed and its names free."""
+        with begin(self._engine) as connection:
+            connection.execute(
+                update(keys).where(keys.c.customer_id == customer_id).values(settled_at=now, erasing_at=None)
+            )
+            if confirmed:
+                connection.execute(update(names).where(names.c.customer_id == customer_id).values(until=None))
+            else:
+                _release(connection, customer_id)
+
+    def forget(self, customer_id: bytes) -> None:
+        """Delete everything about a customer of whom the log never heard."""
+        with begin(self._engine) as connection:
+            connection.execute(delete(keys).where(keys.c.customer_id == customer_id))
+            _release(connection, customer_id)
+
+
+def _release(connection: Connection, customer_id: bytes) -> None:
+    connection.execute(delete(names).where(names.c.customer_id == customer_id))
+    connection.execute(delete(verifiers).where(verifiers.c.customer_id == customer_id))
+
+
+def _text(key: DataKey | None, place: Place, sealed: bytes) -> str:
+    if not sealed:
+        return ""
+    return ERASED if key is None else unseal(key, place, sealed)
+
+
+def _forget_thoroughly(connection: object, _record: object) -> None:
+    """Have SQLite overwrite what is deleted."""
+    execute = getattr(connection, "execute", None)
+    if execute is None:
+        raise VaultBroken("the driver of the vault's file takes no settings")
+    execute("PRAGMA secure_delete = ON")
