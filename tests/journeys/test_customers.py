@@ -239,6 +239,7 @@ def test_S03_a_try_that_is_sent_again_counts_once(app: App) -> None:
     for tried in (wrong(code), wrong(code), code):
         refusal = refused(lambda tried=tried: app.confirm(customer_id, tried, request_id))  # type: ignore[misc]
         assert (refusal.reason, refusal.metadata["tries_left"]) == ("CONFIRMATION_CODE_WRONG", "4")
+    assert refused(lambda: app.confirm(customer_id, wrong(code))).metadata["tries_left"] == "3"
     assert app.confirm(customer_id, code).customer.state == customer_pb2.CUSTOMER_STATE_CONFIRMED
 
 

@@ -16,6 +16,7 @@ from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
 
 Case = Callable[[Bank], Refusal]
@@ -295,6 +296,7 @@ CASES: dict[Reason, Case] = {
     Reason.POSITION_NOT_REACHED: position_not_reached,
     Reason.DEADLINE_EXCEEDED: deadline_exceeded,
     Reason.INTERNAL: internal,
+    **CUSTOMER_CASES,
 }
 
 DETAILS = {
