@@ -315,6 +315,7 @@ def test_commands_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     commands = {str(command.name or getattr(command.callback, "__name__", "")) for command in app.registered_commands}
+    commands |= {str(group.name) for group in app.registered_groups}
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= targets
     assert set(re.findall(r"(?:`|^)esep ([a-z]+)", text, re.MULTILINE)) <= commands
 
