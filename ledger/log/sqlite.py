@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, create_engine, literal
+from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -90,6 +90,11 @@ class SQLiteLog(Housekeeping):
             except BaseException:
                 self._roll_back()
                 raise
+
+    def _run(self, work: Callable[[Connection], _T]) -> _T:
+        """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
+        with self._appending:
+            return super()._run(work)
 
     def take_over(self, rows: Sequence[Row]) -> None:
         """Append like ``append``: no session can be ended from outside, its process must be."""
