@@ -38,7 +38,8 @@ _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
 _ROWS_A_PAGE = 2048
 _IDS_A_STATEMENT = 8192
-_CHECKPOINT_PAGES = 8192
+_PAGE_BYTES = 16_384
+_CHECKPOINT_PAGES = 2048
 _READERS = 8
 _WAL_RETRY_SECONDS = 0.01
 _LAST_VERSION = 2**31 - 1
@@ -160,6 +161,7 @@ class SQLiteLog(Housekeeping):
         deadline = time.monotonic() + self._busy_timeout_seconds
         while True:
             try:
+                connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # Of a new file; an old one keeps its own.
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
