@@ -71,7 +71,11 @@ class Command(BaseModel):
         return None
 
     def needs(self) -> tuple[bytes, ...]:
-        """Return the aggregates, other than accounts, that must be at hand for the decision."""
+        """Return the aggregates, other than accounts, that the decision is known to need before it begins.
+
+        Whatever else it asks the books for is looked up when it turns out to be missing, and the command decided
+        again: naming it here only spares that round.
+        """
         return ()
 
     def claims(self) -> tuple[bytes, ...]:

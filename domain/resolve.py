@@ -188,12 +188,6 @@ class Reverse(Command):
         """Return the authorisation's id, None when only the acquirer's reference names it."""
         return self.authorization_id
 
-    def leads_to(self, found: object) -> tuple[bytes, ...]:
-        """Return what else must be at hand, given the claim that was found."""
-        if isinstance(found, Claim) and found.holder is not None:
-            return (found.holder,)
-        return ()
-
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: known (else kept, by reference), open."""
         target = self.authorization_id

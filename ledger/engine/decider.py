@@ -110,6 +110,8 @@ class Decider:
                 raise TypeError(f"{type(ticket).__name__} cannot be decided")
         except (LookUpError, NotAtHandError) as missing:
             self._roll_back(batch, mark, rows, ids, before)
+            if isinstance(missing, NotAtHandError):
+                ticket.missed.append(missing.aggregate_id)
             raise LookUpError from missing
         except BaseException:
             self._roll_back(batch, mark, rows, ids, before)

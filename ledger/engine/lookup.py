@@ -14,7 +14,6 @@ from domain.command import Command
 from domain.event import Change
 from domain.ports import LogReader, Row
 from domain.refusals import Reason, refuse
-from domain.resolve import Reverse
 from ledger.engine.tickets import BatchTicket, CommandTicket, Declined, Ticket
 from ledger.log.codec import UnknownTopicError, decode
 from ledger.log.errors import LogError
@@ -71,14 +70,8 @@ class LookUps:
         ticket.found = self._log.find(self._partition, request_ids(ticket))
         ticket.looked_up = as_of
         if isinstance(ticket, CommandTicket) and isinstance(ticket.command, Command):
-            loaded: dict[bytes, tuple[Aggregate | None, int]] = {}
-            for needed in (*ticket.command.needs(), *ticket.command.claims()):
-                found = self._load(needed)
-                loaded[needed] = found, as_of
-                if isinstance(ticket.command, Reverse):
-                    for further in ticket.command.leads_to(found):
-                        loaded[further] = self._load(further), as_of
-            ticket.loaded = loaded
+            needed = dict.fromkeys((*ticket.command.needs(), *ticket.command.claims(), *ticket.missed))
+            ticket.loaded = {aggregate_id: (self._load(aggregate_id), as_of) for aggregate_id in needed}
 
     def _load(self, aggregate_id: bytes) -> Aggregate | None:
         return fold(history(self._log.aggregate(self._partition, aggregate_id)))

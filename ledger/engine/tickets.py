@@ -70,6 +70,7 @@ class Ticket:
         "found",
         "loaded",
         "looked_up",
+        "missed",
         "outcome",
         "request_id",
         "validate_only",
@@ -95,6 +96,8 @@ class Ticket:
         """Whether it was part of a batch whose fate became unknown."""
         self.loaded: Mapping[bytes, tuple[Aggregate | None, int]] = {}
         """Aggregates read from the log for it, each with a position it was read at or after."""
+        self.missed: list[bytes] = []
+        """Aggregates that its decision asked for and that were not at hand, beside those it names beforehand."""
         self.found: Mapping[bytes, int] = {}
         """Request ids found in the log for it, with their positions."""
         self.looked_up = -1

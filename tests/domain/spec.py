@@ -12,7 +12,7 @@ import msgspec
 
 from domain.account import AccountKind, AccountOpened
 from domain.aggregate import fold
-from domain.books import Books
+from domain.books import Books, NotAtHandError
 from domain.claim import ClaimMade
 from domain.command import Command
 from domain.event import Change, Context, Event, Policy
@@ -100,10 +100,8 @@ class Spec:
         if isinstance(command, Command):
             for needed in command.needs():
                 self._bring(needed)
-                for further in getattr(command, "leads_to", lambda _: ())(fold(self._lives[needed])):
-                    self._bring(further)
         self.now += 1
-        decided = command.decide(self.books, Context(request_id, self.now, self.policy))
+        decided = self._decide(command, Context(request_id, self.now, self.policy))
         self.decided = decided
         if isinstance(decided, list):
             for change in decided:
@@ -147,6 +145,14 @@ class Spec:
     def life(self, aggregate_id: UUID) -> Any:
         """Return an aggregate as its events tell it."""
         return fold(self._lives[aggregate_id.bytes])
+
+    def _decide(self, command: Command | CreateTransfer, context: Context) -> list[Change] | Refusal:
+        """Decide again and again, each time with what was missing brought to hand."""
+        while True:
+            try:
+                return command.decide(self.books, context)
+            except NotAtHandError as missing:
+                self._bring(missing.aggregate_id)
 
     def _bring(self, needed: bytes) -> None:
         if not self.books.at_hand(needed):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.account import AccountKind, CloseAccount, FreezeAccount, OpenAccount, SetOverdraftLimit
 from domain.aggregate import fold
 from domain.authorize import Advise, Authorize
-from domain.books import Books
+from domain.books import Books, NotAtHandError
 from domain.clearing import ForcePost, PostRefund
 from domain.columns import undo
 from domain.command import Command
@@ -48,17 +48,19 @@ class World:
         self.count += 1
         request = command.request_id if isinstance(command, CreateTransfer) else uid(self.count).bytes
         for needed in command.needs() if isinstance(command, Command) else ():
-            found = fold(self.lives.get(needed, []))
-            for key in (needed, *(command.leads_to(found) if isinstance(command, Reverse) else ())):
-                if not self.books.at_hand(key):
-                    self.books.remember(key, fold(self.lives.get(key, [])))
+            self.bring(needed)
         try:
             decided = command.decide(self.books, Context(request, NOW + self.position, POLICY))
-        except LookupError:
+        except NotAtHandError as missing:
+            self.bring(missing.aggregate_id)  # And leave it at that: books may hear of what nobody asks for again.
             return
         if not isinstance(decided, Refusal):
             for change in decided:
                 self.take(change)
+
+    def bring(self, key: bytes) -> None:
+        if not self.books.at_hand(key):
+            self.books.remember(key, fold(self.lives.get(key, [])))
 
     def take(self, change: Change) -> None:
         before = self.lives.get(change.originator_id, [])

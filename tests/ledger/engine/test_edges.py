@@ -2,17 +2,22 @@
 
 import sqlite3
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 from msgspec.structs import replace
 
 from domain.authorization import Authorization
 from domain.authorize import Advise
+from domain.books import Books
+from domain.command import Command
+from domain.event import Change, Context
 from domain.money import MAX_AMOUNT, MAX_BALANCE
-from domain.refusals import Reason
+from domain.refusals import Reason, Refusal, refuse
 from domain.resolve import Increment, Reverse, ReversePart
 from ledger.engine.modes import Mode
 from ledger.engine.tickets import BatchOutcome, Declined
+from ledger.log.api import Log
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.world import Desk, HandClock, eventually
 
@@ -98,3 +103,30 @@ def test_a_reversal_by_reference_is_about_nothing_the_caller_named(desk: Desk) -
     """A reversal by the acquirer's reference names no target, so that its repeat is known by its content."""
     assert Reverse(acquirer_id="q", acquirer_reference="r").target() is None
     assert desk.engine.serving
+
+
+class Follow(Command):
+    """Asks the books for one aggregate after another, none of them named beforehand."""
+
+    NAME: ClassVar[str] = "follow"
+
+    chain: tuple[UUID, ...]
+
+    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
+        found = [books.aggregate(each.bytes) for each in self.chain]
+        known = sum(each is not None for each in found)
+        return refuse(Reason.OVER_REFUND, known=known)
+
+
+def test_what_a_decision_turns_out_to_need_is_looked_up(log: Log, clock: HandClock) -> None:
+    """A decision may ask for aggregates as it goes: those not in memory are read, and it is made again."""
+    desk = Desk(log, clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    made = [desk.insist(desk.transfer(cash, one, 5)).change.originator_id for _ in range(4)]
+    chain = (*(UUID(bytes=each) for each in made), UUID(int=1 << 100))
+
+    outcome = desk.ask(Follow(chain=chain))
+    desk.stop()
+    assert isinstance(outcome, Declined)
+    assert outcome.refusal.metadata["known"] == "4"
+    assert outcome.position
