@@ -6,12 +6,12 @@ prepared statements along indexes.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, periods, transfers
+from projections import accounts, authorizations, balances, periods, resources, transfers
 from projections.answers import (
     Answer,
     AsOf,
@@ -26,6 +26,7 @@ from projections.answers import (
     TransferFound,
     TrialBalanceLine,
 )
+from projections.resources import Found, Kind
 from projections.store import Session, Store, open_store
 
 T = TypeVar("T")
@@ -242,6 +243,27 @@ class Reader:
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
         )
+
+    def list_resources(
+        self,
+        kind: Kind,
+        owner: str,
+        *,
+        states: Collection[str] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[Found]]:
+        """Return an owner's things of a kind, newest first; the next page comes after the last one's cursor."""
+        return self._answer(
+            lambda session, _: resources.list_resources(
+                session, kind, owner, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def resources_in_state(self, kind: Kind, states: Collection[str], limit: int = 100) -> Answer[list[Any]]:
+        """Return things of a kind that stand in one of these states, the oldest first."""
+        return self._answer(lambda session, _: resources.resources_in_state(session, kind, states, limit))
 
     def _answer(
         self, ask: Callable[[Session, dict[int, int]], T], partitions: Collection[int] | None = None

@@ -4,6 +4,7 @@ It is written before the log. A registration reserves its names for as long as i
 makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
 """
 
+from collections.abc import Mapping
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
@@ -155,6 +156,26 @@ class Vault:
         with begin(self._engine) as connection:
             key = self._key(connection, customer_id)
         return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
+
+    def seal_fields(
+        self, customer_id: bytes, place: tuple[bytes, str], fields: Mapping[str, str]
+    ) -> dict[str, bytes] | None:
+        """Return a customer's personal data encrypted for an aggregate and a topic, None for nobody's or the erased."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        if key is None:
+            return None
+        return {field: seal(key, Place(*place, field), value) for field, value in fields.items() if value}
+
+    def read_fields(
+        self, customer_id: bytes, place: tuple[bytes, str], sealed: Mapping[str, bytes]
+    ) -> dict[str, str]:
+        """Return personal data in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        if not sealed:
+            return {}
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        return {field: _text(key, Place(*place, field), value) for field, value in sealed.items()}
 
     def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
         """Return a customer's key, None when there is none or it was destroyed."""

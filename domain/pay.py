@@ -1,0 +1,271 @@
+"""Paying: preparing a payment, and confirming it.
+
+Everything read outside the state (the QR code, the provider's word on the beneficiary, the catalogue) was read
+before, by whoever asks for the decision.
+"""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.authorization import AuthorizationApproved, AuthorizationCaptured
+from domain.card import Card, usable
+from domain.claim import claim
+from domain.command import Amount, Command, CurrencyCode, Reference
+from domain.event import Change, Context
+from domain.ids import claim_id
+from domain.limits import Operation, Spending, limit_refusal
+from domain.money import SOM
+from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
+from domain.payment import (
+    Decider,
+    Details,
+    Payment,
+    PaymentConfirmed,
+    PaymentPrepared,
+    PaymentState,
+    PaymentSucceeded,
+    ProviderAsked,
+    authorization_of,
+)
+from domain.refusals import Reason, Refusal, refuse
+from domain.routing import fee_account, route
+
+if TYPE_CHECKING:
+    from domain.books import Books
+    from domain.customer import Customer
+    from domain.event import Leg
+
+CODE_CLAIM = "qr_code"
+SECOND = 1_000_000
+
+SealedFields = Annotated[dict[str, bytes], Field(max_length=16)]
+
+
+class PreparePayment(Command):
+    """Show a payment to the payer before anything is held."""
+
+    NAME: ClassVar[str] = "prepare_payment"
+    SECRETS: ClassVar[frozenset[str]] = frozenset({"fields"})
+
+    customer_id: UUID
+    card_id: UUID
+    operation: Operation
+    payee_kind: PayeeKind
+    payee_code: PayeeCode
+    service_id: Reference = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    amount_tyiyn: Amount
+    currency_code: CurrencyCode = SOM
+    fields: SealedFields = {}
+    code_key: Annotated[str, Field(max_length=300)] = ""
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the card, the payer and the payee."""
+        return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code))
+
+    def claims(self) -> tuple[bytes, ...]:
+        """Return the claim on a dynamic code."""
+        return (claim_id(CODE_CLAIM, self.code_key),) if self.code_key else ()
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: card and payer, payee, currency, code unused, way of the money, the fee's account."""
+        found = usable(books, self.card_id.bytes, self.customer_id.bytes, context.now)
+        if isinstance(found, Refusal):
+            return found
+        card, _ = found
+        payee = payee_of(books, self.payee_kind, self.payee_code)
+        if isinstance(payee, Refusal):
+            return payee
+        if not books.in_currency(card.account, self.currency_code):
+            return refuse(Reason.CURRENCY_MISMATCH)
+        if self.code_key and books.claim(CODE_CLAIM, self.code_key) is not None:
+            return refuse(Reason.QR_CODE_USED)
+        way = route(books, card.account, payee.account, self.amount_tyiyn, self.operation.value)
+        if isinstance(way, Refusal):
+            return way
+        rules = books.rules.at(context.now)
+        fee = rules.fee(self.operation, self.amount_tyiyn, interbank=len(way) > 1)
+        if fee:
+            charged = fee_account(books, card.account)
+            if isinstance(charged, Refusal):
+                return charged
+        details = Details(
+            customer=self.customer_id,
+            card=self.card_id,
+            account=card.account,
+            participant=card.participant,
+            operation=self.operation,
+            payee=UUID(bytes=payee.payee_id),
+            payee_kind=payee.kind,
+            payee_name=payee.name,
+            credit_account=payee.account,
+            amount=self.amount_tyiyn,
+            fee=fee,
+            currency=self.currency_code,
+            service=self.service_id,
+            merchant_category_code=self.merchant_category_code or payee.merchant_category_code,
+            fields=self.fields,
+            code_key=self.code_key,
+        )
+        prepared = PaymentPrepared(
+            details=details,
+            rules=rules.version,
+            expires_at=context.now + context.policy.quote_ttl_seconds * SECOND,
+            fingerprint=self.fingerprint(),
+        )
+        return [Change(context.request_id, 1, prepared)]
+
+
+class ConfirmPayment(Command):
+    """Hold a prepared payment's total; pay a merchant at once."""
+
+    NAME: ClassVar[str] = "confirm_payment"
+
+    payment_id: UUID
+    customer_id: UUID
+
+    def target(self) -> UUID:
+        """Return the payment's id."""
+        return self.payment_id
+
+    def needs(self) -> tuple[bytes, ...]:
+        """Return the payment and the payer."""
+        return (self.payment_id.bytes, self.customer_id.bytes)
+
+    def claims(self) -> tuple[bytes, ...]:
+        """Return nothing: which code is paid stands in the payment, and is looked at when it is at hand."""
+        return ()
+
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the payer's account."""
+        payment = books.aggregate(self.payment_id.bytes)
+        return (payment.details.account,) if isinstance(payment, Payment) else ()
+
+    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
+        """Guards in order: known, prepared, in time, card and payer, payee, code unused, limits, account, funds."""
+        payment = books.aggregate(self.payment_id.bytes)
+        if not isinstance(payment, Payment) or payment.details.customer != self.customer_id:
+            return refuse(Reason.PAYMENT_NOT_FOUND, payment_id=self.payment_id)
+        if payment.state is not PaymentState.PREPARED:
+            return refuse(Reason.PAYMENT_ALREADY_CONFIRMED, state=payment.state.value)
+        if payment.lapsed(context.now):
+            return refuse(Reason.PAYMENT_LAPSED)
+        details = payment.details
+        found = usable(books, details.card.bytes, details.customer.bytes, context.now)
+        if isinstance(found, Refusal):
+            return found
+        refusal = self._payee_refusal(books, details) or self._code_refusal(books, details)
+        if refusal is not None:
+            return refusal
+        spending = _spending(details, payment.rules)
+        refusal = self._spending_refusal(books, found, payment, spending, context.now)
+        if refusal is not None:
+            return refusal
+        return self._confirmed(books, payment, spending, context)
+
+    @staticmethod
+    def _payee_refusal(books: "Books", details: Details) -> Refusal | None:
+        payee = books.aggregate(details.payee.bytes)
+        if not isinstance(payee, Payee) or not payee.active:
+            return refuse(Reason.PAYEE_NOT_ACTIVE)
+        return None
+
+    @staticmethod
+    def _code_refusal(books: "Books", details: Details) -> Refusal | None:
+        if details.code_key and books.aggregate(claim_id(CODE_CLAIM, details.code_key)) is not None:
+            return refuse(Reason.QR_CODE_USED)
+        return None
+
+    @staticmethod
+    def _spending_refusal(
+        books: "Books", found: "tuple[Card, Customer]", payment: Payment, spending: Spending, now: int
+    ) -> Refusal | None:
+        card, customer = found
+        refusal = limit_refusal(books, spending, customer.tier, now)
+        if refusal is not None:
+            return refusal
+        accounts = books.accounts
+        index = accounts.find(card.account)
+        refusal = accounts.debit_refusal(index)
+        if refusal is not None:
+            return refusal
+        if payment.total > accounts.spendable(index):
+            return refuse(Reason.INSUFFICIENT_FUNDS, account_id=card.account)
+        if accounts.hold_would_pass_limit(index, payment.total):
+            return refuse(Reason.BALANCE_LIMIT)
+        return None
+
+    def _confirmed(
+        self, books: "Books", payment: Payment, spending: Spending, context: Context
+    ) -> list[Change] | Refusal:
+        details = payment.details
+        held = authorization_of(payment.payment_id)
+        confirmed = PaymentConfirmed(authorization=UUID(bytes=held), spending=spending, fingerprint=self.fingerprint())
+        ttl = context.policy.hold_ttl(details.operation.value, details.merchant_category_code, "")
+        approved = AuthorizationApproved(
+            account=details.account,
+            credit_account=details.credit_account,
+            amount=payment.total,
+            currency=details.currency,
+            kind=details.operation.value,
+            merchant_category_code=details.merchant_category_code,
+            merchant_name=details.payee_name,
+            card=details.card,
+            expires_at=context.now + ttl * SECOND,
+            rule_version=payment.rules,
+        )
+        changes = [Change(payment.payment_id, payment.version + 1, confirmed), Change(held, 1, approved)]
+        if details.payee_kind is PayeeKind.PROVIDER:
+            changes.append(Change(payment.payment_id, payment.version + 2, ProviderAsked()))
+        else:
+            legs = payment_legs(books, details)
+            if isinstance(legs, Refusal):
+                return legs
+            changes.append(Change(held, 2, captured(payment, legs, released=payment.total)))
+            changes.append(Change(payment.payment_id, payment.version + 2, PaymentSucceeded(by=Decider.LEDGER)))
+        if details.code_key:
+            changes.append(claim(CODE_CLAIM, details.code_key, holder=payment.payment_id, amount=details.amount))
+        return changes
+
+
+def payee_of(books: "Books", kind: PayeeKind, code: str) -> Payee | Refusal:
+    """Return the payee with this code, if it can be paid."""
+    payee = books.aggregate(payee_id(kind, code))
+    if not isinstance(payee, Payee):
+        return refuse(Reason.PAYEE_NOT_FOUND, kind=kind.value, code=code)
+    if not payee.active:
+        return refuse(Reason.PAYEE_NOT_ACTIVE)
+    return payee
+
+
+def payment_legs(books: "Books", details: Details) -> "tuple[Leg, ...] | Refusal":
+    """Return the movements that pay the payee, and the payer's bank its fee."""
+    way = route(books, details.account, details.credit_account, details.amount, details.operation.value)
+    if isinstance(way, Refusal) or not details.fee:
+        return way
+    charged = fee_account(books, details.account)
+    if isinstance(charged, Refusal):
+        return charged
+    fee = route(books, details.account, charged, details.fee, "fee")
+    return fee if isinstance(fee, Refusal) else (*way, *fee)
+
+
+def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flags: bool) -> AuthorizationCaptured:
+    """Return the capture by which a payment's total is posted."""
+    return AuthorizationCaptured(
+        account=payment.details.account,
+        amount=payment.total,
+        released=released,
+        legs=legs,
+        clearing_reference="",
+        final=True,
+        **flags,
+    )
+
+
+def _spending(details: Details, rules: str) -> Spending:
+    return Spending(
+        operation=details.operation, amount=details.amount, customer=details.customer, card=details.card, rules=rules
+    )

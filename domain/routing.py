@@ -1,0 +1,57 @@
+"""The way money takes between two accounts: straight within a bank, through settlement accounts between banks."""
+
+from typing import TYPE_CHECKING
+
+from domain.event import Leg
+from domain.ids import claim_id
+from domain.participant import Participant
+from domain.refusals import Reason, Refusal, refuse
+
+if TYPE_CHECKING:
+    from domain.books import Books
+
+
+def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tuple[Leg, ...] | Refusal:
+    """Return the movements that bring an amount from one account to another, all of one event.
+
+    Between banks the payer's bank owes the other one what has moved: its settlement account passes it on. Refusals
+    in order: unknown or closed accounts, freezes, currency, banks without a settlement account, bounds.
+    """
+    accounts = books.accounts
+    source, target = accounts.find(debit), accounts.find(credit)
+    for index, account in ((source, debit), (target, credit)):
+        if index < 0:
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account)
+    refusal = accounts.credit_refusal(target)
+    if refusal is not None:
+        return refusal
+    if accounts.currency[source] != accounts.currency[target]:
+        return refuse(Reason.CURRENCY_MISMATCH)
+    stops = [debit, credit]
+    if accounts.participant[source] != accounts.participant[target]:
+        between: list[int] = []
+        for index in (source, target):
+            participant = participant_of(books, index)
+            if isinstance(participant, Refusal):
+                return participant
+            between.append(participant.settlement_account)
+        stops = [debit, *between, credit]
+    for stop in stops:
+        if accounts.would_pass_limit(accounts.find(stop), amount):
+            return refuse(Reason.BALANCE_LIMIT)
+    return tuple(Leg(kind, one, other, amount) for one, other in zip(stops, stops[1:], strict=False) if one != other)
+
+
+def fee_account(books: "Books", account: int) -> int | Refusal:
+    """Return the account into which the bank of an account takes its fees."""
+    participant = participant_of(books, books.accounts.find(account))
+    return participant if isinstance(participant, Refusal) else participant.fee_account
+
+
+def participant_of(books: "Books", index: int) -> Participant | Refusal:
+    """Return the bank that keeps the account with this index."""
+    name = books.names.participants[books.accounts.participant[index]]
+    found = books.aggregate(claim_id("participant", name))
+    if not isinstance(found, Participant):
+        return refuse(Reason.PARTICIPANT_NOT_REGISTERED, participant_id=name)
+    return found
