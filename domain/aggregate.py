@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, claim, customer, engine, transfer
+from domain import account, authorization, claim, customer, engine, participant, published, transfer
 from domain.event import Change, Event
 
 Aggregate = (
@@ -14,6 +14,8 @@ Aggregate = (
     | authorization.Authorization
     | claim.Claim
     | customer.Customer
+    | participant.Participant
+    | published.PublishedRules
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -76,6 +78,9 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     customer.CustomerPinSet: customer.evolve,
     customer.CustomerIdentified: customer.evolve,
     customer.CustomerErased: customer.evolve,
+    participant.ParticipantRegistered: participant.evolve,
+    participant.ParticipantUpdated: participant.evolve,
+    published.RulesPublished: published.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from domain import account, authorization, claim, customer, engine, transfer
+from domain import account, authorization, claim, customer, engine, participant, published, transfer
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -37,6 +37,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     customer.CustomerPinSet,
     customer.CustomerIdentified,
     customer.CustomerErased,
+    participant.ParticipantRegistered,
+    participant.ParticipantUpdated,
+    published.RulesPublished,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,
