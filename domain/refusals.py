@@ -248,6 +248,12 @@ class Reason(Enum):
         "The storage has no room left; nothing was recorded.",
         "Make room, then send the same request again.",
     )
+    TOO_MANY_STREAMS = Row(
+        Kind.EXHAUSTED,
+        False,
+        "As many streams are open as the server serves at once.",
+        "Close streams that are not read, or wait as told by RetryInfo; one stream can follow everything.",
+    )
     MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
     LEDGER_UNAVAILABLE = Row(
         Kind.UNAVAILABLE,

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"

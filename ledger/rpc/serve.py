@@ -115,6 +115,7 @@ def build_server(
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
+        max_streams=settings.max_streams,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:

@@ -38,6 +38,8 @@ class RpcSettings(BaseModel):
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
     max_concurrent_calls: Annotated[int, Field(gt=0)] = 10_000
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
@@ -60,4 +62,6 @@ class RpcSettings(BaseModel):
                 raise ValueError("development mode listens on loopback only")
         elif None in (self.certificate_file, self.key_file, self.client_authorities_file):
             raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+        if self.max_streams >= self.max_concurrent_calls:
+            raise ValueError("max_streams leaves no room for other calls: it must be below max_concurrent_calls")
         return self
