@@ -97,6 +97,12 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,

@@ -98,12 +98,13 @@ class Gate(grpc.aio.ServerInterceptor):
         unary: Any = handler.unary_unary
         streaming: Any = handler.unary_stream
         make: Any = grpc.unary_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
-        guarded = self._guarded[method] = make(
+        made: Handler = make(
             self._guard_stream(method, streaming) if streaming else self._guard(method, unary),
             request_deserializer=self._decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
-        return guarded
+        self._guarded[method] = made
+        return made
 
     def _decoder(self, decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         if decode is None:

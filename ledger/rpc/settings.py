@@ -5,6 +5,7 @@ Fields that the server's own settings have as well bear the same names there.
 
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +19,13 @@ def known_policy(name: str) -> str:
     """Return the name of a password policy; raises ValueError for one that nobody wrote."""
     if name not in PASSWORD_POLICIES:
         raise ValueError(f"is not one of {', '.join(PASSWORD_POLICIES)}")
+    return name
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone; raises ValueError for one that nobody lives in."""
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database")
     return name
 
 
@@ -47,6 +55,8 @@ class RpcSettings(BaseModel):
     channelz: bool = False
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
+
+    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
