@@ -96,7 +96,6 @@ class Settings(BaseSettings):
     """How far back the effective time of a movement may lie."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
-    business_time_zone: str = "Asia/Bishkek"
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
