@@ -10,6 +10,7 @@ import msgspec
 
 from domain.account import AccountKind
 from domain.authorization import Authorization
+from domain.card import Card
 
 T = TypeVar("T")
 
@@ -150,6 +151,14 @@ class MiniStatement(msgspec.Struct, frozen=True):
     balance: Balance
     lines: tuple[StatementLine, ...]
     open_authorizations: tuple[AuthorizationRecord, ...]
+
+
+class CardRecord(msgspec.Struct, frozen=True, gc=False):
+    """A card, and where it was issued."""
+
+    partition: int
+    position: int
+    card: Card
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

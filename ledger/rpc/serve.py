@@ -12,9 +12,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc.card_service import CardService
+from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
@@ -35,6 +38,7 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
@@ -109,6 +113,8 @@ def build_server(
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
+    cards = Cards(gateway, customers, vault.vault, clock)
+    personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     teller = Teller(gateway, AccountFacts(gateway), customers)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
@@ -130,6 +136,7 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
