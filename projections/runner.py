@@ -22,6 +22,7 @@ from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.resources import Resources
+from projections.cards import Cards
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -175,6 +176,7 @@ class _Partition:
             RecordedTimes(),
             Accounts(),
             Authorizations(),
+            Cards(),
             Statements(),
             Transfers(),
             Resources(),
