@@ -5,7 +5,20 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    payee,
+    payment,
+    published,
+    transfer,
+    wallet,
+)
 from domain.event import Change, Event
 
 Aggregate = (
@@ -13,6 +26,8 @@ Aggregate = (
     | transfer.Transfer
     | authorization.Authorization
     | claim.Claim
+    | payee.Payee
+    | payment.Payment
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
@@ -97,6 +112,15 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    payee.PayeeRegistered: payee.evolve,
+    payee.PayeeUpdated: payee.evolve,
+    payment.PaymentPrepared: payment.evolve,
+    payment.PaymentConfirmed: payment.evolve,
+    payment.ProviderAsked: payment.evolve,
+    payment.PaymentUnresolved: payment.evolve,
+    payment.PaymentSucceeded: payment.evolve,
+    payment.PaymentFailed: payment.evolve,
+    payment.PaymentRefunded: payment.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -4,7 +4,7 @@ Everything read outside the state (the QR code, the provider's word on the benef
 before, by whoever asks for the decision.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -15,7 +15,7 @@ from domain.claim import claim
 from domain.command import Amount, Command, CurrencyCode, Reference
 from domain.event import Change, Context
 from domain.ids import claim_id
-from domain.limits import Operation, Spending, limit_refusal
+from domain.limits import Spending, limit_refusal
 from domain.money import SOM
 from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
 from domain.payment import (
@@ -29,8 +29,10 @@ from domain.payment import (
     ProviderAsked,
     authorization_of,
 )
+from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
 from domain.routing import fee_account, route
+from domain.rules import Operation
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -86,7 +88,7 @@ class PreparePayment(Command):
         if isinstance(way, Refusal):
             return way
         rules = books.rules.at(context.now)
-        fee = rules.fee(self.operation, self.amount_tyiyn, interbank=len(way) > 1)
+        fee = rules.fee(self.operation, self.amount_tyiyn, interbank=len(way) > 1, participant=card.participant)
         if fee:
             charged = fee_account(books, card.account)
             if isinstance(charged, Refusal):
@@ -159,7 +161,7 @@ class ConfirmPayment(Command):
         refusal = self._payee_refusal(books, details) or self._code_refusal(books, details)
         if refusal is not None:
             return refusal
-        spending = _spending(details, payment.rules)
+        spending = _spending(payment)
         refusal = self._spending_refusal(books, found, payment, spending, context.now)
         if refusal is not None:
             return refusal
@@ -202,8 +204,8 @@ class ConfirmPayment(Command):
     ) -> list[Change] | Refusal:
         details = payment.details
         held = authorization_of(payment.payment_id)
-        confirmed = PaymentConfirmed(authorization=UUID(bytes=held), spending=spending, fingerprint=self.fingerprint())
-        ttl = context.policy.hold_ttl(details.operation.value, details.merchant_category_code, "")
+        confirmed = PaymentConfirmed(authorization=UUID(bytes=held), fingerprint=self.fingerprint())
+        ttl, version = hold_rule(books, context, details.operation.value, details.merchant_category_code, "")
         approved = AuthorizationApproved(
             account=details.account,
             credit_account=details.credit_account,
@@ -212,9 +214,9 @@ class ConfirmPayment(Command):
             kind=details.operation.value,
             merchant_category_code=details.merchant_category_code,
             merchant_name=details.payee_name,
-            card=details.card,
             expires_at=context.now + ttl * SECOND,
-            rule_version=payment.rules,
+            rule_version=version,
+            spending=spending,
         )
         changes = [Change(payment.payment_id, payment.version + 1, confirmed), Change(held, 1, approved)]
         if details.payee_kind is PayeeKind.PROVIDER:
@@ -252,7 +254,7 @@ def payment_legs(books: "Books", details: Details) -> "tuple[Leg, ...] | Refusal
     return fee if isinstance(fee, Refusal) else (*way, *fee)
 
 
-def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flags: bool) -> AuthorizationCaptured:
+def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flags: Any) -> AuthorizationCaptured:
     """Return the capture by which a payment's total is posted."""
     return AuthorizationCaptured(
         account=payment.details.account,
@@ -265,7 +267,7 @@ def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flag
     )
 
 
-def _spending(details: Details, rules: str) -> Spending:
-    return Spending(
-        operation=details.operation, amount=details.amount, customer=details.customer, card=details.card, rules=rules
-    )
+def _spending(payment: Payment) -> Spending:
+    """Return what a payment takes of the payer's limits: all that leaves the account."""
+    details = payment.details
+    return Spending(details.operation, payment.total, details.customer, details.card, rules=payment.rules)

@@ -17,8 +17,8 @@ import msgspec
 
 from domain.event import Change, Event
 from domain.ids import derived_id
-from domain.limits import Operation, Spending
 from domain.payee import PayeeKind
+from domain.rules import Operation
 
 
 class PaymentState(StrEnum):
@@ -85,7 +85,6 @@ class PaymentConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=
     TOPIC: ClassVar[str] = "payment.confirmed.v1"
 
     authorization: UUID
-    spending: Spending
     fingerprint: str = ""
 
 
@@ -114,19 +113,17 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True, omit_defaults=True, gc=
     provider_reference: str = ""
     explanation: str = ""
     late: bool = False
-    spending: Spending | None = None
     fingerprint: str = ""
 
 
 class PaymentFailed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The payee did not deliver; what was held was let go, and what it took of the limits given back."""
+    """The payee did not deliver; what was held was let go."""
 
     TOPIC: ClassVar[str] = "payment.failed.v1"
 
     by: Decider
     provider_reference: str = ""
     explanation: str = ""
-    spending_returned: Spending | None = None
     fingerprint: str = ""
 
 
@@ -154,7 +151,6 @@ class Payment(msgspec.Struct, frozen=True):
     state: PaymentState = PaymentState.PREPARED
     attempts: int = 0
     asked_at: int = 0
-    spending: Spending | None = None
     decided_by: Decider | None = None
     provider_reference: str = ""
     explanation: str = ""
@@ -198,7 +194,7 @@ def evolve(payment: Payment | None, change: Change, recorded_at: int) -> Payment
     changed: dict[str, object]
     match event:
         case PaymentConfirmed():
-            changed = {"state": PaymentState.PROCESSING, "spending": event.spending}
+            changed = {"state": PaymentState.PROCESSING}
         case ProviderAsked():
             changed = {"attempts": event.attempt, "asked_at": recorded_at}
         case PaymentUnresolved():

@@ -131,6 +131,16 @@ class Reason(Enum):
         "There is no operation with this id that a receipt is written of.",
         "Check the id of the transfer, authorisation, force post or refund.",
     )
+    PAYEE_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such payee.", "Check the payee's code, or register the payee."
+    )
+    PAYMENT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such payment.", "Check the payment id.")
+    BENEFICIARY_UNKNOWN = Row(
+        Kind.NOT_FOUND,
+        False,
+        "The provider does not know what was entered.",
+        "Check the number or account with the payer.",
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -307,6 +317,41 @@ class Reason(Enum):
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
 
+    PARTICIPANT_NOT_REGISTERED = Row(
+        Kind.STATE,
+        True,
+        "A bank on the way of the money is not registered, and has no account to settle or to take a fee with.",
+        "Register the participant, then send a new request.",
+    )
+    PAYEE_CODE_TAKEN = Row(Kind.STATE, True, "Another payee has this code.", "Choose another code.")
+    PAYEE_ACCOUNT_UNFIT = Row(
+        Kind.STATE,
+        True,
+        "A payee is paid into an account of its own bank and of the kind that goes with the payee's.",
+        "Name such an account, or open one.",
+    )
+    PAYEE_NOT_ACTIVE = Row(Kind.STATE, True, "The payee cannot be paid at present.", "Nothing was taken; pay later.")
+    QR_CODE_USED = Row(
+        Kind.STATE, True, "The QR code was good for one payment, and has been paid.", "Have a new code made."
+    )
+    PAYMENT_ALREADY_CONFIRMED = Row(
+        Kind.STATE, True, "The payment was confirmed before.", "Nothing is left to do; read the payment."
+    )
+    PAYMENT_LAPSED = Row(
+        Kind.STATE, True, "The time to confirm the payment is over; nothing was held.", "Prepare the payment again."
+    )
+    PAYMENT_NOT_ASKED = Row(
+        Kind.STATE, True, "The payment is not confirmed, and nobody was asked to deliver it.", "Confirm it first."
+    )
+    PAYMENT_ALREADY_ANSWERED = Row(
+        Kind.STATE,
+        True,
+        "How the payment ended is known already; the metadata says how.",
+        "Nothing is left to do; read the payment.",
+    )
+    PAYMENT_NOT_SUCCEEDED = Row(
+        Kind.STATE, True, "Only a payment that succeeded can be given back.", "Nothing is left to do; read the payment."
+    )
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -348,6 +393,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    PROVIDER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The provider of the service does not answer; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     CODE_NOT_SENT = Row(

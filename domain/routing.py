@@ -1,10 +1,10 @@
 """The way money takes between two accounts: straight within a bank, through settlement accounts between banks."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from domain.event import Leg
-from domain.ids import claim_id
-from domain.participant import Participant
+from domain.participant import Participant, find_participant
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tu
     for stop in stops:
         if accounts.would_pass_limit(accounts.find(stop), amount):
             return refuse(Reason.BALANCE_LIMIT)
-    return tuple(Leg(kind, one, other, amount) for one, other in zip(stops, stops[1:], strict=False) if one != other)
+    return tuple(Leg(kind, one, other, amount) for one, other in pairwise(stops) if one != other)
 
 
 def fee_account(books: "Books", account: int) -> int | Refusal:
@@ -51,7 +51,5 @@ def fee_account(books: "Books", account: int) -> int | Refusal:
 def participant_of(books: "Books", index: int) -> Participant | Refusal:
     """Return the bank that keeps the account with this index."""
     name = books.names.participants[books.accounts.participant[index]]
-    found = books.aggregate(claim_id("participant", name))
-    if not isinstance(found, Participant):
-        return refuse(Reason.PARTICIPANT_NOT_REGISTERED, participant_id=name)
-    return found
+    found = find_participant(books, name)
+    return refuse(Reason.PARTICIPANT_NOT_REGISTERED, participant_id=name) if found is None else found

@@ -129,7 +129,6 @@ class AnswerPayment(_OnPayment):
             provider_reference=self.provider_reference,
             explanation=self.explanation,
             late=late,
-            spending=payment.spending if late else None,
             fingerprint=self.fingerprint(),
         )
         capture = captured(
@@ -147,13 +146,17 @@ class AnswerPayment(_OnPayment):
             by=self.by,
             provider_reference=self.provider_reference,
             explanation=self.explanation,
-            spending_returned=payment.spending,
             fingerprint=self.fingerprint(),
         )
         changes = [self._next(payment, failed)]
         held = _authorization(books, payment)
         if held.open:
-            released = AuthorizationReversed(account=held.account, released=held.remaining, by=self.by.value)
+            released = AuthorizationReversed(
+                account=held.account,
+                released=held.remaining,
+                by=self.by.value,
+                spending_returned=held.returned(released=held.remaining),
+            )
             changes.append(Change(held.authorization_id, held.version + 1, released))
         return changes
 

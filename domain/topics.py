@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    payee,
+    payment,
+    published,
+    transfer,
+    wallet,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -54,6 +67,15 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,
+    payee.PayeeRegistered,
+    payee.PayeeUpdated,
+    payment.PaymentPrepared,
+    payment.PaymentConfirmed,
+    payment.ProviderAsked,
+    payment.PaymentUnresolved,
+    payment.PaymentSucceeded,
+    payment.PaymentFailed,
+    payment.PaymentRefunded,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

@@ -159,9 +159,7 @@ def list_resources(
 def resources_in_state(session: Session, kind: Kind, states: Collection[str], limit: int) -> list[Any]:
     """Return things of a kind that stand in one of these states, the oldest first."""
     marks = ", ".join("?" * len(states))
-    sql = (
-        f"SELECT body FROM resources WHERE kind = ? AND state IN ({marks}) ORDER BY created_at, position LIMIT ?"  # noqa: S608 - marks only
-    )
+    sql = f"SELECT body FROM resources WHERE kind = ? AND state IN ({marks}) ORDER BY created_at, position LIMIT ?"
     return [_decode(kind, body) for (body,) in session.all(sql, kind.name, *states, limit)]
 
 
@@ -176,8 +174,7 @@ def _state_condition(states: Collection[str], now: int) -> tuple[str, list[Any]]
 
 def _load(session: Session, partition: int, kinds: dict[bytes, Kind]) -> dict[bytes, _Kept]:
     sql = (
-        "SELECT resource_id, body, created_at, position FROM resources"
-        " WHERE partition = ? AND resource_id IN ({keys})"
+        "SELECT resource_id, body, created_at, position FROM resources WHERE partition = ? AND resource_id IN ({keys})"
     )
     found: dict[bytes, _Kept] = {}
     for key, body, created_at, position in select_many(session, sql, (partition,), sorted(kinds)):

@@ -21,8 +21,8 @@ from projections.accounts import ACCOUNT_EVENTS, Accounts
 from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
-from projections.resources import Resources
 from projections.cards import Cards
+from projections.resources import Resources
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes

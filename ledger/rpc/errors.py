@@ -48,6 +48,7 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
+    Reason.PROVIDER_UNAVAILABLE: 5.0,
     Reason.CODE_NOT_SENT: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
     Reason.SHUTTING_DOWN: 1.0,
@@ -74,6 +75,9 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
+    Reason.PAYEE_NOT_FOUND: Resource("payee", ("payee_id", "code")),
+    Reason.PAYMENT_NOT_FOUND: Resource("payment", ("payment_id",)),
+    Reason.BENEFICIARY_UNKNOWN: Resource("beneficiary", ("service_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""
