@@ -75,6 +75,15 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
+    PHONE_NUMBER_MALFORMED = Row(
+        Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
+    )
+    PHONE_COUNTRY_NOT_SERVED = Row(
+        Kind.INVALID,
+        False,
+        "Phone numbers of this country cannot be linked to cards here.",
+        "Use a number of a country that is served, or pay by card number.",
+    )
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")

@@ -78,6 +78,8 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: "effective_time",
     Reason.PAGE_TOKEN_INVALID: "page_token",
     Reason.CURRENCY_UNKNOWN: "currency_code",
+    Reason.PHONE_NUMBER_MALFORMED: "phone_number",
+    Reason.PHONE_COUNTRY_NOT_SERVED: "phone_number",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 
