@@ -130,6 +130,9 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    PARTICIPANT_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
+    )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
@@ -208,6 +211,16 @@ class Reason(Enum):
         "It is a duplicate; if not, use a new reference.",
     )
 
+    PARTICIPANT_ALREADY_REGISTERED = Row(
+        Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    LIMIT_EXCEEDED = Row(
+        Kind.STATE,
+        True,
+        "The operation would pass a limit; the metadata names it, its period and what it counts.",
+        "Send a new request with a smaller amount, or when the period is over.",
+    )
+
     LOGIN_TAKEN = Row(Kind.STATE, True, "Another customer has this login.", "Choose another login.")
     PHONE_TAKEN = Row(
         Kind.STATE,
@@ -258,7 +271,6 @@ class Reason(Enum):
         "The customer is not identified yet.",
         "Identify the customer, then send a new request.",
     )
-
     ACCOUNT_OF_ANOTHER_BANK = Row(
         Kind.STATE, True, "Another bank keeps the account.", "Use an account of the bank that is named."
     )
@@ -296,7 +308,6 @@ class Reason(Enum):
     CARD_NOT_BOUND = Row(
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
-
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
