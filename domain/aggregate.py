@@ -5,7 +5,21 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    alias,
+    authorization,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    published,
+    quote,
+    transfer,
+    transfer_qr,
+    wallet,
+)
 from domain.event import Change, Event
 
 Aggregate = (
@@ -18,6 +32,9 @@ Aggregate = (
     | wallet.Wallet
     | participant.Participant
     | published.PublishedRules
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -97,6 +114,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -2,7 +2,21 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    alias,
+    authorization,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    published,
+    quote,
+    transfer,
+    transfer_qr,
+    wallet,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -54,6 +68,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    alias.AliasLinked,
+    alias.AliasUnlinked,
+    transfer_qr.TransferQrIssued,
+    quote.QuoteCreated,
+    quote.QuoteConfirmed,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,
