@@ -7,6 +7,7 @@ import msgspec
 
 from domain import (
     account,
+    alias,
     authorization,
     card,
     claim,
@@ -16,7 +17,9 @@ from domain import (
     payee,
     payment,
     published,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Change, Event
@@ -31,6 +34,9 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | card.Card
     | wallet.Wallet
     | engine.EngineLife
@@ -98,6 +104,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,

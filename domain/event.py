@@ -69,6 +69,7 @@ class Policy(msgspec.Struct, frozen=True):
     effective_time_back_seconds: int = 30 * 86_400
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
+
     card_prefix: str = "9417"
     quote_ttl_seconds: int = 300
     """How long what was shown to a payer may be confirmed."""

@@ -33,13 +33,13 @@ from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
 from domain.routing import fee_account, route
 from domain.rules import Operation
+from domain.transfer_qr import QR_CLAIM
 
 if TYPE_CHECKING:
     from domain.books import Books
     from domain.customer import Customer
     from domain.event import Leg
 
-CODE_CLAIM = "qr_code"
 SECOND = 1_000_000
 
 SealedFields = Annotated[dict[str, bytes], Field(max_length=16)]
@@ -69,7 +69,7 @@ class PreparePayment(Command):
 
     def claims(self) -> tuple[bytes, ...]:
         """Return the claim on a dynamic code."""
-        return (claim_id(CODE_CLAIM, self.code_key),) if self.code_key else ()
+        return (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: card and payer, payee, currency, code unused, way of the money, the fee's account."""
@@ -82,8 +82,8 @@ class PreparePayment(Command):
             return payee
         if not books.in_currency(card.account, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
-        if self.code_key and books.claim(CODE_CLAIM, self.code_key) is not None:
-            return refuse(Reason.QR_CODE_USED)
+        if self.code_key and books.claim(QR_CLAIM, self.code_key) is not None:
+            return refuse(Reason.QR_USED)
         way = route(books, card.account, payee.account, self.amount_tyiyn, self.operation.value)
         if isinstance(way, Refusal):
             return way
@@ -176,8 +176,8 @@ class ConfirmPayment(Command):
 
     @staticmethod
     def _code_refusal(books: "Books", details: Details) -> Refusal | None:
-        if details.code_key and books.aggregate(claim_id(CODE_CLAIM, details.code_key)) is not None:
-            return refuse(Reason.QR_CODE_USED)
+        if details.code_key and books.aggregate(claim_id(QR_CLAIM, details.code_key)) is not None:
+            return refuse(Reason.QR_USED)
         return None
 
     @staticmethod
@@ -228,7 +228,7 @@ class ConfirmPayment(Command):
             changes.append(Change(held, 2, captured(payment, legs, released=payment.total)))
             changes.append(Change(payment.payment_id, payment.version + 2, PaymentSucceeded(by=Decider.LEDGER)))
         if details.code_key:
-            changes.append(claim(CODE_CLAIM, details.code_key, holder=payment.payment_id, amount=details.amount))
+            changes.append(claim(QR_CLAIM, details.code_key, holder=payment.payment_id, amount=details.amount))
         return changes
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from domain.event import Leg
 from domain.participant import Participant, find_participant
 from domain.refusals import Reason, Refusal, refuse
+from domain.transfer import DELIVERY, INTERBANK
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -15,7 +16,7 @@ def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tu
     """Return the movements that bring an amount from one account to another, all of one event.
 
     Between banks the payer's bank owes the other one what has moved: its settlement account passes it on. Refusals
-    in order: unknown or closed accounts, freezes, currency, banks without a settlement account, bounds.
+    in order: unknown or closed accounts, freezes, currency, banks that are not registered, bounds.
     """
     accounts = books.accounts
     source, target = accounts.find(debit), accounts.find(credit)
@@ -27,7 +28,8 @@ def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tu
         return refusal
     if accounts.currency[source] != accounts.currency[target]:
         return refuse(Reason.CURRENCY_MISMATCH)
-    stops = [debit, credit]
+    stops: list[int] = [debit, credit]
+    kinds: tuple[str, ...] = (kind,)
     if accounts.participant[source] != accounts.participant[target]:
         between: list[int] = []
         for index in (source, target):
@@ -35,11 +37,11 @@ def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tu
             if isinstance(participant, Refusal):
                 return participant
             between.append(participant.settlement_account)
-        stops = [debit, *between, credit]
+        stops, kinds = [debit, *between, credit], (kind, INTERBANK, DELIVERY)
     for stop in stops:
         if accounts.would_pass_limit(accounts.find(stop), amount):
             return refuse(Reason.BALANCE_LIMIT)
-    return tuple(Leg(kind, one, other, amount) for one, other in pairwise(stops) if one != other)
+    return tuple(Leg(name, *ends, amount) for name, ends in zip(kinds, pairwise(stops), strict=True))
 
 
 def fee_account(books: "Books", account: int) -> int | Refusal:
@@ -52,4 +54,4 @@ def participant_of(books: "Books", index: int) -> Participant | Refusal:
     """Return the bank that keeps the account with this index."""
     name = books.names.participants[books.accounts.participant[index]]
     found = find_participant(books, name)
-    return refuse(Reason.PARTICIPANT_NOT_REGISTERED, participant_id=name) if found is None else found
+    return refuse(Reason.PARTICIPANT_NOT_FOUND, participant_id=name) if found is None else found

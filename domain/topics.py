@@ -4,6 +4,7 @@ from typing import Final
 
 from domain import (
     account,
+    alias,
     authorization,
     card,
     claim,
@@ -13,7 +14,9 @@ from domain import (
     payee,
     payment,
     published,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Event
@@ -53,6 +56,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    alias.AliasLinked,
+    alias.AliasUnlinked,
+    transfer_qr.TransferQrIssued,
+    quote.QuoteCreated,
+    quote.QuoteConfirmed,
     card.CardIssued,
     card.CardBlocked,
     card.CardUnblocked,

@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """How far back the effective time of a movement may lie."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """How long a quoted transfer can be confirmed."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
@@ -158,6 +160,7 @@ class Settings(BaseSettings):
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
             card_prefix=self.card_prefix,
+            quote_ttl_seconds=self.quote_ttl_seconds,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

@@ -12,31 +12,25 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
-from pydantic import ValidationError
 
-from domain import ids
 from domain.limits import Operation
 from domain.pay import ConfirmPayment, PreparePayment
-from domain.payee import Payee, PayeeKind
+from domain.payee import PayeeKind
 from domain.payment import Payment, PaymentPrepared, PaymentState
 from domain.ports import Clock
-from domain.qr import QrCode, QrProblem
-from domain.qr import read as read_qr
-from domain.refusals import Reason, Refused, invalid, refuse
-from domain.services.catalogue import Catalogue, FixedAmount, Service
+from domain.refusals import Reason, Refused, refuse
+from domain.services.catalogue import Catalogue
 from domain.services.fields import amount_violations, field_violations
-from domain.settle import Answer, AnswerPayment, AskProvider
 from ledger.rpc import calls
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.providers import Delivery, Order, Providers
+from ledger.rpc.providers import Providers
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.vault.vault import Vault
 from projections.queries import Reader
-from projections.resources import PAYMENT
 from protos.esep.v1 import payment_service_pb2 as pb
 
 TIMER: Final = "esep"

@@ -23,6 +23,7 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
+from domain.alias import AliasLinked, AliasUnlinked
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -67,8 +68,11 @@ from domain.event import Event, HoldRule, Leg
 from domain.limits import Spending, SpendingReturned
 from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
 from domain.published import RulesPublished
+from domain.quote import QuoteConfirmed, QuoteCreated
+from domain.recipient import Recipient
 from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
+from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
@@ -275,6 +279,43 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
+    CardIssued: (
+        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
+        CardIssued(
+            participant="bank-a",
+            account=2,
+            masked="941700******1234",
+            expires=2028_12,
+            par="A1" * 14 + "Z",
+            reference="өтүнмө 7",
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardReportedLost: (
+        CardReportedLost(how=Loss.LOST),
+        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
+    ),
+    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
+    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
+    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardNotificationsSet: (
+        CardNotificationsSet(sms=False),
+        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
+    ),
+    CardBindingOpened: (
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+    ),
+    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
+    CardUnbound: (
+        CardUnbound(customer=ID, by=UnboundBy.BANK),
+        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
+    ),
+    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
+    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
+    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     ParticipantRegistered: (
         ParticipantRegistered(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
         ParticipantRegistered(
@@ -315,43 +356,58 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
-    CardIssued: (
-        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
-        CardIssued(
-            participant="bank-a",
-            account=2,
-            masked="941700******1234",
-            expires=2028_12,
-            par="A1" * 14 + "Z",
-            reference="өтүнмө 7",
+    AliasLinked: (
+        AliasLinked(customer=ID, card=ID, phone=SEALED),
+        AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
+    ),
+    AliasUnlinked: (AliasUnlinked(), AliasUnlinked(fingerprint=FINGERPRINT)),
+    TransferQrIssued: (
+        TransferQrIssued(customer=ID, card=ID, provider="p2p.elcart.kg"),
+        TransferQrIssued(
+            customer=ID,
+            card=ID,
+            provider="p2p.elcart.kg",
+            dynamic=True,
+            amount=MONEY,
+            amount_editable=True,
             fingerprint=FINGERPRINT,
         ),
     ),
-    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardReportedLost: (
-        CardReportedLost(how=Loss.LOST),
-        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
+    QuoteCreated: (
+        QuoteCreated(
+            operation=Operation.TRANSFER_TO_ACCOUNT,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3),
+            recipient_participant="bank-a",
+            amount=1,
+            fee=0,
+            currency="KGS",
+            rules="default-1",
+            expires_at=TIME,
+        ),
+        QuoteCreated(
+            operation=Operation.TRANSFER_BY_QR,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3, ID, ID, ID, ID, "p2p.elcart.kg/AZCl8BI0erye7wEjRWeJqw"),
+            recipient_participant="bank-b",
+            amount=MONEY,
+            fee=MONEY,
+            currency="KGS",
+            rules="rules-1",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
     ),
-    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
-    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
-    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardNotificationsSet: (
-        CardNotificationsSet(sms=False),
-        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
+    QuoteConfirmed: (
+        QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
+        QuoteConfirmed(transfer=ID, spending=SPENDING),
     ),
-    CardBindingOpened: (
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-    ),
-    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
-    CardUnbound: (
-        CardUnbound(customer=ID, by=UnboundBy.BANK),
-        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
-    ),
-    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
-    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
-    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -369,6 +425,10 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     ),
 }
 GROWN: dict[type[Event], dict[str, Event]] = {
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING)
     },
