@@ -13,10 +13,10 @@ from uuid import UUID
 
 import structlog
 
-from domain.limits import Operation
 from domain.pay import ConfirmPayment, PreparePayment
 from domain.payee import PayeeKind
 from domain.payment import Payment, PaymentPrepared, PaymentState
+from domain.command import Command
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.services.catalogue import Catalogue
@@ -29,7 +29,8 @@ from ledger.rpc.outcomes import Done
 from ledger.rpc.providers import Providers
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
-from ledger.vault.vault import Vault
+from ledger.rpc.translate.payment import merchant_code, qr_amount, read_code, transaction_key
+from ledger.vault.vault import ERASED, Vault
 from projections.queries import Reader
 from protos.esep.v1 import payment_service_pb2 as pb
 
@@ -37,8 +38,17 @@ TIMER: Final = "esep"
 BENEFICIARY: Final = "beneficiary"
 """The field that holds what the provider told of the beneficiary; no field of a service is named so."""
 _NAME: Final = f"_{BENEFICIARY}"
+_PATHS: Final = {"payee_code": "qr_text", "merchant_category_code": "qr_text", "code_key": "qr_text"}
+"""Fields of the command that follow from the code that was scanned."""
 _WAITING: Final = (PaymentState.PROCESSING.value, PaymentState.UNRESOLVED.value)
 _SECOND: Final = 1_000_000
+_MARGIN: Final = 0.5
+"""Seconds of a call's deadline that are kept for the answer."""
+_LONG: Final = 60.0
+_LONGEST_PAUSE: Final = 600.0
+_MOST: Final = 1_000
+TOP_UPS: Final = "mobile"
+"""The category of the directory whose payments are top-ups."""
 
 _log = structlog.get_logger("esep.payments")
 
@@ -123,8 +133,7 @@ class Payments:
         request_id = intake.request_id(request.request_id)
         customer_id = intake.uuid(request.customer_id, "customer_id")
         card_id = intake.uuid(request.card_id, "card_id")
-        code = _code(intake, request.qr_text)
-        intake.check()
+        code = read_code(intake, request.qr_text)
         given = request.amount_tyiyn if request.HasField("amount_tyiyn") else None
         command = await self._command(
             intake,
@@ -134,11 +143,11 @@ class Payments:
             card_id=card_id,
             operation=Operation.QR_PAYMENT,
             payee_kind=PayeeKind.MERCHANT,
-            payee_code=_merchant(intake, code),
+            payee_code=merchant_code(code),
             merchant_category_code=code.mcc,
-            amount_tyiyn=_qr_amount(intake, code, given),
+            amount_tyiyn=qr_amount(intake, code, given),
             currency_code=code.currency,
-            code_key=_code_key(intake, code),
+            code_key=transaction_key(code, request.qr_text),
         )
         return await self._prepare(command, request_id, {})
 
@@ -149,7 +158,7 @@ class Payments:
         customer_id: UUID = values["customer_id"]
         place = (request_id, PaymentPrepared.TOPIC)
         sealed = await self._customers.in_vault(self._vault.seal_fields, customer_id.bytes, place, entered)
-        return intake.build(PreparePayment, {**values, "fields": sealed or {}}, {"payee_code": "qr_text"})
+        return intake.build(PreparePayment, {**values, "fields": sealed or {}}, _PATHS)
 
     async def _prepare(self, command: PreparePayment, request_id: bytes, fields: Mapping[str, str]) -> Done:
         done = await self._gateway.execute(command, request_id, validate_only=False)
@@ -162,12 +171,119 @@ class Payments:
     # Confirming.
 
     async def confirm(self, command: ConfirmPayment, request_id: bytes, *, validate_only: bool) -> Done:
-        """Confirm a payment; ask its provider, and wait for the answer a while; raises Refused."""
+        """Confirm a payment; where its provider is to be asked, wait a while for the answer; raises Refused."""
         done = await self._gateway.execute(command, request_id, validate_only=validate_only)
         payment = expect(done.subject, Payment)
-        if validate_only or payment.details.payee_kind is PayeeKind.MERCHANT:
-            return done._replace_subject(payment) if False else done
-        task = self._see_through(payment)
-        waited = min(self._patience, max(0.0, calls.current().remaining() - _MARGIN))
-        await asyncio.wait({task}, timeout=waited)
+        if not validate_only and not done.replayed and payment.state is PaymentState.PROCESSING:
+            task = self._see_through(payment, fresh=True)
+            waited = min(self._patience, max(0.0, calls.current().remaining() - _MARGIN))
+            await asyncio.wait({task}, timeout=waited)
         return done
+
+    async def execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
+        """Carry out a command that needs no provider; raises Refused."""
+        return await self._gateway.execute(command, request_id, validate_only=validate_only)
+
+    # Telling.
+
+    async def current(self, payment_id: bytes) -> Payment:
+        """Return a payment as it is now; raises Refused."""
+        found = await self._customers.current(payment_id)
+        if not isinstance(found, Payment):
+            raise Refused(refuse(Reason.PAYMENT_NOT_FOUND, payment_id=ids.format_uuid(payment_id)))
+        return found
+
+    async def shown(self, payment: Payment) -> Shown:
+        """Return a payment with what was entered, in clear as far as it can still be read."""
+        details = payment.details
+        place = (payment.payment_id, PaymentPrepared.TOPIC)
+        fields = await self._customers.in_vault(
+            self._vault.read_fields, details.customer.bytes, place, details.fields
+        )
+        beneficiary = fields.pop(_NAME, "")
+        return Shown(payment, fields, beneficiary)
+
+    # The provider.
+
+    def _see_through(self, payment: Payment, *, fresh: bool) -> asyncio.Task[None]:
+        """Ask the provider in a task that outlives the call; ``fresh``: nobody has asked it before."""
+        task = asyncio.get_running_loop().create_task(self._ask(payment, fresh=fresh))
+        self._under_way[payment.payment_id] = task
+        task.add_done_callback(lambda _: self._under_way.pop(payment.payment_id, None))
+        return task
+
+    async def _ask(self, payment: Payment, *, fresh: bool) -> None:
+        calls.enter(calls.Call(TIMER, asyncio.get_running_loop().time() + _LONG))
+        try:
+            order = await self._order(payment)
+            said = await (self._providers.deliver(order) if fresh else self._providers.status(order))
+            if said.unheard and ERASED not in order.fields.values():
+                said = await self._ask_again(order)
+            await self._take(payment, said)
+        except Refused as refused:  # Somebody else was quicker, or the ledger does not serve: the next round sees.
+            _log.info("payment.waits", payment_id=ids.format_uuid(payment.payment_id), reason=refused.refusal.reason.name)
+        except Exception:
+            _log.exception("payment.failed", payment_id=ids.format_uuid(payment.payment_id))
+
+    async def _order(self, payment: Payment) -> Order:
+        payee = await self._customers.current(payment.details.payee.bytes)
+        return Order(payment, expect(payee, Payee).code, (await self.shown(payment)).fields)
+
+    async def _ask_again(self, order: Order) -> Delivery:
+        payment, attempt = order.payment, order.payment.attempts + 1
+        command = AskProvider(payment_id=UUID(bytes=payment.payment_id), attempt=attempt)
+        await self.execute(command, ids.derived_id(payment.payment_id, f"ask:{attempt}"), validate_only=False)
+        return await self._providers.deliver(order)
+
+    async def _take(self, payment: Payment, said: Delivery) -> None:
+        if said.answer is Answer.UNKNOWN and payment.state is PaymentState.UNRESOLVED:
+            return
+        command = AnswerPayment(
+            payment_id=UUID(bytes=payment.payment_id),
+            answer=said.answer,
+            provider_reference=said.reference,
+            explanation=said.explanation,
+        )
+        request_id = ids.derived_id(payment.payment_id, f"answer:{said.answer.value}")
+        await self.execute(command, request_id, validate_only=False)
+
+    # Upkeep.
+
+    async def keep(self) -> None:
+        """Ask after payments that wait for their provider, until cancelled."""
+        next_ask: dict[bytes, tuple[float, float]] = {}
+        while True:
+            await asyncio.sleep(self._poll_seconds)
+            if not self._gateway.engine.serving:
+                continue
+            try:
+                waiting = await self._gateway.in_thread(self._reader.resources_in_state, PAYMENT, _WAITING, _MOST)
+            except (Refused, *UNREACHABLE, ProjectionsNotReadyError):
+                continue
+            self._ask_after(waiting.result, next_ask)
+
+    def _ask_after(self, waiting: list[Payment], next_ask: dict[bytes, tuple[float, float]]) -> None:
+        """Ask after those whose turn it is: each less often the longer it waits."""
+        now = asyncio.get_running_loop().time()
+        known = {payment.payment_id for payment in waiting}
+        for payment_id in next_ask.keys() - known:
+            del next_ask[payment_id]
+        patient = self._clock.now() - int(self._patience * _SECOND)
+        for payment in waiting:
+            at, pause = next_ask.get(payment.payment_id, (now, self._poll_seconds))
+            if at > now or payment.asked_at > patient or payment.payment_id in self._under_way:
+                continue
+            next_ask[payment.payment_id] = (now + pause, min(pause * 2, _LONGEST_PAUSE))
+            self._see_through(payment, fresh=False)
+
+    async def close(self) -> None:
+        """Let go of what is under way: whoever serves next asks after it."""
+        for task in list(self._under_way.values()):
+            task.cancel()
+        await self._providers.close()
+
+
+def _amount(service: Service, given: int | None) -> int | None:
+    if given is None and isinstance(service.price, FixedAmount):
+        return service.price.amount_tyiyn
+    return given
