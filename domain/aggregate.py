@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, transfer, wallet
+from domain import account, authorization, binding, card, claim, customer, engine, transfer, wallet
 from domain.event import Change, Event
 
 Aggregate = (
@@ -15,6 +15,8 @@ Aggregate = (
     | claim.Claim
     | customer.Customer
     | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
     | wallet.Wallet
     | engine.EngineLife
     | authorization.ForcePosted
@@ -89,6 +91,12 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
