@@ -124,7 +124,16 @@ class Reason(Enum):
     BINDING_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
     )
+    PARTICIPANT_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
+    )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -200,6 +209,16 @@ class Reason(Enum):
         True,
         "A movement was already posted under this clearing reference.",
         "It is a duplicate; if not, use a new reference.",
+    )
+
+    PARTICIPANT_ALREADY_REGISTERED = Row(
+        Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    LIMIT_EXCEEDED = Row(
+        Kind.STATE,
+        True,
+        "The operation would pass a limit; the metadata names it, its period and what it counts.",
+        "Send a new request with a smaller amount, or when the period is over.",
     )
 
     LOGIN_TAKEN = Row(Kind.STATE, True, "Another customer has this login.", "Choose another login.")
@@ -366,6 +385,12 @@ class Reason(Enum):
         False,
         "The storage has no room left; nothing was recorded.",
         "Make room, then send the same request again.",
+    )
+    TOO_MANY_STREAMS = Row(
+        Kind.EXHAUSTED,
+        False,
+        "As many streams are open as the server serves at once.",
+        "Close streams that are not read, or wait as told by RetryInfo; one stream can follow everything.",
     )
     MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
     LEDGER_UNAVAILABLE = Row(

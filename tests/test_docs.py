@@ -31,6 +31,7 @@ from protos.esep.v1 import (
     authorization_service_pb2,
     card_service_pb2,
     customer_service_pb2,
+    receipt_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
     transfer_service_pb2,
@@ -53,6 +54,7 @@ CONTRACT: Final = tuple(
         service_directory_service_pb2,
         card_service_pb2,
         customer_service_pb2,
+        receipt_service_pb2,
         statement_service_pb2,
         transfer_service_pb2,
     )

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -29,8 +30,10 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.tellers import Teller
@@ -40,6 +43,7 @@ from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -113,14 +117,16 @@ def build_server(
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
+    facts = AccountFacts(gateway)
+    teller = Teller(gateway, facts, customers)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
-    teller = Teller(gateway, AccountFacts(gateway), customers)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
+        max_streams=settings.max_streams,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:
@@ -138,6 +144,9 @@ def build_server(
     )
     card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
+    receipt.add_ReceiptServiceServicer_to_server(
+        ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
+    )
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
