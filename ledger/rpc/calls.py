@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import msgspec
 
+from ledger.rpc.callers import Caller
+
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -17,10 +19,19 @@ else:
 
 
 class Call(msgspec.Struct):
-    """One call. ``deadline`` is in the event loop's own time, in seconds."""
+    """One call. ``deadline`` is in the event loop's own time, in seconds.
 
-    caller: str
+    ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about.
+    """
+
+    who: Caller
     deadline: float
+    told_amounts: bool = False
+
+    @property
+    def caller(self) -> str:
+        """The caller's name, as the log keeps it."""
+        return self.who.name
 
     def remaining(self) -> float:
         """Return the seconds that are left, 0 when there are none."""

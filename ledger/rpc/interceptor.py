@@ -1,4 +1,4 @@
-"""The outermost layer of every call: caller, deadline, refusals, one log line, metrics.
+"""The outermost layer of every call: caller, permission, deadline, refusals, one log line, metrics.
 
 Nothing of an uncaught exception leaves but a correlation id: grpcio would send its text to the caller. Messages
 that cannot be decoded, or are too large, become refusals as well, which is why decoding is wrapped here: grpcio
@@ -18,8 +18,10 @@ from google.protobuf.message import DecodeError
 from domain.refusals import Reason, Refusal, Refused, invalid, refuse
 from ledger.rpc import calls, errors
 from ledger.rpc.calls import Context, Handler
-from ledger.rpc.identity import Identity, Metadata
+from ledger.rpc.guard import Guard, opened, rule_of, told
+from ledger.rpc.identity import Identity, Metadata, acting
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.permissions import NONE, PERMISSIONS
 
 GUARDED: Final = "/esep."
 _DRAIN_SECONDS: Final = 0.1
@@ -42,9 +44,16 @@ class Gate(grpc.aio.ServerInterceptor):
     """Guards every method of the ledger's own services; health and reflection pass by."""
 
     def __init__(
-        self, identity: Identity, metrics: Metrics, *, max_deadline_seconds: float, max_request_bytes: int
+        self,
+        identity: Identity,
+        guard: Guard,
+        metrics: Metrics,
+        *,
+        max_deadline_seconds: float,
+        max_request_bytes: int,
     ) -> None:
         self._identity = identity
+        self._permission = guard
         self._metrics = metrics
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
@@ -102,6 +111,8 @@ class Gate(grpc.aio.ServerInterceptor):
         return guarded
 
     def _guard(self, method: str, behaviour: Behaviour) -> Behaviour:
+        row = PERMISSIONS.get(method, NONE)
+
         async def answer(request: Any, context: Context) -> Any:
             started = perf_counter()
             refusal: Refusal | None = None
@@ -110,12 +121,14 @@ class Gate(grpc.aio.ServerInterceptor):
             self._under_way += 1
             try:
                 call = self._open(context, metadata)
+                rule = rule_of(row, call.who.role)
                 if type(request) is _Unreadable:
                     raise Refused(request.refusal)
                 async with asyncio.timeout_at(call.deadline):
+                    await self._permission.admit(row, rule, request, call)
                     return await behaviour(request, context)
             except Refused as refused:
-                refusal = refused.refusal
+                refusal = told(refused.refusal)
                 if refusal.reason is Reason.INTERNAL:
                     refusal = self._defect(method, refusal)
             except asyncio.CancelledError:
@@ -139,8 +152,8 @@ class Gate(grpc.aio.ServerInterceptor):
         seconds = self._max_deadline_seconds if remaining is None else min(remaining, self._max_deadline_seconds)
         if seconds <= 0:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
-        caller = self._identity.caller(context, metadata)
-        call = calls.Call(caller, asyncio.get_running_loop().time() + seconds)
+        caller = acting(self._identity.caller(context, metadata), metadata)
+        call = opened(calls.Call(caller, asyncio.get_running_loop().time() + seconds))
         calls.enter(call)
         return call
 

@@ -15,21 +15,24 @@ from domain.services.catalogue import Catalogue
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
-from ledger.rpc.client import SERVICES
+from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.paging import Pager
+from ledger.rpc.permissions import check_complete
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
+from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
@@ -109,9 +112,12 @@ def build_server(
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
-    teller = Teller(gateway, AccountFacts(gateway), customers)
+    facts = AccountFacts(gateway)
+    teller = Teller(gateway, facts, customers)
+    check_complete(method_names())
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        Guard(Subjects(facts, customers)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
