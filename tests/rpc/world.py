@@ -118,7 +118,7 @@ class World:
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._settings = RpcSettings(listen="127.0.0.1:0", development=True, **settings)
+        self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
         self.edge: Edge
         self.address = ""
         self._clients: list[Ledger] = []
