@@ -10,7 +10,7 @@ a later epoch than its own becomes a standby, and a standby takes over when the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -121,6 +121,10 @@ class Engine:
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether this engine knows each of these accounts as this participant's."""
+        return self._decider.books.kept_by(participant, accounts)
 
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""

@@ -21,12 +21,14 @@ else:
 class Call(msgspec.Struct):
     """One call. ``deadline`` is in the event loop's own time, in seconds.
 
-    ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about.
+    ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about;
+    ``payer`` is the only participant whose accounts a batch of transfers may debit, None when it may debit anybody's.
     """
 
     who: Caller
     deadline: float
     told_amounts: bool = False
+    payer: str | None = None
 
     @property
     def caller(self) -> str:

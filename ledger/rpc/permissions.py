@@ -22,7 +22,7 @@ class Subject(Enum):
     ACCOUNTS = "the banks of all the accounts"
     ACCOUNT_OR_PARTICIPANT = "the bank of the account, or the participant that the request names"
     CUSTOMER = "the customer's bank"
-    NEW_TRANSFER = "the banks of the debited accounts; counterparties: those of the credited ones"
+    NEW_TRANSFER = "the banks of the debited accounts"
     NEW_TRANSFERS = "the banks of every transfer's debited accounts"
     TRANSFER = "the banks of the accounts it debited; counterparties: those it credited"
     TRANSFER_BACK = "the banks of the accounts it credited, which pay it back; counterparties: those it debited"

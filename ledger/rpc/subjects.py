@@ -47,7 +47,6 @@ class Subjects:
             Subject.ACCOUNT_OR_PARTICIPANT: self._account_or_participant,
             Subject.CUSTOMER: self._customer,
             Subject.NEW_TRANSFER: self._new_transfer,
-            Subject.NEW_TRANSFERS: self._new_transfers,
             Subject.TRANSFER: self._transfer,
             Subject.TRANSFER_BACK: self._transfer_back,
             Subject.NEW_AUTHORIZATION: self._new_authorization,
@@ -102,14 +101,7 @@ class Subjects:
     async def _new_transfer(self, request: Any) -> Whose:
         new = request.transfer
         debits = (new.debit_account_id, *(leg.debit_account_id for leg in new.legs))
-        credits_ = (new.credit_account_id, *(leg.credit_account_id for leg in new.legs))
-        return Whose(await self._banks(debits), await self._banks(credits_))
-
-    async def _new_transfers(self, request: Any) -> Whose:
-        debits = {new.debit_account_id for new in request.transfers}
-        for new in request.transfers:
-            debits.update(leg.debit_account_id for leg in new.legs)
-        return Whose(await self._banks(debits) or NOBODY)
+        return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
         transfer = await self._current(request.transfer_id)

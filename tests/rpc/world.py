@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from time import time_ns
@@ -83,6 +83,9 @@ class HeldEngine:
 
     def account_facts(self, account: int) -> tuple[str, str] | None:
         return self.real.account_facts(account)
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        return self.real.kept_by(participant, accounts)
 
     def submit(self, ticket: Ticket) -> None:
         if self.refusing is not None:
