@@ -21,6 +21,7 @@ from projections.answers import (
     Balance,
     LineCursor,
     MiniStatement,
+    Overview,
     RecordCursor,
     Statement,
     TransferFound,
@@ -148,6 +149,28 @@ class Reader:
             last = periods.last_lines(session, account_id, lines)
             held = authorizations.open_authorizations(session, account_id, now, open_authorizations)
             return Answer(MiniStatement(balance, last, tuple(held)), positions)
+
+        return self._store.snapshot(ask)
+
+    def overview(
+        self, account_id: int, *, now: int, lines: int, authorizations_limit: int, only_open: bool
+    ) -> Answer[Overview | None]:
+        """Return an account, its balance, last lines and authorisations, newest first; None for an unknown one."""
+
+        def ask(session: Session) -> Answer[Overview | None]:
+            balance, position = balances.balance_now(session, account_id, now)
+            positions = {account_partition(account_id): position or 0}
+            account = accounts.account_by_id(session, account_id)
+            if balance is None or account is None:
+                return Answer(None, positions)
+            last = periods.last_lines(session, account_id, lines)
+            if only_open:
+                held = authorizations.open_authorizations(session, account_id, now, authorizations_limit)
+            else:
+                held = authorizations.list_authorizations(
+                    session, account_id=account_id, now=now, limit=authorizations_limit
+                )
+            return Answer(Overview(account, balance, last, tuple(held)), positions)
 
         return self._store.snapshot(ask)
 

@@ -19,7 +19,7 @@ else:
 
 
 class Call(msgspec.Struct):
-    """One call. ``deadline`` is in the event loop's own time, in seconds.
+    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite.
 
     ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about;
     ``payer`` is the only participant whose accounts a batch of transfers may debit, None when it may debit anybody's.

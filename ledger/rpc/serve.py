@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -27,9 +28,11 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.subjects import Subjects
@@ -39,6 +42,7 @@ from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -121,6 +125,7 @@ def build_server(
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
+        max_streams=settings.max_streams,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:
@@ -137,6 +142,9 @@ def build_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
+    receipt.add_ReceiptServiceServicer_to_server(
+        ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
+    )
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
