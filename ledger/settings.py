@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
+    card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
+    """The first digits of every card number of the scheme."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
@@ -158,6 +160,7 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            card_prefix=self.card_prefix,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

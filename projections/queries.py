@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
+from domain.card import Status
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, periods, transfers
+from projections import accounts, authorizations, balances, cards, periods, transfers
 from projections.answers import (
     Answer,
     AsOf,
@@ -19,6 +20,7 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
+    CardRecord,
     LineCursor,
     MiniStatement,
     Overview,
@@ -245,6 +247,32 @@ class Reader:
                 participant=participant,
                 states=states,
                 now=now,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    def list_cards(
+        self,
+        *,
+        participant: str | None = None,
+        account_id: int | None = None,
+        customer: bytes | None = None,
+        states: Collection[Status] = (),
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[CardRecord]]:
+        """Return the cards of a participant, of an account, or bound to a customer, newest first.
+
+        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
+        """
+        return self._answer(
+            lambda session, _: cards.list_cards(
+                session,
+                participant=participant,
+                account_id=account_id,
+                customer=customer,
+                states=states,
                 after=after,
                 limit=limit,
             )

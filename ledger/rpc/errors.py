@@ -72,6 +72,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
+    Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""
@@ -80,6 +81,12 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: "effective_time",
     Reason.PAGE_TOKEN_INVALID: "page_token",
     Reason.CURRENCY_UNKNOWN: "currency_code",
+    Reason.CARD_NUMBER_MALFORMED: "card_number",
+    Reason.CARD_NUMBER_CHECK_DIGIT: "card_number",
+    Reason.CARD_NUMBER_PREFIX: "card_number",
+    Reason.CARD_EXPIRY_MALFORMED: "expiry",
+    Reason.CARD_EXPIRY_PAST: "expiry",
+    Reason.CVV_MALFORMED: "cvv",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 

@@ -59,8 +59,22 @@ class Guard:
                 return _served(caller, whose)
             case Rule.REMOTE:
                 return _served(caller, whose) and request.tier == CUSTOMER_TIER_REMOTE
+            case Rule.CUSTOMER | Rule.HOLDER:
+                return whose.customer is not None and whose.customer == await self._acting_for(caller)
             case Rule.BOUND:
-                return False  # No card can be bound yet.
+                customer = await self._acting_for(caller)
+                if customer is None or not whose.accounts:
+                    return False
+                return await self._subjects.accounts_of(customer) >= set(whose.accounts)
+
+    async def _acting_for(self, caller: Caller) -> bytes | None:
+        """Return the customer whom an app acts for, None when there is none whom it serves."""
+        if caller.customer is None:
+            return None
+        customer = await self._subjects.customer(caller.customer)
+        if customer is None or caller.participant not in ("", customer.participant):
+            return None
+        return customer.customer_id
 
 
 def rule_of(row: Row, role: Role) -> Rule:

@@ -32,6 +32,10 @@ class Subject(Enum):
         "as for an authorisation; of one that has not arrived, the acquirer named in the reference is the counterparty"
     )
     ANNOUNCED_REFUND = "the bank of the account; counterparty: that of the authorisation's credited account"
+    OPERATION = "the banks whose account pays; counterparties: those whose account is paid"
+    CARD = "the bank that issued the card, or the cards"
+    ISSUED_CARD = "the participant that the request names, and the bank of the account"
+    CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
 
@@ -47,7 +51,9 @@ class Rule(Enum):
         "customer"
     )
     REMOTE = "as served, and the tier is that of identification in the application"
-    BOUND = "a card of the account is bound to the customer whom the caller acts for"
+    CUSTOMER = "the caller acts for the customer whom the request names"
+    HOLDER = "the card is bound to the customer whom the caller acts for"
+    BOUND = "a card of every account is bound to the customer whom the caller acts for"
 
 
 class Row(NamedTuple):
@@ -62,7 +68,7 @@ def _row(subject: Subject, **rules: Rule) -> Row:
 
 
 ANY, OWN, PARTY, ACQUIRER = Rule.ANY, Rule.OWN, Rule.PARTY, Rule.ACQUIRER
-SERVED, REMOTE, BOUND = Rule.SERVED, Rule.REMOTE, Rule.BOUND
+SERVED, REMOTE, CUSTOMER, HOLDER, BOUND = Rule.SERVED, Rule.REMOTE, Rule.CUSTOMER, Rule.HOLDER, Rule.BOUND
 
 _ACCOUNTS: Final = {
     "OpenAccount": _row(Subject.PARTICIPANT, bank=OWN, operator=ANY),
@@ -130,6 +136,27 @@ _CUSTOMERS: Final = {
     "EraseCustomer": _row(Subject.CUSTOMER, bank=OWN, operator=ANY),
 }
 
+_RECEIPTS: Final = {
+    "GetMiniStatementReceipt": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
+    "GetAuthorizationsReceipt": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
+    "GetTransactionsReceipt": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
+    "GetOperationReceipt": _row(Subject.OPERATION, app=BOUND, bank=PARTY, atm=PARTY, auditor=ANY, operator=ANY),
+}
+
+_CARDS: Final = {
+    "IssueCard": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "GetCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "ListCards": _row(Subject.CARDS, app=CUSTOMER, bank=OWN, operator=ANY),
+    "BlockCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "UnblockCard": _row(Subject.CARD, bank=OWN, operator=ANY),
+    "ReportCardLost": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "ReplaceCard": _row(Subject.CARD, bank=OWN, operator=ANY),
+    "RenewCard": _row(Subject.CARD, bank=OWN, operator=ANY),
+    "CloseCard": _row(Subject.CARD, bank=OWN, operator=ANY),
+    "UnbindCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "SetCardNotifications": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+}
+
 _EVERYBODY: Final = _row(Subject.NOTHING, app=ANY, bank=ANY, atm=ANY, pos=ANY, auditor=ANY, operator=ANY)
 
 _DIRECTORY: Final = {
@@ -145,8 +172,10 @@ PERMISSIONS: Final[dict[str, Row]] = {
     for service, rows in {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
+        "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
+        "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.StatementService": _STATEMENTS,
         "esep.v1.TransferService": _TRANSFERS,
     }.items()

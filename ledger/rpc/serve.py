@@ -13,9 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc.card_service import CardService
+from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
@@ -41,6 +44,7 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
@@ -118,10 +122,12 @@ def build_server(
     customers = Customers(gateway, vault, clock, settings)
     facts = AccountFacts(gateway)
     teller = Teller(gateway, facts, customers)
+    cards = Cards(gateway, customers, vault.vault, clock)
+    personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
-        Guard(Subjects(facts, customers)),
+        Guard(Subjects(facts, customers, cards)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
@@ -141,6 +147,7 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server

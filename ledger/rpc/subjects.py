@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from domain import ids
-from domain.authorization import ACQUIRER_CLAIM, Authorization
+from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
+from domain.card import Card
 from domain.claim import Claim
 from domain.customer import Customer, Taken
+from domain.refusals import Refused
 from domain.transfer import Transfer
+from domain.wallet import Wallet, wallet_id
+from ledger.rpc.cards import Cards
 from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.permissions import Subject
@@ -22,12 +26,13 @@ NOBODY: Final[Participants] = (None,)
 
 
 class Whose(NamedTuple):
-    """The owners of what a request is about, the counterparties, and the accounts or the customer that it reads."""
+    """The owners of what a request is about, the counterparties, the accounts that are read, and the customer."""
 
     owners: Participants
     counterparties: Participants = NOBODY
     accounts: tuple[int, ...] = ()
     customer: bytes | None = None
+    """The customer; of a card, the one to whom it is bound."""
 
 
 NOBODYS: Final = Whose(NOBODY)
@@ -36,9 +41,10 @@ NOBODYS: Final = Whose(NOBODY)
 class Subjects:
     """Finds out whose something is."""
 
-    def __init__(self, facts: AccountFacts, customers: Customers) -> None:
+    def __init__(self, facts: AccountFacts, customers: Customers, cards: Cards) -> None:
         self._facts = facts
         self._customers = customers
+        self._cards = cards
         self._found: dict[Subject, Callable[[Any], Awaitable[Whose]]] = {
             Subject.NOTHING: self._nothing,
             Subject.PARTICIPANT: self._participant,
@@ -54,11 +60,26 @@ class Subjects:
             Subject.AUTHORIZATION_OR_REFERENCE: self._authorization_or_reference,
             Subject.ANNOUNCED_REFUND: self._announced_refund,
             Subject.REFUND: self._refund,
+            Subject.OPERATION: self._operation,
+            Subject.CARD: self._card,
+            Subject.ISSUED_CARD: self._issued_card,
+            Subject.CARDS: self._cards_of,
         }
 
     async def whose(self, subject: Subject, request: Any) -> Whose:
         """Return whose a request's subject is."""
         return await self._found[subject](request)
+
+    async def customer(self, customer_id: bytes) -> Customer | None:
+        """Return a customer who was not erased."""
+        found = await self._customers.current(customer_id)
+        return found if isinstance(found, Customer) and not found.erased else None
+
+    async def accounts_of(self, customer_id: bytes) -> set[int]:
+        """Return the accounts of which a card is bound to a customer now."""
+        wallet = await self._customers.current(wallet_id(customer_id))
+        found = [await self._customers.current(card) for card in wallet.cards] if isinstance(wallet, Wallet) else []
+        return {card.account for card in found if isinstance(card, Card) and card.customer == customer_id}
 
     async def _nothing(self, _request: Any) -> Whose:
         return NOBODYS
@@ -107,6 +128,9 @@ class Subjects:
         transfer = await self._current(request.transfer_id)
         if not isinstance(transfer, Transfer):
             return NOBODYS
+        return await self._moved(transfer)
+
+    async def _moved(self, transfer: Transfer) -> Whose:
         debits = (transfer.debit_account, *(leg.debit_account for leg in transfer.legs))
         credits_ = (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
         return Whose(await self._banks(debits), await self._banks(credits_))
@@ -148,6 +172,49 @@ class Subjects:
             return Whose(await self._banks([credit.merchant_account_id]), await self._banks([credit.account_id]))
         original = await self._authorization(request)
         return Whose(original.counterparties, original.owners)
+
+    async def _operation(self, request: Any) -> Whose:
+        found = await self._current(request.operation_id)
+        match found:
+            case Transfer():
+                whose = await self._moved(found)
+                return whose._replace(accounts=(found.debit_account,))
+            case Authorization():
+                return await self._held(found)
+            case ForcePosted() | RefundPosted():
+                debits, credits_ = zip(*((leg.debit_account, leg.credit_account) for leg in found.legs), strict=True)
+                return Whose(await self._banks(debits), await self._banks(credits_), accounts=(found.account,))
+            case _:
+                return NOBODYS
+
+    async def _card(self, request: Any) -> Whose:
+        card = await self._named_card(request)
+        if card is None:
+            return NOBODYS
+        owners: Participants = (card.participant,)
+        if getattr(request, "replacement_card_id", ""):
+            replacement = await self._current(request.replacement_card_id)
+            owners += (replacement.participant,) if isinstance(replacement, Card) else NOBODY
+        return Whose(owners, customer=card.customer)
+
+    async def _named_card(self, request: Any) -> Card | None:
+        if "card" in request.DESCRIPTOR.oneofs_by_name and request.WhichOneof("card") == "card_number":
+            try:
+                card_id = await self._cards.find(request.card_number)
+            except Refused:
+                return None
+            found = await self._customers.current(card_id)
+        else:
+            found = await self._current(request.card_id)
+        return found if isinstance(found, Card) else None
+
+    async def _issued_card(self, request: Any) -> Whose:
+        return Whose((request.participant_id, *await self._banks([request.account_id])))
+
+    async def _cards_of(self, request: Any) -> Whose:
+        if request.WhichOneof("owner") == "customer_id":
+            return Whose(NOBODY, customer=parsed(request.customer_id))
+        return await self._account_or_participant(request)
 
     async def _held(self, found: object) -> Whose:
         if not isinstance(found, Authorization):

@@ -38,6 +38,21 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
+from domain.card import (
+    CardBindingOpened,
+    CardBlocked,
+    CardBound,
+    CardClosed,
+    CardIssued,
+    CardNotificationsSet,
+    CardRenewed,
+    CardReplaced,
+    CardReportedLost,
+    CardUnblocked,
+    CardUnbound,
+    Loss,
+    UnboundBy,
+)
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import (
     CustomerConfirmed,
@@ -50,6 +65,7 @@ from domain.customer import (
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, Leg
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
+from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 
@@ -250,6 +266,43 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
+    CardIssued: (
+        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
+        CardIssued(
+            participant="bank-a",
+            account=2,
+            masked="941700******1234",
+            expires=2028_12,
+            par="A1" * 14 + "Z",
+            reference="өтүнмө 7",
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardReportedLost: (
+        CardReportedLost(how=Loss.LOST),
+        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
+    ),
+    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
+    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
+    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardNotificationsSet: (
+        CardNotificationsSet(sms=False),
+        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
+    ),
+    CardBindingOpened: (
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+    ),
+    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
+    CardUnbound: (
+        CardUnbound(customer=ID, by=UnboundBy.BANK),
+        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
+    ),
+    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
+    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
+    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
