@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, transfer, wallet
+from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
 from domain.event import Change, Event
 
 Aggregate = (
@@ -14,6 +14,8 @@ Aggregate = (
     | authorization.Authorization
     | claim.Claim
     | customer.Customer
+    | participant.Participant
+    | published.PublishedRules
     | card.Card
     | wallet.Wallet
     | engine.EngineLife
@@ -78,6 +80,9 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     customer.CustomerPinSet: customer.evolve,
     customer.CustomerIdentified: customer.evolve,
     customer.CustomerErased: customer.evolve,
+    participant.ParticipantRegistered: participant.evolve,
+    participant.ParticipantUpdated: participant.evolve,
+    published.RulesPublished: published.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,
