@@ -1,26 +1,41 @@
 """Resources of one bank, of another and of nobody, and a request about them for every method of the contract."""
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
-from uuid import uuid4
+from functools import partial
+from threading import Event
+from typing import Any, ClassVar, Final, NamedTuple
+from uuid import UUID, uuid4
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from stdnum import luhn
 
+from domain.books import Books
+from domain.card import Card, CardBound, find
+from domain.command import Command
+from domain.event import Change, Context
+from domain.refusals import Refusal
+from domain.wallet import WalletCardAdded, following
+from domain.wallet import find as wallet_of
+from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
 from protos.esep.v1 import account_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
 
 PASSWORD: Final = "Jashyl2026"
+EXPIRY: Final = "12/28"
 DEADLINE: Final = PATIENCE
 OWN_BANK: Final = "bank-a"
 OTHER_BANK: Final = "bank-b"
@@ -37,6 +52,9 @@ class Scene(NamedTuple):
     captured: str
     reference: str
     customer: str
+    card: str
+    """Bound to the customer."""
+    spare_card: str
 
 
 class Caller:
@@ -44,6 +62,7 @@ class Caller:
 
     def __init__(self, world: World, role: Role | None = None, participant: str = "", customer: str = "") -> None:
         self.world = world
+        self.role = role
         self._channel = world.client().channel
         given = {ROLE_KEY: role, PARTICIPANT_KEY: participant, CUSTOMER_KEY: customer}
         self.metadata = ((CALLER_KEY, "somebody"), *((key, value) for key, value in given.items() if value))
@@ -104,6 +123,19 @@ def make_scene(world: World, participant: str) -> Scene:
         phone_number=f"+9967{number:08}",
     )
     customer = by.call("/esep.v1.CustomerService/RegisterCustomer", registration).customer
+
+    def issue() -> str:
+        request = cards.IssueCardRequest(
+            request_id=new_id(),
+            participant_id=participant,
+            account_id=customer_account,
+            card_number=card_number(),
+            expiry=EXPIRY,
+        )
+        return str(by.call("/esep.v1.CardService/IssueCard", request).card.card_id)
+
+    card = issue()
+    bind(world, card, customer.customer_id)
     return Scene(
         participant,
         customer_account,
@@ -113,12 +145,46 @@ def make_scene(world: World, participant: str) -> Scene:
         captured,
         reference,
         customer.customer_id,
+        card,
+        issue(),
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, new_id(), new_id(), new_id(), new_id(), new_id())
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(7)))
+
+
+def card_number() -> str:
+    """Return a card number that was not given out before."""
+    first = f"9417{uuid4().int % 10**11:011}"
+    return first + str(luhn.calc_check_digit(first))
+
+
+class Bind(Command):
+    """Binds a card to a customer as a binding that has succeeded does, without its try."""
+
+    NAME: ClassVar[str] = "bind_for_a_test"
+
+    card: UUID
+    customer: UUID
+
+    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
+        card = find(books, self.card.bytes)
+        assert isinstance(card, Card)
+        bound = Change(card.card_id, card.version + 1, CardBound(customer=self.customer))
+        wallet = wallet_of(books, self.customer.bytes)
+        return [bound, *following(wallet, WalletCardAdded(customer=self.customer, card=self.card))]
+
+
+def bind(world: World, card: str, customer: str) -> None:
+    """Bind a card to a customer."""
+    done = Event()
+    ticket = CommandTicket(Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes, "test")
+    ticket.deliver = lambda _: done.set()
+    world.engine.submit(ticket)
+    assert done.wait(PATIENCE)
+    assert isinstance(ticket.outcome, Accepted)
 
 
 def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:
@@ -157,6 +223,10 @@ def _statement(scene: Scene) -> Message:
     return statements.GetStatementRequest(
         account_id=scene.account, period_start=Timestamp(seconds=1), period_end=Timestamp(seconds=2)
     )
+
+
+def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
+    return request(account_id=scene.account, language=LANGUAGE_RU)
 
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
@@ -244,6 +314,40 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
         account_id=of.account
     ),
     "/esep.v1.StatementService/GetTrialBalance": lambda of: statements.GetTrialBalanceRequest(),
+    **{
+        f"/esep.v1.ReceiptService/{name}": partial(_receipt, request)
+        for name, request in {
+            "GetMiniStatementReceipt": receipts.GetMiniStatementReceiptRequest,
+            "GetAuthorizationsReceipt": receipts.GetAuthorizationsReceiptRequest,
+            "GetTransactionsReceipt": receipts.GetTransactionsReceiptRequest,
+        }.items()
+    },
+    "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
+        operation_id=of.transfer, language=LANGUAGE_RU
+    ),
+    "/esep.v1.CardService/IssueCard": lambda of: _write(
+        cards.IssueCardRequest,
+        participant_id=of.participant,
+        account_id=of.account,
+        card_number=card_number(),
+        expiry=EXPIRY,
+    ),
+    "/esep.v1.CardService/GetCard": lambda of: cards.GetCardRequest(card_id=of.card),
+    "/esep.v1.CardService/ListCards": lambda of: cards.ListCardsRequest(account_id=of.account),
+    "/esep.v1.CardService/BlockCard": lambda of: _write(cards.BlockCardRequest, card_id=of.card),
+    "/esep.v1.CardService/UnblockCard": lambda of: _write(cards.UnblockCardRequest, card_id=of.card),
+    "/esep.v1.CardService/ReportCardLost": lambda of: _write(
+        cards.ReportCardLostRequest, card_id=of.card, loss=cards.CARD_LOSS_LOST
+    ),
+    "/esep.v1.CardService/ReplaceCard": lambda of: _write(
+        cards.ReplaceCardRequest, card_id=of.card, replacement_card_id=of.spare_card
+    ),
+    "/esep.v1.CardService/RenewCard": lambda of: _write(cards.RenewCardRequest, card_id=of.card, expiry="12/29"),
+    "/esep.v1.CardService/CloseCard": lambda of: _write(cards.CloseCardRequest, card_id=of.card),
+    "/esep.v1.CardService/UnbindCard": lambda of: _write(cards.UnbindCardRequest, card_id=of.card),
+    "/esep.v1.CardService/SetCardNotifications": lambda of: _write(
+        cards.SetCardNotificationsRequest, card_id=of.card, sms=True
+    ),
     "/esep.v1.CustomerService/RegisterCustomer": _registration,
     "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
         request_id=new_id(), customer_id=of.customer, code="000000"

@@ -1,16 +1,20 @@
 """Every method x every role x own, foreign and unknown resources: allowed and denied exactly as the table says."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from domain.refusals import Kind, Reason
 from ledger.rpc.callers import OF_A_PARTICIPANT, Role
 from ledger.rpc.client import method_names
 from ledger.rpc.permissions import PERMISSIONS, Rule, check_complete
 from ledger.rpc.serve import build_server
+from protos.esep.v1.card_service_pb2 import ListCardsRequest
+from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from tests.rpc.world import Refusal, World, refused
 from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, nobodys
 
@@ -19,14 +23,19 @@ ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True}
 """Rules by which it does not matter whose a resource is, and what they say; the others allow what is one's own."""
 INDIFFERENT: Final = {name for name, row in PERMISSIONS.items() if row.rules.get(Role.BANK) is Rule.ANY}
 """Methods of which whose a resource is does not matter to a bank."""
-NOT_YET: Final = {Rule.BOUND}
-"""Rules that nothing can meet yet."""
+ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.BOUND}
+"""Rules for an application that says for which customer it acts."""
+OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
+    "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),
+    "/esep.v1.CardService/ListCards": lambda of: ListCardsRequest(customer_id=of.customer),
+}
+"""What an application asks about where it names something else than others do."""
 
 
 def expected(method: str, role: Role, *, own: bool) -> bool:
     """Tell what the table says."""
     rule = PERMISSIONS[method].rules.get(role)
-    return ABOUT_ANYBODY.get(rule, own and rule not in NOT_YET)
+    return ABOUT_ANYBODY.get(rule, own)
 
 
 def verdict(caller: Caller, method: str, scene: Scene) -> bool:
@@ -34,7 +43,7 @@ def verdict(caller: Caller, method: str, scene: Scene) -> bool:
     world = caller.world
     before = world.engine.real.decided
     try:
-        caller.call(method, REQUESTS[method](scene))
+        caller.call(method, (OTHERWISE if caller.role is Role.APP else {}).get(method, REQUESTS[method])(scene))
     except grpc.RpcError as error:
         refusal = Refusal(error)
         if refusal.code is grpc.StatusCode.PERMISSION_DENIED:
@@ -52,7 +61,8 @@ def test_each_role_may_do_what_the_table_says(
 ) -> None:
     """Own, foreign and unknown: denied is PERMISSION_DENIED, and nothing is decided."""
     at_a_bank = role in OF_A_PARTICIPANT or role is Role.APP
-    caller = Caller(world, role, OWN_BANK if at_a_bank else "")
+    acting = PERMISSIONS[method].rules.get(role) in ACTING
+    caller = Caller(world, role, OWN_BANK if at_a_bank else "", own.customer if acting else "")
     assert verdict(caller, method, own) is expected(method, role, own=True)
     assert verdict(caller, method, foreign) is expected(method, role, own=False)
     assert verdict(caller, method, nobodys()) is expected(method, role, own=False)

@@ -15,8 +15,15 @@ from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.card_service_pb2 import (
+    GetCardRequest,
+    IssueCardRequest,
+    ListCardsRequest,
+    ReplaceCardRequest,
+    UnbindCardRequest,
+)
 from tests.rpc.world import Refusal, World, item, new_id, refused, transfer
-from tests.security.scenes import OTHER_BANK, OWN_BANK, Caller, Scene, capture, make_scene
+from tests.security.scenes import OTHER_BANK, OWN_BANK, Caller, Scene, capture, card_number, make_scene
 
 TRANSFERS = "/esep.v1.TransferService"
 AUTHORIZATIONS = "/esep.v1.AuthorizationService"
@@ -318,6 +325,71 @@ def test_an_application_identifies_remotely_only(world: World, own: Scene) -> No
     denied(Caller(world, Role.APP), f"{CUSTOMERS}/IdentifyCustomer", in_person)
     answer = refused(lambda: Caller(world, Role.BANK, OWN_BANK).call(f"{CUSTOMERS}/IdentifyCustomer", in_person))
     assert answer.reason == "CUSTOMER_NOT_CONFIRMED"
+
+
+def test_an_application_reads_what_its_customer_has_a_card_of(world: World, own: Scene, foreign: Scene) -> None:
+    """Only for a customer whom it names and serves, and only accounts of which a card is bound to that customer."""
+    balance = f"{STATEMENTS}/GetBalance"
+    question = statements.GetBalanceRequest(account_id=own.account)
+    Caller(world, Role.APP, customer=own.customer).call(balance, question)
+    Caller(world, Role.APP, OWN_BANK, customer=own.customer).call(balance, question)
+    denied(Caller(world, Role.APP), balance, question)
+    denied(Caller(world, Role.APP, customer=foreign.customer), balance, question)
+    denied(Caller(world, Role.APP, OTHER_BANK, customer=own.customer), balance, question)
+    acting = Caller(world, Role.APP, customer=own.customer)
+    denied(acting, balance, statements.GetBalanceRequest(account_id=own.merchant))
+    both = statements.BatchGetBalancesRequest(account_ids=[own.account, foreign.account])
+    denied(acting, f"{STATEMENTS}/BatchGetBalances", both)
+    whole_bank = statements.ListAuthorizationsRequest(participant_id=OWN_BANK)
+    denied(acting, f"{STATEMENTS}/ListAuthorizations", whole_bank)
+
+
+def test_what_was_bound_and_is_not_any_more_is_not_read(world: World) -> None:
+    """Unbinding a card, or erasing the customer, ends the application's reading at once."""
+    operator = Caller(world, Role.OPERATOR)
+    unbound, erased = make_scene(world, "bank-f"), make_scene(world, "bank-f")
+    operator.call("/esep.v1.CardService/UnbindCard", UnbindCardRequest(request_id=new_id(), card_id=unbound.card))
+    erasing = customers.EraseCustomerRequest(request_id=new_id(), customer_id=erased.customer)
+    for scene in (unbound, erased):
+        acting = Caller(world, Role.APP, customer=scene.customer)
+        question = statements.GetBalanceRequest(account_id=scene.account)
+        if scene is erased:
+            acting.call(f"{STATEMENTS}/GetBalance", question)
+            operator.call(f"{CUSTOMERS}/EraseCustomer", erasing)
+        denied(acting, f"{STATEMENTS}/GetBalance", question)
+        denied(acting, "/esep.v1.CardService/GetCard", GetCardRequest(card_id=scene.card))
+    denied(
+        Caller(world, Role.APP, customer=erased.customer),
+        "/esep.v1.CardService/ListCards",
+        ListCardsRequest(customer_id=erased.customer),
+    )
+
+
+def test_a_bank_issues_cards_of_its_own_accounts(bank: Caller, own: Scene, foreign: Scene) -> None:
+    """Under its own name and of its own account, both: neither alone is enough."""
+    for participant, account in ((OWN_BANK, foreign.account), (OTHER_BANK, own.account), (OWN_BANK, 1 << 35)):
+        request = IssueCardRequest(
+            request_id=new_id(), participant_id=participant, account_id=account, card_number=card_number()
+        )
+        denied(bank, "/esep.v1.CardService/IssueCard", request)
+
+
+def test_a_card_is_found_by_its_number_by_its_own_bank(bank: Caller, other_bank: Caller, own: Scene) -> None:
+    """A number of another bank's card, one that was never given out and one that is none look the same."""
+    number = card_number()
+    request = IssueCardRequest(
+        request_id=new_id(), participant_id=OWN_BANK, account_id=own.account, card_number=number, expiry="12/28"
+    )
+    bank.call("/esep.v1.CardService/IssueCard", request)
+    assert bank.call("/esep.v1.CardService/GetCard", GetCardRequest(card_number=number)).card.card_id
+    for asked in (number, card_number(), "9417"):
+        denied(other_bank, "/esep.v1.CardService/GetCard", GetCardRequest(card_number=asked))
+
+
+def test_a_replacement_is_ones_own_too(bank: Caller, own: Scene, foreign: Scene) -> None:
+    """No other bank's card is drawn into the place of a lost one."""
+    request = ReplaceCardRequest(request_id=new_id(), card_id=own.card, replacement_card_id=foreign.spare_card)
+    denied(bank, "/esep.v1.CardService/ReplaceCard", request)
 
 
 def test_a_participant_without_accounts_owns_nothing(world: World, own: Scene) -> None:
