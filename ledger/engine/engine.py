@@ -113,11 +113,6 @@ class Engine:
         """The last position decided, durable or not."""
         return self._decider.position
 
-    @property
-    def epoch(self) -> int:
-        """The epoch of the partition as far as this engine has followed it."""
-        return self._decider.books.life.epoch
-
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)
@@ -401,7 +396,7 @@ class Engine:
             return
         self._fruitless = 0 if taken or found else self._fruitless + 1
         if self._superseded():
-            _log.warning("engine.superseded", partition=self.partition, epoch=self.epoch)
+            _log.warning("engine.superseded", partition=self.partition, epoch=self._decider.books.life.epoch)
             self._step_back()
         elif self._fruitless > _FRUITLESS:
             raise EngineError("appends conflict with nothing that the log shows")
