@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
+from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import RpcSettings, known_policy, known_zone
 
 
@@ -41,6 +42,8 @@ class Settings(BaseSettings):
     """The certificate's private key, in PEM; needed outside development."""
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development: by the name in the certificate, an object with role and participant."""
     page_token_key: SecretStr | None = None
     """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None

@@ -10,7 +10,7 @@ a later epoch than its own becomes a standby, and a standby takes over when the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -113,14 +113,13 @@ class Engine:
         """The last position decided, durable or not."""
         return self._decider.position
 
-    @property
-    def epoch(self) -> int:
-        """The epoch of the partition as far as this engine has followed it."""
-        return self._decider.books.life.epoch
-
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether this engine knows each of these accounts as this participant's."""
+        return self._decider.books.kept_by(participant, accounts)
 
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""
@@ -397,7 +396,7 @@ class Engine:
             return
         self._fruitless = 0 if taken or found else self._fruitless + 1
         if self._superseded():
-            _log.warning("engine.superseded", partition=self.partition, epoch=self.epoch)
+            _log.warning("engine.superseded", partition=self.partition, epoch=self._decider.books.life.epoch)
             self._step_back()
         elif self._fruitless > _FRUITLESS:
             raise EngineError("appends conflict with nothing that the log shows")

@@ -7,13 +7,14 @@ that was cancelled meanwhile changes nothing: its command is decided all the sam
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from domain.aggregate import evolve
 from domain.command import Command
+from domain.plain import debited
 from domain.refusals import Reason, Refused, refuse
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import Accepted, BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
@@ -41,6 +42,7 @@ class LedgerEngine(Protocol):
     @property
     def queued(self) -> int: ...
     def account_facts(self, account: int) -> tuple[str, str] | None: ...
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool: ...
     def submit(self, ticket: Ticket) -> None: ...
 
 
@@ -71,6 +73,7 @@ class Gateway:
 
     async def execute_atomic(self, ticket: BatchTicket) -> Done:
         """Return what an atomic batch did, or did when it was first sent; raises Refused."""
+        self._check_payers(ticket)
         match await self._submit(ticket):
             case Accepted() as accepted:
                 return await self._first(accepted, ticket.request_id, ticket.caller)
@@ -83,6 +86,7 @@ class Gateway:
 
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
+        self._check_payers(ticket)
         match await self._submit(ticket):
             case BatchOutcome() as outcome if outcome.repeated:
                 return await self.in_thread(settle, self.outcomes, ticket, outcome)
@@ -92,6 +96,16 @@ class Gateway:
                 raise Refused(declined.refusal)
             case other:
                 raise TypeError(f"the engine answered a batch with {type(other).__name__}")
+
+    def _check_payers(self, ticket: BatchTicket) -> None:
+        """Raise Refused unless the caller may debit every account that a batch debits.
+
+        The one permission that is not decided in front of the handler: here the batch stands in columns already.
+        """
+        payer = calls.current().payer
+        if payer is None or self.engine.kept_by(payer, debited(ticket.transfers)):
+            return
+        raise Refused(refuse(Reason.PERMISSION_DENIED if self.engine.serving else Reason.NOT_THE_OWNER))
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function that waits for the database outside of the event loop."""

@@ -19,12 +19,13 @@ from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
-from ledger.rpc.client import SERVICES
+from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
 from ledger.rpc.interceptor import Gate
@@ -32,10 +33,12 @@ from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
+from ledger.rpc.permissions import check_complete
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
+from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
@@ -121,8 +124,10 @@ def build_server(
     teller = Teller(gateway, facts, customers)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
+    check_complete(method_names())
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        Guard(Subjects(facts, customers, cards)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,

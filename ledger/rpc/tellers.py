@@ -13,6 +13,7 @@ from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.guard import told
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
@@ -74,7 +75,9 @@ class Teller:
         event, subject = done.event, done.subject
         if refusal is not None:
             answer.refusal.CopyFrom(
-                common_pb2.Refusal(reason=refusal.reason.name, message=message(refusal), metadata=refusal.metadata)
+                common_pb2.Refusal(
+                    reason=refusal.reason.name, message=message(refusal), metadata=told(refusal).metadata
+                )
             )
         elif isinstance(event, BatchPosted):
             answer.transfer_batch.CopyFrom(await self._batch(done, event))
