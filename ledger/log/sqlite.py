@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, literal
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -92,10 +92,10 @@ class SQLiteLog(Housekeeping):
                 self._roll_back()
                 raise
 
-    def _run(self, work: Callable[[Connection], _T]) -> _T:
+    def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
         with self._appending:
-            return super()._run(work)
+            return super()._run(work, engine)
 
     def take_over(self, rows: Sequence[Row]) -> None:
         """Append like ``append``: no session can be ended from outside, its process must be."""

@@ -1,15 +1,19 @@
 """Whatever an append does, nothing that was acknowledged is lost, and nothing happens twice."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
 
 from domain.authorize import Advise
+from domain.ports import Row
 from domain.refusals import Reason
 from domain.transfer import TransferPosted
 from ledger.engine.modes import Mode
 from ledger.engine.tickets import Accepted, Declined, Repeated
+from ledger.log.api import Log
+from ledger.log.errors import LogUnavailable
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
@@ -62,6 +66,54 @@ def test_requests_in_flight_survive_a_failure(shaky: Desk, faulty: FaultyLog, fa
     assert all(isinstance(wait(), Accepted | Repeated) for wait in waiting)
     assert shaky.posted(one) == 210
     assert_replays(shaky, faulty)
+
+
+class Dying(FaultyLog):
+    """A log whose slow appends come to nothing in the end."""
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        if self.faults and self.faults[0] is Fault.SLOW:
+            self.faults.popleft()
+            self.hung.set()
+            self._released.wait(30)
+            raise LogUnavailable("the connection broke at last")
+        super()._append(rows)
+
+
+class TellingClock(HandClock):
+    """Does something, once, when the deciding thread next asks for the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] | None = None
+
+    def now(self) -> int:
+        if self.then is not None and threading.current_thread().name.startswith("esep-decide"):
+            then, self.then = self.then, None
+            then()
+        return super().now()
+
+
+def test_nothing_is_written_behind_a_batch_that_failed(log: Log) -> None:
+    """A batch being decided while the one before it fails is never appended: it would stand after a gap."""
+    dying, clock = Dying(log), TellingClock()
+    desk = Desk(dying.as_log(), clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    clock.advance(1_000)
+    dying.faults.append(Fault.SLOW)
+    first = desk.start(desk.transfer(cash, one, 10))
+    assert dying.hung.wait(10)
+
+    def fail_now() -> None:
+        dying.let_go()
+        eventually(lambda: desk.engine._failed is not None)
+
+    clock.then = fail_now
+    second = desk.start(desk.transfer(cash, one, 5))
+    assert isinstance(first(), Accepted)
+    assert isinstance(second(), Accepted)
+    assert desk.posted(one) == 15
+    assert_replays(desk, dying)
 
 
 def test_an_answer_that_was_lost_is_not_called_a_replay(shaky: Desk, faulty: FaultyLog) -> None:
