@@ -12,7 +12,7 @@ def take_in_conflicts(log: LogReader, decider: Decider, failed: Batch) -> int:
     books, recent = decider.books, decider.recent
     taken = log.find(books.partition, failed.ids)
     for request_id, position in taken.items():
-        recent.add(request_id, position)
+        recent.add(request_id, position, decider.recorded_at)
     claims = {row.originator_id for row in failed.rows if row.topic.startswith(("claim.", "early_reversal."))}
     found = 0
     for claim_id in claims:

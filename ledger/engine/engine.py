@@ -31,7 +31,7 @@ from ledger.engine.modes import ANSWERS, Mode
 from ledger.engine.owner import certainly_gone, this_owner
 from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Declined, Repeated, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
@@ -333,7 +333,7 @@ class Engine:
         with self._changed:
             self._writing = batch
         self._committer.give(batch)
-        self._snapshots.consider(self._decider.books, self._decider.position, self._decider.recorded_at)
+        self._snapshots.consider(self._decider)
         return self._decider.begin()
 
     def _may_write(self) -> bool:
@@ -386,7 +386,7 @@ class Engine:
             self._settle(failed[0] if failed is not None else None)
         elif isinstance(error, LogUnavailable):
             for ticket in batches[-1].tickets:
-                ticket.attempted = not isinstance(ticket.outcome, Repeated)
+                ticket.note_attempt()
             _log.warning("log.unavailable", partition=self.partition, error=str(error))
             self._enter(Mode.RECOVERING)
         else:
@@ -478,7 +478,7 @@ class Engine:
             return
         try:
             decider = self._decider
-            taken = self._snapshots.keep_now(decider.books, decider.position, decider.recorded_at)
+            taken = self._snapshots.keep_now(decider)
             if taken is not None:
                 batch = decider.begin()
                 self._record_own(taken, batch)

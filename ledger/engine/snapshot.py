@@ -5,7 +5,7 @@ projection, and a full replay must give the same state.
 """
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from domain.authorization import Authorization, State
 from domain.books import Books
 from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
+from ledger.engine.requests import Ahead
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 
@@ -38,6 +39,7 @@ class _Snapshot(msgspec.Struct):
     columns: dict[str, bytes]
     life: tuple[int, int, str]
     open: list[_Open]
+    ahead: Ahead = Ahead()
 
 
 _REST = tuple(
@@ -45,8 +47,8 @@ _REST = tuple(
 )
 
 
-def dump(books: Books, position: int, recorded_at: int) -> bytes:
-    """Return the state of the books as at ``position``."""
+def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
+    """Return the state of the books as at ``position``, with the request ids made ahead of ``recorded_at``."""
     return msgspec.msgpack.encode(
         _Snapshot(
             format=FORMAT,
@@ -61,12 +63,21 @@ def dump(books: Books, position: int, recorded_at: int) -> bytes:
                 _Open(key, held.details.TOPIC, encode(held.details), {name: getattr(held, name) for name in _REST})
                 for key, held in books.open.items()
             ],
+            ahead=ahead,
         )
     )
 
 
-def restore(data: bytes, books: Books) -> tuple[int, int]:
-    """Put a snapshot's state into empty books; return its position and recorded time."""
+class Restored(NamedTuple):
+    """What a snapshot holds beside the books."""
+
+    position: int
+    recorded_at: int
+    ahead: Ahead
+
+
+def restore(data: bytes, books: Books) -> Restored:
+    """Put a snapshot's state into empty books; return the rest of it."""
     snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
     if snapshot.format != FORMAT or snapshot.partition != books.partition:
         raise ValueError(f"a snapshot of format {snapshot.format} for partition {snapshot.partition}")
@@ -80,7 +91,7 @@ def restore(data: bytes, books: Books) -> tuple[int, int]:
         books.holds.setdefault(authorization.account, {})[held.key] = None
     books.recount_due()
     books.evicted_at = snapshot.position
-    return snapshot.position, snapshot.recorded_at
+    return Restored(snapshot.position, snapshot.recorded_at, snapshot.ahead)
 
 
 def digest(data: bytes) -> str:

@@ -126,6 +126,62 @@ def test_an_answer_that_was_lost_is_not_called_a_replay(shaky: Desk, faulty: Fau
     assert not outcome.replayed
 
 
+def test_each_item_of_a_lost_answer_is_told_as_what_it_is(shaky: Desk, faulty: FaultyLog) -> None:
+    """When a batch's commit is lost from sight, its own items are first outcomes, and its repeats are replays."""
+    cash, one = shaky.open("cash"), shaky.open()
+    shaky.clock.advance(1_000)
+    earlier = shaky.transfer(cash, one, 1)
+    shaky.ask(earlier)
+    shaky.clock.advance(1_000)
+    new, refused = shaky.transfer(cash, one, 10), shaky.transfer(one, cash, 1_000_000)
+    faulty.faults.append(Fault.ANSWER_LOST)
+    outcome = shaky.ask_many([new, earlier, refused, new])
+    assert {index: repeated.replayed for index, repeated in outcome.repeated} == {0: False, 1: True, 2: False, 3: True}
+
+
+def test_a_repeat_in_a_lost_answer_is_still_a_repeat(shaky: Desk, faulty: FaultyLog) -> None:
+    """A repeat that was answered together with a commit lost from sight is told as a replay."""
+    cash, one = shaky.open("cash"), shaky.open()
+    shaky.clock.advance(1_000)
+    earlier = shaky.transfer(cash, one, 1)
+    shaky.ask(earlier)
+    shaky.clock.advance(1_000)
+    faulty.faults.extend([Fault.SLOW, Fault.ANSWER_LOST])
+    waiting = [shaky.start(shaky.transfer(cash, one, 2))]
+    assert faulty.hung.wait(10)
+    waiting += [shaky.start(shaky.transfer(cash, one, 3)), shaky.start(earlier)]
+    faulty.let_go()
+    first, lost, repeat = (wait() for wait in waiting)
+    assert isinstance(first, Accepted)
+    assert (lost.replayed, repeat.replayed) == (False, True)
+
+
+class Doubtful(FaultyLog):
+    """A log whose head cannot be read when ``doubts`` says so."""
+
+    doubts = 0
+
+    def head(self, partition: int) -> int:
+        if self.doubts and threading.current_thread().name.startswith("esep-commit"):
+            self.doubts -= 1
+            raise LogUnavailable("no answer")
+        return self.inner.head(partition)
+
+
+def test_doubt_about_an_answer_does_not_make_it_a_replay(log: Log, clock: HandClock) -> None:
+    """An outcome that was lost from sight is still the first when telling it fails for a while as well."""
+    doubtful = Doubtful(log)
+    desk = Desk(doubtful.as_log(), clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    clock.advance(1_000)
+    doubtful.faults.append(Fault.ANSWER_LOST)
+    doubtful.doubts = 1
+    outcome = desk.ask(desk.transfer(cash, one, 10))
+    desk.stop()
+    assert doubtful.doubts == 0
+    assert not outcome.replayed
+
+
 def test_no_room_is_answered_and_passes(shaky: Desk, faulty: FaultyLog) -> None:
     """Without room nothing moves, and the caller is told; with room the same request succeeds."""
     cash, one = shaky.open("cash"), shaky.open()
