@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,7 +23,7 @@ from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
-from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
 from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
@@ -63,7 +62,7 @@ class Edge:
         gate: Gate,
         health: Health,
         customers: Customers,
-        threads: ThreadPoolExecutor,
+        threads: Threads,
         settings: RpcSettings,
     ) -> None:
         self.server = server
@@ -93,7 +92,7 @@ class Edge:
         if self._upkeep is not None:
             self._upkeep.cancel()
         self._customers.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
 
 def build_server(
@@ -114,7 +113,7 @@ def build_server(
     token is good until this server stops. ``identity`` is by default what the settings imply.
     """
     metrics = Metrics(registry)
-    threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
+    threads = Threads.start(settings.read_threads)
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     pager = Pager(page_key or secrets.token_bytes(32))
