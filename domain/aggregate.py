@@ -5,7 +5,19 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, claim, customer, engine, participant, published, transfer
+from domain import (
+    account,
+    adjustment,
+    authorization,
+    claim,
+    customer,
+    engine,
+    participant,
+    proposal,
+    published,
+    publishing,
+    transfer,
+)
 from domain.event import Change, Event
 
 Aggregate = (
@@ -16,6 +28,7 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -81,6 +94,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from domain import account, authorization, claim, customer, engine, participant, published, transfer
+from domain import (
+    account,
+    adjustment,
+    authorization,
+    claim,
+    customer,
+    engine,
+    participant,
+    proposal,
+    published,
+    publishing,
+    transfer,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -40,6 +52,10 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    publishing.RulesProposed,
+    adjustment.AdjustmentProposed,
+    proposal.ProposalApproved,
+    proposal.ProposalRejected,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,
