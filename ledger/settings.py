@@ -4,9 +4,11 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -92,6 +94,10 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
+    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * 86_400
+    """How long an adjustment, or new rules, can be approved by a second operator."""
+    rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
+    """How far back the effective time of proposed rules may lie, for clocks that differ."""
     business_time_zone: str = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
@@ -145,6 +151,15 @@ class Settings(BaseSettings):
         return self.master_keys_file or self.data_dir / "master-keys.json"
 
     @property
+    def utc_offset_seconds(self) -> int:
+        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
+        zone = ZoneInfo(self.business_time_zone)
+        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
+        if winter is None or winter != summer:
+            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
+        return int(winter.total_seconds())
+
+    @property
     def policy(self) -> Policy:
         """What decisions depend on; its version changes with its content."""
         policy = Policy(
@@ -153,6 +168,9 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            utc_offset_seconds=self.utc_offset_seconds,
+            proposal_ttl_seconds=self.proposal_ttl_seconds,
+            rules_tolerance_seconds=self.rules_tolerance_seconds,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

@@ -21,10 +21,13 @@ from projections.accounts import ACCOUNT_EVENTS, Accounts
 from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
+from projections.participants import Participants
+from projections.proposals import Proposals
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
 from projections.transfers import Transfers
+from projections.usage import Spendings
 
 BATCH_SIZE: Final = 8192
 SHORTEST_WAIT_SECONDS: Final = 0.02
@@ -176,6 +179,9 @@ class _Partition:
             Authorizations(),
             Statements(),
             Transfers(),
+            Participants(),
+            Proposals(),
+            Spendings(),
             Balances(),
         )
 

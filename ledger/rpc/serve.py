@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.rpc.account_service import AccountService
+from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES
@@ -27,15 +28,21 @@ from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.paging import Pager
+from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.rules_service import RulesService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
+from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -130,6 +137,12 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    proposals = ProposalReads(log_reads, reads, clock)
+    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
+    rules.add_RulesServiceServicer_to_server(
+        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+    )
+    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)

@@ -46,6 +46,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
+    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
+    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
     confirmation_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
