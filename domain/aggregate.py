@@ -7,6 +7,7 @@ import msgspec
 
 from domain import (
     account,
+    adjustment,
     authorization,
     binding,
     card,
@@ -14,7 +15,9 @@ from domain import (
     customer,
     engine,
     participant,
+    proposal,
     published,
+    publishing,
     transfer,
     wallet,
 )
@@ -28,6 +31,7 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
     | card.Card
     | binding.Binding
     | binding.UnknownBinding
@@ -97,6 +101,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,

@@ -4,9 +4,11 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -97,6 +99,10 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
+    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * 86_400
+    """How long an adjustment, or new rules, can be approved by a second operator."""
+    rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
+    """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
@@ -137,6 +143,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     @property
+    def utc_offset_seconds(self) -> int:
+        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
+        zone = ZoneInfo(self.business_time_zone)
+        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
+        if winter is None or winter != summer:
+            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
+        return int(winter.total_seconds())
+
     def log_url(self) -> str:
         """The url of the log."""
         if self.database_url is not None:

@@ -59,6 +59,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
+    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
+    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022

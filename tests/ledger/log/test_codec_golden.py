@@ -23,6 +23,7 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
+from domain.adjustment import AdjustmentProposed
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -74,7 +75,9 @@ from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, HoldRule, Leg
 from domain.limits import Spending, SpendingReturned
 from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
+from domain.proposal import ProposalApproved, ProposalRejected
 from domain.published import RulesPublished
+from domain.publishing import RulesProposed
 from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
@@ -294,6 +297,41 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         ParticipantUpdated(
             participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
         ),
+    ),
+    RulesProposed: (
+        RulesProposed(after=0, holds=Holds(604_800), maker="op-1", expires_at=TIME),
+        RulesProposed(
+            after=3,
+            holds=Holds(604_800, (HoldRule(60),)),
+            fees=(Fee(Operation.QR_PAYMENT, basis_points=1),),
+            limits=(Limit("tokens", Subject.TOKEN, Period.OPERATION, Measure.AMOUNT, 1),),
+            effective_from=TIME,
+            maker="op-1",
+            explanation="тарифтер",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    AdjustmentProposed: (
+        AdjustmentProposed(debit_account=1, credit_account=2, amount=1, maker="op-1", expires_at=TIME),
+        AdjustmentProposed(
+            debit_account=1,
+            credit_account=2,
+            amount=MONEY,
+            reference="r",
+            maker="op-1",
+            explanation="ката",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    ProposalApproved: (
+        ProposalApproved(checker="op-2"),
+        ProposalApproved(checker="op-2", result=ID, fingerprint=FINGERPRINT),
+    ),
+    ProposalRejected: (
+        ProposalRejected(checker="op-2"),
+        ProposalRejected(checker="op-2", explanation="ката", fingerprint=FINGERPRINT),
     ),
     RulesPublished: (
         RulesPublished(effective_from=TIME, holds=Holds(604_800)),
