@@ -67,10 +67,10 @@ class Policy(msgspec.Struct, frozen=True):
     hold_ttl_seconds: int = 7 * 86_400
     early_reversal_ttl_seconds: int = 7 * 86_400
     effective_time_back_seconds: int = 30 * 86_400
-    card_prefix: str = "9417"
-    quote_ttl_seconds: int = 300
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
+    card_prefix: str = "9417"
+    quote_ttl_seconds: int = 300
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""

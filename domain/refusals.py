@@ -146,6 +146,12 @@ class Reason(Enum):
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
+    )
     ALIAS_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -301,6 +307,7 @@ class Reason(Enum):
         "The customer is not identified yet.",
         "Identify the customer, then send a new request.",
     )
+
     ACCOUNT_OF_ANOTHER_BANK = Row(
         Kind.STATE, True, "Another bank keeps the account.", "Use an account of the bank that is named."
     )
@@ -338,6 +345,7 @@ class Reason(Enum):
     CARD_NOT_BOUND = Row(
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
+
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
         True,
@@ -431,6 +439,12 @@ class Reason(Enum):
         False,
         "The storage has no room left; nothing was recorded.",
         "Make room, then send the same request again.",
+    )
+    TOO_MANY_STREAMS = Row(
+        Kind.EXHAUSTED,
+        False,
+        "As many streams are open as the server serves at once.",
+        "Close streams that are not read, or wait as told by RetryInfo; one stream can follow everything.",
     )
     MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
     LEDGER_UNAVAILABLE = Row(

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, known_policy
+from ledger.rpc.settings import RpcSettings, known_policy, known_zone
 
 
 class Settings(BaseSettings):
@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -96,7 +98,7 @@ class Settings(BaseSettings):
     """The first digits of every card number of the scheme."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
-    business_time_zone: str = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")

@@ -46,6 +46,7 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.QUEUE_FULL: 0.1,
     Reason.TOO_MANY_CODES: 900.0,
     Reason.STORAGE_FULL: 30.0,
+    Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
     Reason.CODE_NOT_SENT: 5.0,
@@ -71,8 +72,9 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CLEARING_REFERENCE_NOT_FOUND: Resource("clearing_reference", ("clearing_reference",)),
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
-    Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
+    Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
+    Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
     Reason.ALIAS_NOT_FOUND: Resource("alias", ("alias_id",)),
     Reason.RECIPIENT_NOT_FOUND: Resource("recipient", ()),
     Reason.TRANSFER_QR_NOT_FOUND: Resource("transfer_qr", ("transfer_qr_id",)),
