@@ -8,6 +8,7 @@ import msgspec
 from domain import (
     account,
     adjustment,
+    alias,
     authorization,
     binding,
     card,
@@ -18,7 +19,9 @@ from domain import (
     proposal,
     published,
     publishing,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Change, Event
@@ -36,6 +39,9 @@ Aggregate = (
     | binding.Binding
     | binding.UnknownBinding
     | wallet.Wallet
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -125,6 +131,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

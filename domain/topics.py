@@ -5,6 +5,7 @@ from typing import Final
 from domain import (
     account,
     adjustment,
+    alias,
     authorization,
     binding,
     card,
@@ -15,7 +16,9 @@ from domain import (
     proposal,
     published,
     publishing,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Event
@@ -79,6 +82,11 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,
+    alias.AliasLinked,
+    alias.AliasUnlinked,
+    transfer_qr.TransferQrIssued,
+    quote.QuoteCreated,
+    quote.QuoteConfirmed,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """How long a quoted transfer can be confirmed."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
     """How long the amount held for binding a card can be named, and stays held."""
     binding_tries: Annotated[int, Field(ge=1)] = 3

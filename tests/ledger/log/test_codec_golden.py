@@ -24,6 +24,7 @@ from domain.account import (
     OverdraftLimitSet,
 )
 from domain.adjustment import AdjustmentProposed
+from domain.alias import AliasLinked, AliasUnlinked
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -78,8 +79,11 @@ from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
 from domain.proposal import ProposalApproved, ProposalRejected
 from domain.published import RulesPublished
 from domain.publishing import RulesProposed
+from domain.quote import QuoteConfirmed, QuoteCreated
+from domain.recipient import Recipient
 from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
+from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
@@ -155,15 +159,14 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     OverdraftLimitSet: (OverdraftLimitSet(limit=0), OverdraftLimitSet(limit=MONEY, fingerprint=FINGERPRINT)),
     MinimumBalanceSet: (MinimumBalanceSet(minimum=0), MinimumBalanceSet(minimum=35_000, fingerprint=FINGERPRINT)),
     AccountClosed: (AccountClosed(), AccountClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    TransferPosted: (TransferPosted(debit_account=1, credit_account=2, amount=1), TransferPosted(**TRANSFER)),
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
     TransferDeclined: (
         TransferDeclined(reason="ACCOUNT_CLOSED", debit_account=1, credit_account=2, amount=1),
         TransferDeclined(reason="INSUFFICIENT_FUNDS", detail={"account_id": "1"}, **TRANSFER),
     ),
-    TransferReversed: (
-        TransferReversed(legs=(LEG,), whole=False),
-        TransferReversed(legs=(LEG, FEE), whole=True, explanation="ката", fingerprint=FINGERPRINT),
-    ),
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
     BatchPosted: (BatchPosted(count=1), BatchPosted(count=8_190, fingerprint=FINGERPRINT)),
     BatchDeclined: (
         BatchDeclined(index=0, reason="ACCOUNT_CLOSED"),
@@ -398,6 +401,58 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
     WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
     WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
+    AliasLinked: (
+        AliasLinked(customer=ID, card=ID, phone=SEALED),
+        AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
+    ),
+    AliasUnlinked: (AliasUnlinked(), AliasUnlinked(fingerprint=FINGERPRINT)),
+    TransferQrIssued: (
+        TransferQrIssued(customer=ID, card=ID, provider="p2p.elcart.kg"),
+        TransferQrIssued(
+            customer=ID,
+            card=ID,
+            provider="p2p.elcart.kg",
+            dynamic=True,
+            amount=MONEY,
+            amount_editable=True,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    QuoteCreated: (
+        QuoteCreated(
+            operation=Operation.TRANSFER_TO_ACCOUNT,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3),
+            recipient_participant="bank-a",
+            amount=1,
+            fee=0,
+            currency="KGS",
+            rules="default-1",
+            expires_at=TIME,
+        ),
+        QuoteCreated(
+            operation=Operation.TRANSFER_BY_QR,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3, ID, ID, ID, ID, "p2p.elcart.kg/AZCl8BI0erye7wEjRWeJqw"),
+            recipient_participant="bank-b",
+            amount=MONEY,
+            fee=MONEY,
+            currency="KGS",
+            rules="rules-1",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    QuoteConfirmed: (
+        QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
+        QuoteConfirmed(transfer=ID, spending=SPENDING),
+    ),
     CardBindingRequested: (
         CardBindingRequested(
             customer=ID, card=ID, participant="bank-a", masked="941700******1234", hold=ID, expires_at=TIME, tries=3
