@@ -153,6 +153,7 @@ class Settings(BaseSettings):
             raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
         return int(winter.total_seconds())
 
+    @property
     def log_url(self) -> str:
         """The url of the log."""
         if self.database_url is not None:
@@ -190,13 +191,17 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            utc_offset_seconds=self.utc_offset_seconds,
             card_prefix=self.card_prefix,
+            quote_ttl_seconds=self.quote_ttl_seconds,
             binding_ttl_seconds=self.binding_ttl_seconds,
             binding_tries=self.binding_tries,
             binding_sessions_per_day=self.binding_sessions_per_day,
             binding_sessions_per_month=self.binding_sessions_per_month,
             binding_cards_per_day=self.binding_cards_per_day,
             bound_cards=self.bound_cards,
+            proposal_ttl_seconds=self.proposal_ttl_seconds,
+            rules_tolerance_seconds=self.rules_tolerance_seconds,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

@@ -115,6 +115,11 @@ class Engine:
         """The last position decided, durable or not."""
         return self._decider.position
 
+    @property
+    def epoch(self) -> int:
+        """The epoch of the partition as far as this engine has followed it."""
+        return self._decider.books.life.epoch
+
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)

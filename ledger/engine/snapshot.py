@@ -61,7 +61,7 @@ class _Snapshot(msgspec.Struct):
     open: list[_Open]
     rules: PublishedRules
     usage: _Usage
-    ahead: Ahead = Ahead()
+    ahead: Ahead
 
 
 _REST = tuple(
@@ -92,13 +92,6 @@ def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
     )
 
 
-def restore(data: bytes, books: Books) -> tuple[int, int]:
-    """Put a snapshot's state into empty books; return its position and recorded time."""
-    kind = msgspec.msgpack.decode(data, type=_Kind)
-    if kind.format != FORMAT or kind.partition != books.partition:
-        raise ValueError(f"a snapshot of format {kind.format} for partition {kind.partition}")
-
-
 class Restored(NamedTuple):
     """What a snapshot holds beside the books."""
 
@@ -109,6 +102,9 @@ class Restored(NamedTuple):
 
 def restore(data: bytes, books: Books) -> Restored:
     """Put a snapshot's state into empty books; return the rest of it."""
+    kind = msgspec.msgpack.decode(data, type=_Kind)
+    if kind.format != FORMAT or kind.partition != books.partition:
+        raise ValueError(f"a snapshot of format {kind.format} for partition {kind.partition}")
     snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
     usage = snapshot.usage
     if usage.utc_offset_seconds != books.usage.utc_offset_seconds:

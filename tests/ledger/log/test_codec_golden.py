@@ -89,19 +89,31 @@ from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
+
 FINGERPRINT = "00112233445566778899aabb"
+
 ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
+
 SEALED = bytes(range(48))
+
 MONEY = 10**15
+
 TIME = 1_790_000_000_000_000
+
 TAGS = {"канал": "мобилдик", "till": "17"}
+
 LEG = Leg("capture", 2, 3, MONEY)
+
 FEE = Leg("fee", 2, 4, 1)
+
 SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
+
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
+
 NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
+
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -120,7 +132,9 @@ DETAILS: dict[str, Any] = {
     "effective_time": TIME,
     "fingerprint": FINGERPRINT,
 }
+
 LEAST: dict[str, Any] = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
+
 TRANSFER: dict[str, Any] = {
     "debit_account": 1,
     "credit_account": 2,
@@ -159,14 +173,15 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     OverdraftLimitSet: (OverdraftLimitSet(limit=0), OverdraftLimitSet(limit=MONEY, fingerprint=FINGERPRINT)),
     MinimumBalanceSet: (MinimumBalanceSet(minimum=0), MinimumBalanceSet(minimum=35_000, fingerprint=FINGERPRINT)),
     AccountClosed: (AccountClosed(), AccountClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    TransferPosted: {
-        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
-    },
+    TransferPosted: (TransferPosted(debit_account=1, credit_account=2, amount=1), TransferPosted(**TRANSFER)),
     TransferDeclined: (
         TransferDeclined(reason="ACCOUNT_CLOSED", debit_account=1, credit_account=2, amount=1),
         TransferDeclined(reason="INSUFFICIENT_FUNDS", detail={"account_id": "1"}, **TRANSFER),
     ),
-    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
+    TransferReversed: (
+        TransferReversed(legs=(LEG,), whole=False),
+        TransferReversed(legs=(LEG, FEE), whole=True, explanation="ката", fingerprint=FINGERPRINT),
+    ),
     BatchPosted: (BatchPosted(count=1), BatchPosted(count=8_190, fingerprint=FINGERPRINT)),
     BatchDeclined: (
         BatchDeclined(index=0, reason="ACCOUNT_CLOSED"),
@@ -401,6 +416,53 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
     WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
     WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
+    CardBindingRequested: (
+        CardBindingRequested(
+            customer=ID, card=ID, participant="bank-a", masked="941700******1234", hold=ID, expires_at=TIME, tries=3
+        ),
+        CardBindingRequested(
+            customer=ID,
+            card=ID,
+            participant="bank-a",
+            masked="941700******1234",
+            hold=ID,
+            expires_at=TIME,
+            tries=3,
+            name=SEALED,
+            sms=True,
+            rule_version="default-1",
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CardBindingMissed: (
+        CardBindingMissed(tries_left=2),
+        CardBindingMissed(tries_left=0, fingerprint=FINGERPRINT),
+    ),
+    CardBindingConfirmed: (CardBindingConfirmed(), CardBindingConfirmed(fingerprint=FINGERPRINT)),
+    CardBindingCancelled: (CardBindingCancelled(), CardBindingCancelled(fingerprint=FINGERPRINT)),
+    HeldAmountDisclosed: (
+        HeldAmountDisclosed(operator="op-17"),
+        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
+    ),
+    UnknownBindingTried: (
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
+    ),
+    EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
+    SnapshotTaken: (
+        SnapshotTaken(at=1, digest="00", size_bytes=0),
+        SnapshotTaken(at=2**53, digest="ab" * 32, size_bytes=2**31),
+    ),
+    CommandDeclined: (
+        CommandDeclined(command="capture", reason="ALREADY_RESOLVED"),
+        CommandDeclined(
+            command="reverse",
+            reason="ALREADY_RESOLVED",
+            detail={"ended": "expired"},
+            target=ID,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
     AliasLinked: (
         AliasLinked(customer=ID, card=ID, phone=SEALED),
         AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
@@ -453,54 +515,8 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
         QuoteConfirmed(transfer=ID, spending=SPENDING),
     ),
-    CardBindingRequested: (
-        CardBindingRequested(
-            customer=ID, card=ID, participant="bank-a", masked="941700******1234", hold=ID, expires_at=TIME, tries=3
-        ),
-        CardBindingRequested(
-            customer=ID,
-            card=ID,
-            participant="bank-a",
-            masked="941700******1234",
-            hold=ID,
-            expires_at=TIME,
-            tries=3,
-            name=SEALED,
-            sms=True,
-            rule_version="default-1",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBindingMissed: (
-        CardBindingMissed(tries_left=2),
-        CardBindingMissed(tries_left=0, fingerprint=FINGERPRINT),
-    ),
-    CardBindingConfirmed: (CardBindingConfirmed(), CardBindingConfirmed(fingerprint=FINGERPRINT)),
-    CardBindingCancelled: (CardBindingCancelled(), CardBindingCancelled(fingerprint=FINGERPRINT)),
-    HeldAmountDisclosed: (
-        HeldAmountDisclosed(operator="op-17"),
-        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
-    ),
-    UnknownBindingTried: (
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
-    ),
-    EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
-    SnapshotTaken: (
-        SnapshotTaken(at=1, digest="00", size_bytes=0),
-        SnapshotTaken(at=2**53, digest="ab" * 32, size_bytes=2**31),
-    ),
-    CommandDeclined: (
-        CommandDeclined(command="capture", reason="ALREADY_RESOLVED"),
-        CommandDeclined(
-            command="reverse",
-            reason="ALREADY_RESOLVED",
-            detail={"ended": "expired"},
-            target=ID,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
 }
+
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
@@ -528,7 +544,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
     },
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
 }
+
 """Forms with fields that an event gained after its first files were written."""
 
 
