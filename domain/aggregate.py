@@ -7,8 +7,10 @@ import msgspec
 
 from domain import (
     account,
+    adjustment,
     alias,
     authorization,
+    binding,
     card,
     claim,
     customer,
@@ -16,7 +18,9 @@ from domain import (
     participant,
     payee,
     payment,
+    proposal,
     published,
+    publishing,
     quote,
     transfer,
     transfer_qr,
@@ -29,16 +33,19 @@ Aggregate = (
     | transfer.Transfer
     | authorization.Authorization
     | claim.Claim
-    | payee.Payee
-    | payment.Payment
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
+    | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
+    | wallet.Wallet
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
-    | card.Card
-    | wallet.Wallet
+    | payee.Payee
+    | payment.Payment
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -104,11 +111,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
-    alias.AliasLinked: alias.evolve,
-    alias.AliasUnlinked: alias.evolve,
-    transfer_qr.TransferQrIssued: transfer_qr.evolve,
-    quote.QuoteCreated: quote.evolve,
-    quote.QuoteConfirmed: quote.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,
@@ -120,9 +126,20 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     payee.PayeeRegistered: payee.evolve,
     payee.PayeeUpdated: payee.evolve,
     payment.PaymentPrepared: payment.evolve,

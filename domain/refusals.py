@@ -142,10 +142,25 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    BINDING_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
+    )
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
+    RULES_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
+    )
+    PROPOSAL_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
+    )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
+    )
     ALIAS_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -163,12 +178,6 @@ class Reason(Enum):
     )
     QUOTE_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
-    )
-    OPERATION_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "There is no operation with this id that a receipt is written of.",
-        "Check the id of the transfer, authorisation, force post or refund.",
     )
     PAYEE_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such payee.", "Check the payee's code, or register the payee."
@@ -260,6 +269,27 @@ class Reason(Enum):
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
     )
+    SAME_OPERATOR = Row(
+        Kind.STATE,
+        True,
+        "Whoever proposed may not approve: a second operator is needed.",
+        "Have another operator approve it with a new request.",
+    )
+    PROPOSAL_RESOLVED = Row(
+        Kind.STATE,
+        True,
+        "The proposal was approved or rejected before; the metadata says which.",
+        "Nothing is left to do; read the proposal, or make another.",
+    )
+    PROPOSAL_EXPIRED = Row(
+        Kind.STATE, True, "The proposal waited too long for a second operator.", "Propose it again, if it still holds."
+    )
+    PROPOSAL_OUTDATED = Row(
+        Kind.STATE,
+        True,
+        "Other rules were published after these were proposed: approving them would undo what those changed.",
+        "Read the newest rules, and propose again on top of them.",
+    )
     LIMIT_EXCEEDED = Row(
         Kind.STATE,
         True,
@@ -317,6 +347,7 @@ class Reason(Enum):
         "The customer is not identified yet.",
         "Identify the customer, then send a new request.",
     )
+
     ACCOUNT_OF_ANOTHER_BANK = Row(
         Kind.STATE, True, "Another bank keeps the account.", "Use an account of the bank that is named."
     )
@@ -354,6 +385,7 @@ class Reason(Enum):
     CARD_NOT_BOUND = Row(
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
+
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
         True,
@@ -412,6 +444,52 @@ class Reason(Enum):
         "The recipient is not the one who was quoted any more.",
         "Ask for a new quote, and have its recipient looked at.",
     )
+    CARD_ALREADY_BOUND = Row(
+        Kind.STATE, True, "The card is bound to this customer already.", "Nothing is left to do; read the card."
+    )
+    CARD_BOUND_ELSEWHERE = Row(
+        Kind.STATE,
+        True,
+        "The card is bound to another customer.",
+        "Have it unbound there, or by its bank, then send a new request.",
+    )
+    CARD_DETAILS_WRONG = Row(
+        Kind.STATE,
+        True,
+        "No card has this number, expiry and CVV.",
+        "Have all three typed again, and send them with a new request id.",
+    )
+    CARD_DETAILS_LOCKED = Row(
+        Kind.STATE,
+        True,
+        "After too many wrong card details none of this customer's are checked for a day.",
+        "Wait, then send a new request.",
+    )
+    BINDING_LIMIT = Row(
+        Kind.STATE,
+        True,
+        "The card, or the customer, was part of too many bindings; the metadata says which limit it is.",
+        "Wait, or unbind a card, then send a new request.",
+    )
+    BINDING_AMOUNT_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the held amount of an open binding; the metadata says how many tries are left.",
+        "Ask for the amount again, and try it with a new request id.",
+    )
+    BINDING_LOCKED = Row(Kind.STATE, True, "The tries of the binding are used up.", "Begin to bind the card again.")
+    BINDING_CANCELLED = Row(Kind.STATE, True, "The binding was cancelled.", "Begin to bind the card again.")
+    BINDING_EXPIRED = Row(Kind.STATE, True, "The time to confirm the binding is over.", "Begin to bind the card again.")
+    BINDING_NOT_OPEN = Row(
+        Kind.STATE, True, "No binding of the card is open.", "Nothing is held; begin to bind the card."
+    )
+    VERIFICATION_HOLD = Row(
+        Kind.STATE,
+        True,
+        "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
+        "Confirm or cancel the binding, or wait until it expires.",
+    )
+
     PAYEE_CODE_TAKEN = Row(Kind.STATE, True, "Another payee has this code.", "Choose another code.")
     PAYEE_ACCOUNT_UNFIT = Row(
         Kind.STATE,
@@ -485,6 +563,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     PROVIDER_UNAVAILABLE = Row(

@@ -197,9 +197,7 @@ class Payments:
         """Return a payment with what was entered, in clear as far as it can still be read."""
         details = payment.details
         place = (payment.payment_id, PaymentPrepared.TOPIC)
-        fields = await self._customers.in_vault(
-            self._vault.read_fields, details.customer.bytes, place, details.fields
-        )
+        fields = await self._customers.in_vault(self._vault.read_fields, details.customer.bytes, place, details.fields)
         beneficiary = fields.pop(_NAME, "")
         return Shown(payment, fields, beneficiary)
 
@@ -221,7 +219,9 @@ class Payments:
                 said = await self._ask_again(order)
             await self._take(payment, said)
         except Refused as refused:  # Somebody else was quicker, or the ledger does not serve: the next round sees.
-            _log.info("payment.waits", payment_id=ids.format_uuid(payment.payment_id), reason=refused.refusal.reason.name)
+            _log.info(
+                "payment.waits", payment_id=ids.format_uuid(payment.payment_id), reason=refused.refusal.reason.name
+            )
         except Exception:
             _log.exception("payment.failed", payment_id=ids.format_uuid(payment.payment_id))
 

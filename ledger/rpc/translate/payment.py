@@ -214,9 +214,7 @@ def update_payee(request: payees.UpdatePayeeRequest) -> tuple[UpdatePayee, bytes
 # Answers.
 
 
-def payment_message(
-    payment: Payment, fields: Mapping[str, str], beneficiary: str, now: int
-) -> payment_pb2.Payment:
+def payment_message(payment: Payment, fields: Mapping[str, str], beneficiary: str, now: int) -> payment_pb2.Payment:
     """Return a payment as it is told at a moment."""
     details = payment.details
     lapsed = payment.lapsed(now)
