@@ -7,7 +7,7 @@ prepared statements along indexes.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
@@ -25,6 +25,7 @@ from projections import (
     participants,
     periods,
     proposals,
+    resources,
     transfers,
     usage,
 )
@@ -45,6 +46,7 @@ from projections.answers import (
     TransferFound,
     TrialBalanceLine,
 )
+from projections.resources import Found, Kind
 from projections.store import Left, Session, Store, open_store
 
 T = TypeVar("T")
@@ -345,6 +347,27 @@ class Reader:
             lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
             {partition},
         )
+
+    def list_resources(
+        self,
+        kind: Kind,
+        owner: str,
+        *,
+        states: Collection[str] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[Found]]:
+        """Return an owner's things of a kind, newest first; the next page comes after the last one's cursor."""
+        return self._answer(
+            lambda session, _: resources.list_resources(
+                session, kind, owner, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def resources_in_state(self, kind: Kind, states: Collection[str], limit: int = 100) -> Answer[list[Any]]:
+        """Return things of a kind that stand in one of these states, the oldest first."""
+        return self._answer(lambda session, _: resources.resources_in_state(session, kind, states, limit))
 
     def _answer(
         self, ask: Callable[[Session, dict[int, int]], T], partitions: Collection[int] | None = None

@@ -22,6 +22,8 @@ from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceSt
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
+from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceStub
+from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.rules_service_pb2_grpc import RulesServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
@@ -35,6 +37,8 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
+    from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceAsyncStub
+    from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from protos.esep.v1.rules_service_pb2_grpc import RulesServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
@@ -48,6 +52,8 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.PayeeService",
+    "esep.v1.PaymentService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
@@ -98,6 +104,8 @@ class Ledger:
         self.rules = RulesServiceStub(channel)
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
+        self.payees = PayeeServiceStub(channel)
+        self.payments = PaymentServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
 
@@ -126,6 +134,8 @@ class AsyncLedger:
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+        self.payees: PayeeServiceAsyncStub = PayeeServiceStub(channel)
+        self.payments: PaymentServiceAsyncStub = PaymentServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
 

@@ -61,7 +61,7 @@ class PayeeService(PayeeServiceServicer):
             request, lambda: reader.list_resources(PAYEE, owner, now=now, after=after, limit=page.size)
         )
         listed = found.result
-        cursor = tuple(listed[-1].cursor) if len(listed) == page.size else None
+        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListPayeesResponse(
             payees=[translate.payee_message(one.resource) for one in listed],
             next_page_token=self._reads.pager.token(request, cursor, 0),

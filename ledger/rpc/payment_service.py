@@ -6,15 +6,12 @@ from domain.ports import Clock
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
-from ledger.rpc.outcomes import Done
 from ledger.rpc.payments import Payments
 from ledger.rpc.reads import LogReads, Reads, positions_message
-from ledger.rpc.tellers import expect
 from ledger.rpc.translate import payment as translate
 from ledger.rpc.translate.common import receipt
 from projections.answers import RecordCursor
 from projections.resources import PAYMENT, customer_owner, participant_owner, payee_owner
-from protos.esep.v1 import payment_pb2
 from protos.esep.v1 import payment_service_pb2 as pb
 from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceServicer
 
@@ -33,41 +30,41 @@ class PaymentService(PaymentServiceServicer):
     ) -> pb.PrepareServicePaymentResponse:
         """Prepare the payment for a service."""
         done = await self._payments.prepare_service(request)
-        return pb.PrepareServicePaymentResponse(payment=await self._told(done), receipt=receipt(done))
+        return pb.PrepareServicePaymentResponse(payment=await self._payments.outcome(done), receipt=receipt(done))
 
     async def PrepareQrPayment(
         self, request: pb.PrepareQrPaymentRequest, context: Context
     ) -> pb.PrepareQrPaymentResponse:
         """Prepare the payment of a merchant's QR code."""
         done = await self._payments.prepare_qr(request)
-        return pb.PrepareQrPaymentResponse(payment=await self._told(done), receipt=receipt(done))
+        return pb.PrepareQrPaymentResponse(payment=await self._payments.outcome(done), receipt=receipt(done))
 
     async def ConfirmPayment(self, request: pb.ConfirmPaymentRequest, context: Context) -> pb.ConfirmPaymentResponse:
         """Confirm a payment, and answer it as it stands when the provider was heard, or not for long."""
         command, request_id = translate.confirm_payment(request)
         done = await self._payments.confirm(command, request_id, validate_only=request.validate_only)
         if request.validate_only:
-            return pb.ConfirmPaymentResponse(payment=await self._told(done))
+            return pb.ConfirmPaymentResponse(payment=await self._payments.outcome(done))
         payment = await self._payments.current(command.payment_id.bytes)
-        return pb.ConfirmPaymentResponse(payment=await self._message(payment), receipt=receipt(done))
+        return pb.ConfirmPaymentResponse(payment=await self._payments.message(payment), receipt=receipt(done))
 
     async def AnswerPayment(self, request: pb.AnswerPaymentRequest, context: Context) -> pb.AnswerPaymentResponse:
         """Take in a provider's answer."""
         command, request_id = translate.answer_payment(request)
         done = await self._payments.execute(command, request_id, validate_only=request.validate_only)
-        return pb.AnswerPaymentResponse(payment=await self._told(done), receipt=receipt(done))
+        return pb.AnswerPaymentResponse(payment=await self._payments.outcome(done), receipt=receipt(done))
 
     async def DecidePayment(self, request: pb.DecidePaymentRequest, context: Context) -> pb.DecidePaymentResponse:
         """Take in an operator's decision."""
         command, request_id = translate.decide_payment(request)
         done = await self._payments.execute(command, request_id, validate_only=request.validate_only)
-        return pb.DecidePaymentResponse(payment=await self._told(done), receipt=receipt(done))
+        return pb.DecidePaymentResponse(payment=await self._payments.outcome(done), receipt=receipt(done))
 
     async def RefundPayment(self, request: pb.RefundPaymentRequest, context: Context) -> pb.RefundPaymentResponse:
         """Give a payment back, whole or in part."""
         command, request_id = translate.refund_payment(request)
         done = await self._payments.execute(command, request_id, validate_only=request.validate_only)
-        return pb.RefundPaymentResponse(payment=await self._told(done), receipt=receipt(done))
+        return pb.RefundPaymentResponse(payment=await self._payments.outcome(done), receipt=receipt(done))
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
         """Read one payment."""
@@ -78,7 +75,9 @@ class PaymentService(PaymentServiceServicer):
         payment = await self._log.aggregate(payment_id, position)
         if not isinstance(payment, Payment):
             raise Refused(refuse(Reason.PAYMENT_NOT_FOUND, payment_id=request.payment_id))
-        return pb.GetPaymentResponse(payment=await self._message(payment), position=self._log.message(position))
+        return pb.GetPaymentResponse(
+            payment=await self._payments.message(payment), position=self._log.message(position)
+        )
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         """List payments of a payer, a payee or a bank, the newest first."""
@@ -91,19 +90,12 @@ class PaymentService(PaymentServiceServicer):
             lambda: reader.list_resources(PAYMENT, owner, states=states, now=now, after=after, limit=page.size),
         )
         listed = found.result
-        cursor = tuple(listed[-1].cursor) if len(listed) == page.size else None
+        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListPaymentsResponse(
-            payments=[await self._message(one.resource) for one in listed],
+            payments=[await self._payments.message(one.resource) for one in listed],
             next_page_token=self._reads.pager.token(request, cursor, 0),
             positions=positions_message(found.positions),
         )
-
-    async def _told(self, done: Done) -> payment_pb2.Payment:
-        return await self._message(expect(done.subject, Payment))
-
-    async def _message(self, payment: Payment) -> payment_pb2.Payment:
-        shown = await self._payments.shown(payment)
-        return translate.payment_message(payment, shown.fields, shown.beneficiary, self._clock.now())
 
 
 def _owner(request: pb.ListPaymentsRequest) -> str:

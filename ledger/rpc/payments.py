@@ -1,9 +1,8 @@
 """Carrying payments through: what the catalogue, the QR code and the provider say, and the provider's answer.
 
-A confirmed payment whose provider is to be asked is asked in a task of its own, which no caller can cancel. A server
-that ended in between leaves payments that wait: ``keep`` finds them, asks how each stands, and asks again until somebody
-says. Never is a delivery asked for twice unless the provider says that it has never heard of the first: the question is
-recorded before it is put.
+A provider is asked in a task of its own, which no caller can cancel. A server that ended in between leaves payments
+that wait: ``keep`` finds them, asks how each stands, and asks again until somebody says. Never is a delivery asked for
+twice unless the provider says that it has never heard of the first: the question is recorded before it is put.
 """
 
 import asyncio
@@ -13,28 +12,36 @@ from uuid import UUID
 
 import structlog
 
-from domain.pay import ConfirmPayment, PreparePayment
-from domain.payee import PayeeKind
-from domain.payment import Payment, PaymentPrepared, PaymentState
+from domain import ids
 from domain.command import Command
+from domain.pay import ConfirmPayment, PreparePayment
+from domain.payee import Payee, PayeeKind
+from domain.payment import Payment, PaymentPrepared, PaymentState
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from domain.services.catalogue import Catalogue
+from domain.rules import Operation
+from domain.services.catalogue import Catalogue, FixedAmount, Service
 from domain.services.fields import amount_violations, field_violations
+from domain.settle import Answer, AnswerPayment, AskProvider
 from ledger.rpc import calls
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.providers import Providers
+from ledger.rpc.providers import Delivery, Order, Providers
+from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
-from ledger.rpc.translate.payment import merchant_code, qr_amount, read_code, transaction_key
+from ledger.rpc.translate.payment import merchant_code, payment_message, qr_amount, read_code, transaction_key
 from ledger.vault.vault import ERASED, Vault
 from projections.queries import Reader
+from projections.resources import PAYMENT
+from projections.store import ProjectionsNotReadyError
+from protos.esep.v1 import payment_pb2
 from protos.esep.v1 import payment_service_pb2 as pb
 
-TIMER: Final = "esep"
+_ITSELF: Final = Caller("esep", Role.OPERATOR)
+"""The ledger, as the caller of what it does by itself."""
 BENEFICIARY: Final = "beneficiary"
 """The field that holds what the provider told of the beneficiary; no field of a service is named so."""
 _NAME: Final = f"_{BENEFICIARY}"
@@ -201,6 +208,15 @@ class Payments:
         beneficiary = fields.pop(_NAME, "")
         return Shown(payment, fields, beneficiary)
 
+    async def message(self, payment: Payment) -> payment_pb2.Payment:
+        """Return a payment as it is told."""
+        shown = await self.shown(payment)
+        return payment_message(payment, shown.fields, shown.beneficiary, self._clock.now())
+
+    async def outcome(self, done: Done) -> payment_pb2.Payment:
+        """Return the payment that a request was about, as it is told."""
+        return await self.message(expect(done.subject, Payment))
+
     # The provider.
 
     def _see_through(self, payment: Payment, *, fresh: bool) -> asyncio.Task[None]:
@@ -211,7 +227,7 @@ class Payments:
         return task
 
     async def _ask(self, payment: Payment, *, fresh: bool) -> None:
-        calls.enter(calls.Call(TIMER, asyncio.get_running_loop().time() + _LONG))
+        calls.enter(calls.Call(_ITSELF, asyncio.get_running_loop().time() + _LONG))
         try:
             order = await self._order(payment)
             said = await (self._providers.deliver(order) if fresh else self._providers.status(order))
@@ -222,7 +238,7 @@ class Payments:
             _log.info(
                 "payment.waits", payment_id=ids.format_uuid(payment.payment_id), reason=refused.refusal.reason.name
             )
-        except Exception:
+        except Exception:  # noqa: BLE001 - nobody waits for this task: the next round asks again
             _log.exception("payment.failed", payment_id=ids.format_uuid(payment.payment_id))
 
     async def _order(self, payment: Payment) -> Order:

@@ -4,17 +4,16 @@ Whatever goes wrong on the way is silence, never an answer: a call that failed m
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import grpc
 import structlog
-from pydantic import BaseModel, ConfigDict
 
 from domain import ids
 from domain.payment import Payment
 from domain.refusals import Reason, Refused, refuse
 from domain.settle import Answer
+from ledger.rpc.settings import Endpoint
 from protos.esep.v1 import provider_service_pb2 as pb
 from protos.esep.v1.provider_service_pb2_grpc import ProviderServiceStub
 
@@ -72,17 +71,6 @@ class Providers(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-class Endpoint(BaseModel):
-    """Where a provider answers. Without a certificate authority the connection is plain: loopback only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    target: str
-    """``host:port``."""
-    authority_file: Path | None = None
-    """Certificates of the authorities that sign the provider's, in PEM."""
 
 
 class GrpcProviders:

@@ -10,6 +10,8 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from domain.payee import Payee
+from domain.payment import Payment
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
@@ -34,16 +36,21 @@ from ledger.rpc.metrics import Metrics
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.payee_service import PayeeService
+from ledger.rpc.payment_service import PaymentService
+from ledger.rpc.payments import Payments
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.providers import GrpcProviders
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.subjects import Subjects
-from ledger.rpc.tellers import Teller
+from ledger.rpc.tellers import Teller, expect
 from ledger.rpc.transfer_service import TransferService
+from ledger.rpc.translate.payment import payee_message
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
@@ -51,6 +58,8 @@ from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import payee_service_pb2_grpc as payee
+from protos.esep.v1 import payment_service_pb2_grpc as payment
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
@@ -69,6 +78,7 @@ class Edge:
         gate: Gate,
         health: Health,
         customers: Customers,
+        payments: Payments,
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
@@ -76,7 +86,8 @@ class Edge:
         self._gate = gate
         self._health = health
         self._customers = customers
-        self._upkeep: asyncio.Task[None] | None = None
+        self._payments = payments
+        self._upkeep: list[asyncio.Task[None]] = []
         self._threads = threads
         self._settings = settings
 
@@ -88,7 +99,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = asyncio.create_task(self._customers.keep())
+        self._upkeep = [asyncio.create_task(each.keep()) for each in (self._customers, self._payments)]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -96,8 +107,9 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        for upkeep in self._upkeep:
+            upkeep.cancel()
+        await self._payments.close()
         self._customers.close()
         self._threads.stop()
 
@@ -129,6 +141,10 @@ def build_server(
     facts = AccountFacts(gateway)
     teller = Teller(gateway, facts, customers)
     cards = Cards(gateway, customers, vault.vault, clock)
+    providers = GrpcProviders(settings.providers, settings.provider_timeout_seconds)
+    payments = Payments(gateway, customers, vault.vault, catalogue, providers, reader, clock, settings)
+    teller.tells(Payment, "payment", payments.outcome)
+    teller.tells(Payee, "payee", lambda done: payee_message(expect(done.subject, Payee)))
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
     gate = Gate(
@@ -160,6 +176,8 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    payee.add_PayeeServiceServicer_to_server(PayeeService(gateway, log_reads, reads, clock), server)
+    payment.add_PaymentServiceServicer_to_server(PaymentService(payments, log_reads, reads, clock), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
@@ -171,7 +189,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, threads, settings)
+    return Edge(server, gate, health, customers, payments, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

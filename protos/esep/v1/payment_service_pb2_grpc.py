@@ -105,7 +105,7 @@ class PaymentServiceServicer(object):
         Guarantees: what was entered is checked against the service's fields and price before anything else, and the
         provider is asked whether it knows the beneficiary. Nothing is held.
         Refused with: SERVICE_NOT_FOUND, PROVIDER_UNAVAILABLE, BENEFICIARY_UNKNOWN, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE,
-        PARTICIPANT_NOT_REGISTERED, and the reasons of every step that spends.
+        PARTICIPANT_NOT_FOUND, and the reasons of every step that spends.
 
         Example: PrepareServicePayment{request_id, customer_id, card_id, service_id "megacom", fields {"phone":
         "+996555123456"}, amount_tyiyn 20000} answers the payment with its fee; ConfirmPayment pays it.
@@ -120,7 +120,7 @@ class PaymentServiceServicer(object):
         Guarantees: a dynamic code is paid once. Nothing is held.
         Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH), for an
         amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a transfer
-        (QR_NOT_A_PAYMENT); QR_CODE_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_REGISTERED, and the reasons of
+        (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
         every step that spends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -132,7 +132,7 @@ class PaymentServiceServicer(object):
 
         Guarantees: a payment is confirmed once. The answer waits a few seconds for the provider, within the call's
         deadline; a payment still PROCESSING or UNRESOLVED is told by GetPayment later.
-        Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_CODE_USED,
+        Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_USED,
         LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every step that spends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
