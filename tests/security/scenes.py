@@ -84,8 +84,8 @@ def answer_of(method: str) -> type[Message]:
     return message_factory.GetMessageClass(found.output_type)
 
 
-def make_scene(world: World, participant: str) -> Scene:
-    """Make things of a participant, as the developer, who may."""
+def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: bool = True) -> Scene:
+    """Make things of a participant, as the developer, who may. The open authorisation holds ``held_tyiyn``."""
     by = Caller(world)
 
     def account(kind: account_pb2.AccountKind.ValueType) -> int:
@@ -98,12 +98,12 @@ def make_scene(world: World, participant: str) -> Scene:
     by.call("/esep.v1.TransferService/CreateTransfer", transfer(cash, customer_account, 1_000_000))
     moved = by.call("/esep.v1.TransferService/CreateTransfer", transfer(customer_account, merchant, 100))
 
-    def authorize(reference: str = "") -> str:
+    def authorize(amount: int, reference: str = "") -> str:
         request = authorizations.CreateAuthorizationRequest(
             request_id=new_id(),
             account_id=customer_account,
             credit_account_id=merchant,
-            amount_tyiyn=500,
+            amount_tyiyn=amount,
             kind=held.AUTHORIZATION_KIND_PURCHASE,
             acquirer_id=participant if reference else "",
             acquirer_reference=reference,
@@ -112,7 +112,7 @@ def make_scene(world: World, participant: str) -> Scene:
         return str(answer.authorization.authorization_id)
 
     reference = new_id()
-    opened, captured = authorize(reference), authorize()
+    opened, captured = authorize(held_tyiyn, reference), authorize(500)
     by.call("/esep.v1.AuthorizationService/CaptureAuthorization", capture(captured))
     number = uuid4().int % 10**8
     registration = customers.RegisterCustomerRequest(
@@ -135,7 +135,8 @@ def make_scene(world: World, participant: str) -> Scene:
         return str(by.call("/esep.v1.CardService/IssueCard", request).card.card_id)
 
     card = issue()
-    bind(world, card, customer.customer_id)
+    if bound:
+        bind(world, card, customer.customer_id)
     return Scene(
         participant,
         customer_account,
