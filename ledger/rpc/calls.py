@@ -1,7 +1,9 @@
 """The call being answered: who asks and until when. Set by the interceptor, read by handlers."""
 
 from asyncio import get_running_loop
+from collections.abc import Callable
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -46,6 +48,15 @@ _current: ContextVar[Call] = ContextVar("esep_call")
 def current() -> Call:
     """Return the call that this task answers."""
     return _current.get()
+
+
+def time_left() -> Callable[[], float] | None:
+    """Return what tells any thread how many seconds this task's call has left, None outside of a call."""
+    call = _current.get(None)
+    if call is None:
+        return None
+    ends = monotonic() + call.remaining()
+    return lambda: ends - monotonic()
 
 
 def enter(call: Call) -> None:

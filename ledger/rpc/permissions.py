@@ -167,15 +167,47 @@ _DIRECTORY: Final = {
     "ValidateServiceFields": _EVERYBODY,
 }
 
+_OPERATORS: Final = _row(Subject.NOTHING, operator=ANY)
+_OVERSEERS: Final = _row(Subject.NOTHING, auditor=ANY, operator=ANY)
+
+_PARTICIPANTS: Final = {
+    "RegisterParticipant": _OPERATORS,
+    "UpdateParticipant": _OPERATORS,
+    "GetParticipant": _EVERYBODY,
+    "ListParticipants": _EVERYBODY,
+}
+
+_RULES: Final = {
+    "ProposeRules": _OPERATORS,
+    "ApproveRules": _OPERATORS,
+    "RejectRules": _OPERATORS,
+    "GetRulesProposal": _OVERSEERS,
+    "ListRulesProposals": _OVERSEERS,
+    "GetRules": _EVERYBODY,
+    "ListRules": _EVERYBODY,
+    "GetUsage": _OVERSEERS,
+}
+
+_ADJUSTMENTS: Final = {
+    "ProposeAdjustment": _OPERATORS,
+    "ApproveAdjustment": _OPERATORS,
+    "RejectAdjustment": _OPERATORS,
+    "GetAdjustment": _OVERSEERS,
+    "ListAdjustments": _OVERSEERS,
+}
+
 PERMISSIONS: Final[dict[str, Row]] = {
     f"/{service}/{method}": row
     for service, rows in {
         "esep.v1.AccountService": _ACCOUNTS,
+        "esep.v1.AdjustmentService": _ADJUSTMENTS,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
+        "esep.v1.ParticipantService": _PARTICIPANTS,
         "esep.v1.ReceiptService": _RECEIPTS,
+        "esep.v1.RulesService": _RULES,
         "esep.v1.StatementService": _STATEMENTS,
         "esep.v1.TransferService": _TRANSFERS,
     }.items()

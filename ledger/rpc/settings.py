@@ -59,6 +59,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
+    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
+    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
@@ -67,6 +69,7 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -106,8 +106,10 @@ class HeldEngine:
 class World:
     """Everything, started; a context manager."""
 
-    def __init__(self, directory: Path, *, policy: Policy | None = None, **settings: Any) -> None:
-        url = f"sqlite:///{directory / 'log.db'}"
+    def __init__(
+        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+    ) -> None:
+        url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
         self.log = open_log(url)
         self.registry = CollectorRegistry()
