@@ -23,18 +23,24 @@ from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
 from protos.esep.v1 import account_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import receipt_service_pb2 as receipts
+from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.participant_pb2 import ParticipantNames
+from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
 
 PASSWORD: Final = "Jashyl2026"
+DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
 EXPIRY: Final = "12/28"
 DEADLINE: Final = PATIENCE
 OWN_BANK: Final = "bank-a"
@@ -349,6 +355,47 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CardService/SetCardNotifications": lambda of: _write(
         cards.SetCardNotificationsRequest, card_id=of.card, sms=True
     ),
+    "/esep.v1.RulesService/ProposeRules": lambda of: _write(rules.ProposeRulesRequest, document=DOCUMENT),
+    "/esep.v1.RulesService/ApproveRules": lambda of: _write(rules.ApproveRulesRequest, proposal_id=of.transfer),
+    "/esep.v1.RulesService/RejectRules": lambda of: _write(rules.RejectRulesRequest, proposal_id=of.transfer),
+    "/esep.v1.RulesService/GetRulesProposal": lambda of: rules.GetRulesProposalRequest(proposal_id=of.transfer),
+    "/esep.v1.RulesService/ListRulesProposals": lambda of: rules.ListRulesProposalsRequest(),
+    "/esep.v1.RulesService/GetRules": lambda of: rules.GetRulesRequest(),
+    "/esep.v1.RulesService/ListRules": lambda of: rules.ListRulesRequest(),
+    "/esep.v1.RulesService/GetUsage": lambda of: rules.GetUsageRequest(card_id=of.card),
+    "/esep.v1.ParticipantService/RegisterParticipant": lambda of: _write(
+        participants.RegisterParticipantRequest,
+        participant_id=of.participant,
+        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
+        settlement_account_id=1 << 35,
+        fee_account_id=(1 << 35) + 1,
+    ),
+    "/esep.v1.ParticipantService/UpdateParticipant": lambda of: _write(
+        participants.UpdateParticipantRequest,
+        participant_id=of.participant,
+        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
+        settlement_account_id=of.account,
+        fee_account_id=of.merchant,
+    ),
+    "/esep.v1.ParticipantService/GetParticipant": lambda of: participants.GetParticipantRequest(
+        participant_id=of.participant
+    ),
+    "/esep.v1.ParticipantService/ListParticipants": lambda of: participants.ListParticipantsRequest(),
+    "/esep.v1.AdjustmentService/ProposeAdjustment": lambda of: _write(
+        adjustments.ProposeAdjustmentRequest,
+        debit_account_id=of.account,
+        credit_account_id=of.merchant,
+        amount_tyiyn=1,
+        explanation="posted twice",
+    ),
+    "/esep.v1.AdjustmentService/ApproveAdjustment": lambda of: _write(
+        adjustments.ApproveAdjustmentRequest, adjustment_id=of.transfer
+    ),
+    "/esep.v1.AdjustmentService/RejectAdjustment": lambda of: _write(
+        adjustments.RejectAdjustmentRequest, adjustment_id=of.transfer
+    ),
+    "/esep.v1.AdjustmentService/GetAdjustment": lambda of: adjustments.GetAdjustmentRequest(adjustment_id=of.transfer),
+    "/esep.v1.AdjustmentService/ListAdjustments": lambda of: adjustments.ListAdjustmentsRequest(),
     "/esep.v1.CustomerService/RegisterCustomer": _registration,
     "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
         request_id=new_id(), customer_id=of.customer, code="000000"
