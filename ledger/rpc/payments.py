@@ -24,6 +24,7 @@ from domain.services.catalogue import Catalogue, FixedAmount, Service
 from domain.services.fields import amount_violations, field_violations
 from domain.settle import Answer, AnswerPayment, AskProvider
 from ledger.rpc import calls
+from ledger.rpc.callers import Caller, Role
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake

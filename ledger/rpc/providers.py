@@ -4,7 +4,7 @@ Whatever goes wrong on the way is silence, never an answer: a call that failed m
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import grpc
 import structlog
@@ -16,6 +16,9 @@ from domain.settle import Answer
 from ledger.rpc.settings import Endpoint
 from protos.esep.v1 import provider_service_pb2 as pb
 from protos.esep.v1.provider_service_pb2_grpc import ProviderServiceStub
+
+if TYPE_CHECKING:  # Only the stub files know it.
+    from protos.esep.v1.provider_service_pb2_grpc import ProviderServiceAsyncStub
 
 ANYBODY: Final = "*"
 """Stands in the file of providers for all that are not named."""
@@ -132,14 +135,15 @@ class GrpcProviders:
         for channel in self._channels.values():
             await channel.close()
 
-    def _stub(self, provider_id: str) -> ProviderServiceStub | None:
+    def _stub(self, provider_id: str) -> "ProviderServiceAsyncStub | None":
         endpoint = self._endpoints.get(provider_id) or self._endpoints.get(ANYBODY)
         if endpoint is None:
             return None
         channel = self._channels.get(endpoint.target)
         if channel is None:
             channel = self._channels[endpoint.target] = _connect(endpoint)
-        return ProviderServiceStub(channel)
+        stub: ProviderServiceAsyncStub = ProviderServiceStub(channel)
+        return stub
 
 
 def _connect(endpoint: Endpoint) -> grpc.aio.Channel:
