@@ -17,6 +17,7 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
@@ -27,6 +28,7 @@ from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
 SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AuthorizationService",
+    "esep.v1.CardBindingService",
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
@@ -75,6 +78,7 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
@@ -100,6 +104,7 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)

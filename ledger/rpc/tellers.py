@@ -5,10 +5,12 @@ from typing import TypeVar
 from domain import ids
 from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
+from domain.binding import Binding
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
@@ -28,10 +30,11 @@ T = TypeVar("T")
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers) -> None:
+    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers, bindings: Bindings) -> None:
         self._gateway = gateway
         self._facts = facts
         self._customers = customers
+        self._bindings = bindings
 
     async def transfer(self, transfer: Transfer) -> transfer_pb2.Transfer:
         """Return a transfer as it is told."""
@@ -98,6 +101,8 @@ class Teller:
             answer.customer.CopyFrom(await self._customers.message(subject))
         elif isinstance(subject, Card):
             answer.card.CopyFrom(card_message(subject))
+        elif isinstance(subject, Binding):
+            answer.card_binding.CopyFrom(await self._bindings.message(subject, done.recorded_at))
         else:
             authorization = expect(subject, Authorization)
             answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))

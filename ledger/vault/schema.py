@@ -80,7 +80,15 @@ cards = Table(
     Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
 )
 
-ADDED: Final = {2: (cards,)}
+misses = Table(
+    "vault_misses",
+    metadata,
+    Column("whose", LargeBinary(16), primary_key=True),  # a customer or a card
+    Column("misses", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+ADDED: Final = {2: (cards, misses)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

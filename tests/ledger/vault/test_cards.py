@@ -138,6 +138,7 @@ def test_a_vault_of_the_release_before_gets_the_table_of_cards(open_vault: OpenV
     engine = open_tables(store_url)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE vault_cards"))
+        connection.execute(text("DROP TABLE vault_misses"))
         connection.execute(update(versions).values(version=1))
     with pytest.raises(KeysRefused):
         open_vault(HeldKeys({"1": FIRST}, "1", SECOND))
