@@ -51,6 +51,13 @@ def test_few_rows_are_no_run() -> None:
     assert runs(rows(1, 5)) == [rows(1, 5)]
 
 
+@pytest.mark.parametrize("field", ["originator_version", "request_id"])
+def test_what_is_no_first_event_under_its_own_id_is_no_run(field: str) -> None:
+    """Later events, and those with a request id beside their own, go as they are, however alike they be."""
+    written = [one._replace(**DIFFERENT[field]) for one in rows(1, 500)]
+    assert runs(written) == [written]
+
+
 @pytest.mark.parametrize("field", DIFFERENT)
 @pytest.mark.parametrize("index", [0, 250, 499])
 def test_a_row_that_differs_keeps_what_is_its_own(field: str, index: int) -> None:
