@@ -35,9 +35,8 @@ class Intake:
             raise Refused(refuse(Reason.QUEUE_FULL))
         self.queued += ticket.weight
 
-    @property
     def many(self) -> bool:
-        """Whether so much waits that it is decided even while a batch is being written."""
+        """Tell whether so much waits that it is decided even while a batch is being written."""
         return self._weight >= _MANY
 
     def put(self, ticket: Ticket, *, at_once: bool) -> None:
@@ -47,7 +46,7 @@ class Intake:
         """
         self._waiting.append(ticket)
         self._weight += ticket.weight
-        if at_once or self.many:
+        if at_once or self.many():
             self._changed.notify_all()
 
     def put_back(self, tickets: list[Ticket]) -> None:

@@ -48,9 +48,9 @@ def test_few_wait_until_there_are_many(bell: Bell) -> None:
     """While a batch is being written nobody is woken for a few tickets, but for many, each transfer counted."""
     intake = Intake(1_000, bell)
     put(intake, bell, *[of(1)] * 63)
-    assert (bell.rung, intake.many) == (0, False)
+    assert (bell.rung, intake.many()) == (0, False)
     put(intake, bell, of(1))
-    assert (bell.rung, intake.many) == (1, True)
+    assert (bell.rung, intake.many()) == (1, True)
     put(Intake(1_000, bell), bell, of(64))
     assert bell.rung == 2
 
@@ -61,8 +61,8 @@ def test_many_are_those_that_still_wait(bell: Bell) -> None:
     put(intake, bell, of(40), of(40))
     with bell:
         taken = intake.take(1)
-    assert not intake.many
+    assert not intake.many()
     intake.put_back(taken)
-    assert intake.many
+    assert intake.many()
     intake.refuse_all(Reason.SHUTTING_DOWN)
-    assert not intake.many
+    assert not intake.many()
