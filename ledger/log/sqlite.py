@@ -2,9 +2,10 @@
 
 One connection appends, with a full sync at each commit (WAL, ``synchronous=FULL``); readers have their own
 and never wait for it. The driver lets other Python threads run at every row it steps over, so rows go in as
-few multi-row statements and come back as one value a page (see ``packing``): ``executemany`` writes 100 rows
-a second beside a busy thread, this writes 100,000. A failed statement is always rolled back before its error
-is raised. It does not serve several machines: a file on a network share has no reliable locks.
+few multi-row statements, a run of transfers in one, and come back as one value a page (see ``packing``):
+``executemany`` writes 100 rows a second beside a busy thread, this writes 100,000. A failed statement is always
+rolled back before its error is raised. It does not serve several machines: a file on a network share has no
+reliable locks.
 """
 
 import sqlite3
@@ -17,6 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -35,6 +38,7 @@ from ledger.log.errors import (
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
+from ledger.log.runs import Run, runs
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
@@ -54,6 +58,11 @@ _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
+_INSERT_RUN = (
+    "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
+    " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
+)
+"""A run of rows; of each, the last value holds where its state begins and, in the lower 32 bits, how long it is."""
 _FIND = (
     "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
 )
@@ -275,13 +284,38 @@ def _now() -> ColumnElement[int]:
 def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert and commit. What fits one statement is its own transaction, which spares two."""
     most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
-    slices = list(_slices(len(rows), most))
-    if len(slices) > 1:
+    statements: list[tuple[str, Sequence[object]]] = []
+    for piece in runs(rows):
+        if isinstance(piece, Run):
+            statements.append((_INSERT_RUN, _run_values(piece)))
+        else:
+            statements += (
+                (_insert_sql(size), list(chain.from_iterable(piece[start : start + size])))
+                for start, size in _slices(len(piece), most)
+            )
+    if len(statements) > 1:
         writer.execute("BEGIN IMMEDIATE")
-    for start, size in slices:
-        writer.execute(_insert_sql(size), list(chain.from_iterable(rows[start : start + size])))
-    if len(slices) > 1:
+    for statement, values in statements:
+        writer.execute(statement, values)
+    if len(statements) > 1:
         writer.execute("COMMIT")
+
+
+def _run_values(run: Run) -> tuple[object, ...]:
+    """Return the values of _INSERT_RUN: the ids and states are joined, and cut apart again by SQLite."""
+    first, states = run.first, run.states
+    lengths = np.fromiter(map(len, states), np.int64, len(states))
+    begins = lengths.cumsum() - lengths + 1
+    return (
+        first.partition,
+        first.position,
+        b"".join(run.originator_ids),
+        first.topic,
+        b"".join(states),
+        first.recorded_at,
+        first.caller,
+        msgspec.json.encode((begins << 32 | lengths).tolist()),
+    )
 
 
 def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
