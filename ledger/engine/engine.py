@@ -28,6 +28,7 @@ from ledger.engine.keeper import SnapshotKeeper
 from ledger.engine.loading import empty_decider, load_decider
 from ledger.engine.lookup import LookUps
 from ledger.engine.modes import ANSWERS, Mode
+from ledger.engine.observer import NoObserver, Observer
 from ledger.engine.owner import certainly_gone, this_owner
 from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
@@ -64,8 +65,9 @@ class Engine:
         settings: EngineSettings | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
         on_durable: Callable[[], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` of every commit."""
+        """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` and ``observer`` of every commit."""
         self.log = log
         self.partition = partition
         self.settings = settings or EngineSettings()
@@ -91,7 +93,7 @@ class Engine:
         self._was_owner = False
         self._follower = Follower(log, partition)
         self._decider = empty_decider(partition, self.settings, self._policy, clock)
-        self._committer = Committer(log, partition, self._written, f"esep-commit-{partition}")
+        self._committer = Committer(log, partition, self._written, observer or NoObserver(), f"esep-commit-{partition}")
         self._look_ups = LookUps(log, partition, lambda: self.durable)
         self._thread = threading.Thread(target=self._run, name=f"esep-decide-{partition}", daemon=True)
         self._pulse = Pulse(self)
