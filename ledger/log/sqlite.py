@@ -10,7 +10,7 @@ is raised. It does not serve several machines: a file on a network share has no 
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import chain
@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
-from ledger.log.checks import check_appended, check_read
+from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
@@ -49,6 +49,7 @@ _STEPS_BETWEEN_LOOKS = 20_000
 _LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
+_ROW = "SELECT * FROM events WHERE partition = ? AND position = ?"
 _READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?")
 _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
@@ -88,9 +89,12 @@ class SQLiteLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
+        self._append(rows, _insert)
+
+    def _append(self, rows: Sequence[Row], insert: Callable[[sqlite3.Connection, Sequence[Row]], None]) -> None:
         with self._appending:
             try:
-                _insert(self._writing(), rows)
+                insert(self._writing(), rows)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
@@ -103,9 +107,14 @@ class SQLiteLog(Housekeeping):
         with self._appending:
             return super()._run(work, engine)
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        """Append like ``append``: no session can be ended from outside, its process must be."""
-        self.append(rows)
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        """Append like ``append`` after the event with this leaf hash.
+
+        No session can be ended from outside, its process must be.
+        """
+        if rows:
+            check_appended(rows)
+            self._append(rows, partial(_insert_after, tail))
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
@@ -274,14 +283,30 @@ def _now() -> ColumnElement[int]:
 
 def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert and commit. What fits one statement is its own transaction, which spares two."""
-    most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
-    slices = list(_slices(len(rows), most))
+    slices = list(_slices(len(rows), _rows_a_statement(writer)))
     if len(slices) > 1:
         writer.execute("BEGIN IMMEDIATE")
-    for start, size in slices:
-        writer.execute(_insert_sql(size), list(chain.from_iterable(rows[start : start + size])))
+    _insert_slices(writer, rows, slices)
     if len(slices) > 1:
         writer.execute("COMMIT")
+
+
+def _insert_after(tail: bytes, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert and commit after the event with this leaf hash."""
+    writer.execute("BEGIN IMMEDIATE")
+    found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+    check_tail(None if found is None else Row._make(found), tail)
+    _insert_slices(writer, rows, _slices(len(rows), _rows_a_statement(writer)))
+    writer.execute("COMMIT")
+
+
+def _insert_slices(writer: sqlite3.Connection, rows: Sequence[Row], slices: Iterable[tuple[int, int]]) -> None:
+    for start, size in slices:
+        writer.execute(_insert_sql(size), list(chain.from_iterable(rows[start : start + size])))
+
+
+def _rows_a_statement(writer: sqlite3.Connection) -> int:
+    return min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
 
 
 def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
