@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, claim, customer, engine, transfer
+from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
 from domain.event import Change, Event
 
 Aggregate = (
@@ -14,6 +14,10 @@ Aggregate = (
     | authorization.Authorization
     | claim.Claim
     | customer.Customer
+    | participant.Participant
+    | published.PublishedRules
+    | card.Card
+    | wallet.Wallet
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -76,6 +80,23 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     customer.CustomerPinSet: customer.evolve,
     customer.CustomerIdentified: customer.evolve,
     customer.CustomerErased: customer.evolve,
+    participant.ParticipantRegistered: participant.evolve,
+    participant.ParticipantUpdated: participant.evolve,
+    published.RulesPublished: published.evolve,
+    card.CardIssued: card.evolve,
+    card.CardBlocked: card.evolve,
+    card.CardUnblocked: card.evolve,
+    card.CardReportedLost: card.evolve,
+    card.CardReplaced: card.evolve,
+    card.CardRenewed: card.evolve,
+    card.CardClosed: card.evolve,
+    card.CardNotificationsSet: card.evolve,
+    card.CardBindingOpened: card.evolve,
+    card.CardBound: card.evolve,
+    card.CardUnbound: card.evolve,
+    wallet.WalletCardTried: wallet.evolve,
+    wallet.WalletCardAdded: wallet.evolve,
+    wallet.WalletCardRemoved: wallet.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

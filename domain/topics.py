@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from domain import account, authorization, claim, customer, engine, transfer
+from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -37,6 +37,23 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     customer.CustomerPinSet,
     customer.CustomerIdentified,
     customer.CustomerErased,
+    participant.ParticipantRegistered,
+    participant.ParticipantUpdated,
+    published.RulesPublished,
+    card.CardIssued,
+    card.CardBlocked,
+    card.CardUnblocked,
+    card.CardReportedLost,
+    card.CardReplaced,
+    card.CardRenewed,
+    card.CardClosed,
+    card.CardNotificationsSet,
+    card.CardBindingOpened,
+    card.CardBound,
+    card.CardUnbound,
+    wallet.WalletCardTried,
+    wallet.WalletCardAdded,
+    wallet.WalletCardRemoved,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

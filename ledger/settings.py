@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, known_policy
+from ledger.rpc.settings import RpcSettings, known_policy, known_zone
 
 
 class Settings(BaseSettings):
@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -92,7 +94,9 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
-    business_time_zone: str = "Asia/Bishkek"
+    card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
+    """The first digits of every card number of the scheme."""
+    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
@@ -153,6 +157,7 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            card_prefix=self.card_prefix,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

@@ -5,6 +5,7 @@ from typing import TypeVar
 from domain import ids
 from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
+from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
 from domain.transfer import BatchPosted, Transfer, TransferReversed
@@ -15,6 +16,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
+from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
@@ -94,6 +96,8 @@ class Teller:
             answer.account.CopyFrom(account_message(subject))
         elif isinstance(subject, Customer):
             answer.customer.CopyFrom(await self._customers.message(subject))
+        elif isinstance(subject, Card):
+            answer.card.CopyFrom(card_message(subject))
         else:
             authorization = expect(subject, Authorization)
             answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))
