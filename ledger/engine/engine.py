@@ -35,7 +35,7 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
-from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
+from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull, TailChanged
 
 _log = structlog.get_logger("esep.engine")
 
@@ -461,7 +461,10 @@ class Engine:
         self._record_own(EngineStarted(epoch=epoch, owner=self.owner), batch)
         self._decider.seal(batch)
         try:
-            self.log.take_over(batch.rows)
+            self.log.take_over(batch.rows, tail=self._follower.last)
+        except TailChanged as changed:
+            self._decider.undo(batch)
+            raise HistoryChangedError(str(changed)) from changed
         except AppendConflict:
             self._decider.undo(batch)
             return False

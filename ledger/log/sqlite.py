@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
-from ledger.log.checks import check_appended, check_read
+from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
@@ -53,6 +53,7 @@ _STEPS_BETWEEN_LOOKS = 20_000
 _LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
+_ROW = "SELECT * FROM events WHERE partition = ? AND position = ?"
 _READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?")
 _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
@@ -97,9 +98,12 @@ class SQLiteLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
+        self._append(rows, _insert)
+
+    def _append(self, rows: Sequence[Row], insert: Callable[[sqlite3.Connection, Sequence[Row]], None]) -> None:
         with self._appending:
             try:
-                _insert(self._writing(), rows)
+                insert(self._writing(), rows)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
@@ -112,9 +116,14 @@ class SQLiteLog(Housekeeping):
         with self._appending:
             return super()._run(work, engine)
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        """Append like ``append``: no session can be ended from outside, its process must be."""
-        self.append(rows)
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        """Append like ``append`` after the event with this leaf hash.
+
+        No session can be ended from outside, its process must be.
+        """
+        if rows:
+            check_appended(rows)
+            self._append(rows, partial(_insert_after, tail))
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
@@ -283,6 +292,27 @@ def _now() -> ColumnElement[int]:
 
 def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert and commit. What fits one statement is its own transaction, which spares two."""
+    statements = _statements(writer, rows)
+    if len(statements) > 1:
+        writer.execute("BEGIN IMMEDIATE")
+    for statement, values in statements:
+        writer.execute(statement, values)
+    if len(statements) > 1:
+        writer.execute("COMMIT")
+
+
+def _insert_after(tail: bytes, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert and commit after the event with this leaf hash."""
+    writer.execute("BEGIN IMMEDIATE")
+    found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+    check_tail(None if found is None else Row._make(found), tail)
+    for statement, values in _statements(writer, rows):
+        writer.execute(statement, values)
+    writer.execute("COMMIT")
+
+
+def _statements(writer: sqlite3.Connection, rows: Sequence[Row]) -> list[tuple[str, Sequence[object]]]:
+    """Return what inserts the rows: statements with their values."""
     most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
     statements: list[tuple[str, Sequence[object]]] = []
     for piece in runs(rows):
@@ -293,12 +323,7 @@ def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
                 (_insert_sql(size), list(chain.from_iterable(piece[start : start + size])))
                 for start, size in _slices(len(piece), most)
             )
-    if len(statements) > 1:
-        writer.execute("BEGIN IMMEDIATE")
-    for statement, values in statements:
-        writer.execute(statement, values)
-    if len(statements) > 1:
-        writer.execute("COMMIT")
+    return statements
 
 
 def _run_values(run: Run) -> tuple[object, ...]:

@@ -71,13 +71,13 @@ def test_requests_in_flight_survive_a_failure(shaky: Desk, faulty: FaultyLog, fa
 class Dying(FaultyLog):
     """A log whose slow appends come to nothing in the end."""
 
-    def _append(self, rows: Sequence[Row]) -> None:
+    def _append(self, rows: Sequence[Row], append: Callable[[Sequence[Row]], None] | None = None) -> None:
         if self.faults and self.faults[0] is Fault.SLOW:
             self.faults.popleft()
             self.hung.set()
             self._released.wait(30)
             raise LogUnavailable("the connection broke at last")
-        super()._append(rows)
+        super()._append(rows, append)
 
 
 class TellingClock(HandClock):
