@@ -26,6 +26,7 @@ from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import participant_service_pb2 as participants
@@ -331,6 +332,25 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     },
     "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
         operation_id=of.transfer, language=LANGUAGE_RU
+    ),
+    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: _write(
+        bindings.RequestCardBindingRequest,
+        customer_id=of.customer,
+        card_number=card_number(),
+        expiry="12/49",
+        cvv="123",
+    ),
+    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: _write(
+        bindings.ConfirmCardBindingRequest, customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
+    ),
+    "/esep.v1.CardBindingService/CancelCardBinding": lambda of: _write(
+        bindings.CancelCardBindingRequest, customer_id=of.customer, binding_id=new_id()
+    ),
+    "/esep.v1.CardBindingService/GetCardBinding": lambda of: bindings.GetCardBindingRequest(
+        customer_id=of.customer, binding_id=new_id()
+    ),
+    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: _write(
+        bindings.DiscloseHeldAmountRequest, card_id=of.card, operator="op-17"
     ),
     "/esep.v1.CardService/IssueCard": lambda of: _write(
         cards.IssueCardRequest,
