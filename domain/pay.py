@@ -31,7 +31,7 @@ from domain.payment import (
 )
 from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
-from domain.routing import fee_account, route
+from domain.routing import banks_of, receiving_refusal, way
 from domain.rules import Operation
 from domain.transfer_qr import QR_CLAIM
 
@@ -72,7 +72,7 @@ class PreparePayment(Command):
         return (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: card and payer, payee, currency, code unused, way of the money, the fee's account."""
+        """Guards in order: card and payer, payee, currency, code unused, both banks, the accounts money reaches."""
         found = usable(books, self.card_id.bytes, self.customer_id.bytes, context.now)
         if isinstance(found, Refusal):
             return found
@@ -84,15 +84,15 @@ class PreparePayment(Command):
             return refuse(Reason.CURRENCY_MISMATCH)
         if self.code_key and books.claim(QR_CLAIM, self.code_key) is not None:
             return refuse(Reason.QR_USED)
-        way = route(books, card.account, payee.account, self.amount_tyiyn, self.operation.value)
-        if isinstance(way, Refusal):
-            return way
+        between = banks_of(books, card.account, payee.account)
+        if isinstance(between, Refusal):
+            return between
         rules = books.rules.at(context.now)
-        fee = rules.fee(self.operation, self.amount_tyiyn, interbank=len(way) > 1, participant=card.participant)
-        if fee:
-            charged = fee_account(books, card.account)
-            if isinstance(charged, Refusal):
-                return charged
+        fee = rules.fee(self.operation, self.amount_tyiyn, interbank=between.interbank, participant=card.participant)
+        legs = way(between, card.account, payee.account, self.amount_tyiyn, self.operation.value, fee)
+        refusal = _payee_closed(books, legs)
+        if refusal is not None:
+            return refusal
         details = Details(
             customer=self.customer_id,
             card=self.card_id,
@@ -146,7 +146,7 @@ class ConfirmPayment(Command):
         return (payment.details.account,) if isinstance(payment, Payment) else ()
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: known, prepared, in time, card and payer, payee, code unused, limits, account, funds."""
+        """Guards in order: known, prepared, in time, payer, payee as shown, code unused, limits, funds."""
         payment = books.aggregate(self.payment_id.bytes)
         if not isinstance(payment, Payment) or payment.details.customer != self.customer_id:
             return refuse(Reason.PAYMENT_NOT_FOUND, payment_id=self.payment_id)
@@ -161,17 +161,25 @@ class ConfirmPayment(Command):
         refusal = self._payee_refusal(books, details) or self._code_refusal(books, details)
         if refusal is not None:
             return refusal
+        legs = payment_legs(books, details)
+        if isinstance(legs, Refusal):
+            return legs
+        refusal = _payee_closed(books, legs)
+        if refusal is not None:
+            return refusal
         spending = _spending(payment)
         refusal = self._spending_refusal(books, found, payment, spending, context.now)
         if refusal is not None:
             return refusal
-        return self._confirmed(books, payment, spending, context)
+        return self._confirmed(books, payment, spending, legs, context)
 
     @staticmethod
     def _payee_refusal(books: "Books", details: Details) -> Refusal | None:
         payee = books.aggregate(details.payee.bytes)
         if not isinstance(payee, Payee) or not payee.active:
             return refuse(Reason.PAYEE_NOT_ACTIVE)
+        if (payee.account, payee.name) != (details.credit_account, details.payee_name):
+            return refuse(Reason.PAYMENT_STALE)
         return None
 
     @staticmethod
@@ -200,8 +208,8 @@ class ConfirmPayment(Command):
         return None
 
     def _confirmed(
-        self, books: "Books", payment: Payment, spending: Spending, context: Context
-    ) -> list[Change] | Refusal:
+        self, books: "Books", payment: Payment, spending: Spending, legs: "tuple[Leg, ...]", context: Context
+    ) -> list[Change]:
         details = payment.details
         held = authorization_of(payment.payment_id)
         confirmed = PaymentConfirmed(authorization=UUID(bytes=held), fingerprint=self.fingerprint())
@@ -214,6 +222,8 @@ class ConfirmPayment(Command):
             kind=details.operation.value,
             merchant_category_code=details.merchant_category_code,
             merchant_name=details.payee_name,
+            card=details.card,
+            payment=UUID(bytes=payment.payment_id),
             expires_at=context.now + ttl * SECOND,
             rule_version=version,
             spending=spending,
@@ -222,9 +232,6 @@ class ConfirmPayment(Command):
         if details.payee_kind is PayeeKind.PROVIDER:
             changes.append(Change(payment.payment_id, payment.version + 2, ProviderAsked()))
         else:
-            legs = payment_legs(books, details)
-            if isinstance(legs, Refusal):
-                return legs
             changes.append(Change(held, 2, captured(payment, legs, released=payment.total)))
             changes.append(Change(payment.payment_id, payment.version + 2, PaymentSucceeded(by=Decider.LEDGER)))
         if details.code_key:
@@ -244,14 +251,19 @@ def payee_of(books: "Books", kind: PayeeKind, code: str) -> Payee | Refusal:
 
 def payment_legs(books: "Books", details: Details) -> "tuple[Leg, ...] | Refusal":
     """Return the movements that pay the payee, and the payer's bank its fee."""
-    way = route(books, details.account, details.credit_account, details.amount, details.operation.value)
-    if isinstance(way, Refusal) or not details.fee:
-        return way
-    charged = fee_account(books, details.account)
-    if isinstance(charged, Refusal):
-        return charged
-    fee = route(books, details.account, charged, details.fee, "fee")
-    return fee if isinstance(fee, Refusal) else (*way, *fee)
+    between = banks_of(books, details.account, details.credit_account)
+    if isinstance(between, Refusal):
+        return between
+    kind = details.operation.value
+    return way(between, details.account, details.credit_account, details.amount, kind, details.fee)
+
+
+def _payee_closed(books: "Books", legs: "tuple[Leg, ...]") -> Refusal | None:
+    """Return the refusal of a payment whose money would not be taken; why is no payer's business."""
+    refusal = receiving_refusal(books, legs)
+    if refusal is None or refusal.reason is Reason.BALANCE_LIMIT:
+        return refusal
+    return refuse(Reason.PAYEE_NOT_ACTIVE)
 
 
 def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flags: Any) -> AuthorizationCaptured:

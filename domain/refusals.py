@@ -490,6 +490,13 @@ class Reason(Enum):
         "Confirm or cancel the binding, or wait until it expires.",
     )
 
+    PAYMENT_HOLD = Row(
+        Kind.STATE,
+        True,
+        "The hold belongs to a payment, which alone changes, captures and refunds it; the metadata says which.",
+        "Answer, decide or refund the payment.",
+    )
+
     PAYEE_CODE_TAKEN = Row(Kind.STATE, True, "Another payee has this code.", "Choose another code.")
     PAYEE_ACCOUNT_UNFIT = Row(
         Kind.STATE,
@@ -503,6 +510,12 @@ class Reason(Enum):
     )
     PAYMENT_LAPSED = Row(
         Kind.STATE, True, "The time to confirm the payment is over; nothing was held.", "Prepare the payment again."
+    )
+    PAYMENT_STALE = Row(
+        Kind.STATE,
+        True,
+        "The payee is not as it was shown any more; nothing was held.",
+        "Prepare the payment again, and have its payee looked at.",
     )
     PAYMENT_NOT_ASKED = Row(
         Kind.STATE, True, "The payment is not confirmed, and nobody was asked to deliver it.", "Confirm it first."

@@ -1,57 +1,84 @@
-"""The way money takes between two accounts: straight within a bank, through settlement accounts between banks."""
+"""The way money takes from a payer to a payee: straight within a bank, through settlement accounts between banks.
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+Between two banks it passes through both settlement accounts, as legs of one event: from the payer to the payer's bank,
+from there to the payee's bank, and from there to the payee. What the settlement accounts then say of each other is the
+position between the banks. The fee is a leg of its own, to the payer's bank.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from domain.event import Leg
 from domain.participant import Participant, find_participant
 from domain.refusals import Reason, Refusal, refuse
-from domain.transfer import DELIVERY, INTERBANK
+from domain.transfer import DELIVERY, FEE, INTERBANK
 
 if TYPE_CHECKING:
     from domain.books import Books
 
 
-def route(books: "Books", debit: int, credit: int, amount: int, kind: str) -> tuple[Leg, ...] | Refusal:
-    """Return the movements that bring an amount from one account to another, all of one event.
+class Banks(NamedTuple):
+    """The banks that keep the accounts at both ends; often it is one and the same."""
 
-    Between banks the payer's bank owes the other one what has moved: its settlement account passes it on. Refusals
-    in order: unknown or closed accounts, freezes, currency, banks that are not registered, bounds.
-    """
+    payer: Participant
+    payee: Participant
+
+    @property
+    def interbank(self) -> bool:
+        """Whether they are two."""
+        return self.payer.participant != self.payee.participant
+
+
+def banks(books: "Books", payer: str, payee: str) -> Banks | Refusal:
+    """Return both banks; nothing passes through a bank that is not registered."""
+    first, second = (find_participant(books, participant) for participant in (payer, payee))
+    if first is None or second is None:
+        return refuse(Reason.PARTICIPANT_NOT_FOUND, participant_id=payer if first is None else payee)
+    return Banks(first, second)
+
+
+def banks_of(books: "Books", debit: int, credit: int) -> Banks | Refusal:
+    """Return the banks that keep two accounts, of one currency."""
+    found = [books.facts(account) for account in (debit, credit)]
+    if found[0] is None or found[1] is None:
+        return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=debit if found[0] is None else credit)
+    (payer, currency), (payee, other) = found[0], found[1]
+    return banks(books, payer, payee) if currency == other else refuse(Reason.CURRENCY_MISMATCH)
+
+
+def way(between: Banks, debit: int, credit: int, amount: int, kind: str, fee: int = 0) -> tuple[Leg, ...]:
+    """Return the legs that bring an amount from one account to another, and the fee to the payer's bank."""
+    legs = [Leg(kind, debit, credit, amount)]
+    if between.interbank:
+        first, second = between.payer.settlement_account, between.payee.settlement_account
+        legs = [
+            Leg(kind, debit, first, amount),
+            Leg(INTERBANK, first, second, amount),
+            Leg(DELIVERY, second, credit, amount),
+        ]
+    if fee:
+        legs.append(Leg(FEE, debit, between.payer.fee_account, fee))
+    return tuple(legs)
+
+
+def receiving_refusal(books: "Books", legs: Iterable[Leg]) -> Refusal | None:
+    """Return why one of the accounts that legs credit takes no money, None when all do."""
     accounts = books.accounts
-    source, target = accounts.find(debit), accounts.find(credit)
-    for index, account in ((source, debit), (target, credit)):
+    for leg in legs:
+        index = accounts.find(leg.credit_account)
         if index < 0:
-            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account)
-    refusal = accounts.credit_refusal(target)
-    if refusal is not None:
-        return refusal
-    if accounts.currency[source] != accounts.currency[target]:
-        return refuse(Reason.CURRENCY_MISMATCH)
-    stops: list[int] = [debit, credit]
-    kinds: tuple[str, ...] = (kind,)
-    if accounts.participant[source] != accounts.participant[target]:
-        between: list[int] = []
-        for index in (source, target):
-            participant = participant_of(books, index)
-            if isinstance(participant, Refusal):
-                return participant
-            between.append(participant.settlement_account)
-        stops, kinds = [debit, *between, credit], (kind, INTERBANK, DELIVERY)
-    for stop in stops:
-        if accounts.would_pass_limit(accounts.find(stop), amount):
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=leg.credit_account)
+        refusal = accounts.credit_refusal(index)
+        if refusal is not None:
+            return refusal
+    return bounds_refusal(books, legs)
+
+
+def bounds_refusal(books: "Books", legs: Iterable[Leg]) -> Refusal | None:
+    """Return the refusal of legs by which a balance would pass what the books can hold."""
+    accounts = books.accounts
+    for leg in legs:
+        debit, credit = accounts.find(leg.debit_account), accounts.find(leg.credit_account)
+        if accounts.would_pass_limit(debit, -leg.amount) or accounts.would_pass_limit(credit, leg.amount):
             return refuse(Reason.BALANCE_LIMIT)
-    return tuple(Leg(name, *ends, amount) for name, ends in zip(kinds, pairwise(stops), strict=True))
-
-
-def fee_account(books: "Books", account: int) -> int | Refusal:
-    """Return the account into which the bank of an account takes its fees."""
-    participant = participant_of(books, books.accounts.find(account))
-    return participant if isinstance(participant, Refusal) else participant.fee_account
-
-
-def participant_of(books: "Books", index: int) -> Participant | Refusal:
-    """Return the bank that keeps the account with this index."""
-    name = books.names.participants[books.accounts.participant[index]]
-    found = find_participant(books, name)
-    return refuse(Reason.PARTICIPANT_NOT_FOUND, participant_id=name) if found is None else found
+    return None

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from domain.authorization import Authorization, AuthorizationReversed, RefundPosted, State
 from domain.command import Amount, Command, Explanation, Limit, Reference
-from domain.event import Change, Context, Event
+from domain.event import Change, Context, Event, Leg
 from domain.pay import captured, payment_legs
 from domain.payment import (
     Decider,
@@ -21,11 +21,10 @@ from domain.payment import (
     ProviderAsked,
 )
 from domain.refusals import Reason, Refusal, refuse
-from domain.routing import fee_account, route
+from domain.routing import banks_of, bounds_refusal, receiving_refusal, way
 
 if TYPE_CHECKING:
     from domain.books import Books
-    from domain.event import Leg
 
 MAX_ATTEMPTS = 1_000
 
@@ -90,6 +89,11 @@ class AnswerPayment(_OnPayment):
     provider_reference: Reference = ""
     explanation: Explanation = ""
 
+    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
+        """Return the payer's account: whether the hold has lapsed is told with the capture."""
+        payment = books.aggregate(self.payment_id.bytes)
+        return (payment.details.account,) if isinstance(payment, Payment) else ()
+
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: known, asked, not answered yet."""
         payment = self._payment(books)
@@ -123,6 +127,9 @@ class AnswerPayment(_OnPayment):
         legs = payment_legs(books, payment.details)
         if isinstance(legs, Refusal):
             return legs
+        refusal = bounds_refusal(books, legs)
+        if refusal is not None:
+            return refusal
         held = _authorization(books, payment)
         succeeded = PaymentSucceeded(
             by=self.by,
@@ -195,6 +202,9 @@ class RefundPayment(_OnPayment):
         if isinstance(legs, Refusal):
             return legs
         index = books.accounts.find(payment.details.credit_account)
+        refusal = receiving_refusal(books, legs) or books.accounts.debit_refusal(index)
+        if refusal is not None:
+            return refusal
         if self.amount_tyiyn > books.accounts.spendable(index):
             return refuse(Reason.INSUFFICIENT_FUNDS, account_id=payment.details.credit_account)
         held = _authorization(books, payment)
@@ -217,15 +227,15 @@ class RefundPayment(_OnPayment):
         ]
 
     def _legs(self, books: "Books", payment: Payment) -> "tuple[Leg, ...] | Refusal":
+        """Return the way back, the one that the money came; the fee comes from the payer's bank."""
         details = payment.details
-        way = route(books, details.credit_account, details.account, self.amount_tyiyn, "refund")
-        if isinstance(way, Refusal) or not self.fee_tyiyn:
-            return way
-        charged = fee_account(books, details.account)
-        if isinstance(charged, Refusal):
-            return charged
-        fee = route(books, charged, details.account, self.fee_tyiyn, "fee_refund")
-        return fee if isinstance(fee, Refusal) else (*way, *fee)
+        between = banks_of(books, details.credit_account, details.account)
+        if isinstance(between, Refusal):
+            return between
+        legs = way(between, details.credit_account, details.account, self.amount_tyiyn, "refund")
+        if self.fee_tyiyn:
+            legs += (Leg("fee_reversal", between.payee.fee_account, details.account, self.fee_tyiyn),)
+        return legs
 
 
 def _authorization(books: "Books", payment: Payment) -> Authorization:

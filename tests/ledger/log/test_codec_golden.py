@@ -87,6 +87,7 @@ from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -515,12 +516,14 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
         QuoteConfirmed(transfer=ID, spending=SPENDING),
     ),
+    **PAYMENT_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
         "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "payment": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", payment=ID),
     },
     AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
     AuthorizationDeclined: {
