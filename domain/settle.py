@@ -1,10 +1,10 @@
 """How a payment ends: by the provider's answer, an operator's decision, or a refund later on."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from domain.authorization import Authorization, AuthorizationReversed, RefundPosted, State
 from domain.command import Amount, Command, Explanation, Limit, Reference
@@ -176,12 +176,6 @@ class RefundPayment(_OnPayment):
     amount_tyiyn: Amount
     fee_tyiyn: Limit = 0
     explanation: Explanation = ""
-
-    @model_validator(mode="after")
-    def _within(self) -> Self:
-        if self.fee_tyiyn > self.amount_tyiyn:
-            raise ValueError("gives back more fee than amount")
-        return self
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the payee's account, which must have the money."""

@@ -436,7 +436,7 @@ class RefundPaymentRequest(_message.Message):
     amount_tyiyn: _builtins.int
     """amount_tyiyn is what the payee gives back. Required."""
     fee_tyiyn: _builtins.int
-    """fee_tyiyn is what the payer's bank gives back of its fee, at most the amount. Optional."""
+    """fee_tyiyn is what the payer's bank gives back of its fee. Optional."""
     explanation: _builtins.str
     """explanation is at most 140 characters. Optional."""
     validate_only: _builtins.bool

@@ -133,7 +133,8 @@ class PaymentServiceServicer(object):
         Guarantees: a payment is confirmed once. The answer waits a few seconds for the provider, within the call's
         deadline; a payment still PROCESSING or UNRESOLVED is told by GetPayment later.
         Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_USED,
-        LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every step that spends.
+        PAYMENT_STALE, PARTICIPANT_NOT_FOUND, LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every
+        step that spends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,7 +163,8 @@ class PaymentServiceServicer(object):
         """RefundPayment gives a payment back, whole or in parts, and as much of its fee as is said.
 
         Guarantees: refunds never exceed what was paid. The way back is the way the money came.
-        Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, INSUFFICIENT_FUNDS.
+        Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, ACCOUNT_FROZEN, ACCOUNT_CLOSED,
+        INSUFFICIENT_FUNDS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

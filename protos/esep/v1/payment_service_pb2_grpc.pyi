@@ -69,7 +69,8 @@ class PaymentServiceStub:
     Guarantees: a payment is confirmed once. The answer waits a few seconds for the provider, within the call's
     deadline; a payment still PROCESSING or UNRESOLVED is told by GetPayment later.
     Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_USED,
-    LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every step that spends.
+    PAYMENT_STALE, PARTICIPANT_NOT_FOUND, LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every
+    step that spends.
     """
     AnswerPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.AnswerPaymentRequest, _payment_service_pb2.AnswerPaymentResponse]
     """AnswerPayment is how a provider, or who speaks for it, tells how a payment ended without being asked.
@@ -86,7 +87,8 @@ class PaymentServiceStub:
     """RefundPayment gives a payment back, whole or in parts, and as much of its fee as is said.
 
     Guarantees: refunds never exceed what was paid. The way back is the way the money came.
-    Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, INSUFFICIENT_FUNDS.
+    Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, ACCOUNT_FROZEN, ACCOUNT_CLOSED,
+    INSUFFICIENT_FUNDS.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_service_pb2.GetPaymentResponse]
     """GetPayment reads one payment.
@@ -137,7 +139,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Guarantees: a payment is confirmed once. The answer waits a few seconds for the provider, within the call's
     deadline; a payment still PROCESSING or UNRESOLVED is told by GetPayment later.
     Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_USED,
-    LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every step that spends.
+    PAYMENT_STALE, PARTICIPANT_NOT_FOUND, LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every
+    step that spends.
     """
     AnswerPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.AnswerPaymentRequest, _payment_service_pb2.AnswerPaymentResponse]  # type: ignore[assignment]
     """AnswerPayment is how a provider, or who speaks for it, tells how a payment ended without being asked.
@@ -154,7 +157,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """RefundPayment gives a payment back, whole or in parts, and as much of its fee as is said.
 
     Guarantees: refunds never exceed what was paid. The way back is the way the money came.
-    Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, INSUFFICIENT_FUNDS.
+    Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, ACCOUNT_FROZEN, ACCOUNT_CLOSED,
+    INSUFFICIENT_FUNDS.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.GetPaymentRequest, _payment_service_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """GetPayment reads one payment.
@@ -220,7 +224,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: a payment is confirmed once. The answer waits a few seconds for the provider, within the call's
         deadline; a payment still PROCESSING or UNRESOLVED is told by GetPayment later.
         Refused with: PAYMENT_NOT_FOUND, PAYMENT_ALREADY_CONFIRMED, PAYMENT_LAPSED, PAYEE_NOT_ACTIVE, QR_USED,
-        LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every step that spends.
+        PAYMENT_STALE, PARTICIPANT_NOT_FOUND, LIMIT_EXCEEDED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, and the reasons of every
+        step that spends.
         """
 
     @_abc_1.abstractmethod
@@ -255,7 +260,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """RefundPayment gives a payment back, whole or in parts, and as much of its fee as is said.
 
         Guarantees: refunds never exceed what was paid. The way back is the way the money came.
-        Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, INSUFFICIENT_FUNDS.
+        Refused with: PAYMENT_NOT_FOUND, PAYMENT_NOT_SUCCEEDED, OVER_REFUND, ACCOUNT_FROZEN, ACCOUNT_CLOSED,
+        INSUFFICIENT_FUNDS.
         """
 
     @_abc_1.abstractmethod
