@@ -7,7 +7,7 @@ prepared statements along indexes.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
@@ -367,9 +367,13 @@ class Reader:
             )
         )
 
-    def resources_in_state(self, kind: Kind, states: Collection[str], limit: int = 100) -> Answer[list[Any]]:
+    def resources_in_state(
+        self, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
+    ) -> Answer[list[Found]]:
         """Return things of a kind that stand in one of these states, the oldest first."""
-        return self._answer(lambda session, _: resources.resources_in_state(session, kind, states, limit))
+        return self._answer(
+            lambda session, _: resources.resources_in_state(session, kind, states, after=after, limit=limit)
+        )
 
     def _answer(
         self, ask: Callable[[Session, dict[int, int]], T], partitions: Collection[int] | None = None

@@ -21,6 +21,7 @@ LAPSED: Final = "lapsed"
 """The state shown of what nobody took up in time; no event says so."""
 
 _NEVER: Final = 2**63 - 1
+_BEGINNING: Final = RecordCursor(0, 0, 0)
 _END: Final = RecordCursor(_NEVER, 2**15 - 1, _NEVER)
 
 
@@ -156,11 +157,19 @@ def list_resources(
     return [Found(_decode(kind, body), RecordCursor(*at)) for body, *at in rows]
 
 
-def resources_in_state(session: Session, kind: Kind, states: Collection[str], limit: int) -> list[Any]:
-    """Return things of a kind that stand in one of these states, the oldest first."""
+def resources_in_state(
+    session: Session, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
+) -> list[Found]:
+    """Return things of a kind that stand in one of these states, whoever owns them, the oldest first."""
+    cursor = after or _BEGINNING
     marks = ", ".join("?" * len(states))
-    sql = f"SELECT body FROM resources WHERE kind = ? AND state IN ({marks}) ORDER BY created_at, position LIMIT ?"
-    return [_decode(kind, body) for (body,) in session.all(sql, kind.name, *states, limit)]
+    sql = (
+        f"SELECT body, created_at, partition, position FROM resources WHERE kind = ? AND state IN ({marks})"
+        " AND (created_at, partition, position) > (?, ?, ?) ORDER BY created_at, partition, position LIMIT ?"
+    )
+    where = (cursor.recorded_at, cursor.partition, cursor.position)
+    rows = session.all(sql, kind.name, *states, *where, limit)
+    return [Found(_decode(kind, body), RecordCursor(*at)) for body, *at in rows]
 
 
 def _state_condition(states: Collection[str], now: int) -> tuple[str, list[Any]]:

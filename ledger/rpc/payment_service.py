@@ -43,10 +43,8 @@ class PaymentService(PaymentServiceServicer):
         """Confirm a payment, and answer it as it stands when the provider was heard, or not for long."""
         command, request_id = translate.confirm_payment(request)
         done = await self._payments.confirm(command, request_id, validate_only=request.validate_only)
-        if request.validate_only:
-            return pb.ConfirmPaymentResponse(payment=await self._payments.outcome(done))
-        payment = await self._payments.current(command.payment_id.bytes)
-        return pb.ConfirmPaymentResponse(payment=await self._payments.message(payment), receipt=receipt(done))
+        tell = self._payments.outcome if request.validate_only else self._payments.standing
+        return pb.ConfirmPaymentResponse(payment=await tell(done), receipt=receipt(done))
 
     async def AnswerPayment(self, request: pb.AnswerPaymentRequest, context: Context) -> pb.AnswerPaymentResponse:
         """Take in a provider's answer."""

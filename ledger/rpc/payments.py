@@ -54,7 +54,9 @@ _MARGIN: Final = 0.5
 """Seconds of a call's deadline that are kept for the answer."""
 _LONG: Final = 60.0
 _LONGEST_PAUSE: Final = 600.0
-_MOST: Final = 1_000
+_PAGE: Final = 1_000
+_AT_ONCE: Final = 64
+"""How many payments are asked after at once."""
 TOP_UPS: Final = "mobile"
 """The category of the directory whose payments are top-ups."""
 
@@ -92,6 +94,7 @@ class Payments:
         self._clock = clock
         self._patience = settings.provider_patience_seconds
         self._poll_seconds = settings.provider_poll_seconds
+        self._asking = asyncio.Semaphore(_AT_ONCE)
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
 
     # Preparing.
@@ -108,17 +111,16 @@ class Payments:
         service = self._catalogue.service(request.service_id)
         if service is None:
             raise Refused(refuse(Reason.SERVICE_NOT_FOUND))
-        fields = dict(sorted(request.fields.items()))
+        fields = {name: entered for name, entered in sorted(request.fields.items()) if entered}
         amount = _amount(service, request.amount_tyiyn if request.HasField("amount_tyiyn") else None)
         intake.violations += field_violations(service, fields)
         intake.violations += [] if amount is None else amount_violations(service, amount)
         if amount is None:
             intake.wrong("amount_tyiyn", "MISSING", "is required: the service has no fixed price")
         intake.check()
-        said = await self._providers.check(service.provider_id, service.id, fields)
-        if not said.known:
-            raise Refused(refuse(Reason.BENEFICIARY_UNKNOWN, service_id=service.id))
-        entered = {**fields, _NAME: said.masked_name} if said.masked_name else fields
+        entered: Mapping[str, str] = fields
+        if not await self._customers.recorded(request_id):  # A repeat is answered whatever the provider says now.
+            entered = await self._checked(service, fields)
         command = await self._command(
             intake,
             request_id,
@@ -134,6 +136,13 @@ class Payments:
             currency_code=service.currency_code,
         )
         return await self._prepare(command, request_id, fields)
+
+    async def _checked(self, service: Service, fields: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what was entered, and what the provider tells of the beneficiary; raises Refused."""
+        said = await self._providers.check(service.provider_id, service.id, fields)
+        if not said.known:
+            raise Refused(refuse(Reason.BENEFICIARY_UNKNOWN, service_id=service.id))
+        return {**fields, _NAME: said.masked_name} if said.masked_name else fields
 
     async def prepare_qr(self, request: pb.PrepareQrPaymentRequest) -> Done:
         """Read a merchant's code, and prepare the payment that it asks for; raises Refused."""
@@ -182,8 +191,10 @@ class Payments:
         """Confirm a payment; where its provider is to be asked, wait a while for the answer; raises Refused."""
         done = await self._gateway.execute(command, request_id, validate_only=validate_only)
         payment = expect(done.subject, Payment)
+        task = self._under_way.get(payment.payment_id)
         if not validate_only and not done.replayed and payment.state is PaymentState.PROCESSING:
             task = self._see_through(payment, fresh=True)
+        if task is not None:
             waited = min(self._patience, max(0.0, calls.current().remaining() - _MARGIN))
             await asyncio.wait({task}, timeout=waited)
         return done
@@ -215,8 +226,12 @@ class Payments:
         return payment_message(payment, shown.fields, shown.beneficiary, self._clock.now())
 
     async def outcome(self, done: Done) -> payment_pb2.Payment:
-        """Return the payment that a request was about, as it is told."""
+        """Return the payment that a request was about, as it was just after."""
         return await self.message(expect(done.subject, Payment))
+
+    async def standing(self, done: Done) -> payment_pb2.Payment:
+        """Return the payment that a request was about, as it is now: a confirmation is answered with what followed."""
+        return await self.message(await self.current(done.change.originator_id))
 
     # The provider.
 
@@ -230,17 +245,28 @@ class Payments:
     async def _ask(self, payment: Payment, *, fresh: bool) -> None:
         calls.enter(calls.Call(_ITSELF, asyncio.get_running_loop().time() + _LONG))
         try:
-            order = await self._order(payment)
-            said = await (self._providers.deliver(order) if fresh else self._providers.status(order))
-            if said.unheard and ERASED not in order.fields.values():
-                said = await self._ask_again(order)
-            await self._take(payment, said)
+            if fresh:
+                order = await self._order(payment)
+                await self._take(payment, await self._providers.deliver(order))
+            else:
+                async with self._asking:
+                    await self._ask_status(payment.payment_id)
         except Refused as refused:  # Somebody else was quicker, or the ledger does not serve: the next round sees.
             _log.info(
                 "payment.waits", payment_id=ids.format_uuid(payment.payment_id), reason=refused.refusal.reason.name
             )
         except Exception:  # noqa: BLE001 - nobody waits for this task: the next round asks again
             _log.exception("payment.failed", payment_id=ids.format_uuid(payment.payment_id))
+
+    async def _ask_status(self, payment_id: bytes) -> None:
+        payment = await self.current(payment_id)  # What the projections tell may be out of date.
+        if payment.state.value not in _WAITING:
+            return
+        order = await self._order(payment)
+        said = await self._providers.status(order)
+        if said.unheard and ERASED not in order.fields.values():
+            said = await self._ask_again(order)
+        await self._take(payment, said)
 
     async def _order(self, payment: Payment) -> Order:
         payee = await self._customers.current(payment.details.payee.bytes)
@@ -274,10 +300,21 @@ class Payments:
             if not self._gateway.engine.serving:
                 continue
             try:
-                waiting = await self._gateway.in_thread(self._reader.resources_in_state, PAYMENT, _WAITING, _MOST)
+                waiting = await self._gateway.in_thread(self._waiting)
             except (Refused, *UNREACHABLE, ProjectionsNotReadyError):
                 continue
-            self._ask_after(waiting.result, next_ask)
+            self._ask_after(waiting, next_ask)
+
+    def _waiting(self) -> list[Payment]:
+        """Return the payments that wait for their provider, page by page: one that is silent hides no other."""
+        found: list[Payment] = []
+        after = None
+        while True:
+            page = self._reader.resources_in_state(PAYMENT, _WAITING, after=after, limit=_PAGE).result
+            found += [one.resource for one in page]
+            if len(page) < _PAGE:
+                return found
+            after = page[-1].cursor
 
     def _ask_after(self, waiting: list[Payment], next_ask: dict[bytes, tuple[float, float]]) -> None:
         """Ask after those whose turn it is: each less often the longer it waits."""

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.payee import Payee
-from domain.payment import Payment
+from domain.payment import Payment, PaymentConfirmed
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
@@ -150,6 +150,7 @@ def build_server(
     providers = GrpcProviders(settings.providers, settings.provider_timeout_seconds)
     payments = Payments(gateway, customers, vault.vault, catalogue, providers, reader, clock, settings)
     teller.tells(Payment, "payment", payments.outcome)
+    teller.tells(PaymentConfirmed, "payment", payments.standing)
     teller.tells(Payee, "payee", lambda done: payee_message(expect(done.subject, Payee)))
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())

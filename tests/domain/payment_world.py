@@ -12,8 +12,8 @@ from domain.payment import Decider, PaymentState, authorization_of
 from domain.published import RULES_ID, RulesPublished
 from domain.rules import Fee, Holds, Operation
 from domain.settle import Answer, AnswerPayment, RefundPayment
-from tests.domain.spec import CASH
-from tests.domain.transfer_world import ADIL, ADILS, ADILS_CARD, EVERYBODY, TransferSpec, uid
+from tests.domain.spec import CASH, uid
+from tests.domain.transfer_world import ADIL, ADILS, ADILS_CARD, EVERYBODY, TransferSpec
 
 CAFE, MARKET, WATER, MOBILE, OUTSIDE = 16, 17, 18, 19, 20
 _ACCOUNTS = (
@@ -52,9 +52,9 @@ class PaymentSpec(TransferSpec):
         super().__init__()
         for account, participant, kind in _ACCOUNTS:
             self.given((account_originator(account), AccountOpened(participant=participant, kind=kind, currency="KGS")))
-        for kind, code, participant, account in _PAYEES:
-            registered = PayeeRegistered(kind=kind, code=code, participant=participant, account=account, name=code)
-            self.given((payee_id(kind, code), registered))
+        for way, code, participant, account in _PAYEES:
+            registered = PayeeRegistered(kind=way, code=code, participant=participant, account=account, name=code)
+            self.given((payee_id(way, code), registered))
         if fees:
             self.given((RULES_ID, RulesPublished(effective_from=0, holds=Holds(604_800), fees=fees)))
 
@@ -80,7 +80,7 @@ class PaymentSpec(TransferSpec):
         """Confirm a payment."""
         return self.when(ConfirmPayment(payment_id=payment, customer_id=customer))
 
-    def confirmed(self, code: str = "cafe", amount: int = 10_000, payment: UUID = PAYMENT, **fields: Any) -> Self:
+    def begun(self, code: str = "cafe", amount: int = 10_000, payment: UUID = PAYMENT, **fields: Any) -> Self:
         """Prepare and confirm a payment, which must succeed."""
         self.prepared(code, amount, payment, **fields).confirm(payment)
         assert isinstance(self.decided, list), self.decided

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from domain.account import AccountClosed
 from domain.payee import PayeeKind, PayeeRegistered, PayeeUpdated, RegisterPayee, UpdatePayee, payee_id
 from domain.refusals import Reason
-from tests.domain.payment_world import ADILS, CAFE, CAFES, MARKET, WATER, PaymentSpec, uid
+from tests.domain.payment_world import CAFE, CAFES, MARKET, WATER, PaymentSpec
+from tests.domain.spec import uid
+from tests.domain.transfer_world import ADILS
 
 
 def register(**fields: Any) -> RegisterPayee:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from domain.payment import Decider, PaymentState, authorization_of
 from domain.rules import Fee, Operation
 from domain.settle import Answer
-from tests.domain.payment_world import ADILS, CAFE, FUNDS, MARKET, MOBILE, WATER, PaymentSpec, uid
-from tests.domain.spec import DAY
+from tests.domain.payment_world import CAFE, FUNDS, MARKET, MOBILE, WATER, PaymentSpec
+from tests.domain.spec import DAY, uid
+from tests.domain.transfer_world import ADILS
 
 PAYEES = {"cafe": CAFE, "market": MARKET, "water": WATER, "mobile": MOBILE}
 

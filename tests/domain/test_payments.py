@@ -38,9 +38,6 @@ from domain.rules import Operation, Period
 from domain.settle import Answer, AskProvider
 from domain.transfer_qr import QR_CLAIM
 from tests.domain.payment_world import (
-    ADIL,
-    ADILS,
-    ADILS_CARD,
     CAFE,
     CAFES,
     FEES,
@@ -52,10 +49,9 @@ from tests.domain.payment_world import (
     WATER,
     WATERS,
     PaymentSpec,
-    uid,
 )
-from tests.domain.spec import DAY, SECOND
-from tests.domain.transfer_world import BAKYT, FEES_A, NOBODYS_CARD, SETTLE_A, SETTLE_B
+from tests.domain.spec import DAY, SECOND, uid
+from tests.domain.transfer_world import ADIL, ADILS, ADILS_CARD, BAKYT, FEES_A, NOBODYS_CARD, SETTLE_A, SETTLE_B
 
 DELIVERED, REFUSED, UNKNOWN = Answer.DELIVERED, Answer.REFUSED, Answer.UNKNOWN
 PROVIDER, OPERATOR = Decider.PROVIDER, Decider.OPERATOR
@@ -172,7 +168,7 @@ def test_a_merchant_is_paid_at_once() -> None:
 
 def test_between_banks_the_money_passes_through_both_settlement_accounts() -> None:
     """What the accounts say of each other is the position between the banks."""
-    spec = PaymentSpec(fees=FEES).confirmed("market")
+    spec = PaymentSpec(fees=FEES).begun("market")
     legs = spec.changes()[2].event.legs  # type: ignore[attr-defined]
     assert legs == (
         Leg("qr_payment", ADILS, SETTLE_A, 10_000),
@@ -237,7 +233,7 @@ def test_a_payment_is_confirmed_once_and_in_time() -> None:
 
 def test_a_dynamic_code_is_paid_once() -> None:
     """Two payers may look at it; the first who confirms has it, and nobody prepares it again."""
-    code = {"code_key": "qr.kg/0001"}
+    code: dict[str, Any] = {"code_key": "qr.kg/0001"}
     spec = PaymentSpec().prepared(**code).prepared(payment=OTHER_PAYMENT, **code)
     spec.confirm().then_claimed((QR_CLAIM, "qr.kg/0001"))
     spec.confirm(OTHER_PAYMENT).then_refused(Reason.QR_USED)
@@ -250,7 +246,7 @@ def test_a_dynamic_code_is_paid_once() -> None:
 
 def test_a_yes_posts_what_was_held() -> None:
     """The provider's own number of it is kept."""
-    spec = PaymentSpec().confirmed("water").answer(DELIVERED, provider_reference="p-7", explanation="ok")
+    spec = PaymentSpec().begun("water").answer(DELIVERED, provider_reference="p-7", explanation="ok")
     legs = (Leg("service_payment", ADILS, WATER, 10_000),)
     spec.then(
         PaymentSucceeded(by=PROVIDER, provider_reference="p-7", explanation="ok"),
@@ -263,7 +259,7 @@ def test_a_yes_posts_what_was_held() -> None:
 
 def test_a_no_lets_go_of_what_was_held_and_gives_the_limits_back() -> None:
     """As if nothing had been."""
-    spec = PaymentSpec().confirmed("water")
+    spec = PaymentSpec().begun("water")
     used = spec.books.usage.used(Period.DAY, ADIL.bytes, Operation, spec.now)
     assert (used.operations, used.amount) == (1, 10_000)
     taken_at = spec.now + 1  # Recorded just after the payment's own event.
@@ -288,7 +284,7 @@ def test_a_no_lets_go_of_what_was_held_and_gives_the_limits_back() -> None:
 
 def test_silence_is_no_answer() -> None:
     """The hold stands; what is silent twice has nothing new to record."""
-    spec = PaymentSpec().confirmed("water").answer(UNKNOWN).then(PaymentUnresolved())
+    spec = PaymentSpec().begun("water").answer(UNKNOWN).then(PaymentUnresolved())
     assert (spec.held(), spec.state()) == (10_000, PaymentState.UNRESOLVED)
     spec.answer(UNKNOWN).then_refused(Reason.PAYMENT_ALREADY_ANSWERED, state="unresolved")
 
@@ -329,7 +325,7 @@ def test_the_first_answer_counts_and_a_delivery_is_never_lost(
     balances: dict[int, int],
 ) -> None:
     """Twice, late or against itself: a provider's word is final, and overrules only that an operator gave up."""
-    spec = PaymentSpec().confirmed("water")
+    spec = PaymentSpec().begun("water")
     for answer, by in answers:
         spec.answer(answer, by)
         assert isinstance(spec.decided, list)
@@ -343,19 +339,19 @@ def test_the_first_answer_counts_and_a_delivery_is_never_lost(
 
 def test_a_yes_after_an_operator_gave_up_is_late_and_after_the_close() -> None:
     """What was let go of is posted all the same, even where it is not there any more."""
-    spec = PaymentSpec().confirmed("water").answer(REFUSED, OPERATOR, explanation="lost").answer(DELIVERED)
+    spec = PaymentSpec().begun("water").answer(REFUSED, OPERATOR, explanation="lost").answer(DELIVERED)
     succeeded, posted = (change.event for change in spec.changes())
     assert succeeded == PaymentSucceeded(by=PROVIDER, late=True, fingerprint=succeeded.fingerprint)  # type: ignore[attr-defined]
     assert isinstance(posted, AuthorizationCaptured)
     assert (posted.released, posted.over, posted.late, posted.after_close) == (0, True, False, True)
-    poor = PaymentSpec().confirmed("water", FUNDS).answer(REFUSED, OPERATOR)
+    poor = PaymentSpec().begun("water", FUNDS).answer(REFUSED, OPERATOR)
     poor.given_done(poor.spend(ADILS, FUNDS)).answer(DELIVERED)
     assert poor.balances() == {ADILS: -FUNDS, WATER: FUNDS}
 
 
 def test_a_hold_may_lapse_while_nobody_answers() -> None:
     """The payment is unresolved still, and its late yes posts, flagged."""
-    spec = PaymentSpec().confirmed("water").answer(UNKNOWN).after(HOLD_TTL).lapse()
+    spec = PaymentSpec().begun("water").answer(UNKNOWN).after(HOLD_TTL).lapse()
     assert (spec.held(), spec.state()) == (0, PaymentState.UNRESOLVED)
     spec.answer(DELIVERED)
     posted = spec.changes()[1].event
@@ -366,7 +362,7 @@ def test_a_hold_may_lapse_while_nobody_answers() -> None:
 
 def test_a_no_after_the_hold_lapsed_lets_go_of_nothing_more() -> None:
     """There is nothing left to release."""
-    spec = PaymentSpec().confirmed("water").after(HOLD_TTL).lapse().answer(REFUSED)
+    spec = PaymentSpec().begun("water").after(HOLD_TTL).lapse().answer(REFUSED)
     assert spec.kinds() == ["payment.failed.v1"]
     assert (spec.held(), spec.balances()) == (0, UNPAID)
 
@@ -383,7 +379,7 @@ def test_a_no_after_the_hold_lapsed_lets_go_of_nothing_more() -> None:
 )
 def test_nothing_that_happens_meanwhile_keeps_a_delivery_from_being_paid(given: tuple[UUID | int, Event]) -> None:
     """Freezes, a blocked card, an erased payer, a payee switched off: what was confirmed is paid."""
-    spec = PaymentSpec().confirmed("water").given(given).answer(DELIVERED)
+    spec = PaymentSpec().begun("water").given(given).answer(DELIVERED)
     assert spec.balances() == PAID
 
 
@@ -392,7 +388,7 @@ def test_what_was_never_asked_has_no_answer() -> None:
     spec = PaymentSpec().prepared("water")
     spec.answer(DELIVERED, payment=uid(99)).then_refused(Reason.PAYMENT_NOT_FOUND)
     spec.answer(DELIVERED).then_refused(Reason.PAYMENT_NOT_ASKED)
-    spec.confirmed(payment=OTHER_PAYMENT).answer(REFUSED, payment=OTHER_PAYMENT)
+    spec.begun(payment=OTHER_PAYMENT).answer(REFUSED, payment=OTHER_PAYMENT)
     spec.then_refused(Reason.PAYMENT_ALREADY_ANSWERED)
 
 
@@ -427,7 +423,7 @@ def test_a_provider_that_has_heard_nothing_is_asked_again() -> None:
 @pytest.mark.parametrize("code", ["water", "cafe"])
 def test_nobody_else_touches_the_hold_of_a_payment(command: Command, code: str) -> None:
     """Open or captured, it is the payment's alone."""
-    spec = PaymentSpec().confirmed(code).when(command)
+    spec = PaymentSpec().begun(code).when(command)
     spec.then_refused(Reason.PAYMENT_HOLD, payment_id=PAYMENT, authorization_id=HOLD)
 
 
@@ -436,7 +432,7 @@ def test_nobody_else_touches_the_hold_of_a_payment(command: Command, code: str) 
 
 def test_a_refund_takes_the_way_back() -> None:
     """Through both banks, and the fee from the payer's own bank as far as is said."""
-    spec = PaymentSpec(fees=FEES).confirmed("market").refund(4_000, 200)
+    spec = PaymentSpec(fees=FEES).begun("market").refund(4_000, 200)
     legs = (
         Leg("refund", MARKET, SETTLE_B, 4_000),
         Leg("interbank", SETTLE_B, SETTLE_A, 4_000),
@@ -457,7 +453,7 @@ def test_a_refund_takes_the_way_back() -> None:
 @pytest.mark.parametrize(("amount", "fee"), [(6_001, 0), (1, 301), (10_000, 500)])
 def test_no_more_is_given_back_than_was_paid(amount: int, fee: int) -> None:
     """Neither of the amount nor of the fee, over all refunds."""
-    spec = PaymentSpec(fees=FEES).confirmed().refund(4_000, 200).refund(amount, fee)
+    spec = PaymentSpec(fees=FEES).begun().refund(4_000, 200).refund(amount, fee)
     spec.then_refused(Reason.OVER_REFUND, refundable_tyiyn=6_000, refundable_fee_tyiyn=300)
 
 
@@ -471,12 +467,12 @@ def test_no_more_is_given_back_than_was_paid(amount: int, fee: int) -> None:
 )
 def test_a_refund_needs_both_accounts(given: tuple[int, Event], reason: Reason) -> None:
     """The payer's that takes it and the payee's that gives it."""
-    PaymentSpec().confirmed().given(given).refund(1).then_refused(reason, account_id=given[0])
+    PaymentSpec().begun().given(given).refund(1).then_refused(reason, account_id=given[0])
 
 
 def test_a_payee_gives_back_only_what_it_has() -> None:
     """What was paid out meanwhile has to come back first."""
-    spec = PaymentSpec().confirmed()
+    spec = PaymentSpec().begun()
     spec.given_done(spec.spend(CAFE, 1)).refund(10_000).then_refused(Reason.INSUFFICIENT_FUNDS, account_id=CAFE)
     spec.refund(9_999)
     assert isinstance(spec.decided, list)
