@@ -78,17 +78,16 @@ def read_code(intake: Intake, text: str) -> QrCode:
 def merchant_code(code: QrCode) -> str:
     """Return the payee's code that a QR code names.
 
-    ELQR: the merchant's id (33.00), else provider, service and recipient (32.00, 32.01, 32.10). EMVCo: the tag of
-    the first account and what stands in it, but its first part where that only names the network.
+    ELQR: the merchant's id (33.00), else provider, service and recipient (32.00, 32.01, 32.10). EMVCo: what stands in
+    the first account, the network's name and the merchant's id within it (such as ``qr.kg/osh-bazar``), or its tag and
+    value where it is no template; but as in ELQR where tag 32 names service or recipient.
     """
     if code.merchant_id:
         return code.merchant_id
-    named = [part for part in (code.provider_id, code.service_code, code.recipient_id) if part]
-    if named or code.emv is None:
-        return "/".join(named)
-    for account in code.emv.accounts:
-        return "/".join((account.tag, account.value or "/".join(item.value for item in account.items)))
-    return ""
+    if code.emv is not None and code.emv.accounts and not (code.service_code or code.recipient_id):
+        account = code.emv.accounts[0]
+        return "/".join(item.value for item in account.items) or f"{account.tag}/{account.value}"
+    return "/".join(part for part in (code.provider_id, code.service_code, code.recipient_id) if part)
 
 
 def transaction_key(code: QrCode, text: str) -> str:
