@@ -19,6 +19,7 @@ from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.customer_cases import CUSTOMER_CASES
+from tests.rpc.payment_cases import PAYMENT_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
 
@@ -308,6 +309,7 @@ CASES: dict[Reason, Case] = {
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
     **RULES_CASES,
+    **PAYMENT_CASES,
 }
 
 DETAILS = {

@@ -14,6 +14,7 @@ from ledger.rpc.client import method_names
 from ledger.rpc.permissions import PERMISSIONS, Rule, check_complete
 from ledger.rpc.serve import build_server
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
+from protos.esep.v1.payment_service_pb2 import ListPaymentsRequest
 from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from tests.rpc.world import Refusal, World, refused
 from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, nobodys
@@ -28,6 +29,7 @@ ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.BOUND}
 OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),
     "/esep.v1.CardService/ListCards": lambda of: ListCardsRequest(customer_id=of.customer),
+    "/esep.v1.PaymentService/ListPayments": lambda of: ListPaymentsRequest(customer_id=of.customer),
 }
 """What an application asks about where it names something else than others do."""
 
