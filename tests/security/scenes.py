@@ -15,16 +15,13 @@ from domain.books import Books
 from domain.card import Card, CardBound, find
 from domain.command import Command
 from domain.event import Change, Context
-from domain.payee import PayeeKind
-from domain.payment import Details, PaymentPrepared
 from domain.refusals import Refusal
-from domain.rules import Operation
 from domain.wallet import WalletCardAdded, following
 from domain.wallet import find as wallet_of
 from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2, payee_pb2
+from protos.esep.v1 import account_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
@@ -33,8 +30,6 @@ from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import participant_service_pb2 as participants
-from protos.esep.v1 import payee_service_pb2 as payees
-from protos.esep.v1 import payment_service_pb2 as payments
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
@@ -43,14 +38,12 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
-from tests.domain.qr.sealed import elqr
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
+from tests.security.payment_scenes import PAYMENT_REQUESTS, payee_request, payment_of
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
 EXPIRY: Final = "12/28"
-_HOUR: Final = 3_600_000_000
-SHOP_CODE: Final = elqr("00020101021133130009kent-cafe5303417")
 DEADLINE: Final = PATIENCE
 OWN_BANK: Final = "bank-a"
 OTHER_BANK: Final = "bank-b"
@@ -157,9 +150,10 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
     if bound:
         bind(world, card, customer.customer_id)
     registered = by.call(
-        "/esep.v1.PayeeService/RegisterPayee", _payee(participant, merchant, new_id(), validate_only=False)
+        "/esep.v1.PayeeService/RegisterPayee", payee_request(participant, merchant, validate_only=False)
     )
     payee = str(registered.payee.payee_id)
+    payment = payment_of(participant, customer_account, merchant, customer=customer.customer_id, card=card, payee=payee)
     return Scene(
         participant,
         customer_account,
@@ -172,22 +166,7 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         card,
         issue(),
         payee,
-        pay(
-            world,
-            Details(
-                customer=UUID(customer.customer_id),
-                card=UUID(card),
-                account=customer_account,
-                participant=participant,
-                operation=Operation.QR_PAYMENT,
-                payee=UUID(payee),
-                payee_kind=PayeeKind.MERCHANT,
-                payee_name="Дүкөн",
-                credit_account=merchant,
-                amount=100,
-                currency="KGS",
-            ),
-        ),
+        str(UUID(bytes=submit(world, payment))),
     )
 
 
@@ -232,35 +211,6 @@ def submit(world: World, command: Command) -> bytes:
     assert done.wait(PATIENCE)
     assert isinstance(ticket.outcome, Accepted)
     return ticket.request_id
-
-
-class Pay(Command):
-    """Prepares a payment as it is, without looking at the payer."""
-
-    NAME: ClassVar[str] = "pay_for_a_test"
-
-    details: Any
-
-    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
-        expires_at = context.now + _HOUR
-        return [Change(context.request_id, 1, PaymentPrepared(details=self.details, rules="1", expires_at=expires_at))]
-
-
-def pay(world: World, details: Details) -> str:
-    """Prepare a payment; return its id."""
-    return str(UUID(bytes=submit(world, Pay(details=details))))
-
-
-def _payee(participant: str, account: int, code: str, **fields: Any) -> payees.RegisterPayeeRequest:
-    return payees.RegisterPayeeRequest(
-        request_id=new_id(),
-        kind=payee_pb2.PAYEE_KIND_MERCHANT,
-        code=code,
-        participant_id=participant,
-        account_id=account,
-        name="Дүкөн",
-        **fields,
-    )
 
 
 def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:
@@ -499,35 +449,7 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
     ),
-    "/esep.v1.PayeeService/RegisterPayee": lambda of: _payee(of.participant, of.merchant, new_id(), validate_only=True),
-    "/esep.v1.PayeeService/UpdatePayee": lambda of: _write(
-        payees.UpdatePayeeRequest, payee_id=of.payee, account_id=of.merchant, name="Дүкөн", active=True
-    ),
-    "/esep.v1.PayeeService/GetPayee": lambda of: payees.GetPayeeRequest(payee_id=of.payee),
-    "/esep.v1.PayeeService/ListPayees": lambda of: payees.ListPayeesRequest(participant_id=of.participant),
-    "/esep.v1.PaymentService/PrepareServicePayment": lambda of: payments.PrepareServicePaymentRequest(
-        request_id=new_id(), customer_id=of.customer, card_id=of.card, service_id="x"
-    ),
-    "/esep.v1.PaymentService/PrepareQrPayment": lambda of: payments.PrepareQrPaymentRequest(
-        request_id=new_id(), customer_id=of.customer, card_id=of.card, qr_text=SHOP_CODE, amount_tyiyn=1
-    ),
-    "/esep.v1.PaymentService/ConfirmPayment": lambda of: _write(
-        payments.ConfirmPaymentRequest, payment_id=of.payment, customer_id=of.customer
-    ),
-    "/esep.v1.PaymentService/AnswerPayment": lambda of: _write(
-        payments.AnswerPaymentRequest, payment_id=of.payment, answer=payments.PAYMENT_ANSWER_DELIVERED
-    ),
-    "/esep.v1.PaymentService/DecidePayment": lambda of: _write(
-        payments.DecidePaymentRequest,
-        payment_id=of.payment,
-        answer=payments.PAYMENT_ANSWER_DELIVERED,
-        explanation="by phone",
-    ),
-    "/esep.v1.PaymentService/RefundPayment": lambda of: _write(
-        payments.RefundPaymentRequest, payment_id=of.payment, amount_tyiyn=1
-    ),
-    "/esep.v1.PaymentService/GetPayment": lambda of: payments.GetPaymentRequest(payment_id=of.payment),
-    "/esep.v1.PaymentService/ListPayments": lambda of: payments.ListPaymentsRequest(participant_id=of.participant),
+    **PAYMENT_REQUESTS,
     "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
     "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
     "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),
