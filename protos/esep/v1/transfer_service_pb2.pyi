@@ -352,7 +352,7 @@ class ListTransfersRequest(_message.Message):
     reference: _builtins.str
     """reference finds the transfers with exactly this reference, 1 … 64 characters."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
