@@ -2,7 +2,25 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    adjustment,
+    alias,
+    authorization,
+    binding,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    proposal,
+    published,
+    publishing,
+    quote,
+    transfer,
+    transfer_qr,
+    wallet,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -40,6 +58,10 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    publishing.RulesProposed,
+    adjustment.AdjustmentProposed,
+    proposal.ProposalApproved,
+    proposal.ProposalRejected,
     card.CardIssued,
     card.CardBlocked,
     card.CardUnblocked,
@@ -51,9 +73,20 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     card.CardBindingOpened,
     card.CardBound,
     card.CardUnbound,
+    binding.CardBindingRequested,
+    binding.CardBindingMissed,
+    binding.CardBindingConfirmed,
+    binding.CardBindingCancelled,
+    binding.HeldAmountDisclosed,
+    binding.UnknownBindingTried,
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,
+    alias.AliasLinked,
+    alias.AliasUnlinked,
+    transfer_qr.TransferQrIssued,
+    quote.QuoteCreated,
+    quote.QuoteConfirmed,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

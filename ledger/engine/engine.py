@@ -10,7 +10,7 @@ a later epoch than its own becomes a standby, and a standby takes over when the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -123,6 +123,10 @@ class Engine:
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether this engine knows each of these accounts as this participant's."""
+        return self._decider.books.kept_by(participant, accounts)
 
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""
@@ -404,7 +408,7 @@ class Engine:
             return
         self._fruitless = 0 if taken or found else self._fruitless + 1
         if self._superseded():
-            _log.warning("engine.superseded", partition=self.partition, epoch=self.epoch)
+            _log.warning("engine.superseded", partition=self.partition, epoch=self._decider.books.life.epoch)
             self._step_back()
         elif self._fruitless > _FRUITLESS:
             raise EngineError("appends conflict with nothing that the log shows")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import msgspec
 
+from ledger.rpc.callers import Caller
+
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -20,10 +22,21 @@ else:
 
 
 class Call(msgspec.Struct):
-    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite."""
+    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite.
 
-    caller: str
+    ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about;
+    ``payer`` is the only participant whose accounts a batch of transfers may debit, None when it may debit anybody's.
+    """
+
+    who: Caller
     deadline: float
+    told_amounts: bool = False
+    payer: str | None = None
+
+    @property
+    def caller(self) -> str:
+        """The caller's name, as the log keeps it."""
+        return self.who.name
 
     def remaining(self) -> float:
         """Return the seconds that are left, 0 when there are none."""
