@@ -9,6 +9,7 @@ from domain import (
     account,
     adjustment,
     authorization,
+    card,
     claim,
     customer,
     engine,
@@ -17,6 +18,7 @@ from domain import (
     published,
     publishing,
     transfer,
+    wallet,
 )
 from domain.event import Change, Event
 
@@ -29,6 +31,8 @@ Aggregate = (
     | participant.Participant
     | published.PublishedRules
     | proposal.Proposal
+    | card.Card
+    | wallet.Wallet
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -98,6 +102,20 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     adjustment.AdjustmentProposed: proposal.evolve,
     proposal.ProposalApproved: proposal.evolve,
     proposal.ProposalRejected: proposal.evolve,
+    card.CardIssued: card.evolve,
+    card.CardBlocked: card.evolve,
+    card.CardUnblocked: card.evolve,
+    card.CardReportedLost: card.evolve,
+    card.CardReplaced: card.evolve,
+    card.CardRenewed: card.evolve,
+    card.CardClosed: card.evolve,
+    card.CardNotificationsSet: card.evolve,
+    card.CardBindingOpened: card.evolve,
+    card.CardBound: card.evolve,
+    card.CardUnbound: card.evolve,
+    wallet.WalletCardTried: wallet.evolve,
+    wallet.WalletCardAdded: wallet.evolve,
+    wallet.WalletCardRemoved: wallet.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

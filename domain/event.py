@@ -73,6 +73,7 @@ class Policy(msgspec.Struct, frozen=True):
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
+    card_prefix: str = "9417"
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""

@@ -75,6 +75,30 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
+    CARD_NUMBER_MALFORMED = Row(
+        Kind.INVALID, False, "The card number is not 16 digits.", "Have the number typed again, without spaces."
+    )
+    CARD_NUMBER_CHECK_DIGIT = Row(
+        Kind.INVALID,
+        False,
+        "The card number's check digit is wrong: a digit was mistyped.",
+        "Have the number typed again.",
+    )
+    CARD_NUMBER_PREFIX = Row(
+        Kind.INVALID, False, "The card number is not one of this scheme's.", "Use a card of the scheme."
+    )
+    CARD_EXPIRY_MALFORMED = Row(
+        Kind.INVALID, False, "The expiry is not a month and a year as MM/YY.", "Have the expiry typed again."
+    )
+    CARD_EXPIRY_PAST = Row(
+        Kind.INVALID,
+        False,
+        "The expiry lies in the past: a card is valid through the last day of its month.",
+        "Use a card that is still valid.",
+    )
+    CVV_MALFORMED = Row(
+        Kind.INVALID, False, "The CVV is not 3 digits.", "Have the last 3 digits on the back of the card typed again."
+    )
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -105,6 +129,13 @@ class Reason(Enum):
     )
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
+    )
+    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
     )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
@@ -258,6 +289,51 @@ class Reason(Enum):
         "Wait, then send a new request.",
     )
 
+    CUSTOMER_NOT_IDENTIFIED = Row(
+        Kind.STATE,
+        True,
+        "The customer is not identified yet.",
+        "Identify the customer, then send a new request.",
+    )
+
+    ACCOUNT_OF_ANOTHER_BANK = Row(
+        Kind.STATE, True, "Another bank keeps the account.", "Use an account of the bank that is named."
+    )
+    ACCOUNT_NOT_FOR_CARDS = Row(
+        Kind.STATE, True, "Cards are issued for customers' accounts only.", "Use an account of the kind customer."
+    )
+    CARD_ALREADY_ISSUED = Row(
+        Kind.STATE, True, "A card with this number was issued before.", "Use the card that exists, or another number."
+    )
+    CARD_BLOCKED = Row(
+        Kind.STATE, True, "The card is blocked.", "Wait until its bank unblocks it, then send a new request."
+    )
+    CARD_NOT_BLOCKED = Row(Kind.STATE, True, "The card is not blocked.", "Nothing is left to do; read the card.")
+    CARD_LOST = Row(Kind.STATE, True, "The card was reported lost or stolen.", "Use the card that replaces it.")
+    CARD_NOT_LOST = Row(
+        Kind.STATE,
+        True,
+        "Only a card that was reported lost or stolen is replaced.",
+        "Report the card lost first, or renew it.",
+    )
+    CARD_ALREADY_REPLACED = Row(
+        Kind.STATE, True, "Another card took this one's place already.", "Nothing is left to do; read the card."
+    )
+    CARD_REPLACEMENT_UNFIT = Row(
+        Kind.STATE,
+        True,
+        "The replacement is not a card of the same account that is active, valid and nobody's.",
+        "Issue a new card for the account, and name that one.",
+    )
+    CARD_CLOSED = Row(Kind.STATE, True, "The card is closed.", "Use another card.")
+    CARD_EXPIRED = Row(Kind.STATE, True, "The card has expired.", "Use another card, or have it renewed.")
+    CARD_EXPIRY_NOT_LATER = Row(
+        Kind.STATE, True, "A renewed card expires later than before.", "Send a new request with a later expiry."
+    )
+    CARD_NOT_BOUND = Row(
+        Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
+    )
+
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -287,6 +363,12 @@ class Reason(Enum):
         False,
         "The storage has no room left; nothing was recorded.",
         "Make room, then send the same request again.",
+    )
+    TOO_MANY_STREAMS = Row(
+        Kind.EXHAUSTED,
+        False,
+        "As many streams are open as the server serves at once.",
+        "Close streams that are not read, or wait as told by RetryInfo; one stream can follow everything.",
     )
     MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
     LEDGER_UNAVAILABLE = Row(

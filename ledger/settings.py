@@ -4,11 +4,9 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -17,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, known_policy
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
 
 
 class Settings(BaseSettings):
@@ -57,6 +55,8 @@ class Settings(BaseSettings):
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     """How long an adjustment, or new rules, can be approved by a second operator."""
     rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
-    business_time_zone: str = "Asia/Bishkek"
+    card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
+    """The first digits of every card number of the scheme."""
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
@@ -151,15 +153,6 @@ class Settings(BaseSettings):
         return self.master_keys_file or self.data_dir / "master-keys.json"
 
     @property
-    def utc_offset_seconds(self) -> int:
-        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
-        zone = ZoneInfo(self.business_time_zone)
-        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
-        if winter is None or winter != summer:
-            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
-        return int(winter.total_seconds())
-
-    @property
     def policy(self) -> Policy:
         """What decisions depend on; its version changes with its content."""
         policy = Policy(
@@ -168,9 +161,10 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
-            utc_offset_seconds=self.utc_offset_seconds,
+            utc_offset_seconds=utc_offset(self.business_time_zone),
             proposal_ttl_seconds=self.proposal_ttl_seconds,
             rules_tolerance_seconds=self.rules_tolerance_seconds,
+            card_prefix=self.card_prefix,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

@@ -45,6 +45,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
 RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.QUEUE_FULL: 0.1,
     Reason.STORAGE_FULL: 30.0,
+    Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
     Reason.CODE_NOT_SENT: 5.0,
@@ -73,6 +74,8 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
     Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
+    Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
+    Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""
@@ -81,6 +84,12 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: "effective_time",
     Reason.PAGE_TOKEN_INVALID: "page_token",
     Reason.CURRENCY_UNKNOWN: "currency_code",
+    Reason.CARD_NUMBER_MALFORMED: "card_number",
+    Reason.CARD_NUMBER_CHECK_DIGIT: "card_number",
+    Reason.CARD_NUMBER_PREFIX: "card_number",
+    Reason.CARD_EXPIRY_MALFORMED: "expiry",
+    Reason.CARD_EXPIRY_PAST: "expiry",
+    Reason.CVV_MALFORMED: "cvv",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 

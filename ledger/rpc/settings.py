@@ -3,8 +3,10 @@
 Fields that the server's own settings have as well bear the same names there.
 """
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +21,29 @@ def known_policy(name: str) -> str:
     if name not in PASSWORD_POLICIES:
         raise ValueError(f"is not one of {', '.join(PASSWORD_POLICIES)}")
     return name
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone; raises ValueError for one that nobody lives in."""
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database")
+    return name
+
+
+def fixed_zone(name: str) -> str:
+    """Return the name of a time zone whose clocks do not change; raises ValueError for any other."""
+    winter, summer = (datetime(2026, month, 1, tzinfo=ZoneInfo(known_zone(name))).utcoffset() for month in (1, 7))
+    if winter is None or winter != summer:
+        raise ValueError("is a time zone whose clocks change: the days of limits would not be of one length")
+    return name
+
+
+def utc_offset(zone: str) -> int:
+    """Return how many seconds a time zone whose clocks do not change is ahead of UTC."""
+    ahead = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset()
+    if ahead is None:
+        raise TypeError(f"{zone} without an offset")
+    return ahead // timedelta(seconds=1)
 
 
 class RpcSettings(BaseModel):
@@ -38,6 +63,8 @@ class RpcSettings(BaseModel):
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
     max_concurrent_calls: Annotated[int, Field(gt=0)] = 10_000
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
@@ -46,8 +73,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
-    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
-    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
+
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
     confirmation_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
@@ -62,4 +89,6 @@ class RpcSettings(BaseModel):
                 raise ValueError("development mode listens on loopback only")
         elif None in (self.certificate_file, self.key_file, self.client_authorities_file):
             raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+        if self.max_streams >= self.max_concurrent_calls:
+            raise ValueError("max_streams leaves no room for other calls: it must be below max_concurrent_calls")
         return self

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -66,6 +66,23 @@ verifiers = Table(
     PrimaryKeyConstraint("customer_id", "kind", name="vault_verifiers_by_customer"),
 )
 
+cards = Table(
+    "vault_cards",
+    metadata,
+    Column("card_id", LargeBinary(16), primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # keyed hash of the number, by which it is found
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("master_key_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("par", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
+)
+
+ADDED: Final = {2: (cards,)}
+"""Tables that a version of the schema added to the one before."""
+
 versions = Table(
     "vault_versions",
     metadata,
@@ -76,7 +93,7 @@ versions = Table(
 
 
 def migrate(engine: Engine, keys_check: bytes) -> None:
-    """Make the tables if they are not there.
+    """Make the tables if they are not there, and those that an earlier release did not have.
 
     Raises VaultBroken when a newer release made them, and KeysRefused when somebody else's keys did: with another key
     of hashes nothing would be found, and one phone number could be two customers'.
@@ -94,6 +111,10 @@ def migrate(engine: Engine, keys_check: bytes) -> None:
             raise VaultBroken(f"the vault has schema version {found}, this Esep understands {SCHEMA_VERSION}")
         if bytes(newest.keys_check) != keys_check:
             raise KeysRefused("these are not the master keys that the vault was made with")
+        for version in range(newest.version + 1, SCHEMA_VERSION + 1):
+            metadata.create_all(connection, tables=ADDED[version])
+            now = time.time_ns() // 1000
+            connection.execute(insert(versions).values(version=version, applied_at=now, keys_check=keys_check))
 
 
 def _lock(connection: Connection) -> None:

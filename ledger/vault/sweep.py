@@ -2,13 +2,14 @@
 
 The vault is written first, so an interrupted request leaves something in it that the log does not know. After an hour
 nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
-registration that was not confirmed gives its names free.
+registration that was not confirmed gives its names free. The number of a card that was never issued is free again too.
 After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
 from ledger.vault.vault import Vault
@@ -19,7 +20,7 @@ GRACE: Final = 3_600_000_000
 
 
 def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int = GRACE) -> int:
-    """Settle what is old enough; return how many customers were looked at, and data keys wrapped anew."""
+    """Settle what is old enough; return how many customers and cards were looked at, and data keys wrapped anew."""
     customers = vault.unsettled(now - grace)
     for customer_id in customers:
         topics = {row.topic for row in log.aggregate(partition, customer_id)}
@@ -29,7 +30,13 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
             vault.destroy(customer_id, now)
         else:
             vault.settle(customer_id, now, confirmed=CustomerConfirmed.TOPIC in topics)
-    return len(customers) + vault.rewrap()
+    cards = vault.cards.unsettled(now - grace)
+    for card_id in cards:
+        if any(row.topic == CardIssued.TOPIC for row in log.aggregate(partition, card_id)):
+            vault.cards.settle(card_id, now)
+        else:
+            vault.cards.forget(card_id)
+    return len(customers) + len(cards) + vault.rewrap()
 
 
 def forget_again(

@@ -1,4 +1,4 @@
-"""The vault: data keys by customer, and who holds a login or a phone number.
+"""The vault: data keys by customer, who holds a login or a phone number, and the numbers of cards.
 
 It is written before the log. A registration reserves its names for as long as it can be confirmed; the right code
 makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customer import Sealed, Taken
+from ledger.vault.cards import Cards
 from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
 from ledger.vault.connection import begin
 from ledger.vault.errors import VaultBroken
@@ -52,6 +53,7 @@ class Vault:
         self._engine = engine
         self._master = master
         self.verifiers = Verifiers(engine, master, hasher)
+        self.cards = Cards(engine, master)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
         try:
@@ -144,6 +146,10 @@ class Vault:
             found = connection.execute(select(names.c.customer_id).where(this)).scalar()
         return None if found is None else bytes(found)
 
+    def find_card(self, number: str) -> bytes | None:
+        """Return the card that holds a number."""
+        return self.cards.find(number)
+
     def _hashed(self, kind: Taken, value: str) -> bytes:
         return self._master.hash(kind.value, value.encode())
 
@@ -204,7 +210,7 @@ class Vault:
                     .where(old, keys.c.customer_id == row.customer_id)
                     .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
                 )
-        return len(rows)
+        return len(rows) + self.cards.rewrap(limit)
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return customers of whom the vault knows and the log may not, or not yet, and who are older than that."""

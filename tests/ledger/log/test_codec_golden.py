@@ -23,7 +23,6 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
-from domain.adjustment import AdjustmentProposed
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -39,6 +38,21 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
+from domain.card import (
+    CardBindingOpened,
+    CardBlocked,
+    CardBound,
+    CardClosed,
+    CardIssued,
+    CardNotificationsSet,
+    CardRenewed,
+    CardReplaced,
+    CardReportedLost,
+    CardUnblocked,
+    CardUnbound,
+    Loss,
+    UnboundBy,
+)
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import (
     CustomerConfirmed,
@@ -49,16 +63,14 @@ from domain.customer import (
     Tier,
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
-from domain.event import Event, HoldRule, Leg
+from domain.event import Event, Leg
 from domain.limits import Spending, SpendingReturned
-from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
-from domain.proposal import ProposalApproved, ProposalRejected
-from domain.published import RulesPublished
-from domain.publishing import RulesProposed
-from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
+from domain.rules import Operation
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
+from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_rules import RULES_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 FINGERPRINT = "00112233445566778899aabb"
@@ -73,7 +85,6 @@ SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
-NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -262,81 +273,44 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    ParticipantRegistered: (
-        ParticipantRegistered(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantRegistered(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    ParticipantUpdated: (
-        ParticipantUpdated(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantUpdated(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    RulesProposed: (
-        RulesProposed(after=0, holds=Holds(604_800), maker="op-1", expires_at=TIME),
-        RulesProposed(
-            after=3,
-            holds=Holds(604_800, (HoldRule(60),)),
-            fees=(Fee(Operation.QR_PAYMENT, basis_points=1),),
-            limits=(Limit("tokens", Subject.TOKEN, Period.OPERATION, Measure.AMOUNT, 1),),
-            effective_from=TIME,
-            maker="op-1",
-            explanation="тарифтер",
-            expires_at=TIME,
+    **RULES_EXAMPLES,
+    CardIssued: (
+        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
+        CardIssued(
+            participant="bank-a",
+            account=2,
+            masked="941700******1234",
+            expires=2028_12,
+            par="A1" * 14 + "Z",
+            reference="өтүнмө 7",
             fingerprint=FINGERPRINT,
         ),
     ),
-    AdjustmentProposed: (
-        AdjustmentProposed(debit_account=1, credit_account=2, amount=1, maker="op-1", expires_at=TIME),
-        AdjustmentProposed(
-            debit_account=1,
-            credit_account=2,
-            amount=MONEY,
-            reference="r",
-            maker="op-1",
-            explanation="ката",
-            expires_at=TIME,
-            fingerprint=FINGERPRINT,
-        ),
+    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardReportedLost: (
+        CardReportedLost(how=Loss.LOST),
+        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
     ),
-    ProposalApproved: (
-        ProposalApproved(checker="op-2"),
-        ProposalApproved(checker="op-2", result=ID, fingerprint=FINGERPRINT),
+    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
+    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
+    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardNotificationsSet: (
+        CardNotificationsSet(sms=False),
+        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
     ),
-    ProposalRejected: (
-        ProposalRejected(checker="op-2"),
-        ProposalRejected(checker="op-2", explanation="ката", fingerprint=FINGERPRINT),
+    CardBindingOpened: (
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
     ),
-    RulesPublished: (
-        RulesPublished(effective_from=TIME, holds=Holds(604_800)),
-        RulesPublished(
-            effective_from=TIME,
-            holds=Holds(604_800, (HoldRule(86_400, "fuel", "5541", "contactless"),)),
-            fees=(
-                Fee(Operation.TRANSFER_TO_ACCOUNT),
-                Fee(Operation.TRANSFER_TO_CARD, 100, 50, 500, 10_000, "bank-a", interbank=True),
-            ),
-            limits=(
-                Limit("cards", Subject.CARD, Period.MONTH, Measure.COUNT, 100),
-                Limit(
-                    "transfers",
-                    Subject.CUSTOMER,
-                    Period.DAY,
-                    Measure.SUM,
-                    MONEY,
-                    (Operation.TRANSFER_TO_CARD, Operation.TRANSFER_BY_PHONE),
-                    (Tier.REMOTE,),
-                ),
-            ),
-            maker="op-1",
-            checker="op-2",
-            explanation="тарифтер",
-            proposal=ID,
-            fingerprint=FINGERPRINT,
-        ),
+    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
+    CardUnbound: (
+        CardUnbound(customer=ID, by=UnboundBy.BANK),
+        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
     ),
+    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
+    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
+    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
