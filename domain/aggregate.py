@@ -8,7 +8,9 @@ import msgspec
 from domain import (
     account,
     adjustment,
+    alias,
     authorization,
+    binding,
     card,
     claim,
     customer,
@@ -17,7 +19,9 @@ from domain import (
     proposal,
     published,
     publishing,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Change, Event
@@ -32,7 +36,12 @@ Aggregate = (
     | published.PublishedRules
     | proposal.Proposal
     | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
     | wallet.Wallet
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -113,9 +122,20 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -59,6 +60,8 @@ class RpcSettings(BaseModel):
     key_file: Path | None = None
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development, by the name in the certificate."""
     max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
@@ -81,6 +84,7 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -8,7 +8,6 @@ which nobody edits afterwards. A file of an old version stays when the event get
 import json
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -38,21 +37,6 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
-from domain.card import (
-    CardBindingOpened,
-    CardBlocked,
-    CardBound,
-    CardClosed,
-    CardIssued,
-    CardNotificationsSet,
-    CardRenewed,
-    CardReplaced,
-    CardReportedLost,
-    CardUnblocked,
-    CardUnbound,
-    Loss,
-    UnboundBy,
-)
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import (
     CustomerConfirmed,
@@ -63,28 +47,17 @@ from domain.customer import (
     Tier,
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
-from domain.event import Event, Leg
-from domain.limits import Spending, SpendingReturned
-from domain.rules import Operation
+from domain.event import Event
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
-from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
+from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
+from tests.ledger.log.golden_values import FEE, FINGERPRINT, ID, LEG, MONEY, RETURNED, SEALED, SPENDING, TAGS, TIME
 
 GOLDEN = Path(__file__).parent / "golden"
-FINGERPRINT = "00112233445566778899aabb"
-ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
-SEALED = bytes(range(48))
-MONEY = 10**15
-TIME = 1_790_000_000_000_000
-TAGS = {"канал": "мобилдик", "till": "17"}
-LEG = Leg("capture", 2, 3, MONEY)
-FEE = Leg("fee", 2, 4, 1)
-SPENDING = Spending(
-    Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
-)
-RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
+
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -103,7 +76,9 @@ DETAILS: dict[str, Any] = {
     "effective_time": TIME,
     "fingerprint": FINGERPRINT,
 }
+
 LEAST: dict[str, Any] = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
+
 TRANSFER: dict[str, Any] = {
     "debit_account": 1,
     "credit_account": 2,
@@ -273,44 +248,6 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    **RULES_EXAMPLES,
-    CardIssued: (
-        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
-        CardIssued(
-            participant="bank-a",
-            account=2,
-            masked="941700******1234",
-            expires=2028_12,
-            par="A1" * 14 + "Z",
-            reference="өтүнмө 7",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardReportedLost: (
-        CardReportedLost(how=Loss.LOST),
-        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
-    ),
-    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
-    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
-    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardNotificationsSet: (
-        CardNotificationsSet(sms=False),
-        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
-    ),
-    CardBindingOpened: (
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-    ),
-    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
-    CardUnbound: (
-        CardUnbound(customer=ID, by=UnboundBy.BANK),
-        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
-    ),
-    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
-    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
-    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -326,10 +263,19 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    **RULES_EXAMPLES,
+    **CARD_EXAMPLES,
+    **TRANSFER_EXAMPLES,
 }
+
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
-        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING)
+        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
+        "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+    },
+    AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
+    AuthorizationDeclined: {
+        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID)
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
@@ -349,7 +295,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
     },
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
 }
+
 """Forms with fields that an event gained after its first files were written."""
 
 
