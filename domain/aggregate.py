@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, transfer, wallet
+from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
 from domain.event import Change, Event
 
 Aggregate = (
@@ -16,6 +16,8 @@ Aggregate = (
     | customer.Customer
     | card.Card
     | wallet.Wallet
+    | participant.Participant
+    | published.PublishedRules
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -92,6 +94,9 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    participant.ParticipantRegistered: participant.evolve,
+    participant.ParticipantUpdated: participant.evolve,
+    published.RulesPublished: published.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

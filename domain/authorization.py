@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Change, Event, Leg
+from domain.limits import Spending, SpendingReturned, give_back
 
 ACQUIRER_CLAIM = "acquirer_reference"
 CLEARING_CLAIM = "clearing_reference"
@@ -66,6 +67,7 @@ class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=Tr
     expires_at: int
     rule_version: str
     asked: int | None = None
+    spending: Spending | None = None
 
 
 class AuthorizationAdvised(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -95,6 +97,7 @@ class AuthorizationIncremented(Event, frozen=True, kw_only=True, omit_defaults=T
     account: int
     amount: int
     fingerprint: str = ""
+    spending: Spending | None = None
 
 
 class AuthorizationAmountReplaced(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -105,6 +108,7 @@ class AuthorizationAmountReplaced(Event, frozen=True, kw_only=True, omit_default
     account: int
     total: int
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class AuthorizationPartlyReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -115,6 +119,7 @@ class AuthorizationPartlyReversed(Event, frozen=True, kw_only=True, omit_default
     account: int
     amount: int
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class AuthorizationReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -127,6 +132,7 @@ class AuthorizationReversed(Event, frozen=True, kw_only=True, omit_defaults=True
     by: str
     explanation: str = ""
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -149,6 +155,7 @@ class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True
     after_close: bool = False
     effective_time: int | None = None
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class AuthorizationExpired(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -159,6 +166,7 @@ class AuthorizationExpired(Event, frozen=True, kw_only=True, omit_defaults=True,
     account: int
     released: int
     expires_at: int
+    spending_returned: SpendingReturned | None = None
 
 
 class ForcePosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -224,6 +232,8 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
     captured: int = 0
     refunded: int = 0
     reversed_by: str = ""
+    spent: int = 0
+    """What it still takes of limits."""
 
     @property
     def account(self) -> int:
@@ -239,6 +249,18 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
     def approved(self) -> int:
         """All that was approved and not reversed, captured or not, in tyiyn."""
         return self.authorized + self.incremented - self.reversed
+
+    @property
+    def spending(self) -> Spending | None:
+        """What it took of limits when it was made, None when it took nothing."""
+        return self.details.spending if isinstance(self.details, AuthorizationApproved) else None
+
+    def returned(self, *, released: int, captured: int = 0) -> SpendingReturned | None:
+        """Return what goes back to limits when ``released`` of the hold is let go and ``captured`` is posted."""
+        kept = self.captured + captured + self.remaining - released
+        if self.spending is None or kept >= self.spent:
+            return None
+        return give_back(self.spending, self.created_at, self.spent - kept, whole=kept == 0)
 
     @property
     def open(self) -> bool:
@@ -287,7 +309,15 @@ def evolve(authorization: Authorization | None, change: Change, recorded_at: int
             changed = {"refunded": authorization.refunded + event.amount}
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of an authorisation")
+    changed["spent"] = authorization.spent + _spent(event)
     return msgspec.structs.replace(authorization, version=change.version, updated_at=recorded_at, **changed)
+
+
+def _spent(event: Event) -> int:
+    """Return what an event takes of limits, less what it gives back."""
+    taken: Spending | None = getattr(event, "spending", None)
+    returned: SpendingReturned | None = getattr(event, "spending_returned", None)
+    return (taken.amount if taken is not None else 0) - (returned.amount if returned is not None else 0)
 
 
 def _begin(authorization_id: bytes, event: Details, recorded_at: int) -> Authorization:
@@ -301,6 +331,7 @@ def _begin(authorization_id: bytes, event: Details, recorded_at: int) -> Authori
             expires_at=event.expires_at,
             created_at=recorded_at,
             updated_at=recorded_at,
+            spent=_spent(event),
         )
     if isinstance(event, AuthorizationDeclined):
         return Authorization(

@@ -1,6 +1,7 @@
 """Making an authorisation: on the ledger's own answer (authorise) or after somebody else's (advise)."""
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,7 +26,10 @@ from domain.command import (
 )
 from domain.event import Change, Context
 from domain.ids import claim_id
+from domain.limits import Spending, customer_limit_refusal
+from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
+from domain.rules import Operation
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -40,6 +44,21 @@ class PartModel(BaseModel):
 
     kind: MovementKind
     amount_tyiyn: Amount
+
+
+class Spender(BaseModel):
+    """Whose limits an authorisation counts against, and as what. It comes from inside, never from a request."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operation: Operation
+    customer_id: UUID
+    card_id: UUID | None = None
+    token_id: UUID | None = None
+
+    def spending(self, amount: int, rules: str) -> Spending:
+        """Return what an amount takes of limits."""
+        return Spending(self.operation, amount, self.customer_id, self.card_id, self.token_id, rules)
 
 
 class _NewAuthorization(Command):
@@ -129,16 +148,19 @@ class _NewAuthorization(Command):
             return [change]
         return [change, claim(ACQUIRER_CLAIM, self._reference_key(), holder=change.originator_id, after=earlier)]
 
-    def _expiry(self, context: Context) -> dict[str, Any]:
-        ttl = context.policy.hold_ttl(self.kind, self.merchant_category_code, self.entry_mode)
-        return {"expires_at": context.now + ttl * 1_000_000, "rule_version": context.policy.version}
+    def _expiry(self, books: "Books", context: Context) -> dict[str, Any]:
+        ttl, version = self._hold_rule(books, context)
+        return {"expires_at": context.now + ttl * 1_000_000, "rule_version": version}
+
+    def _hold_rule(self, books: "Books", context: Context) -> tuple[int, str]:
+        return hold_rule(books, context, self.kind, self.merchant_category_code, self.entry_mode)
 
     def declined(self, books: "Books", refusal: Refusal, context: Context) -> Change:
         """Return the change that records the refusal: an authorisation that was declined."""
         event = AuthorizationDeclined(
             reason=refusal.reason.name,
             detail=dict(refusal.metadata),
-            rule_version=context.policy.version,
+            rule_version=self._hold_rule(books, context)[1],
             effective_time=self._effective_time(),
             **self._details(books, self.amount_tyiyn),
         )
@@ -154,9 +176,10 @@ class Authorize(_NewAuthorization):
     NAME: ClassVar[str] = "authorize"
 
     accept_partial: bool = False
+    spender: Spender | None = None
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: accounts, currency, acquirer's reference, state, funds, bounds."""
+        """Guards in order: accounts, currency, acquirer's reference, state, limits, funds, bounds."""
         refusal = self._existence(books) or self._currency(books)
         if refusal is not None:
             return refusal
@@ -168,6 +191,11 @@ class Authorize(_NewAuthorization):
         refusal = accounts.debit_refusal(index)
         if refusal is not None:
             return refusal
+        spending = self._spending(books, context, self.amount_tyiyn)
+        if spending is not None:
+            refusal = customer_limit_refusal(books, spending, context.now)
+            if refusal is not None:
+                return refusal
         amount, asked = self.amount_tyiyn, None
         spendable = accounts.spendable(index)
         if amount > spendable:
@@ -176,8 +204,16 @@ class Authorize(_NewAuthorization):
             amount, asked = spendable, amount
         if accounts.hold_would_pass_limit(index, amount):
             return refuse(Reason.BALANCE_LIMIT)
-        event = AuthorizationApproved(asked=asked, **self._expiry(context), **self._details(books, amount))
+        event = AuthorizationApproved(
+            asked=asked,
+            spending=self._spending(books, context, amount),
+            **self._expiry(books, context),
+            **self._details(books, amount),
+        )
         return self._with_claim(Change(context.request_id, 1, event), earlier)
+
+    def _spending(self, books: "Books", context: Context, amount: int) -> Spending | None:
+        return None if self.spender is None else self.spender.spending(amount, books.rules.at(context.now).version)
 
 
 class Advise(_NewAuthorization):
@@ -201,7 +237,9 @@ class Advise(_NewAuthorization):
         if books.accounts.hold_would_pass_limit(books.accounts.find(self.account_id), self.amount_tyiyn):
             return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationAdvised(
-            effective_time=self.effective_time, **self._expiry(context), **self._details(books, self.amount_tyiyn)
+            effective_time=self.effective_time,
+            **self._expiry(books, context),
+            **self._details(books, self.amount_tyiyn),
         )
         return self._with_claim(Change(context.request_id, 1, event), earlier)
 

@@ -13,9 +13,11 @@ from domain.aggregate import Aggregate
 from domain.authorization import Authorization
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
-from domain.event import Change
+from domain.event import Change, Policy
 from domain.ids import claim_id
+from domain.limits import Usage
 from domain.movements import movements
+from domain.published import RULES_ID, PublishedRules
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted
 
 ABSENT = object()
@@ -48,13 +50,17 @@ class NotAtHandError(LookupError):
 class Books:
     """The decision state of one partition."""
 
-    def __init__(self, partition: int, *, cache_size: int = 100_000) -> None:
+    def __init__(
+        self, partition: int, *, cache_size: int = 100_000, utc_offset_seconds: int = Policy().utc_offset_seconds
+    ) -> None:
         self.partition = partition
         self.accounts = Accounts(partition)
         self.names = Names([], [])
         self.open: dict[bytes, Authorization] = {}
         self.holds: dict[int, dict[bytes, None]] = {}
         self.life = engine.EngineLife()
+        self.rules = PublishedRules()
+        self.usage = Usage(utc_offset_seconds)
         self.journal: Journal = []
         self._due: list[tuple[int, bytes]] = []
         self._cache: dict[bytes, tuple[Any, int]] = {}
@@ -141,19 +147,23 @@ class Books:
                 self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
             self.forget_absence(change.originator_id)
             return
+        self.usage.evolve(event, recorded_at, self.journal)
         for leg in movements(event):
             self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
         if isinstance(event, _ACCOUNT_EVENTS):
             account = int.from_bytes(change.originator_id, "big")
             self.accounts.evolve(account, change.version, event, self.names, self.journal)
         elif change.originator_id == engine.ENGINE_ID:
-            self._set_life(aggregate.evolve(self.life, change, recorded_at))
+            self._set("life", aggregate.evolve(self.life, change, recorded_at))
+        elif change.originator_id == RULES_ID:
+            self._set("rules", aggregate.evolve(self.rules, change, recorded_at))
+            self.forget_absence(RULES_ID)
         elif not isinstance(event, _UNREMEMBERED):
             self._evolve_aggregate(change, recorded_at, position)
 
-    def _set_life(self, life: Any) -> None:
-        self.journal.append((self.__dict__, "life", self.life))
-        self.life = life
+    def _set(self, name: str, value: Any) -> None:
+        self.journal.append((self.__dict__, name, self.__dict__[name]))
+        self.__dict__[name] = value
 
     def _evolve_aggregate(self, change: Change, recorded_at: int, position: int) -> None:
         key = change.originator_id

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FINGERPRINT_BYTES = 12
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text that holds no control characters; raises ValueError."""
     if not text.isprintable():
         raise ValueError("holds control characters")
     return text
@@ -37,13 +38,13 @@ Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
 Limit = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 CurrencyCode = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
 ParticipantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
-Reference = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
-Explanation = Annotated[str, Field(max_length=140), AfterValidator(_printable)]
+Reference = Annotated[str, Field(max_length=64), AfterValidator(printable)]
+Explanation = Annotated[str, Field(max_length=140), AfterValidator(printable)]
 MovementKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(_printable)]
-TagValue = Annotated[str, Field(max_length=64), AfterValidator(_printable)]
+TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(printable)]
+TagValue = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8), AfterValidator(_in_order)]
-MerchantName = Annotated[str, Field(max_length=40), AfterValidator(_printable)]
+MerchantName = Annotated[str, Field(max_length=40), AfterValidator(printable)]
 EffectiveTime = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
 """Microseconds since the Unix epoch."""
 

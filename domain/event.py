@@ -49,6 +49,14 @@ class HoldRule(msgspec.Struct, frozen=True, omit_defaults=True):
     merchant_category_code: str = ""
     entry_mode: str = ""
 
+    def matches(self, kind: str, merchant_category_code: str, entry_mode: str) -> bool:
+        """Tell whether it is the rule of such a hold."""
+        return (
+            self.kind in ("", kind)
+            and self.merchant_category_code in ("", merchant_category_code)
+            and self.entry_mode in ("", entry_mode)
+        )
+
 
 class Policy(msgspec.Struct, frozen=True):
     """Settings that decisions depend on (DOMAIN facts marked cfg). Decided events carry the outcome."""
@@ -60,14 +68,12 @@ class Policy(msgspec.Struct, frozen=True):
     early_reversal_ttl_seconds: int = 7 * 86_400
     effective_time_back_seconds: int = 30 * 86_400
     card_prefix: str = "9417"
+    utc_offset_seconds: int = 6 * 3_600
+    """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""
         for rule in self.hold_rules:
-            if (
-                rule.kind in ("", kind)
-                and rule.merchant_category_code in ("", merchant_category_code)
-                and rule.entry_mode in ("", entry_mode)
-            ):
+            if rule.matches(kind, merchant_category_code, entry_mode):
                 return rule.ttl_seconds
         return self.hold_ttl_seconds

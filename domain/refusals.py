@@ -122,6 +122,9 @@ class Reason(Enum):
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    PARTICIPANT_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
+    )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -197,6 +200,16 @@ class Reason(Enum):
         True,
         "A movement was already posted under this clearing reference.",
         "It is a duplicate; if not, use a new reference.",
+    )
+
+    PARTICIPANT_ALREADY_REGISTERED = Row(
+        Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    LIMIT_EXCEEDED = Row(
+        Kind.STATE,
+        True,
+        "The operation would pass a limit; the metadata names it, its period and what it counts.",
+        "Send a new request with a smaller amount, or when the period is over.",
     )
 
     LOGIN_TAKEN = Row(Kind.STATE, True, "Another customer has this login.", "Choose another login.")

@@ -26,6 +26,7 @@ from domain.claim import Claim, EarlyReversalRecorded, claim
 from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
+from domain.limits import customer_limit_refusal, more
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
 
@@ -92,7 +93,7 @@ class Increment(_OnAuthorization):
     amount_tyiyn: Amount
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: open, the account's state, funds, bounds."""
+        """Guards in order: open, the account's state, limits, funds, bounds."""
         authorization = find_open(books, self.authorization_id, self.expected_version)
         if isinstance(authorization, Refusal):
             return authorization
@@ -100,13 +101,21 @@ class Increment(_OnAuthorization):
         refusal = accounts.debit_refusal(index)
         if refusal is not None:
             return refusal
+        spending = more(authorization.spending, self.amount_tyiyn)
+        if spending is not None:
+            refusal = customer_limit_refusal(books, spending, context.now, already=authorization.spent)
+            if refusal is not None:
+                return refusal
         if self.amount_tyiyn > accounts.spendable(index):
             return refuse(Reason.INSUFFICIENT_FUNDS, account_id=authorization.account)
         grown = authorization.incremented + self.amount_tyiyn
         if accounts.hold_would_pass_limit(index, self.amount_tyiyn) or grown > MAX_BALANCE:
             return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationIncremented(
-            account=authorization.account, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
+            account=authorization.account,
+            amount=self.amount_tyiyn,
+            fingerprint=self.fingerprint(),
+            spending=spending,
         )
         return [_next(authorization, event)]
 
@@ -123,11 +132,14 @@ class Replace(_OnAuthorization):
         authorization = find_open(books, self.authorization_id, self.expected_version)
         if isinstance(authorization, Refusal):
             return authorization
-        more = self.total_tyiyn - authorization.remaining
-        if books.accounts.hold_would_pass_limit(books.accounts.find(authorization.account), more):
+        added = self.total_tyiyn - authorization.remaining
+        if books.accounts.hold_would_pass_limit(books.accounts.find(authorization.account), added):
             return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationAmountReplaced(
-            account=authorization.account, total=self.total_tyiyn, fingerprint=self.fingerprint()
+            account=authorization.account,
+            total=self.total_tyiyn,
+            fingerprint=self.fingerprint(),
+            spending_returned=authorization.returned(released=-added),
         )
         return [_next(authorization, event)]
 
@@ -149,7 +161,10 @@ class ReversePart(_OnAuthorization):
         if authorization.reversed + self.amount_tyiyn > MAX_BALANCE:
             return refuse(Reason.BALANCE_LIMIT)
         event = AuthorizationPartlyReversed(
-            account=authorization.account, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
+            account=authorization.account,
+            amount=self.amount_tyiyn,
+            fingerprint=self.fingerprint(),
+            spending_returned=authorization.returned(released=self.amount_tyiyn),
         )
         return [_next(authorization, event)]
 
@@ -207,6 +222,7 @@ class Reverse(Command):
             by=self.by,
             explanation=self.explanation,
             fingerprint=self.fingerprint(),
+            spending_returned=authorization.returned(released=authorization.remaining),
         )
         return [_next(authorization, event)]
 
@@ -308,10 +324,11 @@ class Capture(_OnAuthorization):
         if authorization.captured + self.amount_tyiyn > MAX_BALANCE:
             return refuse(Reason.BALANCE_LIMIT)
         remaining = authorization.remaining
+        released = remaining if self.final else min(self.amount_tyiyn, remaining)
         event = AuthorizationCaptured(
             account=authorization.account,
             amount=self.amount_tyiyn,
-            released=remaining if self.final else min(self.amount_tyiyn, remaining),
+            released=released,
             legs=legs,
             clearing_reference=self.clearing_reference,
             final=self.final,
@@ -320,6 +337,7 @@ class Capture(_OnAuthorization):
             after_close=authorization.state in (State.REVERSED, State.CAPTURED),
             effective_time=self.effective_time,
             fingerprint=self.fingerprint(),
+            spending_returned=authorization.returned(released=released, captured=self.amount_tyiyn),
         )
         taken = claim(
             CLEARING_CLAIM, self.clearing_reference, holder=authorization.authorization_id, amount=self.amount_tyiyn
@@ -330,6 +348,9 @@ class Capture(_OnAuthorization):
 def expire(authorization: Authorization) -> Change:
     """Return the change by which a lapsed hold ends, at its exact instant."""
     event = AuthorizationExpired(
-        account=authorization.account, released=authorization.remaining, expires_at=authorization.expires_at
+        account=authorization.account,
+        released=authorization.remaining,
+        expires_at=authorization.expires_at,
+        spending_returned=authorization.returned(released=authorization.remaining),
     )
     return _next(authorization, event)

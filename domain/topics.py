@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, transfer, wallet
+from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -51,6 +51,9 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,
+    participant.ParticipantRegistered,
+    participant.ParticipantUpdated,
+    published.RulesPublished,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

@@ -16,7 +16,7 @@ _log = structlog.get_logger("esep.engine")
 
 def empty_decider(partition: int, settings: EngineSettings, policy: Policy, clock: Clock) -> Decider:
     """Return a decider that knows nothing yet."""
-    books = Books(partition, cache_size=settings.cached_aggregates)
+    books = Books(partition, cache_size=settings.cached_aggregates, utc_offset_seconds=policy.utc_offset_seconds)
     return Decider(books, RecentRequests(settings.recent_requests, since=0, position=0), policy, clock)
 
 

@@ -13,10 +13,13 @@ from domain.authorization import Authorization, State
 from domain.books import Books
 from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
+from domain.limits import Used
+from domain.published import PublishedRules
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 
-FORMAT = 1
+FORMAT = 2
+"""The form of the bytes. A snapshot of another form is not used: history is replayed."""
 
 
 class _Open(msgspec.Struct, array_like=True):
@@ -26,6 +29,23 @@ class _Open(msgspec.Struct, array_like=True):
     topic: str
     details: bytes
     rest: dict[str, Any]
+
+
+class _Usage(msgspec.Struct, array_like=True):
+    """What was spent, by subject and operation, in one day and one month of a time zone."""
+
+    utc_offset_seconds: int
+    day: int
+    month: int
+    days: dict[bytes, tuple[int, int]]
+    months: dict[bytes, tuple[int, int]]
+
+
+class _Kind(msgspec.Struct):
+    """What can be read of a snapshot in whatever form."""
+
+    format: int
+    partition: int
 
 
 class _Snapshot(msgspec.Struct):
@@ -38,6 +58,8 @@ class _Snapshot(msgspec.Struct):
     columns: dict[str, bytes]
     life: tuple[int, int, str]
     open: list[_Open]
+    rules: PublishedRules
+    usage: _Usage
 
 
 _REST = tuple(
@@ -61,15 +83,25 @@ def dump(books: Books, position: int, recorded_at: int) -> bytes:
                 _Open(key, held.details.TOPIC, encode(held.details), {name: getattr(held, name) for name in _REST})
                 for key, held in books.open.items()
             ],
+            rules=books.rules,
+            usage=_Usage(*(getattr(books.usage, name) for name in _Usage.__struct_fields__)),
         )
     )
 
 
 def restore(data: bytes, books: Books) -> tuple[int, int]:
     """Put a snapshot's state into empty books; return its position and recorded time."""
+    kind = msgspec.msgpack.decode(data, type=_Kind)
+    if kind.format != FORMAT or kind.partition != books.partition:
+        raise ValueError(f"a snapshot of format {kind.format} for partition {kind.partition}")
     snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
-    if snapshot.format != FORMAT or snapshot.partition != books.partition:
-        raise ValueError(f"a snapshot of format {snapshot.format} for partition {snapshot.partition}")
+    usage = snapshot.usage
+    if usage.utc_offset_seconds != books.usage.utc_offset_seconds:
+        raise ValueError(f"a snapshot with days that begin {usage.utc_offset_seconds} s before those of UTC")
+    books.usage.day, books.usage.month = usage.day, usage.month
+    books.usage.days = {key: Used(*used) for key, used in usage.days.items()}
+    books.usage.months = {key: Used(*used) for key, used in usage.months.items()}
+    books.rules = snapshot.rules
     books.names = Names(snapshot.currencies, snapshot.participants)
     books.accounts.load(snapshot.columns)
     books.life = EngineLife(*snapshot.life)

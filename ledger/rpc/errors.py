@@ -71,6 +71,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
+    Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""

@@ -18,6 +18,7 @@ from domain.command import Command
 from domain.event import Change, Context, Event, Policy
 from domain.ids import account_originator
 from domain.refusals import Reason, Refusal
+from domain.resolve import expire
 from domain.transfer import CreateTransfer
 
 SECOND = 1_000_000
@@ -50,6 +51,7 @@ class Spec:
         self.now = NOW
         self.decided: list[Change] | Refusal | None = None
         self._position = 0
+        self._history: list[tuple[Change, int]] = []
         self._requests = 1_000
         self._lives: dict[bytes, list[tuple[Change, int]]] = defaultdict(list)
         for index, kind in enumerate(KINDS, start=1):
@@ -82,6 +84,12 @@ class Spec:
     def after(self, microseconds: int) -> Self:
         """Let time pass."""
         self.now += microseconds
+        return self
+
+    def lapse(self) -> Self:
+        """Record the end of the holds whose time is over."""
+        for authorization in self.books.due(self.now, 1_000):
+            self._take(expire(authorization))
         return self
 
     def transfer(self, debit: int, credit: int, amount: int, **fields: Any) -> CreateTransfer:
@@ -137,6 +145,11 @@ class Spec:
         assert (self.books.accounts.posted[index], self.books.accounts.held[index]) == (posted, held)
         return self
 
+    @property
+    def history(self) -> list[tuple[Change, int]]:
+        """All changes with their recorded times, in order."""
+        return self._history
+
     def event(self) -> Any:
         """Return the first event that followed."""
         assert isinstance(self.decided, list), self.decided
@@ -162,6 +175,7 @@ class Spec:
         self._position += 1
         assert change.version == len(self._lives[change.originator_id]) + 1
         self._lives[change.originator_id].append((change, self.now))
+        self._history.append((change, self.now))
         self.books.evolve(change, self.now, self._position)
 
 

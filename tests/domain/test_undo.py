@@ -134,6 +134,8 @@ class World:
                 "open": books.open,
                 "holds": books.holds,
                 "life": books.life,
+                "rules": books.rules,
+                "usage": vars(books.usage),
                 "cache": {key: (str(value), position) for key, (value, position) in books._cache.items()},
                 "evicted_at": books.evicted_at,
             }
@@ -175,7 +177,7 @@ def test_what_is_undone_and_done_again_comes_to_the_same(steps: list[Step]) -> N
     for recorded_at, change in changes:
         world.books.evolve(change, recorded_at, recorded_at - NOW)
     again = world.state()
-    for name in ("columns", "currencies", "open", "holds", "life"):
+    for name in ("columns", "currencies", "open", "holds", "life", "rules", "usage"):
         assert again[name] == first[name]
 
 

@@ -17,6 +17,7 @@ from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.rpc.customer_cases import CUSTOMER_CASES
+from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
 
 Case = Callable[[Bank], Refusal]
@@ -297,6 +298,7 @@ CASES: dict[Reason, Case] = {
     Reason.DEADLINE_EXCEEDED: deadline_exceeded,
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
+    **RULES_CASES,
 }
 
 DETAILS = {
