@@ -5,7 +5,20 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    card,
+    claim,
+    customer,
+    device,
+    engine,
+    participant,
+    published,
+    token,
+    transfer,
+    wallet,
+)
 from domain.event import Change, Event
 
 Aggregate = (
@@ -18,6 +31,8 @@ Aggregate = (
     | wallet.Wallet
     | participant.Participant
     | published.PublishedRules
+    | token.Token
+    | device.Device
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -91,12 +106,27 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    card.CardTokensLinked: card.evolve,
+    card.CardTokensUnlinked: card.evolve,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    token.TokenRequested: token.evolve,
+    token.TokenDeclined: token.evolve,
+    token.TokenProvisioned: token.evolve,
+    token.TokenKeysReplenished: token.evolve,
+    token.TokenActivated: token.evolve,
+    token.TokenSuspended: token.evolve,
+    token.TokenResumed: token.evolve,
+    token.TokenDeactivated: token.evolve,
+    token.TokenRelinked: token.evolve,
+    token.TokenUsed: token.evolve,
+    device.DeviceRegistered: device.evolve,
+    device.DeviceBlocked: device.evolve,
+    device.DeviceUnblocked: device.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -57,6 +57,10 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     parts: tuple[AmountPart, ...] = ()
     effective_time: int | None = None
     fingerprint: str = ""
+    card: UUID | None = None
+    token: UUID | None = None
+    till_id: str = ""
+    fiscal_receipt_number: str = ""
 
 
 class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):

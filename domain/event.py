@@ -8,6 +8,8 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from domain.token_policy import TokenPolicy
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that happened. ``TOPIC`` is its stable, language-neutral name in the log, with its version."""
@@ -70,6 +72,7 @@ class Policy(msgspec.Struct, frozen=True):
     card_prefix: str = "9417"
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
+    tokens: TokenPolicy = TokenPolicy()
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    card,
+    claim,
+    customer,
+    device,
+    engine,
+    participant,
+    published,
+    token,
+    transfer,
+    wallet,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -48,12 +61,27 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     card.CardBindingOpened,
     card.CardBound,
     card.CardUnbound,
+    card.CardTokensLinked,
+    card.CardTokensUnlinked,
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    token.TokenRequested,
+    token.TokenDeclined,
+    token.TokenProvisioned,
+    token.TokenKeysReplenished,
+    token.TokenActivated,
+    token.TokenSuspended,
+    token.TokenResumed,
+    token.TokenDeactivated,
+    token.TokenRelinked,
+    token.TokenUsed,
+    device.DeviceRegistered,
+    device.DeviceBlocked,
+    device.DeviceUnblocked,
     engine.EngineStarted,
     engine.SnapshotTaken,
     engine.CommandDeclined,

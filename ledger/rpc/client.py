@@ -20,6 +20,8 @@ from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceSt
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
+from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceStub
+from protos.esep.v1.token_service_pb2_grpc import TokenServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:  # Only the stub files know them.
@@ -28,6 +30,8 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
+    from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceAsyncStub
+    from protos.esep.v1.token_service_pb2_grpc import TokenServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
 
 SERVICES: Final = (
@@ -36,6 +40,8 @@ SERVICES: Final = (
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
     "esep.v1.StatementService",
+    "esep.v1.TokenPaymentService",
+    "esep.v1.TokenService",
     "esep.v1.TransferService",
 )
 
@@ -72,6 +78,8 @@ class Ledger:
         self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
+        self.tokens = TokenServiceStub(channel)
+        self.token_payments = TokenPaymentServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +103,8 @@ class AsyncLedger:
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
+        self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
+        self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -75,7 +75,7 @@ class Customers:
             raise Refused(refuse(Reason.REQUEST_ID_REUSED))
         confirm_by = self._clock.now() + self._code_ttl
         reserved: Sealed | Taken = _NOTHING  # For a repeated request, which is answered without being decided.
-        if not await self._recorded(request_id):
+        if not await self.recorded(request_id):
             reserved = await self.in_vault(self._reserve, registration, request_id, content, confirm_by)
         sealed = _NOTHING if isinstance(reserved, Taken) else reserved
         command = RegisterCustomer(
@@ -107,7 +107,7 @@ class Customers:
     async def confirm(self, code: Try, request_id: bytes) -> Done:
         """Try the code and confirm the registration; raises Refused."""
         tried = _UNTRIED
-        if not await self._recorded(request_id):
+        if not await self.recorded(request_id):
             tried = await self.in_vault(self._try_code, code)
         command = ConfirmRegistration(
             customer_id=UUID(bytes=code.customer_id), verdict=tried.verdict, tries_left=tried.tries_left
@@ -124,7 +124,7 @@ class Customers:
     async def set_pin(self, password: Try, request_id: bytes) -> Done:
         """Try the password, keep the PIN's verifier, and record that it was set; raises Refused."""
         tried = _UNTRIED
-        if not await self._recorded(request_id):
+        if not await self.recorded(request_id):
             customer = await self.current(password.customer_id)
             if isinstance(customer, Customer) and customer.confirmed and not customer.erased:
                 tried = await self.in_vault(self._set_pin, password)
@@ -187,7 +187,7 @@ class Customers:
         """Return whatever stands in the log under an id, as it is now."""
         return await self._gateway.in_thread(self._gateway.outcomes.aggregate, aggregate_id)
 
-    async def _recorded(self, request_id: bytes) -> bool:
+    async def recorded(self, request_id: bytes) -> bool:
         """Tell whether the log holds an outcome of this request: then no secret is tried again."""
         log, partition = self._gateway.engine.log, self._gateway.engine.partition
         return bool(await self._gateway.in_thread(log.find, partition, [request_id]))

@@ -72,6 +72,8 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
+    Reason.TOKEN_NOT_FOUND: Resource("token", ("token_id",)),
+    Reason.DEVICE_NOT_FOUND: Resource("device", ("device_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""
@@ -86,6 +88,12 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.CARD_EXPIRY_MALFORMED: "expiry",
     Reason.CARD_EXPIRY_PAST: "expiry",
     Reason.CVV_MALFORMED: "cvv",
+    Reason.TOKEN_NUMBER_MALFORMED: "token_number",
+    Reason.TOKEN_NUMBER_CHECK_DIGIT: "token_number",
+    Reason.TOKEN_NUMBER_PREFIX: "token_number",
+    Reason.CARD_NUMBER_OF_TOKEN: "card_number",
+    Reason.DEVICE_WITHOUT_NFC: "device.nfc",
+    Reason.ANDROID_TOO_OLD: "device.android_version",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 

@@ -31,6 +31,9 @@ from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.tellers import Teller
+from ledger.rpc.token_payment_service import TokenPaymentService
+from ledger.rpc.token_service import TokenService
+from ledger.rpc.tokens import Tokens
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
@@ -38,6 +41,8 @@ from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
+from protos.esep.v1 import token_payment_service_pb2_grpc as token_payment
+from protos.esep.v1 import token_service_pb2_grpc as token
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
 
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
@@ -52,6 +57,7 @@ class Edge:
         gate: Gate,
         health: Health,
         customers: Customers,
+        tokens: Tokens,
         threads: ThreadPoolExecutor,
         settings: RpcSettings,
     ) -> None:
@@ -59,7 +65,8 @@ class Edge:
         self._gate = gate
         self._health = health
         self._customers = customers
-        self._upkeep: asyncio.Task[None] | None = None
+        self.tokens = tokens
+        self._upkeep: list[asyncio.Task[None]] = []
         self._threads = threads
         self._settings = settings
 
@@ -71,7 +78,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = asyncio.create_task(self._customers.keep())
+        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in (self._customers, self.tokens)]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -79,9 +86,10 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        for task in self._upkeep:
+            task.cancel()
         self._customers.close()
+        self.tokens.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -109,6 +117,7 @@ def build_server(
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
+    tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     teller = Teller(gateway, AccountFacts(gateway), customers)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
@@ -132,13 +141,15 @@ def build_server(
     )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
+    token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
+    token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, threads, settings)
+    return Edge(server, gate, health, customers, tokens, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

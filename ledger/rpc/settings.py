@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from domain.token_policy import TokenPolicy
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -52,6 +53,9 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -7,6 +7,8 @@ from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
+from domain.device import Device
+from domain.token import Token
 from domain.transfer import BatchPosted, Transfer, TransferReversed
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
@@ -16,6 +18,7 @@ from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.common import receipt
+from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
@@ -94,6 +97,10 @@ class Teller:
             answer.account.CopyFrom(account_message(subject))
         elif isinstance(subject, Customer):
             answer.customer.CopyFrom(await self._customers.message(subject))
+        elif isinstance(subject, Token):
+            answer.token.CopyFrom(token_message(subject, done.recorded_at))
+        elif isinstance(subject, Device):
+            answer.device.CopyFrom(device_message(subject))
         else:
             authorization = expect(subject, Authorization)
             answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))

@@ -72,6 +72,7 @@ from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, Transf
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 FINGERPRINT = "00112233445566778899aabb"
@@ -352,6 +353,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    **TOKEN_EXAMPLES,
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -397,7 +399,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    return {"minimal": minimal, "full": full, **GROWN.get(kind, {})}
+    return {"minimal": minimal, "full": full, **GROWN.get(kind, {}), **TAPPED.get(kind, {})}
 
 
 CASES = [(kind, form) for kind in topics.EVENTS for form in forms_of(kind)]
