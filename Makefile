@@ -26,7 +26,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 
-.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr lock install clean
+.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ qr: $(INSTALLED) ## read a file of QR codes: FILE=…
 
 LOCK = $(BIN)/uv pip compile --no-config --no-emit-index-url --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+journeys: $(INSTALLED) ## every capability, and the tests that prove it
+	$(BIN)/python -m tests.journeys
 
 lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
+from ledger.issuer import LocalIssuer
 from ledger.log.errors import LogError
 from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
@@ -68,7 +69,7 @@ async def serve(settings: Settings) -> int:
     edge = build_server(
         engine,
         reader,
-        VaultPort(vault, codes),
+        VaultPort(vault, codes, LocalIssuer(keys)),
         settings.rpc,
         clock=clock,
         catalogue=catalogue,

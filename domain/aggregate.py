@@ -27,10 +27,10 @@ Aggregate = (
     | authorization.Authorization
     | claim.Claim
     | customer.Customer
-    | card.Card
-    | wallet.Wallet
     | participant.Participant
     | published.PublishedRules
+    | card.Card
+    | wallet.Wallet
     | token.Token
     | device.Device
     | engine.EngineLife
@@ -95,6 +95,9 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     customer.CustomerPinSet: customer.evolve,
     customer.CustomerIdentified: customer.evolve,
     customer.CustomerErased: customer.evolve,
+    participant.ParticipantRegistered: participant.evolve,
+    participant.ParticipantUpdated: participant.evolve,
+    published.RulesPublished: published.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,
@@ -111,9 +114,6 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
-    participant.ParticipantRegistered: participant.evolve,
-    participant.ParticipantUpdated: participant.evolve,
-    published.RulesPublished: published.evolve,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

@@ -53,3 +53,14 @@ class LogReader(Protocol):
         An id is found as the ``request_id`` of a row, or as the ``originator_id`` of a row of version 1.
         """
         ...
+
+
+class Issuer(Protocol):
+    """Whoever issued a card, and so can tell whether a CVV is the card's."""
+
+    def matches(self, number: str, expires: int, cvv: str) -> bool:
+        """Tell, in constant time, whether number, expiry (``year * 100 + month``) and CVV are one card's.
+
+        Raises OSError when the issuer cannot be asked.
+        """
+        ...

@@ -92,9 +92,15 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
-    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
+    )
+    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    OPERATION_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "There is no operation with this id that a receipt is written of.",
+        "Check the id of the transfer, authorisation, force post or refund.",
     )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
@@ -335,6 +341,12 @@ class Reason(Enum):
         False,
         "The storage has no room left; nothing was recorded.",
         "Make room, then send the same request again.",
+    )
+    TOO_MANY_STREAMS = Row(
+        Kind.EXHAUSTED,
+        False,
+        "As many streams are open as the server serves at once.",
+        "Close streams that are not read, or wait as told by RetryInfo; one stream can follow everything.",
     )
     MESSAGE_TOO_LARGE = Row(Kind.EXHAUSTED, False, "The message exceeds the size limit.", "Split the request.")
     LEDGER_UNAVAILABLE = Row(

@@ -16,7 +16,7 @@ from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.token_policy import TokenPolicy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, known_policy
+from ledger.rpc.settings import RpcSettings, known_policy, known_zone
 
 
 class Settings(BaseSettings):
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -111,7 +113,7 @@ class Settings(BaseSettings):
     """How long one key of a phone is good."""
     tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
     """Tokens that one card may have in its life."""
-    business_time_zone: str = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")

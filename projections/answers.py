@@ -8,8 +8,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from domain.account import AccountKind
+from domain.account import Account, AccountKind
 from domain.authorization import Authorization
+from domain.card import Card
 
 T = TypeVar("T")
 
@@ -150,6 +151,23 @@ class MiniStatement(msgspec.Struct, frozen=True):
     balance: Balance
     lines: tuple[StatementLine, ...]
     open_authorizations: tuple[AuthorizationRecord, ...]
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """An account with what it has, its last movements in recorded order and its authorisations, both newest first."""
+
+    account: Account
+    balance: Balance
+    lines: tuple[StatementLine, ...]
+    authorizations: tuple[AuthorizationRecord, ...]
+
+
+class CardRecord(msgspec.Struct, frozen=True, gc=False):
+    """A card, and where it was issued."""
+
+    partition: int
+    position: int
+    card: Card
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

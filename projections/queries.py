@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
+from domain.card import Status
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, periods, transfers
+from projections import accounts, authorizations, balances, cards, periods, transfers
 from projections.answers import (
     Answer,
     AsOf,
@@ -19,8 +20,10 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
+    CardRecord,
     LineCursor,
     MiniStatement,
+    Overview,
     RecordCursor,
     Statement,
     TransferFound,
@@ -151,6 +154,28 @@ class Reader:
 
         return self._store.snapshot(ask)
 
+    def overview(
+        self, account_id: int, *, now: int, lines: int, authorizations_limit: int, only_open: bool
+    ) -> Answer[Overview | None]:
+        """Return an account, its balance, last lines and authorisations, newest first; None for an unknown one."""
+
+        def ask(session: Session) -> Answer[Overview | None]:
+            balance, position = balances.balance_now(session, account_id, now)
+            positions = {account_partition(account_id): position or 0}
+            account = accounts.account_by_id(session, account_id)
+            if balance is None or account is None:
+                return Answer(None, positions)
+            last = periods.last_lines(session, account_id, lines)
+            if only_open:
+                held = authorizations.open_authorizations(session, account_id, now, authorizations_limit)
+            else:
+                held = authorizations.list_authorizations(
+                    session, account_id=account_id, now=now, limit=authorizations_limit
+                )
+            return Answer(Overview(account, balance, last, tuple(held)), positions)
+
+        return self._store.snapshot(ask)
+
     def statement(
         self,
         account_id: int,
@@ -222,6 +247,32 @@ class Reader:
                 participant=participant,
                 states=states,
                 now=now,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    def list_cards(
+        self,
+        *,
+        participant: str | None = None,
+        account_id: int | None = None,
+        customer: bytes | None = None,
+        states: Collection[Status] = (),
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[CardRecord]]:
+        """Return the cards of a participant, of an account, or bound to a customer, newest first.
+
+        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
+        """
+        return self._answer(
+            lambda session, _: cards.list_cards(
+                session,
+                participant=participant,
+                account_id=account_id,
+                customer=customer,
+                states=states,
                 after=after,
                 limit=limit,
             )

@@ -21,6 +21,7 @@ from projections.accounts import ACCOUNT_EVENTS, Accounts
 from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
+from projections.cards import Cards
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -174,6 +175,7 @@ class _Partition:
             RecordedTimes(),
             Accounts(),
             Authorizations(),
+            Cards(),
             Statements(),
             Transfers(),
             Balances(),

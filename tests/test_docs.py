@@ -29,7 +29,9 @@ from ledger.settings import Settings
 from protos.esep.v1 import (
     account_service_pb2,
     authorization_service_pb2,
+    card_service_pb2,
     customer_service_pb2,
+    receipt_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
     transfer_service_pb2,
@@ -50,7 +52,9 @@ CONTRACT: Final = tuple(
         account_service_pb2,
         authorization_service_pb2,
         service_directory_service_pb2,
+        card_service_pb2,
         customer_service_pb2,
+        receipt_service_pb2,
         statement_service_pb2,
         transfer_service_pb2,
     )

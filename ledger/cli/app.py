@@ -11,6 +11,7 @@ from ledger.cli.check import check
 from ledger.cli.keys import forget, rekey
 from ledger.cli.qr import qr
 from ledger.cli.rebuild import rebuild
+from ledger.cli.receipt import receipt
 from ledger.cli.serve import serve
 from ledger.cli.statement import statement
 from ledger.cli.status import status
@@ -26,7 +27,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (serve, status, balance, statement, authorizations, check, rebuild, rekey, forget, bench):
+for command in (serve, status, balance, statement, authorizations, receipt, check, rebuild, rekey, forget, bench):
     app.command(epilog=EPILOG)(command)
 app.add_typer(qr, name="qr")
 

@@ -19,6 +19,7 @@ class Connection:
         self.channel = ledger.channel
         self.accounts = ledger.accounts
         self.statements = ledger.statements
+        self.receipts = ledger.receipts
 
     def __enter__(self) -> Self:
         return self

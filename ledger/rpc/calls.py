@@ -17,7 +17,7 @@ else:
 
 
 class Call(msgspec.Struct):
-    """One call. ``deadline`` is in the event loop's own time, in seconds."""
+    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite."""
 
     caller: str
     deadline: float

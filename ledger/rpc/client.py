@@ -17,7 +17,9 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
 from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceStub
@@ -27,7 +29,9 @@ from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceAsyncStub
@@ -37,8 +41,10 @@ if TYPE_CHECKING:  # Only the stub files know them.
 SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AuthorizationService",
+    "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.ReceiptService",
     "esep.v1.StatementService",
     "esep.v1.TokenPaymentService",
     "esep.v1.TokenService",
@@ -75,8 +81,10 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.cards = CardServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
+        self.receipts = ReceiptServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
         self.token_payments = TokenPaymentServiceStub(channel)
@@ -100,8 +108,10 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+        self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
         self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
         self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)

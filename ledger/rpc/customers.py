@@ -24,7 +24,7 @@ from domain.customer import (
     SetPin,
     Taken,
 )
-from domain.ports import Clock
+from domain.ports import Clock, Issuer
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
@@ -46,10 +46,11 @@ _UNTRIED: Final = Tried(Verdict.ABSENT)
 
 
 class VaultPort(NamedTuple):
-    """What the edge is given to keep secrets with."""
+    """What the edge is given to keep secrets with, and to ask about them."""
 
     vault: Vault
     codes: CodeSender
+    issuer: Issuer
 
 
 class Customers:

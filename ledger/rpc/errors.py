@@ -45,6 +45,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
 RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.QUEUE_FULL: 0.1,
     Reason.STORAGE_FULL: 30.0,
+    Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
     Reason.CODE_NOT_SENT: 5.0,
@@ -74,6 +75,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.TOKEN_NOT_FOUND: Resource("token", ("token_id",)),
     Reason.DEVICE_NOT_FOUND: Resource("device", ("device_id",)),
+    Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""

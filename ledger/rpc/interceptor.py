@@ -3,10 +3,15 @@
 Nothing of an uncaught exception leaves but a correlation id: grpcio would send its text to the caller. Messages
 that cannot be decoded, or are too large, become refusals as well, which is why decoding is wrapped here: grpcio
 calls it outside of any handler. A guarded handler is built once per method, not once per call.
+
+A method that answers with a stream is an async generator. Its stream lives as long as its caller's deadline, for
+ever without one, and is ended by ``drain`` before the server is stopped: grpcio would wait for it all the grace.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -20,6 +25,7 @@ from ledger.rpc import calls, errors
 from ledger.rpc.calls import Context, Handler
 from ledger.rpc.identity import Identity, Metadata
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.streams import OpenStreams
 
 GUARDED: Final = "/esep."
 _DRAIN_SECONDS: Final = 0.1
@@ -30,6 +36,7 @@ _TRACE_PARENT_LENGTH: Final = 55
 log = structlog.get_logger("esep.rpc")
 
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
+Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
 
 
 class _Unreadable(NamedTuple):
@@ -42,10 +49,17 @@ class Gate(grpc.aio.ServerInterceptor):
     """Guards every method of the ledger's own services; health and reflection pass by."""
 
     def __init__(
-        self, identity: Identity, metrics: Metrics, *, max_deadline_seconds: float, max_request_bytes: int
+        self,
+        identity: Identity,
+        metrics: Metrics,
+        *,
+        max_deadline_seconds: float,
+        max_request_bytes: int,
+        max_streams: int,
     ) -> None:
         self._identity = identity
         self._metrics = metrics
+        self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
         self._draining = False
@@ -53,16 +67,18 @@ class Gate(grpc.aio.ServerInterceptor):
         self._guarded: dict[str, Handler] = {}
 
     async def drain(self, grace: float) -> None:
-        """Answer SHUTTING_DOWN to new calls, and wait for those under way, ``grace`` seconds at most.
+        """Answer SHUTTING_DOWN to new calls and open streams, and wait for calls under way, ``grace`` seconds at most.
 
         Before the server itself is stopped, because grpcio cancels what it has received and not begun: the caller
         would not learn that it may send the request again. For the same reason a moment passes in any case.
         """
         self._draining = True
         end = asyncio.get_running_loop().time() + grace
+        self._streams.end_all()
         await asyncio.sleep(min(grace, _DRAIN_SECONDS))
         while self._under_way and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once in its life
             await asyncio.sleep(_DRAIN_SECONDS / 10)
+        self._streams.cut_off()
 
     async def intercept_service(
         self,
@@ -77,15 +93,18 @@ class Gate(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not method.startswith(GUARDED):
             return handler
-        behaviour: Any = handler.unary_unary
-        if behaviour is None:
-            raise TypeError(f"{method} is a stream, which this guard does not know yet")
-        self._guarded[method] = guarded = grpc.unary_unary_rpc_method_handler(
-            self._guard(method, behaviour),
+        if handler.request_streaming:
+            raise TypeError(f"{method} takes a stream, which no method of the ledger does")
+        unary: Any = handler.unary_unary
+        streaming: Any = handler.unary_stream
+        make: Any = grpc.unary_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
+        made: Handler = make(
+            self._guard_stream(method, streaming) if streaming else self._guard(method, unary),
             request_deserializer=self._decoder(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
-        return guarded
+        self._guarded[method] = made
+        return made
 
     def _decoder(self, decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         if decode is None:
@@ -109,40 +128,83 @@ class Gate(grpc.aio.ServerInterceptor):
             metadata: Metadata = dict(context.invocation_metadata() or ())
             self._under_way += 1
             try:
-                call = self._open(context, metadata)
+                call = self._open(context, metadata, self._max_deadline_seconds)
                 if type(request) is _Unreadable:
                     raise Refused(request.refusal)
                 async with asyncio.timeout_at(call.deadline):
                     return await behaviour(request, context)
-            except Refused as refused:
-                refusal = refused.refusal
-                if refusal.reason is Reason.INTERNAL:
-                    refusal = self._defect(method, refusal)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave
-                refusal = self._uncaught(method, error)
+                refusal = self._refusal(method, error)
             finally:
                 self._under_way -= 1
                 if refusal is not None:
                     code = errors.code(refusal.reason)
-                self._record(method, code, refusal, request, metadata, perf_counter() - started)
+                seconds = perf_counter() - started
+                self._metrics.answered(method, code, None if refusal is None else refusal.reason, seconds)
+                _log_call(method, code, refusal, request, metadata, seconds)
             return await errors.abort(context, refusal)
 
         return answer
 
-    def _open(self, context: Context, metadata: Metadata) -> calls.Call:
+    def _guard_stream(self, method: str, behaviour: Streaming) -> Behaviour:
+        """Return a coroutine that writes the stream itself: a cancelled generator would be found by the collector."""
+
+        async def answer(request: Any, context: Context) -> None:
+            started = perf_counter()
+            refusal: Refusal | None = None
+            code = grpc.StatusCode.OK
+            metadata: Metadata = dict(context.invocation_metadata() or ())
+            sent = 0
+
+            async def send() -> None:
+                nonlocal sent
+                call = self._open(context, metadata, math.inf)
+                if type(request) is _Unreadable:
+                    raise Refused(request.refusal)
+                async with self._streams.open(method, call.deadline), aclosing(behaviour(request, context)) as messages:
+                    async for message in messages:
+                        await context.write(message)
+                        sent += 1
+
+            self._under_way += 1
+            try:
+                await send()
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave
+                refusal = self._refusal(method, error)
+                code = errors.code(refusal.reason)
+                await errors.abort(context, refusal)
+            finally:
+                self._under_way -= 1
+                self._metrics.streamed(method, code, None if refusal is None else refusal.reason, sent)
+                _log_call(method, code, refusal, request, metadata, perf_counter() - started, messages=sent)
+
+        return answer
+
+    def _open(self, context: Context, metadata: Metadata, longest: float) -> calls.Call:
         if self._draining:
             raise Refused(refuse(Reason.SHUTTING_DOWN))
         remaining: float | None = context.time_remaining()  # The stubs leave out that there may be none.
-        seconds = self._max_deadline_seconds if remaining is None else min(remaining, self._max_deadline_seconds)
+        seconds = longest if remaining is None else min(remaining, longest)
         if seconds <= 0:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
         caller = self._identity.caller(context, metadata)
         call = calls.Call(caller, asyncio.get_running_loop().time() + seconds)
         calls.enter(call)
         return call
+
+    def _refusal(self, method: str, error: Exception) -> Refusal:
+        """Return what the caller is told of an error."""
+        if not isinstance(error, Refused):
+            return self._uncaught(method, error)
+        if error.refusal.reason is Reason.INTERNAL:
+            return self._defect(method, error.refusal)
+        return error.refusal
 
     @staticmethod
     def _defect(method: str, refusal: Refusal) -> Refusal:
@@ -159,26 +221,26 @@ class Gate(grpc.aio.ServerInterceptor):
         log.error("uncaught", method=method, correlation_id=correlation_id, exc_info=error)
         return refuse(Reason.INTERNAL, correlation_id=correlation_id)
 
-    def _record(
-        self,
-        method: str,
-        code: grpc.StatusCode,
-        refusal: Refusal | None,
-        request: Any,
-        metadata: Metadata,
-        seconds: float,
-    ) -> None:
-        reason = None if refusal is None else refusal.reason
-        self._metrics.answered(method, code, reason, seconds)
-        log.info(
-            "call",
-            method=method,
-            code=code.name,
-            reason="" if reason is None else reason.name,
-            request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],
-            duration_ms=round(seconds * 1000, 3),
-            trace_id=_trace_id(metadata),
-        )
+
+def _log_call(
+    method: str,
+    code: grpc.StatusCode,
+    refusal: Refusal | None,
+    request: Any,
+    metadata: Metadata,
+    seconds: float,
+    **more: int,
+) -> None:
+    log.info(
+        "call",
+        method=method,
+        code=code.name,
+        reason="" if refusal is None else refusal.reason.name,
+        request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],
+        duration_ms=round(seconds * 1000, 3),
+        trace_id=_trace_id(metadata),
+        **more,
+    )
 
 
 def _trace_id(metadata: Metadata) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import grpc
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from domain.refusals import Reason
@@ -51,15 +51,33 @@ class Metrics(Collector):
         self._refusals: Counter[Reason] = Counter()
         self._seconds: dict[str, Distribution] = {}
         self._batches = Distribution(TRANSFERS)
+        self._open_streams: Counter[str] = Counter()
+        self._streamed: Counter[str] = Counter()
         registry.register(self)
 
     def answered(self, method: str, code: grpc.StatusCode, reason: Reason | None, seconds: float) -> None:
         """Count one call."""
-        self._calls[method, code] += 1
+        self._count(method, code, reason)
         distribution = self._seconds.get(method)
         if distribution is None:
             distribution = self._seconds[method] = Distribution(SECONDS)
         distribution.observe(seconds)
+
+    def stream_opened(self, method: str) -> None:
+        """Count one more open stream."""
+        self._open_streams[method] += 1
+
+    def stream_closed(self, method: str) -> None:
+        """Count one open stream less."""
+        self._open_streams[method] -= 1
+
+    def streamed(self, method: str, code: grpc.StatusCode, reason: Reason | None, messages: int) -> None:
+        """Count one stream that has ended. How long it lasted says nothing about the ledger."""
+        self._count(method, code, reason)
+        self._streamed[method] += messages
+
+    def _count(self, method: str, code: grpc.StatusCode, reason: Reason | None) -> None:
+        self._calls[method, code] += 1
         if reason is not None:
             self._refusals[reason] += 1
 
@@ -73,6 +91,8 @@ class Metrics(Collector):
         yield CounterMetricFamily("esep_rpc_refusals", "Calls refused.", labels=("reason",))
         yield HistogramMetricFamily("esep_rpc_call_seconds", "Time to answer.", labels=("method",))
         yield HistogramMetricFamily("esep_rpc_batch_transfers", "Transfers in a CreateTransfers.")
+        yield GaugeMetricFamily("esep_rpc_open_streams", "Streams that are open.", labels=("method",))
+        yield CounterMetricFamily("esep_rpc_streamed_messages", "Messages of ended streams.", labels=("method",))
 
     def collect(self) -> Iterator[Metric]:
         """Return the families with their values now."""
@@ -87,4 +107,10 @@ class Metrics(Collector):
             seconds.add_metric((method,), distribution.cumulative(), distribution.sum)
         batches = HistogramMetricFamily("esep_rpc_batch_transfers", "Transfers in a CreateTransfers.")
         batches.add_metric((), self._batches.cumulative(), self._batches.sum)
-        yield from (calls, refusals, seconds, batches)
+        open_streams = GaugeMetricFamily("esep_rpc_open_streams", "Streams that are open.", labels=("method",))
+        for method, count in self._open_streams.copy().items():
+            open_streams.add_metric((method,), count)
+        streamed = CounterMetricFamily("esep_rpc_streamed_messages", "Messages of ended streams.", labels=("method",))
+        for method, count in self._streamed.copy().items():
+            streamed.add_metric((method,), count)
+        yield from (calls, refusals, seconds, batches, open_streams, streamed)

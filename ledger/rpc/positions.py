@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import isinf
 from typing import Final
 
 from domain.refusals import Reason, Refused, refuse
@@ -31,8 +32,9 @@ class Positions:
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._poll())
         remaining = calls.current().remaining()
+        patience = None if isinf(remaining) else remaining - max(remaining * _MARGIN, _LEAST_MARGIN)
         try:
-            await asyncio.wait_for(arrived, remaining - max(remaining * _MARGIN, _LEAST_MARGIN))
+            await asyncio.wait_for(arrived, patience)
         except TimeoutError:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=position, reached=self._known)) from None
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -12,9 +13,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc.card_service import CardService
+from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
@@ -26,8 +30,10 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.tellers import Teller
@@ -38,7 +44,9 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import token_payment_service_pb2_grpc as token_payment
@@ -119,11 +127,16 @@ def build_server(
     customers = Customers(gateway, vault, clock, settings)
     tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     teller = Teller(gateway, AccountFacts(gateway), customers)
+    facts = AccountFacts(gateway)
+    teller = Teller(gateway, facts, customers)
+    cards = Cards(gateway, customers, vault.vault, clock)
+    personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
+        max_streams=settings.max_streams,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:
@@ -139,7 +152,11 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
+    receipt.add_ReceiptServiceServicer_to_server(
+        ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
+    )
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
     token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)

@@ -5,6 +5,7 @@ Fields that the server's own settings have as well bear the same names there.
 
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +20,13 @@ def known_policy(name: str) -> str:
     """Return the name of a password policy; raises ValueError for one that nobody wrote."""
     if name not in PASSWORD_POLICIES:
         raise ValueError(f"is not one of {', '.join(PASSWORD_POLICIES)}")
+    return name
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone; raises ValueError for one that nobody lives in."""
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database")
     return name
 
 
@@ -39,6 +47,8 @@ class RpcSettings(BaseModel):
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
     max_concurrent_calls: Annotated[int, Field(gt=0)] = 10_000
+    max_streams: Annotated[int, Field(ge=0)] = 500
+    """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
@@ -46,6 +56,8 @@ class RpcSettings(BaseModel):
     channelz: bool = False
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
+
+    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -64,4 +76,6 @@ class RpcSettings(BaseModel):
                 raise ValueError("development mode listens on loopback only")
         elif None in (self.certificate_file, self.key_file, self.client_authorities_file):
             raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+        if self.max_streams >= self.max_concurrent_calls:
+            raise ValueError("max_streams leaves no room for other calls: it must be below max_concurrent_calls")
         return self

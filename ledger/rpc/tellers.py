@@ -5,6 +5,7 @@ from typing import TypeVar
 from domain import ids
 from domain.account import Account
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
+from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
 from domain.device import Device
@@ -17,6 +18,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
+from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
@@ -101,6 +103,8 @@ class Teller:
             answer.token.CopyFrom(token_message(subject, done.recorded_at))
         elif isinstance(subject, Device):
             answer.device.CopyFrom(device_message(subject))
+        elif isinstance(subject, Card):
+            answer.card.CopyFrom(card_message(subject))
         else:
             authorization = expect(subject, Authorization)
             answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))

@@ -71,6 +71,20 @@ def test_amounts_are_som_for_people_and_tyiyn_for_machines(esep: CommandLine, cu
     assert esep.json("balance", customer)["balance"]["available_tyiyn"] == 25_694_50
 
 
+def test_a_receipt_is_what_an_atm_prints(esep: CommandLine, customer: str) -> None:
+    """Forty columns in the language asked for: of an account, or of an operation by its id."""
+    printed = esep.run("receipt", "ala-too/2099", "--language", "ru").splitlines()
+    assert printed[0].strip() == "МИНИ-ВЫПИСКА"
+    assert any(line.startswith("Остаток") and line.endswith("39 904,50") for line in printed)
+    assert max(map(len, printed)) == 40
+    of = esep.run("receipt", customer, "--of", "authorizations", "--language", "en")
+    assert of.splitlines()[0].strip() == "AUTHORISATIONS"
+    assert "Транзакция" in esep.json("receipt", customer, "--of", "transactions")["lines"][0].strip().capitalize()
+    moved = esep.json("statement", customer, "--mini")["lines"][0]
+    operation = next(moved[field] for field in ("transfer_id", "authorization_id") if moved.get(field))
+    assert operation in esep.run("receipt", operation, "--language", "ky")
+
+
 def test_a_statement_ties_out(esep: CommandLine, customer: str) -> None:
     """Opening, movements and closing of a statement agree, for machines and for people."""
     found = esep.json("statement", customer, "--axis", "effective")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.account import AccountKind
+from domain.card import CardIssued
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -22,6 +23,7 @@ def history(world: World) -> World:
     world.transfer(bank, customer, 500, reference="r", tags={"k": "v"})
     made = world.authorize(customer, bank, 100)
     world.capture(made, customer, bank, 40)
+    world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
     world.project()
     return world
 
@@ -35,6 +37,7 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "movements": ("amount", 1),
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
+    "cards": ("status", "blocked"),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

@@ -13,9 +13,11 @@ from ledger.rpc import errors
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
@@ -98,6 +100,11 @@ def clearing_reference_not_found(bank: Bank) -> Refusal:
         request_id=new_id(), clearing_reference="never", amount_tyiyn=1
     )
     return bank.refused(bank.ledger.authorizations.RecordSettlementNotice, request)
+
+
+def operation_not_found(bank: Bank) -> Refusal:
+    request = receipts.GetOperationReceiptRequest(operation_id=new_id(), language=LANGUAGE_KY)
+    return bank.refused(bank.ledger.receipts.GetOperationReceipt, request)
 
 
 def outcome_not_found(bank: Bank) -> Refusal:
@@ -268,6 +275,7 @@ CASES: dict[Reason, Case] = {
     Reason.AUTHORIZATION_NOT_FOUND: authorization_not_found,
     Reason.CLEARING_REFERENCE_NOT_FOUND: clearing_reference_not_found,
     Reason.SERVICE_NOT_FOUND: service_not_found,
+    Reason.OPERATION_NOT_FOUND: operation_not_found,
     Reason.OUTCOME_NOT_FOUND: outcome_not_found,
     Reason.ACCOUNT_CLOSED: account_closed,
     Reason.ACCOUNT_FROZEN: account_frozen,
@@ -289,6 +297,7 @@ CASES: dict[Reason, Case] = {
     Reason.PERMISSION_DENIED: permission_denied,
     Reason.QUEUE_FULL: from_the_engine(Reason.QUEUE_FULL),
     Reason.STORAGE_FULL: from_the_engine(Reason.STORAGE_FULL),
+    Reason.TOO_MANY_STREAMS: from_the_engine(Reason.TOO_MANY_STREAMS),
     Reason.MESSAGE_TOO_LARGE: message_too_large,
     Reason.LEDGER_UNAVAILABLE: from_the_engine(Reason.LEDGER_UNAVAILABLE),
     Reason.NOT_THE_OWNER: from_the_engine(Reason.NOT_THE_OWNER),

@@ -20,6 +20,7 @@ from domain.event import Policy
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Ticket
+from ledger.issuer import LocalIssuer
 from ledger.log.api import Log
 from ledger.log.codec import decode
 from ledger.log.factory import open_log, open_tables
@@ -119,7 +120,7 @@ class World:
         self._reader = Reader(url)
         keys = FileKeys.load(directory / "master-keys.json", create=True)
         vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
-        self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"))
+        self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(listen="127.0.0.1:0", development=True, **settings)

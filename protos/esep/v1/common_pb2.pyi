@@ -28,7 +28,7 @@ next_page_token is the last page.
 Errors are gRPC statuses with details of google.rpc, never fields of an answer:
   ErrorInfo              always: reason (the upper-snake names in each method's comment), domain "esep.kg", metadata.
   BadRequest             with INVALID_ARGUMENT: fields at fault by their dotted paths, the first 20. The reason is
-                         INVALID_ARGUMENT, EFFECTIVE_TIME_OUT_OF_BOUNDS, PAGE_TOKEN_INVALID or CURRENCY_UNKNOWN.
+                         INVALID_ARGUMENT, or one of its own that the method's comment names.
   PreconditionFailure    where the state of something that exists stands in the way.
   ResourceInfo           with NOT_FOUND.
   RetryInfo              with UNAVAILABLE and RESOURCE_EXHAUSTED: send the same request again, after the delay. Not

@@ -276,43 +276,6 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    CardIssued: (
-        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
-        CardIssued(
-            participant="bank-a",
-            account=2,
-            masked="941700******1234",
-            expires=2028_12,
-            par="A1" * 14 + "Z",
-            reference="өтүнмө 7",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardReportedLost: (
-        CardReportedLost(how=Loss.LOST),
-        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
-    ),
-    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
-    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
-    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardNotificationsSet: (
-        CardNotificationsSet(sms=False),
-        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
-    ),
-    CardBindingOpened: (
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-    ),
-    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
-    CardUnbound: (
-        CardUnbound(customer=ID, by=UnboundBy.BANK),
-        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
-    ),
-    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
-    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
-    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     ParticipantRegistered: (
         ParticipantRegistered(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
         ParticipantRegistered(
@@ -353,6 +316,43 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    CardIssued: (
+        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
+        CardIssued(
+            participant="bank-a",
+            account=2,
+            masked="941700******1234",
+            expires=2028_12,
+            par="A1" * 14 + "Z",
+            reference="өтүнмө 7",
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardReportedLost: (
+        CardReportedLost(how=Loss.LOST),
+        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
+    ),
+    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
+    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
+    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
+    CardNotificationsSet: (
+        CardNotificationsSet(sms=False),
+        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
+    ),
+    CardBindingOpened: (
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+        CardBindingOpened(binding=ID, customer=ID, hold=ID),
+    ),
+    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
+    CardUnbound: (
+        CardUnbound(customer=ID, by=UnboundBy.BANK),
+        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
+    ),
+    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
+    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
+    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
     **TOKEN_EXAMPLES,
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
