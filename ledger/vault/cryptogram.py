@@ -12,10 +12,11 @@ import hmac
 import warnings
 from typing import Final, NamedTuple
 
+from cryptography.utils import CryptographyDeprecationWarning
 from pyemv import ac, kd
 
-# pyemv names the cipher by the place from which the cryptography package has moved it; the cipher is what EMV demands.
-warnings.filterwarnings("ignore", message="TripleDES has been moved", module="pyemv")
+# EMV demands this cipher, and the cryptography package means to give it up: pyemv will have to find it elsewhere.
+warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module="pyemv")
 
 CRYPTOGRAM_BYTES: Final = 8
 UNPREDICTABLE_BYTES: Final = 4

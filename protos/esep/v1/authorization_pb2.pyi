@@ -220,6 +220,7 @@ class Authorization(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     AUTHORIZED_TYIYN_FIELD_NUMBER: _builtins.int
     REMAINING_TYIYN_FIELD_NUMBER: _builtins.int
@@ -234,7 +235,6 @@ class Authorization(_message.Message):
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
-    CARD_ID_FIELD_NUMBER: _builtins.int
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     TILL_ID_FIELD_NUMBER: _builtins.int
     FISCAL_RECEIPT_NUMBER_FIELD_NUMBER: _builtins.int
@@ -270,6 +270,8 @@ class Authorization(_message.Message):
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    card_id: _builtins.str
+    """card_id is the card that it was made with. Empty where none was named."""
     state: Global___AuthorizationState.ValueType
     """state is the life of the hold."""
     authorized_tyiyn: _builtins.int
@@ -292,8 +294,6 @@ class Authorization(_message.Message):
     """reversed_by is who asked for the reversal that closed it. Unspecified unless state is REVERSED."""
     version: _builtins.int
     """version counts the changes, from 1."""
-    card_id: _builtins.str
-    """card_id is the card that was paid with. Empty where it was none."""
     token_id: _builtins.str
     """token_id is the token that was tapped. Empty where it was none."""
     till_id: _builtins.str
@@ -343,6 +343,7 @@ class Authorization(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         parts: _abc.Iterable[Global___AmountPart] | None = ...,
+        card_id: _builtins.str = ...,
         state: Global___AuthorizationState.ValueType = ...,
         authorized_tyiyn: _builtins.int = ...,
         remaining_tyiyn: _builtins.int = ...,
@@ -357,7 +358,6 @@ class Authorization(_message.Message):
         effective_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
-        card_id: _builtins.str = ...,
         token_id: _builtins.str = ...,
         till_id: _builtins.str = ...,
         fiscal_receipt_number: _builtins.str = ...,
