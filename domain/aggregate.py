@@ -7,16 +7,23 @@ import msgspec
 
 from domain import (
     account,
+    adjustment,
+    alias,
     authorization,
+    binding,
     card,
     claim,
     customer,
     device,
     engine,
     participant,
+    proposal,
     published,
+    publishing,
+    quote,
     token,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Change, Event
@@ -29,10 +36,16 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
     | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
     | wallet.Wallet
     | token.Token
     | device.Device
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -98,6 +111,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,
@@ -111,9 +128,20 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardUnbound: card.evolve,
     card.CardTokensLinked: card.evolve,
     card.CardTokensUnlinked: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

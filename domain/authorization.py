@@ -56,8 +56,8 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     tags: dict[str, str] = {}
     parts: tuple[AmountPart, ...] = ()
     effective_time: int | None = None
-    fingerprint: str = ""
     card: UUID | None = None
+    fingerprint: str = ""
     token: UUID | None = None
     till_id: str = ""
     fiscal_receipt_number: str = ""

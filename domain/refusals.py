@@ -70,6 +70,27 @@ class Reason(Enum):
     CVV_MALFORMED = Row(
         Kind.INVALID, False, "The CVV is not 3 digits.", "Have the last 3 digits on the back of the card typed again."
     )
+    PHONE_NUMBER_MALFORMED = Row(
+        Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
+    )
+    PHONE_COUNTRY_NOT_SERVED = Row(
+        Kind.INVALID,
+        False,
+        "Phone numbers of this country cannot be linked to cards here.",
+        "Use a number of a country that is served, or pay by card number.",
+    )
+    QR_UNREADABLE = Row(
+        Kind.INVALID,
+        False,
+        "The text is no payment code; the metadata says why, at which tag and after how many characters.",
+        "Have the code scanned again, or ask for another one.",
+    )
+    QR_NOT_A_TRANSFER = Row(
+        Kind.INVALID,
+        False,
+        "The code asks for a payment, or for a transfer that another ledger carries out.",
+        "Pay it as a payment.",
+    )
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -92,8 +113,17 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    BINDING_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
+    )
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
+    )
+    RULES_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
+    )
+    PROPOSAL_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
     OPERATION_NOT_FOUND = Row(
@@ -101,6 +131,24 @@ class Reason(Enum):
         False,
         "There is no operation with this id that a receipt is written of.",
         "Check the id of the transfer, authorisation, force post or refund.",
+    )
+    ALIAS_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "The phone number leads to no card, or there is no such alias of this customer.",
+        "Check the number, or ask the recipient to link it to a card.",
+    )
+    RECIPIENT_NOT_FOUND = Row(
+        Kind.NOT_FOUND,
+        False,
+        "No card has this number, or no customer's account of this bank does.",
+        "Have the number typed again.",
+    )
+    TRANSFER_QR_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "This ledger issued no such code.", "Ask whoever showed the code for another one."
+    )
+    QUOTE_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
     )
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
@@ -181,6 +229,27 @@ class Reason(Enum):
 
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    SAME_OPERATOR = Row(
+        Kind.STATE,
+        True,
+        "Whoever proposed may not approve: a second operator is needed.",
+        "Have another operator approve it with a new request.",
+    )
+    PROPOSAL_RESOLVED = Row(
+        Kind.STATE,
+        True,
+        "The proposal was approved or rejected before; the metadata says which.",
+        "Nothing is left to do; read the proposal, or make another.",
+    )
+    PROPOSAL_EXPIRED = Row(
+        Kind.STATE, True, "The proposal waited too long for a second operator.", "Propose it again, if it still holds."
+    )
+    PROPOSAL_OUTDATED = Row(
+        Kind.STATE,
+        True,
+        "Other rules were published after these were proposed: approving them would undo what those changed.",
+        "Read the newest rules, and propose again on top of them.",
     )
     LIMIT_EXCEEDED = Row(
         Kind.STATE,
@@ -311,6 +380,109 @@ class Reason(Enum):
     KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
     KEY_USED_UP = tokens.KEY_USED_UP
     FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
+    ALIAS_CODE_REQUIRED = Row(
+        Kind.STATE,
+        True,
+        "Linking this number needs the code that is sent to it, and none was sent or given.",
+        "Have a code sent, then send a new request with it.",
+    )
+    ALIAS_CODE_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the code that was sent to the number; the metadata says how many tries are left.",
+        "Ask for the code again, and try it with a new request id.",
+    )
+    ALIAS_CODE_LOCKED = Row(
+        Kind.STATE, True, "The tries of this code are used up.", "Have another code sent, then send a new request."
+    )
+    ALIAS_CODE_EXPIRED = Row(
+        Kind.STATE, True, "The time of this code is over.", "Have another code sent, then send a new request."
+    )
+    ALIAS_ALREADY_LINKED = Row(
+        Kind.STATE, True, "The phone number leads to this card already.", "Nothing is left to do; read the alias."
+    )
+    ALIAS_NOT_LINKED = Row(
+        Kind.STATE, True, "The phone number leads to no card any more.", "Nothing is left to do; read the alias."
+    )
+    QR_ALTERED = Row(
+        Kind.STATE,
+        True,
+        "The code says something else than what was issued under its id.",
+        "Do not pay by it: ask the recipient for another code.",
+    )
+    QR_AMOUNT_NOT_EDITABLE = Row(
+        Kind.STATE,
+        True,
+        "The code's amount may not be changed; the metadata says what it is.",
+        "Send a new request without an amount.",
+    )
+    QR_USED = Row(
+        Kind.STATE, True, "The code was good for one use, and was used.", "Ask the recipient for another code."
+    )
+    RECIPIENT_UNAVAILABLE = Row(
+        Kind.STATE, True, "The recipient cannot be paid at present.", "Pay another card or account of the recipient."
+    )
+    RECIPIENT_IS_PAYER = Row(
+        Kind.STATE,
+        True,
+        "The money would come down to the account it leaves.",
+        "Choose another recipient, or another card.",
+    )
+    QUOTE_USED = Row(
+        Kind.STATE, True, "The quote was confirmed already; the metadata names its transfer.", "Read the transfer."
+    )
+    QUOTE_EXPIRED = Row(Kind.STATE, True, "The quote's time is over.", "Ask for a new quote, and confirm that.")
+    QUOTE_STALE = Row(
+        Kind.STATE,
+        True,
+        "The recipient is not the one who was quoted any more.",
+        "Ask for a new quote, and have its recipient looked at.",
+    )
+    CARD_ALREADY_BOUND = Row(
+        Kind.STATE, True, "The card is bound to this customer already.", "Nothing is left to do; read the card."
+    )
+    CARD_BOUND_ELSEWHERE = Row(
+        Kind.STATE,
+        True,
+        "The card is bound to another customer.",
+        "Have it unbound there, or by its bank, then send a new request.",
+    )
+    CARD_DETAILS_WRONG = Row(
+        Kind.STATE,
+        True,
+        "No card has this number, expiry and CVV.",
+        "Have all three typed again, and send them with a new request id.",
+    )
+    CARD_DETAILS_LOCKED = Row(
+        Kind.STATE,
+        True,
+        "After too many wrong card details none of this customer's are checked for a day.",
+        "Wait, then send a new request.",
+    )
+    BINDING_LIMIT = Row(
+        Kind.STATE,
+        True,
+        "The card, or the customer, was part of too many bindings; the metadata says which limit it is.",
+        "Wait, or unbind a card, then send a new request.",
+    )
+    BINDING_AMOUNT_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the held amount of an open binding; the metadata says how many tries are left.",
+        "Ask for the amount again, and try it with a new request id.",
+    )
+    BINDING_LOCKED = Row(Kind.STATE, True, "The tries of the binding are used up.", "Begin to bind the card again.")
+    BINDING_CANCELLED = Row(Kind.STATE, True, "The binding was cancelled.", "Begin to bind the card again.")
+    BINDING_EXPIRED = Row(Kind.STATE, True, "The time to confirm the binding is over.", "Begin to bind the card again.")
+    BINDING_NOT_OPEN = Row(
+        Kind.STATE, True, "No binding of the card is open.", "Nothing is held; begin to bind the card."
+    )
+    VERIFICATION_HOLD = Row(
+        Kind.STATE,
+        True,
+        "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
+        "Confirm or cancel the binding, or wait until it expires.",
+    )
 
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
@@ -336,6 +508,12 @@ class Reason(Enum):
         "More requests are waiting than the ledger can answer in time.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
+    TOO_MANY_CODES = Row(
+        Kind.EXHAUSTED,
+        False,
+        "Too many codes were sent for this customer, or to this number, without being used.",
+        "Wait as told by RetryInfo, then have a code sent.",
+    )
     STORAGE_FULL = Row(
         Kind.EXHAUSTED,
         False,
@@ -353,6 +531,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     CODE_NOT_SENT = Row(

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,16 +14,18 @@ from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
+from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
-from ledger.rpc.client import SERVICES
+from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
-from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
+from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
 from ledger.rpc.interceptor import Gate
@@ -32,10 +33,15 @@ from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
+from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.permissions import check_complete
+from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
+from ledger.rpc.rules_service import RulesService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
+from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
 from ledger.rpc.token_payment_service import TokenPaymentService
 from ledger.rpc.token_service import TokenService
@@ -43,10 +49,13 @@ from ledger.rpc.tokens import Tokens
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
+from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
+from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import token_payment_service_pb2_grpc as token_payment
@@ -64,16 +73,14 @@ class Edge:
         server: grpc.aio.Server,
         gate: Gate,
         health: Health,
-        customers: Customers,
-        tokens: Tokens,
-        threads: ThreadPoolExecutor,
+        keepers: tuple[Customers, Tokens],
+        threads: Threads,
         settings: RpcSettings,
     ) -> None:
         self.server = server
         self._gate = gate
         self._health = health
-        self._customers = customers
-        self.tokens = tokens
+        self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
         self._threads = threads
         self._settings = settings
@@ -86,7 +93,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in (self._customers, self.tokens)]
+        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -96,9 +103,9 @@ class Edge:
         await self.server.stop(grace)
         for task in self._upkeep:
             task.cancel()
-        self._customers.close()
-        self.tokens.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for keeper in self._keepers:
+            keeper.close()
+        self._threads.stop()
 
 
 def build_server(
@@ -119,20 +126,21 @@ def build_server(
     token is good until this server stops. ``identity`` is by default what the settings imply.
     """
     metrics = Metrics(registry)
-    threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
+    threads = Threads.start(settings.read_threads)
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     pager = Pager(page_key or secrets.token_bytes(32))
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
-    tokens = Tokens(gateway, customers, vault.vault, clock, settings)
-    teller = Teller(gateway, AccountFacts(gateway), customers)
     facts = AccountFacts(gateway)
     teller = Teller(gateway, facts, customers)
+    tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
+    check_complete(method_names())
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        Guard(Subjects(facts, customers, cards)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
@@ -153,6 +161,12 @@ def build_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
     card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
+    proposals = ProposalReads(log_reads, reads, clock)
+    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
+    rules.add_RulesServiceServicer_to_server(
+        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+    )
+    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
@@ -166,7 +180,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, tokens, threads, settings)
+    return Edge(server, gate, health, (customers, tokens), threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
 from domain.token_policy import TokenPolicy
+from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -43,6 +44,8 @@ class RpcSettings(BaseModel):
     key_file: Path | None = None
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development, by the name in the certificate."""
     max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
@@ -57,6 +60,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
+    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
+    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
@@ -65,6 +70,7 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
 
     token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
     token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds

@@ -18,6 +18,7 @@ from domain.token import KeysIssued, State, Token
 from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
 from ledger.rpc import calls
+from ledger.rpc.callers import Caller, Role
 from ledger.rpc.customers import SECOND, SWEEP_SECONDS, Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
@@ -28,7 +29,8 @@ from ledger.vault.errors import VaultUnavailable
 from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
 
-TIMER: Final = "esep"
+TIMER: Final = Caller("esep", Role.OPERATOR)
+"""Who asks for what the ledger does by itself."""
 _TIMER_SECONDS: Final = 30.0
 _DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED, Kind.CONFLICT})
 """Kinds of refusal after which nothing has certainly come of a request."""

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -104,7 +104,16 @@ token_keys = Table(
     PrimaryKeyConstraint("token_id", "sequence", name="vault_token_keys_by_token"),
 )
 
-ADDED: Final = {2: (cards,), 3: (tokens, token_keys)}
+aliases = Table(
+    "vault_aliases",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),  # keyed hash of a phone number
+    Column("alias_id", LargeBinary(16), nullable=False, unique=True),  # random, so that it tells nothing of the number
+    Column("customer_id", LargeBinary(16), nullable=True, index=True),  # to whom it leads, or led last
+    Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
+)
+
+ADDED: Final = {2: (cards,), 3: (aliases,), 4: (tokens, token_keys)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

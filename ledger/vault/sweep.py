@@ -3,13 +3,16 @@
 The vault is written first, so an interrupted request leaves something in it that the log does not know. After an hour
 nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
 registration that was not confirmed gives its names free. The numbers of a card that was never issued, and of a token
-that was never requested, are free again too.
+that was never requested, are free again too, and so is a phone number that leads to nobody.
 After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
+from domain.alias import AliasLinked
 from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
@@ -44,7 +47,24 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
             vault.tokens.settle(token_id, now)
         else:
             vault.tokens.forget(token_id)
-    return len(customers) + len(cards) + len(tokens) + vault.rewrap()
+    aliases = _sweep_aliases(vault, log, partition, now - grace)
+    return len(customers) + len(cards) + len(tokens) + aliases + vault.rewrap()
+
+
+def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) -> int:
+    """Bring the aliases into step: forget those that the log never heard of, or that lead to nobody any more."""
+    due = vault.aliases.due(before)
+    for alias_id in due:
+        linked = [row for row in log.aggregate(partition, alias_id) if row.topic == AliasLinked.TOPIC]
+        customer_id = msgspec.json.decode(linked[-1].state, type=AliasLinked).customer.bytes if linked else None
+        erased = customer_id is None or any(
+            row.topic == CustomerErased.TOPIC for row in log.aggregate(partition, customer_id)
+        )
+        if customer_id is None or erased:
+            vault.aliases.forget(alias_id, before)
+        else:
+            vault.aliases.settle(alias_id, customer_id)
+    return len(due)
 
 
 def forget_again(

@@ -1,6 +1,7 @@
 """Numbers of tokens and the keys of phones: drawn and derived here, in clear nowhere, none following from another."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,11 +52,11 @@ def provisioned(vault: Vault, token_id: bytes = TOKEN) -> Phone:
     return phone
 
 
-def tried(vault: Vault, phone: Phone, amount: int = 4_500, **changed: object) -> Verdict:
+def tried(vault: Vault, phone: Phone, paid: int = 4_500, **changed: Any) -> Verdict:
     """Return the verdict on a tap of a phone, with some of what the terminal sends changed on its way."""
-    sent = phone.tap(amount)
+    sent = phone.tap(paid)
     tap = Tap(
-        amount,
+        paid,
         sent.country_number,
         417,
         sent.transaction_date,
@@ -138,7 +139,7 @@ def test_a_right_tap_of_the_phone_is_right(vault: Vault) -> None:
         ({"key_sequence": 2}, Verdict.ABSENT),
     ],
 )
-def test_nothing_of_a_tap_can_be_changed(vault: Vault, changed: dict[str, object], verdict: Verdict) -> None:
+def test_nothing_of_a_tap_can_be_changed(vault: Vault, changed: dict[str, Any], verdict: Verdict) -> None:
     """The cryptogram is over amount, country, currency, date, unpredictable number, counter, key and unlocking."""
     assert tried(vault, provisioned(vault), **changed) is verdict
 
