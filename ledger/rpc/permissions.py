@@ -201,6 +201,14 @@ _ADJUSTMENTS: Final = {
     "ListAdjustments": _OVERSEERS,
 }
 
+_BINDINGS: Final = {
+    "RequestCardBinding": _row(Subject.CUSTOMER, app=SERVED),
+    "ConfirmCardBinding": _row(Subject.CUSTOMER, app=SERVED),
+    "CancelCardBinding": _row(Subject.CUSTOMER, app=SERVED),
+    "GetCardBinding": _row(Subject.CUSTOMER, app=SERVED),
+    "DiscloseHeldAmount": _row(Subject.CARD, bank=OWN, operator=ANY),
+}
+
 _TOKENS: Final = {
     "RequestToken": _row(Subject.CARD, app=HOLDER, bank=OWN),
     "DeclineToken": _row(Subject.TOKEN, bank=OWN, operator=ANY),
@@ -226,6 +234,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
+        "esep.v1.CardBindingService": _BINDINGS,
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,

@@ -17,6 +17,8 @@ from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc.bindings import Bindings
+from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
@@ -51,6 +53,7 @@ from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import participant_service_pb2_grpc as participant
@@ -133,8 +136,9 @@ def build_server(
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
     facts = AccountFacts(gateway)
-    teller = Teller(gateway, facts, customers)
     tokens = Tokens(gateway, customers, vault.vault, clock, settings)
+    bindings = Bindings(gateway, customers, vault, clock, settings)
+    teller = Teller(gateway, facts, customers, bindings)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
@@ -167,6 +171,9 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    card_binding.add_CardBindingServiceServicer_to_server(
+        CardBindingService(gateway, bindings, log_reads, clock), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server

@@ -113,7 +113,15 @@ aliases = Table(
     Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
 )
 
-ADDED: Final = {2: (cards,), 3: (aliases,), 4: (tokens, token_keys)}
+misses = Table(
+    "vault_misses",
+    metadata,
+    Column("whose", LargeBinary(16), primary_key=True),  # a customer or a card
+    Column("misses", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+ADDED: Final = {2: (cards, misses), 3: (aliases,), 4: (tokens, token_keys)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

@@ -4,6 +4,7 @@ It is written before the log. A registration reserves its names for as long as i
 makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
 """
 
+import hmac
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
@@ -18,10 +19,12 @@ from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
 from ledger.vault.connection import begin
 from ledger.vault.errors import VaultBroken
 from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
+from ledger.vault.misses import Misses
 from ledger.vault.schema import keys, migrate, names, verifiers
 from ledger.vault.tokens import Tokens
 from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
 
+MARK_BYTES: Final = 12
 ERASED: Final = "[erased]"
 """What is read in the place of personal data whose key was destroyed."""
 
@@ -42,6 +45,13 @@ class Secrets(NamedTuple):
     lapses_at: int
 
 
+class Marked(NamedTuple):
+    """An encrypted field, and what tells its text from another's to whoever has the customer's key."""
+
+    sealed: bytes
+    mark: str
+
+
 class _TakenError(Exception):
     def __init__(self, taken: Taken) -> None:
         super().__init__(taken.value)
@@ -58,6 +68,7 @@ class Vault:
         self.cards = Cards(engine, master)
         self.tokens = Tokens(engine, master)
         self.aliases = aliases.Aliases(engine, master)
+        self.misses = Misses(engine)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
         try:
@@ -183,6 +194,20 @@ class Vault:
         with begin(self._engine) as connection:
             key = self._key(connection, customer_id)
         return _text(key, place, sealed)
+
+    def seal_for(self, customer_id: bytes, place: Place, text: str) -> Marked | None:
+        """Return one more field encrypted with a customer's key, None when there is no key (any more)."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        if key is None:
+            return None
+        mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
+        return Marked(seal(key, place, text), mark)
+
+    def read_for(self, customer_id: bytes, place: Place, sealed: bytes) -> str:
+        """Return such a field in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        with begin(self._engine) as connection:
+            return _text(self._key(connection, customer_id), place, sealed)
 
     def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
         """Return a customer's key, None when there is none or it was destroyed."""

@@ -76,6 +76,10 @@ class _AuthorizationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aut
     """AUTHORIZATION_KIND_ACCOUNT_VERIFICATION is a small hold that shows who holds the card. It is never captured."""
     AUTHORIZATION_KIND_SERVICE_PAYMENT: _AuthorizationKind.ValueType  # 6
     """AUTHORIZATION_KIND_SERVICE_PAYMENT is a payment to a provider of services, captured when the provider confirms."""
+    AUTHORIZATION_KIND_CARD_VERIFICATION: _AuthorizationKind.ValueType  # 7
+    """AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
+    captured, and changed by its binding alone. It credits the account that it holds.
+    """
 
 class AuthorizationKind(_AuthorizationKind, metaclass=_AuthorizationKindEnumTypeWrapper):
     """AuthorizationKind says what a hold is for. Together with the merchant category and the entry mode it decides how long
@@ -96,6 +100,10 @@ AUTHORIZATION_KIND_ACCOUNT_VERIFICATION: AuthorizationKind.ValueType  # 5
 """AUTHORIZATION_KIND_ACCOUNT_VERIFICATION is a small hold that shows who holds the card. It is never captured."""
 AUTHORIZATION_KIND_SERVICE_PAYMENT: AuthorizationKind.ValueType  # 6
 """AUTHORIZATION_KIND_SERVICE_PAYMENT is a payment to a provider of services, captured when the provider confirms."""
+AUTHORIZATION_KIND_CARD_VERIFICATION: AuthorizationKind.ValueType  # 7
+"""AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
+captured, and changed by its binding alone. It credits the account that it holds.
+"""
 Global___AuthorizationKind: _TypeAlias = AuthorizationKind  # noqa: Y015
 
 class _EntryMode:

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import adjustment_pb2 as _adjustment_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
+from protos.esep.v1 import card_binding_pb2 as _card_binding_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import common_pb2 as _common_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
@@ -470,6 +471,7 @@ class GetOutcomeResponse(_message.Message):
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    CARD_BINDING_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -554,6 +556,10 @@ class GetOutcomeResponse(_message.Message):
         """rules were published by ApproveRules."""
 
     @_builtins.property
+    def card_binding(self) -> _card_binding_pb2.CardBinding:
+        """card_binding was begun or changed by a method of CardBindingService."""
+
+    @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is what the answer reflects."""
 
@@ -580,13 +586,14 @@ class GetOutcomeResponse(_message.Message):
         adjustment: _adjustment_pb2.Adjustment | None = ...,
         rules_proposal: _rules_pb2.RulesProposal | None = ...,
         rules: _rules_pb2.Rules | None = ...,
+        card_binding: _card_binding_pb2.CardBinding | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "participant", "adjustment", "rules_proposal", "rules"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "participant", "adjustment", "rules_proposal", "rules", "card_binding"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
