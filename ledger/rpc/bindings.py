@@ -103,7 +103,7 @@ class Bindings:
         name = ""
         if binding.name:
             place = Place(binding.binding_id, *_NAME)
-            name = await self._customers.in_vault(self._vault.read_for, binding.customer, place, binding.name)
+            name = await self._customers.in_vault(self._vault.unseal, binding.customer, place, binding.name)
         return binding_message(binding, name, now)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -80,6 +80,23 @@ cards = Table(
     Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
 )
 
+misses = Table(
+    "vault_misses",
+    metadata,
+    Column("whose", LargeBinary(16), primary_key=True),  # a customer or a card
+    Column("misses", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
+aliases = Table(
+    "vault_aliases",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),  # keyed hash of a phone number
+    Column("alias_id", LargeBinary(16), nullable=False, unique=True),  # random, so that it tells nothing of the number
+    Column("customer_id", LargeBinary(16), nullable=True, index=True),  # to whom it leads, or led last
+    Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
+)
+
 tokens = Table(
     "vault_tokens",
     metadata,
@@ -104,24 +121,7 @@ token_keys = Table(
     PrimaryKeyConstraint("token_id", "sequence", name="vault_token_keys_by_token"),
 )
 
-aliases = Table(
-    "vault_aliases",
-    metadata,
-    Column("hash", LargeBinary(32), primary_key=True),  # keyed hash of a phone number
-    Column("alias_id", LargeBinary(16), nullable=False, unique=True),  # random, so that it tells nothing of the number
-    Column("customer_id", LargeBinary(16), nullable=True, index=True),  # to whom it leads, or led last
-    Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
-)
-
-misses = Table(
-    "vault_misses",
-    metadata,
-    Column("whose", LargeBinary(16), primary_key=True),  # a customer or a card
-    Column("misses", Integer, nullable=False),
-    Column("until", BigInteger, nullable=False),
-)
-
-ADDED: Final = {2: (cards, misses), 3: (aliases,), 4: (tokens, token_keys)}
+ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,), 5: (tokens, token_keys)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

@@ -67,8 +67,8 @@ class Vault:
         self.verifiers = Verifiers(engine, master, hasher)
         self.cards = Cards(engine, master)
         self.tokens = Tokens(engine, master)
-        self.aliases = aliases.Aliases(engine, master)
         self.misses = Misses(engine)
+        self.aliases = aliases.Aliases(engine, master)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
         try:
@@ -183,6 +183,15 @@ class Vault:
             key = self._key(connection, customer_id)
         return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
 
+    def seal_for(self, customer_id: bytes, place: Place, text: str) -> Marked | None:
+        """Return one more field encrypted with a customer's key, None when there is no key (any more)."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        if key is None:
+            return None
+        mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
+        return Marked(seal(key, place, text), mark)
+
     def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
         """Return a text encrypted under a customer's key for one place; nothing when there is no key any more."""
         with begin(self._engine) as connection:
@@ -194,20 +203,6 @@ class Vault:
         with begin(self._engine) as connection:
             key = self._key(connection, customer_id)
         return _text(key, place, sealed)
-
-    def seal_for(self, customer_id: bytes, place: Place, text: str) -> Marked | None:
-        """Return one more field encrypted with a customer's key, None when there is no key (any more)."""
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        if key is None:
-            return None
-        mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
-        return Marked(seal(key, place, text), mark)
-
-    def read_for(self, customer_id: bytes, place: Place, sealed: bytes) -> str:
-        """Return such a field in clear, or ``[erased]`` in its place; raises VaultBroken."""
-        with begin(self._engine) as connection:
-            return _text(self._key(connection, customer_id), place, sealed)
 
     def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
         """Return a customer's key, None when there is none or it was destroyed."""

@@ -269,7 +269,7 @@ class GetStatementRequest(_message.Message):
     axis: Global___StatementAxis.ValueType
     """axis is the time that counts. Unspecified is recorded."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
@@ -381,7 +381,7 @@ class ListAuthorizationsRequest(_message.Message):
     card_id: _builtins.str
     """card_id lists those made with one card, the holds of its bindings among them."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property

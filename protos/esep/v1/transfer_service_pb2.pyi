@@ -353,7 +353,7 @@ class ListTransfersRequest(_message.Message):
     reference: _builtins.str
     """reference finds the transfers with exactly this reference, 1 … 64 characters."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
@@ -467,11 +467,11 @@ class GetOutcomeResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    CARD_BINDING_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
-    CARD_BINDING_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -540,6 +540,10 @@ class GetOutcomeResponse(_message.Message):
         """card was issued or changed by a method of CardService."""
 
     @_builtins.property
+    def card_binding(self) -> _card_binding_pb2.CardBinding:
+        """card_binding was begun or changed by a method of CardBindingService."""
+
+    @_builtins.property
     def participant(self) -> _participant_pb2.Participant:
         """participant was registered or changed by a method of ParticipantService."""
 
@@ -554,10 +558,6 @@ class GetOutcomeResponse(_message.Message):
     @_builtins.property
     def rules(self) -> _rules_pb2.Rules:
         """rules were published by ApproveRules."""
-
-    @_builtins.property
-    def card_binding(self) -> _card_binding_pb2.CardBinding:
-        """card_binding was begun or changed by a method of CardBindingService."""
 
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
@@ -582,18 +582,18 @@ class GetOutcomeResponse(_message.Message):
         token: _token_pb2.Token | None = ...,
         device: _token_pb2.Device | None = ...,
         card: _card_pb2.Card | None = ...,
+        card_binding: _card_binding_pb2.CardBinding | None = ...,
         participant: _participant_pb2.Participant | None = ...,
         adjustment: _adjustment_pb2.Adjustment | None = ...,
         rules_proposal: _rules_pb2.RulesProposal | None = ...,
         rules: _rules_pb2.Rules | None = ...,
-        card_binding: _card_binding_pb2.CardBinding | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "participant", "adjustment", "rules_proposal", "rules", "card_binding"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
