@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from domain.token_policy import TokenPolicy
 from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
@@ -85,6 +86,9 @@ class RpcSettings(BaseModel):
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     card_details_tries: Annotated[int, Field(ge=1)] = 5
+
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -53,6 +53,7 @@ from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
+from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
 from tests.ledger.log.golden_values import FEE, FINGERPRINT, ID, LEG, MONEY, RETURNED, SEALED, SPENDING, TAGS, TIME
 
@@ -266,6 +267,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **RULES_EXAMPLES,
     **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
+    **TOKEN_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
@@ -307,7 +309,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    return {"minimal": minimal, "full": full, **GROWN.get(kind, {})}
+    return {"minimal": minimal, "full": full, **GROWN.get(kind, {}), **TAPPED.get(kind, {})}
 
 
 CASES = [(kind, form) for kind in topics.EVENTS for form in forms_of(kind)]
