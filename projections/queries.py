@@ -12,7 +12,7 @@ from domain.account import Account, AccountKind
 from domain.authorization import State
 from domain.card import Status
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, cards, periods, transfers
+from projections import accounts, authorizations, balances, cards, outbox, periods, transfers
 from projections.answers import (
     Answer,
     AsOf,
@@ -21,13 +21,16 @@ from projections.answers import (
     Axis,
     Balance,
     CardRecord,
+    Cursor,
     LineCursor,
     MiniStatement,
+    NoticePage,
     Overview,
     RecordCursor,
     Statement,
     TransferFound,
     TrialBalanceLine,
+    Wanted,
 )
 from projections.store import Session, Store, open_store
 
@@ -213,6 +216,15 @@ class Reader:
         if answer.result is None:
             return answer
         return Answer(answer.result, {partition: answer.result.position})
+
+    def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
+        """Return the next notices behind a place in the outbox."""
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticePage:
+            tracked = positions.get(partition, 0)
+            return outbox.read_notices(session, partition, after, wanted, tracked=tracked, limit=limit)
+
+        return self._answer(ask, {partition}).result
 
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""

@@ -22,6 +22,7 @@ from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.cards import Cards
+from projections.outbox import Outbox
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -179,6 +180,7 @@ class _Partition:
             Statements(),
             Transfers(),
             Balances(),
+            Outbox(),
         )
 
 

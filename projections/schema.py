@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -299,3 +299,24 @@ Index(
     transfer_tags.c.recorded_at,
     transfer_tags.c.partition,
 )
+
+notices = _table(
+    "notices",
+    _small("partition"),
+    _big("position"),
+    _small("item"),
+    _text("kind"),
+    _small("channel"),
+    _text("participant"),
+    _big("account_id"),
+    _bytes("customer"),
+    _big("amount"),
+    _big("fee"),
+    _big("counterparty"),
+    _text("category"),
+    _text("merchant"),
+    _big("happened"),
+    _bytes("source_id"),
+    key=("partition", "position", "item"),
+)
+"""What somebody is to be told of the event at ``position``, numbered from 0; ``customer`` is empty for the bank."""

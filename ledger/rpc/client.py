@@ -19,6 +19,7 @@ from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
@@ -40,6 +42,7 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.StatementService",
     "esep.v1.TransferService",
@@ -79,6 +82,7 @@ class Ledger:
         self.customers = CustomerServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
+        self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
 
     def __enter__(self) -> Self:
@@ -104,6 +108,7 @@ class AsyncLedger:
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
 
     async def __aenter__(self) -> Self:

@@ -30,6 +30,8 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.notification_service import NotificationService
+from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.reads import LogReads, Reads
@@ -43,6 +45,7 @@ from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
@@ -60,6 +63,7 @@ class Edge:
         gate: Gate,
         health: Health,
         customers: Customers,
+        notifications: Notifications,
         threads: ThreadPoolExecutor,
         settings: RpcSettings,
     ) -> None:
@@ -67,6 +71,7 @@ class Edge:
         self._gate = gate
         self._health = health
         self._customers = customers
+        self._notifications = notifications
         self._upkeep: asyncio.Task[None] | None = None
         self._threads = threads
         self._settings = settings
@@ -89,6 +94,7 @@ class Edge:
         await self.server.stop(grace)
         if self._upkeep is not None:
             self._upkeep.cancel()
+        await self._notifications.close()
         self._customers.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -147,6 +153,8 @@ def build_server(
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
     )
+    notifications = Notifications(gateway, reads, log_reads, customers, settings)
+    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
@@ -154,7 +162,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, threads, settings)
+    return Edge(server, gate, health, customers, notifications, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

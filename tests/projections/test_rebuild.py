@@ -38,6 +38,7 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
+    "notices": ("amount", 9),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

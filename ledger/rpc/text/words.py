@@ -58,7 +58,7 @@ _TRANSFER: Final = Names(ky="Акча которуу", ru="Перевод", en="
 _PURCHASE: Final = Names(ky="Сатып алуу", ru="Покупка", en="Purchase")
 _WITHDRAWAL: Final = Names(ky="Накталай акча алуу", ru="Снятие наличных", en="Cash withdrawal")
 _SERVICES: Final = Names(ky="Кызмат көрсөтүүлөргө төлөө", ru="Оплата услуг", en="Payment for services")
-_FEE: Final = Names(ky="Комиссия", ru="Комиссия", en="Fee")
+FEE: Final = Names(ky="Комиссия", ru="Комиссия", en="Fee")
 _REVERSAL: Final = Names(ky="Жокко чыгаруу", ru="Отмена", en="Reversal")
 
 KINDS: Final[Mapping[str, Names]] = {
@@ -75,7 +75,7 @@ KINDS: Final[Mapping[str, Names]] = {
     "pos_payment": Names(ky="Контактсыз төлөө", ru="Бесконтактная оплата", en="Contactless payment"),
     "salary": Names(ky="Эмгек акы", ru="Заработная плата", en="Salary"),
     "pension": Names(ky="Пенсия", ru="Пенсия", en="Pension"),
-    "fee": _FEE,
+    "fee": FEE,
     "capture": _PURCHASE,
     "force_post": _PURCHASE,
     "purchase": _PURCHASE,

@@ -1,0 +1,264 @@
+"""The outbox: what people and banks are to be told, a row for each notice of each event and each who is told.
+
+A row follows from the log alone: from the event, and from what the log said up to it, never from what came later in
+the same batch. So the outbox is the same however often it is made, and (position, item) names a notice for good:
+whoever remembers the last one that was delivered is told each exactly once. Texts are not kept; they are written, in
+the reader's language, when a notice is read. No personal data is kept either: a telephone number is looked up then.
+
+What is told of an event stands in one table, ``NOTICES``, with one row for each kind of event.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from domain.account import AccountKind
+from domain.authorization import (
+    AuthorizationAdvised,
+    AuthorizationApproved,
+    AuthorizationCaptured,
+    AuthorizationExpired,
+    AuthorizationIncremented,
+    AuthorizationPartlyReversed,
+    AuthorizationReversed,
+    Details,
+    ForcePosted,
+    RefundPosted,
+)
+from domain.event import Event
+from domain.movements import effective_time
+from domain.ports import Row
+from domain.transfer import TransferPosted, TransferReversed, fees, payee
+from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticePage, Wanted
+from projections.batch import Batch, Ledger
+from projections.schema import notices
+from projections.store import Session, Values, Writer, select_many
+
+NOBODY: Final = b""
+"""Stands for the customer where no application is told: the notice is the bank's own business."""
+VERIFICATION: Final = "account_verification"
+PAYMENTS: Final = frozenset({"qr_payment", "service_payment", "top_up", "pos_payment"})
+"""Kinds of transfers that pay somebody for something."""
+WINDOW: Final = 20_000
+"""How many positions are looked through for one page."""
+LAST_ITEM: Final = 2**15 - 1
+"""Stands in a cursor that is behind a whole event."""
+
+_MOST_FACTS: Final = 200_000
+
+
+class Draft(NamedTuple):
+    """A notice before it is known who is told: of ``account``, or of ``card``."""
+
+    kind: NoticeKind
+    account: int
+    amount: int = 0
+    fee: int = 0
+    counterparty: int = 0
+    category: str = ""
+    merchant: str = ""
+
+
+class Told(NamedTuple):
+    """An event as the table of notices sees it; ``details`` are those of the authorisation it belongs to."""
+
+    row: Row
+    event: Any
+    details: Details | None
+
+
+def _transfer(told: Told) -> Iterator[Draft]:
+    event: TransferPosted = told.event
+    to = payee(event)
+    fee = sum(leg.amount for leg in fees(event))
+    yield Draft(_sent(event.kind), event.debit_account, event.amount, fee, to, event.kind)
+    yield Draft(_received(event.kind), to, event.amount, 0, event.debit_account, event.kind)
+
+
+def _sent(kind: str) -> NoticeKind:
+    if kind in PAYMENTS:
+        return NoticeKind.PAYMENT_MADE
+    return NoticeKind.TRANSFER_SENT if kind.startswith("transfer") else NoticeKind.MONEY_OUT
+
+
+def _received(kind: str) -> NoticeKind:
+    match kind:
+        case "salary":
+            return NoticeKind.SALARY_CREDITED
+        case "pension":
+            return NoticeKind.PENSION_CREDITED
+        case _:
+            return NoticeKind.MONEY_IN
+
+
+def _transfer_reversed(told: Told) -> Iterator[Draft]:
+    for leg in told.event.legs:
+        yield Draft(NoticeKind.MONEY_OUT, leg.debit_account, leg.amount, 0, leg.credit_account, leg.kind)
+        yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
+
+
+def _held(told: Told) -> Iterator[Draft]:
+    yield from _of_hold(told, NoticeKind.HOLD_PLACED, told.event.amount)
+
+
+def _partly_released(told: Told) -> Iterator[Draft]:
+    yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.amount)
+
+
+def _released(told: Told) -> Iterator[Draft]:
+    yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.released)
+
+
+def _of_hold(told: Told, kind: NoticeKind, amount: int) -> Iterator[Draft]:
+    details = told.details
+    if details is None:
+        raise ValueError(f"the authorisation of {told.event.TOPIC} at position {told.row.position} is not known")
+    # Whoever is to be verified must not learn the amount here: it is the secret.
+    if amount and details.kind != VERIFICATION:
+        yield Draft(
+            kind, details.account, amount, 0, details.credit_account, details.kind, merchant=details.merchant_name
+        )
+
+
+def _captured(told: Told) -> Iterator[Draft]:
+    event: AuthorizationCaptured = told.event
+    details = told.details
+    kind, merchant = ("capture", "") if details is None else (details.kind, details.merchant_name)
+    first = event.legs[0]
+    yield Draft(NoticeKind.PAYMENT_MADE, event.account, event.amount, 0, first.credit_account, kind, merchant)
+
+
+def _force_posted(told: Told) -> Iterator[Draft]:
+    event: ForcePosted = told.event
+    first = event.legs[0]
+    yield Draft(
+        NoticeKind.PAYMENT_MADE, event.account, event.amount, 0, first.credit_account, first.kind, event.merchant_name
+    )
+
+
+def _refunded(told: Told) -> Iterator[Draft]:
+    event: RefundPosted = told.event
+    merchant = event.merchant_name or (told.details.merchant_name if told.details else "")
+    yield Draft(NoticeKind.MONEY_IN, event.account, event.amount, 0, event.legs[0].debit_account, "refund", merchant)
+
+
+NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
+    TransferPosted: _transfer,
+    TransferReversed: _transfer_reversed,
+    AuthorizationApproved: _held,
+    AuthorizationAdvised: _held,
+    AuthorizationIncremented: _held,
+    AuthorizationPartlyReversed: _partly_released,
+    AuthorizationReversed: _released,
+    AuthorizationExpired: _released,
+    AuthorizationCaptured: _captured,
+    ForcePosted: _force_posted,
+    RefundPosted: _refunded,
+}
+"""What is told of each kind of event. Of the others nothing is."""
+
+
+class Facts(NamedTuple):
+    """What never changes about an account."""
+
+    participant: str
+    told: bool
+    """Whether it is a customer's: banks' and merchants' own accounts have statements."""
+
+
+class Outbox:
+    """Keeps the outbox."""
+
+    def __init__(self) -> None:
+        self._facts: dict[int, Facts] = {}
+
+    def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
+        """Add the notices of the batch's events."""
+        self._know(writer, batch, ledger)
+        rows: list[Values] = []
+        for row, event in batch.items:
+            make = NOTICES.get(type(event))
+            if make is not None:
+                rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event))))
+        writer.insert(notices, rows)
+
+    def _rows(self, row: Row, event: Event, drafts: Iterable[Draft]) -> Iterator[Values]:
+        item = 0
+        for draft in drafts:
+            facts = self._facts[draft.account]
+            if not facts.told:
+                continue
+            yield (
+                row.partition,
+                row.position,
+                item,
+                draft.kind.value,
+                Channel.PUSH.value,
+                facts.participant,
+                draft.account,
+                NOBODY,
+                draft.amount,
+                draft.fee,
+                draft.counterparty,
+                draft.category,
+                draft.merchant,
+                effective_time(event, row.recorded_at),
+                row.originator_id,
+            )
+            item += 1
+
+    def _know(self, session: Session, batch: Batch, ledger: Ledger) -> None:
+        """Learn the facts of the accounts that the batch touches."""
+        if len(self._facts) > _MOST_FACTS:
+            self._facts.clear()
+        missing = ledger.touched.keys() - self._facts.keys()
+        if missing:
+            sql = "SELECT account_id, participant, kind FROM accounts WHERE partition = ? AND account_id IN ({keys})"
+            for account, participant, kind in select_many(session, sql, (batch.partition,), sorted(missing)):
+                self._facts[account] = Facts(participant, kind == AccountKind.CUSTOMER.value)
+
+
+def _details(batch: Batch, row: Row, event: Event) -> Details | None:
+    if isinstance(event, Details):
+        return event
+    authorization = batch.authorizations.get(row.originator_id)
+    return None if authorization is None else authorization.details
+
+
+# Reading.
+
+_COLUMNS: Final = (
+    "n.position, n.item, n.kind, n.channel, n.participant, n.account_id, a.number, a.currency, n.customer, n.amount,"
+    " n.fee, n.counterparty, o.number, n.category, n.merchant, n.happened, n.source_id"
+)
+_FROM: Final = (
+    "FROM notices n JOIN accounts a ON a.partition = n.partition AND a.account_id = n.account_id"
+    " LEFT JOIN accounts o ON o.partition = n.partition AND o.account_id = n.counterparty"
+    " WHERE n.partition = ? AND (n.position, n.item) > (?, ?) AND n.position <= ?"
+)
+
+
+def read_notices(
+    session: Session, partition: int, after: Cursor, wanted: Wanted, *, tracked: int, limit: int
+) -> NoticePage:
+    """Return the next notices that are wanted, oldest first, and how far was looked: at most WINDOW positions."""
+    upto = min(tracked, after.position + WINDOW)
+    where = ""
+    values: list[Any] = [partition, after.position, after.item, upto]
+    for column, value in (
+        ("participant", wanted.participant),
+        ("customer", wanted.customer),
+        ("channel", None if wanted.channel is None else wanted.channel.value),
+    ):
+        if value is not None:
+            where += f" AND n.{column} = ?"
+            values.append(value)
+    sql = f"SELECT {_COLUMNS} {_FROM}{where} ORDER BY n.position, n.item LIMIT ?"
+    found = tuple(_notice(partition, row) for row in session.all(sql, *values, limit))
+    if len(found) == limit:
+        return NoticePage(found, found[-1].cursor, tracked)
+    return NoticePage(found, max(after, Cursor(upto, LAST_ITEM)), tracked)
+
+
+def _notice(partition: int, row: Values) -> Notice:
+    position, item, kind, channel, *rest = row
+    return Notice(partition, Cursor(position, item), NoticeKind(kind), Channel(channel), *rest)
