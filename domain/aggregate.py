@@ -5,7 +5,19 @@ from typing import Any
 
 import msgspec
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    binding,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    published,
+    transfer,
+    wallet,
+)
 from domain.event import Change, Event
 
 Aggregate = (
@@ -17,6 +29,8 @@ Aggregate = (
     | participant.Participant
     | published.PublishedRules
     | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
     | wallet.Wallet
     | engine.EngineLife
     | authorization.ForcePosted
@@ -94,6 +108,12 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,

@@ -70,6 +70,12 @@ class Policy(msgspec.Struct, frozen=True):
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
     card_prefix: str = "9417"
+    binding_ttl_seconds: int = 72 * 3_600
+    binding_tries: int = 3
+    binding_sessions_per_day: int = 3
+    binding_sessions_per_month: int = 5
+    binding_cards_per_day: int = 5
+    bound_cards: int = 10
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""

@@ -121,6 +121,9 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    BINDING_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
+    )
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
@@ -307,6 +310,52 @@ class Reason(Enum):
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
 
+    CARD_ALREADY_BOUND = Row(
+        Kind.STATE, True, "The card is bound to this customer already.", "Nothing is left to do; read the card."
+    )
+    CARD_BOUND_ELSEWHERE = Row(
+        Kind.STATE,
+        True,
+        "The card is bound to another customer.",
+        "Have it unbound there, or by its bank, then send a new request.",
+    )
+    CARD_DETAILS_WRONG = Row(
+        Kind.STATE,
+        True,
+        "No card has this number, expiry and CVV.",
+        "Have all three typed again, and send them with a new request id.",
+    )
+    CARD_DETAILS_LOCKED = Row(
+        Kind.STATE,
+        True,
+        "After too many wrong card details none of this customer's are checked for a day.",
+        "Wait, then send a new request.",
+    )
+    BINDING_LIMIT = Row(
+        Kind.STATE,
+        True,
+        "The card, or the customer, was part of too many bindings; the metadata says which limit it is.",
+        "Wait, or unbind a card, then send a new request.",
+    )
+    BINDING_AMOUNT_WRONG = Row(
+        Kind.STATE,
+        True,
+        "This is not the held amount of an open binding; the metadata says how many tries are left.",
+        "Ask for the amount again, and try it with a new request id.",
+    )
+    BINDING_LOCKED = Row(Kind.STATE, True, "The tries of the binding are used up.", "Begin to bind the card again.")
+    BINDING_CANCELLED = Row(Kind.STATE, True, "The binding was cancelled.", "Begin to bind the card again.")
+    BINDING_EXPIRED = Row(Kind.STATE, True, "The time to confirm the binding is over.", "Begin to bind the card again.")
+    BINDING_NOT_OPEN = Row(
+        Kind.STATE, True, "No binding of the card is open.", "Nothing is held; begin to bind the card."
+    )
+    VERIFICATION_HOLD = Row(
+        Kind.STATE,
+        True,
+        "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
+        "Confirm or cancel the binding, or wait until it expires.",
+    )
+
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -348,6 +397,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     CODE_NOT_SENT = Row(

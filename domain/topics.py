@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from domain import account, authorization, card, claim, customer, engine, participant, published, transfer, wallet
+from domain import (
+    account,
+    authorization,
+    binding,
+    card,
+    claim,
+    customer,
+    engine,
+    participant,
+    published,
+    transfer,
+    wallet,
+)
 from domain.event import Event
 
 EVENTS: Final[tuple[type[Event], ...]] = (
@@ -51,6 +63,12 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     card.CardBindingOpened,
     card.CardBound,
     card.CardUnbound,
+    binding.CardBindingRequested,
+    binding.CardBindingMissed,
+    binding.CardBindingConfirmed,
+    binding.CardBindingCancelled,
+    binding.HeldAmountDisclosed,
+    binding.UnknownBindingTried,
     wallet.WalletCardTried,
     wallet.WalletCardAdded,
     wallet.WalletCardRemoved,

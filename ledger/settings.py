@@ -98,6 +98,20 @@ class Settings(BaseSettings):
     """How far back the effective time of a movement may lie."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
+    """How long the amount held for binding a card can be named, and stays held."""
+    binding_tries: Annotated[int, Field(ge=1)] = 3
+    """Wrong amounts after which a binding is locked."""
+    binding_sessions_per_day: Annotated[int, Field(ge=1)] = 3
+    """How often the binding of one card may be begun within 24 hours."""
+    binding_sessions_per_month: Annotated[int, Field(ge=1)] = 5
+    """How often it may be begun within 30 days."""
+    binding_cards_per_day: Annotated[int, Field(ge=1)] = 5
+    """How many different cards one customer may begin to bind within 24 hours."""
+    bound_cards: Annotated[int, Field(ge=1)] = 10
+    """How many cards may be bound to one customer."""
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
@@ -160,6 +174,12 @@ class Settings(BaseSettings):
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
             card_prefix=self.card_prefix,
+            binding_ttl_seconds=self.binding_ttl_seconds,
+            binding_tries=self.binding_tries,
+            binding_sessions_per_day=self.binding_sessions_per_day,
+            binding_sessions_per_month=self.binding_sessions_per_month,
+            binding_cards_per_day=self.binding_cards_per_day,
+            bound_cards=self.bound_cards,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

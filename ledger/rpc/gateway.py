@@ -21,7 +21,7 @@ from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import LogError
 from ledger.rpc import calls
-from ledger.rpc.outcomes import Done, Outcomes, recorded
+from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Gateway:
         ticket = CommandTicket(command, request_id, caller, validate_only=validate_only)
         match await self._submit(ticket):
             case Accepted() as accepted:
-                return await self._first(accepted, request_id, caller)
+                return granted(await self._first(accepted, request_id, caller))
             case Declined() as declined:
                 raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
             case Repeated() as repeated:

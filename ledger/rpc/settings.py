@@ -68,6 +68,7 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -38,6 +38,14 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
+from domain.binding import (
+    CardBindingCancelled,
+    CardBindingConfirmed,
+    CardBindingMissed,
+    CardBindingRequested,
+    HeldAmountDisclosed,
+    UnknownBindingTried,
+)
 from domain.card import (
     CardBindingOpened,
     CardBlocked,
@@ -352,6 +360,38 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
     WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
     WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
+    CardBindingRequested: (
+        CardBindingRequested(
+            customer=ID, card=ID, participant="bank-a", masked="941700******1234", hold=ID, expires_at=TIME, tries=3
+        ),
+        CardBindingRequested(
+            customer=ID,
+            card=ID,
+            participant="bank-a",
+            masked="941700******1234",
+            hold=ID,
+            expires_at=TIME,
+            tries=3,
+            name=SEALED,
+            sms=True,
+            rule_version="default-1",
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CardBindingMissed: (
+        CardBindingMissed(tries_left=2),
+        CardBindingMissed(tries_left=0, fingerprint=FINGERPRINT),
+    ),
+    CardBindingConfirmed: (CardBindingConfirmed(), CardBindingConfirmed(fingerprint=FINGERPRINT)),
+    CardBindingCancelled: (CardBindingCancelled(), CardBindingCancelled(fingerprint=FINGERPRINT)),
+    HeldAmountDisclosed: (
+        HeldAmountDisclosed(operator="op-17"),
+        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
+    ),
+    UnknownBindingTried: (
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
+    ),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -370,7 +410,12 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
 }
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
-        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING)
+        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
+        "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+    },
+    AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
+    AuthorizationDeclined: {
+        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID)
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
