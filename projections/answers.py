@@ -181,6 +181,14 @@ class NoticeKind(StrEnum):
     MONEY_OUT = "money_out"
     HOLD_PLACED = "hold_placed"
     HOLD_RELEASED = "hold_released"
+    VERIFICATION_HOLD = "verification_hold"
+    CARD_BOUND = "card_bound"
+    CARD_UNBOUND = "card_unbound"
+    CARD_BINDING_LOCKED = "card_binding_locked"
+    CARD_BLOCKED = "card_blocked"
+    CARD_UNBLOCKED = "card_unblocked"
+    CARD_LOST = "card_lost"
+    CARD_CLOSED = "card_closed"
 
 
 class Channel(IntEnum):
@@ -209,6 +217,8 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
     account_number: str
     currency: str
     customer: bytes
+    card: bytes
+    masked_card: str | None
     amount: int
     fee: int
     counterparty: int

@@ -24,18 +24,20 @@ from domain.authorization import (
     ForcePosted,
     RefundPosted,
 )
+from domain.binding import HOLD_KIND, CardBindingMissed
+from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
 from domain.event import Event
 from domain.movements import effective_time
 from domain.ports import Row
 from domain.transfer import TransferPosted, TransferReversed, fees, payee
+from projections.addresses import Addresses, Recipient
 from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticePage, Wanted
 from projections.batch import Batch, Ledger
 from projections.schema import notices
 from projections.store import Session, Values, Writer, select_many
 
-NOBODY: Final = b""
-"""Stands for the customer where no application is told: the notice is the bank's own business."""
-VERIFICATION: Final = "account_verification"
+VERIFICATIONS: Final = frozenset({HOLD_KIND, "account_verification"})
+"""Kinds of holds whose amount is a secret: who can name it holds the card."""
 PAYMENTS: Final = frozenset({"qr_payment", "service_payment", "top_up", "pos_payment"})
 """Kinds of transfers that pay somebody for something."""
 WINDOW: Final = 20_000
@@ -47,7 +49,7 @@ _MOST_FACTS: Final = 200_000
 
 
 class Draft(NamedTuple):
-    """A notice before it is known who is told: of ``account``, or of ``card``."""
+    """A notice before it is known who is told: those of the account, or those in ``to``."""
 
     kind: NoticeKind
     account: int
@@ -56,6 +58,8 @@ class Draft(NamedTuple):
     counterparty: int = 0
     category: str = ""
     merchant: str = ""
+    card: bytes = b""
+    to: tuple[Recipient, ...] | None = None
 
 
 class Told(NamedTuple):
@@ -64,6 +68,7 @@ class Told(NamedTuple):
     row: Row
     event: Any
     details: Details | None
+    addresses: Addresses
 
 
 def _transfer(told: Told) -> Iterator[Draft]:
@@ -96,6 +101,28 @@ def _transfer_reversed(told: Told) -> Iterator[Draft]:
         yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
 
 
+def _approved(told: Told) -> Iterator[Draft]:
+    details: Details = told.event
+    if details.kind in VERIFICATIONS:
+        yield from _verification(told, details)
+    else:
+        yield from _held(told)
+
+
+def _verification(told: Told, details: Details) -> Iterator[Draft]:
+    """Tell the amount to whoever has the telephone that the bank knows, and to no application (row S10)."""
+    if details.card is not None:
+        card = told.addresses.card(details.card.bytes)
+        yield Draft(
+            NoticeKind.VERIFICATION_HOLD,
+            details.account,
+            details.amount,
+            category=details.kind,
+            card=card.card_id,
+            to=card.bank(),
+        )
+
+
 def _held(told: Told) -> Iterator[Draft]:
     yield from _of_hold(told, NoticeKind.HOLD_PLACED, told.event.amount)
 
@@ -112,10 +139,15 @@ def _of_hold(told: Told, kind: NoticeKind, amount: int) -> Iterator[Draft]:
     details = told.details
     if details is None:
         raise ValueError(f"the authorisation of {told.event.TOPIC} at position {told.row.position} is not known")
-    # Whoever is to be verified must not learn the amount here: it is the secret.
-    if amount and details.kind != VERIFICATION:
+    if amount and details.kind not in VERIFICATIONS:
         yield Draft(
-            kind, details.account, amount, 0, details.credit_account, details.kind, merchant=details.merchant_name
+            kind,
+            details.account,
+            amount,
+            counterparty=details.credit_account,
+            category=details.kind,
+            merchant=details.merchant_name,
+            card=b"" if details.card is None else details.card.bytes,
         )
 
 
@@ -141,11 +173,42 @@ def _refunded(told: Told) -> Iterator[Draft]:
     yield Draft(NoticeKind.MONEY_IN, event.account, event.amount, 0, event.legs[0].debit_account, "refund", merchant)
 
 
+def _bound(told: Told) -> Iterator[Draft]:
+    event: CardBound = told.event
+    card = told.addresses.card(told.row.originator_id)
+    # The application is told that it has a card; whoever has held the card all along hears of it from the bank.
+    to = ((event.customer.bytes, Channel.PUSH), *card.bank())
+    yield Draft(NoticeKind.CARD_BOUND, card.account, card=card.card_id, to=to)
+
+
+def _unbound(told: Told) -> Iterator[Draft]:
+    event: CardUnbound = told.event
+    card = told.addresses.card(told.row.originator_id)
+    yield Draft(NoticeKind.CARD_UNBOUND, card.account, card=card.card_id, to=((event.customer.bytes, Channel.PUSH),))
+
+
+def _missed(told: Told) -> Iterator[Draft]:
+    event: CardBindingMissed = told.event
+    if event.tries_left == 0:
+        binding = told.addresses.binding(told.row.originator_id)
+        card = told.addresses.card(binding.card_id)
+        to = ((binding.customer, Channel.PUSH), *card.bank())
+        yield Draft(NoticeKind.CARD_BINDING_LOCKED, card.account, card=card.card_id, to=to)
+
+
+def _card(kind: NoticeKind) -> Callable[[Told], Iterable[Draft]]:
+    def make(told: Told) -> Iterator[Draft]:
+        card = told.addresses.card(told.row.originator_id)
+        yield Draft(kind, card.account, card=card.card_id, to=card.owner())
+
+    return make
+
+
 NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     TransferPosted: _transfer,
     TransferReversed: _transfer_reversed,
-    AuthorizationApproved: _held,
-    AuthorizationAdvised: _held,
+    AuthorizationApproved: _approved,
+    AuthorizationAdvised: _approved,
     AuthorizationIncremented: _held,
     AuthorizationPartlyReversed: _partly_released,
     AuthorizationReversed: _released,
@@ -153,6 +216,13 @@ NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     AuthorizationCaptured: _captured,
     ForcePosted: _force_posted,
     RefundPosted: _refunded,
+    CardBound: _bound,
+    CardUnbound: _unbound,
+    CardBindingMissed: _missed,
+    CardBlocked: _card(NoticeKind.CARD_BLOCKED),
+    CardUnblocked: _card(NoticeKind.CARD_UNBLOCKED),
+    CardReportedLost: _card(NoticeKind.CARD_LOST),
+    CardClosed: _card(NoticeKind.CARD_CLOSED),
 }
 """What is told of each kind of event. Of the others nothing is."""
 
@@ -170,15 +240,20 @@ class Outbox:
 
     def __init__(self) -> None:
         self._facts: dict[int, Facts] = {}
+        self._addresses = Addresses()
 
     def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
         """Add the notices of the batch's events."""
         self._know(writer, batch, ledger)
+        addresses = self._addresses
         rows: list[Values] = []
         for row, event in batch.items:
             make = NOTICES.get(type(event))
             if make is not None:
-                rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event))))
+                rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event), addresses)))
+            if type(event) is not TransferPosted:
+                addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
+        addresses.write(batch, writer)
         writer.insert(notices, rows)
 
     def _rows(self, row: Row, event: Event, drafts: Iterable[Draft]) -> Iterator[Values]:
@@ -187,30 +262,34 @@ class Outbox:
             facts = self._facts[draft.account]
             if not facts.told:
                 continue
-            yield (
-                row.partition,
-                row.position,
-                item,
-                draft.kind.value,
-                Channel.PUSH.value,
-                facts.participant,
-                draft.account,
-                NOBODY,
-                draft.amount,
-                draft.fee,
-                draft.counterparty,
-                draft.category,
-                draft.merchant,
-                effective_time(event, row.recorded_at),
-                row.originator_id,
-            )
-            item += 1
+            to = self._addresses.recipients(draft.account) if draft.to is None else draft.to
+            for customer, channel in to:
+                yield (
+                    row.partition,
+                    row.position,
+                    item,
+                    draft.kind.value,
+                    channel.value,
+                    facts.participant,
+                    draft.account,
+                    customer,
+                    draft.card,
+                    draft.amount,
+                    draft.fee,
+                    draft.counterparty,
+                    draft.category,
+                    draft.merchant,
+                    effective_time(event, row.recorded_at),
+                    row.originator_id,
+                )
+                item += 1
 
     def _know(self, session: Session, batch: Batch, ledger: Ledger) -> None:
-        """Learn the facts of the accounts that the batch touches."""
+        """Learn the facts and the cards of the accounts that the batch is about."""
         if len(self._facts) > _MOST_FACTS:
             self._facts.clear()
-        missing = ledger.touched.keys() - self._facts.keys()
+            self._addresses = Addresses()
+        missing = self._addresses.begin(session, batch, ledger.touched) - self._facts.keys()
         if missing:
             sql = "SELECT account_id, participant, kind FROM accounts WHERE partition = ? AND account_id IN ({keys})"
             for account, participant, kind in select_many(session, sql, (batch.partition,), sorted(missing)):
@@ -227,11 +306,12 @@ def _details(batch: Batch, row: Row, event: Event) -> Details | None:
 # Reading.
 
 _COLUMNS: Final = (
-    "n.position, n.item, n.kind, n.channel, n.participant, n.account_id, a.number, a.currency, n.customer, n.amount,"
-    " n.fee, n.counterparty, o.number, n.category, n.merchant, n.happened, n.source_id"
+    "n.position, n.item, n.kind, n.channel, n.participant, n.account_id, a.number, a.currency, n.customer, n.card,"
+    " c.masked, n.amount, n.fee, n.counterparty, o.number, n.category, n.merchant, n.happened, n.source_id"
 )
 _FROM: Final = (
     "FROM notices n JOIN accounts a ON a.partition = n.partition AND a.account_id = n.account_id"
+    " LEFT JOIN card_addresses c ON c.partition = n.partition AND c.card_id = n.card"
     " LEFT JOIN accounts o ON o.partition = n.partition AND o.account_id = n.counterparty"
     " WHERE n.partition = ? AND (n.position, n.item) > (?, ?) AND n.position <= ?"
 )

@@ -2,10 +2,12 @@
 
 import threading
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from domain.account import AccountKind
+from domain.binding import CardBindingRequested
 from domain.card import CardIssued
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
@@ -23,7 +25,18 @@ def history(world: World) -> World:
     world.transfer(bank, customer, 500, reference="r", tags={"k": "v"})
     made = world.authorize(customer, bank, 100)
     world.capture(made, customer, bank, 40)
-    world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    card = world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    world.append(
+        CardBindingRequested(
+            customer=UUID(int=1),
+            card=UUID(bytes=card),
+            participant="bank-a",
+            masked="",
+            hold=UUID(int=2),
+            expires_at=world.now,
+            tries=3,
+        )
+    )
     world.project()
     return world
 
@@ -39,6 +52,8 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
     "notices": ("amount", 9),
+    "card_addresses": ("sms", 1),
+    "binding_addresses": ("card_id", b"x" * 16),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

@@ -19,6 +19,22 @@ TITLES: Final[Mapping[NoticeKind, Names]] = {
     NoticeKind.MONEY_OUT: words.DEBIT,
     NoticeKind.HOLD_PLACED: Names(ky="Бөгөт коюлду", ru="Заблокировано", en="Held"),
     NoticeKind.HOLD_RELEASED: Names(ky="Бөгөт алынды", ru="Блокировка снята", en="Hold released"),
+    NoticeKind.VERIFICATION_HOLD: words.HELD_AMOUNT,
+    NoticeKind.CARD_BOUND: Names(
+        ky="Карта тиркемеге туташтырылды", ru="Карта подвязана к приложению", en="Card bound to the application"
+    ),
+    NoticeKind.CARD_UNBOUND: Names(
+        ky="Карта тиркемеден ажыратылды", ru="Карта отвязана от приложения", en="Card unbound from the application"
+    ),
+    NoticeKind.CARD_BINDING_LOCKED: Names(
+        ky="Картаны туташтыруу токтотулду", ru="Подвязка карты остановлена", en="Card binding stopped"
+    ),
+    NoticeKind.CARD_BLOCKED: Names(ky="Карта бөгөттөлдү", ru="Карта заблокирована", en="Card blocked"),
+    NoticeKind.CARD_UNBLOCKED: Names(ky="Карта бөгөттөн чыгарылды", ru="Карта разблокирована", en="Card unblocked"),
+    NoticeKind.CARD_LOST: Names(
+        ky="Карта жоголгон деп белгиленди", ru="Карта отмечена как утерянная", en="Card reported lost"
+    ),
+    NoticeKind.CARD_CLOSED: Names(ky="Карта жабылды", ru="Карта закрыта", en="Card closed"),
 }
 """How a notification of each kind begins."""
 
@@ -51,8 +67,12 @@ def counterparty(notice: Notice) -> str:
 
 def _sentences(notice: Notice, language: Language, zone: ZoneInfo) -> list[str]:
     sign = SIGNS.get(notice.kind, 0)
-    amount = figures.amount(notice.amount * (sign or 1), language, signed=sign != 0)
-    said = [f"{TITLES[notice.kind].of(language)}: {amount} {figures.currency(notice.currency, language)}"]
+    said = [TITLES[notice.kind].of(language)]
+    if notice.amount:
+        amount = figures.amount(notice.amount * (sign or 1), language, signed=sign != 0)
+        said = [f"{said[0]}: {amount} {figures.currency(notice.currency, language)}"]
+    if notice.masked_card:
+        said.append(f"{words.CARD.of(language)} {notice.masked_card}")
     if notice.fee:
         said.append(f"{words.FEE.of(language)} {figures.money(notice.fee, notice.currency, language)}")
     kind = words.KINDS.get(notice.category)
@@ -62,6 +82,7 @@ def _sentences(notice: Notice, language: Language, zone: ZoneInfo) -> list[str]:
     if other:
         direction = words.FROM if sign > 0 else words.TO
         said.append(f"{direction.of(language)}: {other}")
-    said.append(f"{words.ACCOUNT.of(language)} {masked_account(notice.account_number, notice.account_id)}")
+    if not notice.masked_card:
+        said.append(f"{words.ACCOUNT.of(language)} {masked_account(notice.account_number, notice.account_id)}")
     said.append(figures.moment(notice.happened, language, zone))
     return said

@@ -72,4 +72,6 @@ def notification_message(notice: Notice, language: Language, zone: ZoneInfo, pho
         effective_time=timestamp(notice.happened),
         source_id=ids.format_uuid(notice.source_id),
         phone_number=phone,
+        card_id=ids.format_uuid(notice.card) if notice.card else "",
+        masked_card_number=notice.masked_card or "",
     )

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65sep/v1/notification.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n\x12NotificationCursor\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04item\x18\x03 \x01(\x05\"\x95\x03\n\x0cNotification\x12+\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x1b.esep.v1.NotificationCursor\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.esep.v1.NotificationKind\x12-\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1c.esep.v1.NotificationChannel\x12\x16\n\x0eparticipant_id\x18\x04 \x01(\t\x12\x12\n\naccount_id\x18\x05 \x01(\x03\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x14\n\x0c\x61mount_tyiyn\x18\x07 \x01(\x03\x12\x11\n\tfee_tyiyn\x18\x08 \x01(\x03\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x14\n\x0c\x63ounterparty\x18\n \x01(\t\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsource_id\x18\r \x01(\t\x12\x14\n\x0cphone_number\x18\x0e \x01(\t*\xd6\x02\n\x10NotificationKind\x12!\n\x1dNOTIFICATION_KIND_UNSPECIFIED\x10\x00\x12%\n!NOTIFICATION_KIND_SALARY_CREDITED\x10\x01\x12&\n\"NOTIFICATION_KIND_PENSION_CREDITED\x10\x02\x12\x1e\n\x1aNOTIFICATION_KIND_MONEY_IN\x10\x03\x12\"\n\x1eNOTIFICATION_KIND_PAYMENT_MADE\x10\x04\x12#\n\x1fNOTIFICATION_KIND_TRANSFER_SENT\x10\x05\x12\x1f\n\x1bNOTIFICATION_KIND_MONEY_OUT\x10\x06\x12!\n\x1dNOTIFICATION_KIND_HOLD_PLACED\x10\x07\x12#\n\x1fNOTIFICATION_KIND_HOLD_RELEASED\x10\x08*x\n\x13NotificationChannel\x12$\n NOTIFICATION_CHANNEL_UNSPECIFIED\x10\x00\x12\x1d\n\x19NOTIFICATION_CHANNEL_PUSH\x10\x01\x12\x1c\n\x18NOTIFICATION_CHANNEL_SMS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65sep/v1/notification.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"G\n\x12NotificationCursor\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04item\x18\x03 \x01(\x05\"\xc2\x03\n\x0cNotification\x12+\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x1b.esep.v1.NotificationCursor\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.esep.v1.NotificationKind\x12-\n\x07\x63hannel\x18\x03 \x01(\x0e\x32\x1c.esep.v1.NotificationChannel\x12\x16\n\x0eparticipant_id\x18\x04 \x01(\t\x12\x12\n\naccount_id\x18\x05 \x01(\x03\x12\x13\n\x0b\x63ustomer_id\x18\x06 \x01(\t\x12\x14\n\x0c\x61mount_tyiyn\x18\x07 \x01(\x03\x12\x11\n\tfee_tyiyn\x18\x08 \x01(\x03\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x14\n\x0c\x63ounterparty\x18\n \x01(\t\x12\x0c\n\x04text\x18\x0b \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsource_id\x18\r \x01(\t\x12\x14\n\x0cphone_number\x18\x0e \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x0f \x01(\t\x12\x1a\n\x12masked_card_number\x18\x10 \x01(\t*\xfe\x04\n\x10NotificationKind\x12!\n\x1dNOTIFICATION_KIND_UNSPECIFIED\x10\x00\x12%\n!NOTIFICATION_KIND_SALARY_CREDITED\x10\x01\x12&\n\"NOTIFICATION_KIND_PENSION_CREDITED\x10\x02\x12\x1e\n\x1aNOTIFICATION_KIND_MONEY_IN\x10\x03\x12\"\n\x1eNOTIFICATION_KIND_PAYMENT_MADE\x10\x04\x12#\n\x1fNOTIFICATION_KIND_TRANSFER_SENT\x10\x05\x12\x1f\n\x1bNOTIFICATION_KIND_MONEY_OUT\x10\x06\x12!\n\x1dNOTIFICATION_KIND_HOLD_PLACED\x10\x07\x12#\n\x1fNOTIFICATION_KIND_HOLD_RELEASED\x10\x08\x12\'\n#NOTIFICATION_KIND_VERIFICATION_HOLD\x10\t\x12 \n\x1cNOTIFICATION_KIND_CARD_BOUND\x10\n\x12\"\n\x1eNOTIFICATION_KIND_CARD_UNBOUND\x10\x0b\x12)\n%NOTIFICATION_KIND_CARD_BINDING_LOCKED\x10\x0c\x12\"\n\x1eNOTIFICATION_KIND_CARD_BLOCKED\x10\r\x12$\n NOTIFICATION_KIND_CARD_UNBLOCKED\x10\x0e\x12\x1f\n\x1bNOTIFICATION_KIND_CARD_LOST\x10\x0f\x12!\n\x1dNOTIFICATION_KIND_CARD_CLOSED\x10\x10*x\n\x13NotificationChannel\x12$\n NOTIFICATION_CHANNEL_UNSPECIFIED\x10\x00\x12\x1d\n\x19NOTIFICATION_CHANNEL_PUSH\x10\x01\x12\x1c\n\x18NOTIFICATION_CHANNEL_SMS\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.notification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_NOTIFICATIONKIND']._serialized_start=554
-  _globals['_NOTIFICATIONKIND']._serialized_end=896
-  _globals['_NOTIFICATIONCHANNEL']._serialized_start=898
-  _globals['_NOTIFICATIONCHANNEL']._serialized_end=1018
+  _globals['_NOTIFICATIONKIND']._serialized_start=599
+  _globals['_NOTIFICATIONKIND']._serialized_end=1237
+  _globals['_NOTIFICATIONCHANNEL']._serialized_start=1239
+  _globals['_NOTIFICATIONCHANNEL']._serialized_end=1359
   _globals['_NOTIFICATIONCURSOR']._serialized_start=72
   _globals['_NOTIFICATIONCURSOR']._serialized_end=143
   _globals['_NOTIFICATION']._serialized_start=146
-  _globals['_NOTIFICATION']._serialized_end=551
+  _globals['_NOTIFICATION']._serialized_end=596
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,24 @@ class _NotificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """NOTIFICATION_KIND_HOLD_PLACED is an amount that is held, or held in addition. It is not posted yet."""
     NOTIFICATION_KIND_HOLD_RELEASED: _NotificationKind.ValueType  # 8
     """NOTIFICATION_KIND_HOLD_RELEASED is an amount that is not held any more, and was not posted."""
+    NOTIFICATION_KIND_VERIFICATION_HOLD: _NotificationKind.ValueType  # 9
+    """NOTIFICATION_KIND_VERIFICATION_HOLD tells the amount held to verify a cardholder. It goes by SMS to the number that
+    the bank has, if messages about the card are subscribed to, and to no application.
+    """
+    NOTIFICATION_KIND_CARD_BOUND: _NotificationKind.ValueType  # 10
+    """NOTIFICATION_KIND_CARD_BOUND is a card that became a customer's in the application."""
+    NOTIFICATION_KIND_CARD_UNBOUND: _NotificationKind.ValueType  # 11
+    """NOTIFICATION_KIND_CARD_UNBOUND is a card that is not the customer's any more."""
+    NOTIFICATION_KIND_CARD_BINDING_LOCKED: _NotificationKind.ValueType  # 12
+    """NOTIFICATION_KIND_CARD_BINDING_LOCKED is a binding that ended because the amount was named wrong too often."""
+    NOTIFICATION_KIND_CARD_BLOCKED: _NotificationKind.ValueType  # 13
+    """NOTIFICATION_KIND_CARD_BLOCKED is a card that cannot be used until it is unblocked."""
+    NOTIFICATION_KIND_CARD_UNBLOCKED: _NotificationKind.ValueType  # 14
+    """NOTIFICATION_KIND_CARD_UNBLOCKED is a card that can be used again."""
+    NOTIFICATION_KIND_CARD_LOST: _NotificationKind.ValueType  # 15
+    """NOTIFICATION_KIND_CARD_LOST is a card that was reported lost or stolen."""
+    NOTIFICATION_KIND_CARD_CLOSED: _NotificationKind.ValueType  # 16
+    """NOTIFICATION_KIND_CARD_CLOSED is a card that was closed for good."""
 
 class NotificationKind(_NotificationKind, metaclass=_NotificationKindEnumTypeWrapper):
     """NotificationKind is what a notification tells."""
@@ -64,6 +82,24 @@ NOTIFICATION_KIND_HOLD_PLACED: NotificationKind.ValueType  # 7
 """NOTIFICATION_KIND_HOLD_PLACED is an amount that is held, or held in addition. It is not posted yet."""
 NOTIFICATION_KIND_HOLD_RELEASED: NotificationKind.ValueType  # 8
 """NOTIFICATION_KIND_HOLD_RELEASED is an amount that is not held any more, and was not posted."""
+NOTIFICATION_KIND_VERIFICATION_HOLD: NotificationKind.ValueType  # 9
+"""NOTIFICATION_KIND_VERIFICATION_HOLD tells the amount held to verify a cardholder. It goes by SMS to the number that
+the bank has, if messages about the card are subscribed to, and to no application.
+"""
+NOTIFICATION_KIND_CARD_BOUND: NotificationKind.ValueType  # 10
+"""NOTIFICATION_KIND_CARD_BOUND is a card that became a customer's in the application."""
+NOTIFICATION_KIND_CARD_UNBOUND: NotificationKind.ValueType  # 11
+"""NOTIFICATION_KIND_CARD_UNBOUND is a card that is not the customer's any more."""
+NOTIFICATION_KIND_CARD_BINDING_LOCKED: NotificationKind.ValueType  # 12
+"""NOTIFICATION_KIND_CARD_BINDING_LOCKED is a binding that ended because the amount was named wrong too often."""
+NOTIFICATION_KIND_CARD_BLOCKED: NotificationKind.ValueType  # 13
+"""NOTIFICATION_KIND_CARD_BLOCKED is a card that cannot be used until it is unblocked."""
+NOTIFICATION_KIND_CARD_UNBLOCKED: NotificationKind.ValueType  # 14
+"""NOTIFICATION_KIND_CARD_UNBLOCKED is a card that can be used again."""
+NOTIFICATION_KIND_CARD_LOST: NotificationKind.ValueType  # 15
+"""NOTIFICATION_KIND_CARD_LOST is a card that was reported lost or stolen."""
+NOTIFICATION_KIND_CARD_CLOSED: NotificationKind.ValueType  # 16
+"""NOTIFICATION_KIND_CARD_CLOSED is a card that was closed for good."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
 class _NotificationChannel:
@@ -142,6 +178,8 @@ class Notification(_message.Message):
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
     SOURCE_ID_FIELD_NUMBER: _builtins.int
     PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    MASKED_CARD_NUMBER_FIELD_NUMBER: _builtins.int
     kind: Global___NotificationKind.ValueType
     """kind is what it tells."""
     channel: Global___NotificationChannel.ValueType
@@ -155,7 +193,7 @@ class Notification(_message.Message):
     it is the bank's own business how to tell its customer.
     """
     amount_tyiyn: _builtins.int
-    """amount_tyiyn is what was moved, held or released, always positive."""
+    """amount_tyiyn is what was moved, held or released, never negative. It is 0 where no amount is told."""
     fee_tyiyn: _builtins.int
     """fee_tyiyn is what else left the account with it."""
     currency_code: _builtins.str
@@ -165,11 +203,15 @@ class Notification(_message.Message):
     text: _builtins.str
     """text is the message, in the language asked for."""
     source_id: _builtins.str
-    """source_id is the transfer_id, authorization_id, force_posting_id or refund_id that it is about."""
+    """source_id is the transfer_id, authorization_id, force_posting_id, refund_id, binding_id or card_id it is about."""
     phone_number: _builtins.str
     """phone_number is where a text message to a customer goes, in E.164: "[erased]" once the customer was erased, and empty
     on other channels and where the bank knows the number.
     """
+    card_id: _builtins.str
+    """card_id is the card it is about. Empty where none is named."""
+    masked_card_number: _builtins.str
+    """masked_card_number is the card as a person may see it: "941700******1234"."""
     @_builtins.property
     def cursor(self) -> Global___NotificationCursor:
         """cursor names it for good: the same notification always has the same one. Resume behind it."""
@@ -195,10 +237,12 @@ class Notification(_message.Message):
         effective_time: _timestamp_pb2.Timestamp | None = ...,
         source_id: _builtins.str = ...,
         phone_number: _builtins.str = ...,
+        card_id: _builtins.str = ...,
+        masked_card_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "channel", b"channel", "counterparty", b"counterparty", "currency_code", b"currency_code", "cursor", b"cursor", "customer_id", b"customer_id", "effective_time", b"effective_time", "fee_tyiyn", b"fee_tyiyn", "kind", b"kind", "participant_id", b"participant_id", "phone_number", b"phone_number", "source_id", b"source_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "card_id", b"card_id", "channel", b"channel", "counterparty", b"counterparty", "currency_code", b"currency_code", "cursor", b"cursor", "customer_id", b"customer_id", "effective_time", b"effective_time", "fee_tyiyn", b"fee_tyiyn", "kind", b"kind", "masked_card_number", b"masked_card_number", "participant_id", b"participant_id", "phone_number", b"phone_number", "source_id", b"source_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
