@@ -7,6 +7,8 @@ import msgspec
 
 from domain import (
     account,
+    adjustment,
+    alias,
     authorization,
     binding,
     card,
@@ -14,8 +16,12 @@ from domain import (
     customer,
     engine,
     participant,
+    proposal,
     published,
+    publishing,
+    quote,
     transfer,
+    transfer_qr,
     wallet,
 )
 from domain.event import Change, Event
@@ -28,10 +34,14 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
     | card.Card
     | binding.Binding
     | binding.UnknownBinding
     | wallet.Wallet
+    | alias.Alias
+    | transfer_qr.TransferQr
+    | quote.Quote
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -97,6 +107,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,
@@ -117,6 +131,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,
+    alias.AliasLinked: alias.evolve,
+    alias.AliasUnlinked: alias.evolve,
+    transfer_qr.TransferQrIssued: transfer_qr.evolve,
+    quote.QuoteCreated: quote.evolve,
+    quote.QuoteConfirmed: quote.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

@@ -4,6 +4,7 @@ Accounts stand in columns; open authorisations stand in memory; every other aggr
 asks for a decision and kept in a bounded cache while it is in use. Changes are noted in ``journal``.
 """
 
+from collections.abc import Collection
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -80,6 +81,8 @@ class Books:
         authorization = self.open.get(aggregate_id)
         if authorization is not None:
             return authorization
+        if aggregate_id == RULES_ID:
+            return self.rules
         if aggregate_id not in self._cache:
             raise NotAtHandError(aggregate_id)
         found, _ = self._cache[aggregate_id]
@@ -87,7 +90,7 @@ class Books:
 
     def at_hand(self, aggregate_id: bytes) -> bool:
         """Tell whether ``aggregate`` can answer."""
-        return aggregate_id in self.open or aggregate_id in self._cache
+        return aggregate_id in self.open or aggregate_id in self._cache or aggregate_id == RULES_ID
 
     @property
     def currencies(self) -> list[str]:
@@ -101,6 +104,16 @@ class Books:
             return None
         accounts, names = self.accounts, self.names
         return names.participants[accounts.participant[index]], names.currencies[accounts.currency[index]]
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether each of these accounts exists and is this participant's. For any thread: no view is taken."""
+        if not accounts or participant not in self.names.participants:
+            return False
+        column, base = self.accounts.participant, self.accounts.base
+        if min(accounts) <= base or max(accounts) >= base + len(column):
+            return False
+        indexes = [account - base for account in accounts]
+        return set(map(column.__getitem__, indexes)) == {self.names.participants.index(participant)}
 
     def in_currency(self, account: int, currency_code: str) -> bool:
         """Tell whether an existing account is kept in this currency; an empty code names the account's own."""
@@ -157,7 +170,6 @@ class Books:
             self._set("life", aggregate.evolve(self.life, change, recorded_at))
         elif change.originator_id == RULES_ID:
             self._set("rules", aggregate.evolve(self.rules, change, recorded_at))
-            self.forget_absence(RULES_ID)
         elif not isinstance(event, _UNREMEMBERED):
             self._evolve_aggregate(change, recorded_at, position)
 

@@ -5,7 +5,7 @@ instead of a pydantic model (0.9 µs against 3.2 µs), and its event carries the
 the repeat of a request is recognised by comparing the two, without a fingerprint.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -23,6 +23,7 @@ from domain.command import (
     Tags,
 )
 from domain.event import Change, Context, Event, Leg
+from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
@@ -31,11 +32,18 @@ if TYPE_CHECKING:
 MAX_BATCH = 8_190
 MAX_LEGS = 8
 
+INTERBANK = "interbank"
+DELIVERY = "delivery"
+FEE = "fee"
+_ONWARD = (INTERBANK, DELIVERY)
+"""Kinds of the legs that carry the main amount of a quoted transfer on, from bank to bank and to the recipient."""
+
 
 class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
     """Money moved. ``legs`` are further movements (a fee) that happened with the first, inseparably.
 
-    ``effective_time`` is None where it equals the recorded time.
+    ``effective_time`` is None where it equals the recorded time. ``quote`` is the quote that was confirmed, where one
+    was; only then has the event a fingerprint, because only then does it not hold the content of its request.
     """
 
     TOPIC: ClassVar[str] = "transfer.posted.v1"
@@ -49,6 +57,8 @@ class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
     tags: dict[str, str] = {}
     legs: tuple[Leg, ...] = ()
     effective_time: int | None = None
+    quote: UUID | None = None
+    fingerprint: str = ""
 
 
 class TransferDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -70,7 +80,10 @@ class TransferDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 class TransferReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A transfer was undone, whole or in part: ``legs`` move money back."""
+    """A transfer was undone, whole or in part: ``legs`` move money back.
+
+    ``spending_returned`` is what the customer's limits get back, where the transfer counted against them.
+    """
 
     TOPIC: ClassVar[str] = "transfer.reversed.v1"
 
@@ -78,6 +91,7 @@ class TransferReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=
     whole: bool
     explanation: str = ""
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class BatchPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -119,6 +133,11 @@ class Transfer(msgspec.Struct, frozen=True):
     reversed_amount: int = 0
     reversed_whole: bool = False
     decline: tuple[str, dict[str, str]] | None = None
+    quote: bytes | None = None
+
+    def carries(self, leg: Leg) -> bool:
+        """Tell whether a leg carries the main amount on to the recipient, so that it goes back with it."""
+        return self.quote is not None and leg.kind in _ONWARD
 
 
 def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Transfer:
@@ -139,6 +158,7 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
             created_at=recorded_at,
             updated_at=recorded_at,
             decline=(event.reason, event.detail) if isinstance(event, TransferDeclined) else None,
+            quote=event.quote.bytes if isinstance(event, TransferPosted) and event.quote is not None else None,
         )
     if transfer is None or not isinstance(event, TransferReversed):
         raise ValueError(f"{event.TOPIC} is not the next event of a transfer")
@@ -190,7 +210,8 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     def same_as(self, event: TransferPosted | TransferDeclined) -> bool:
         """Tell whether the event records this very content."""
         return (
-            self.amount == event.amount
+            not getattr(event, "fingerprint", "")
+            and self.amount == event.amount
             and self.debit_account == event.debit_account
             and self.credit_account == event.credit_account
             and self.currency == event.currency
@@ -385,24 +406,40 @@ class ReverseTransfer(Command):
         amount = left if self.amount_tyiyn is None else self.amount_tyiyn
         if amount > left:
             return refuse(Reason.OVER_REVERSAL, remaining_tyiyn=left)
-        legs: list[Leg] = []
-        if self.amount_tyiyn is None:  # From the end, so that what went on to a third account comes back first.
-            legs += [
-                Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, leg.amount)
-                for leg in reversed(transfer.legs)
-            ]
-        if amount:
-            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
+        legs = self._legs(transfer, amount)
         refusal = self._guard(books, legs)
         if refusal is not None:
             return refusal
-        whole = self.amount_tyiyn is None or (amount == left and not transfer.legs)
+        whole = self.amount_tyiyn is None or (amount == left and all(map(transfer.carries, transfer.legs)))
         event = TransferReversed(
-            legs=tuple(legs), whole=whole, explanation=self.explanation, fingerprint=self.fingerprint()
+            legs=tuple(legs),
+            whole=whole,
+            explanation=self.explanation,
+            fingerprint=self.fingerprint(),
+            spending_returned=_given_back(books, transfer, amount, whole=amount == left),
         )
         return [Change(self.transfer_id.bytes, transfer.version + 1, event)]
+
+    def _legs(self, transfer: Transfer, amount: int) -> list[Leg]:
+        """Return what moves back: from the end, so that what went on to a third account comes back first."""
+        legs: list[Leg] = []
+        for leg in reversed(transfer.legs):
+            back = amount if transfer.carries(leg) else leg.amount if self.amount_tyiyn is None else 0
+            if back:
+                legs.append(Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, back))
+        if amount:
+            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
+        return legs
 
     @staticmethod
     def _guard(books: "Books", legs: list[Leg]) -> Refusal | None:
         first = CreateTransfer(b"", legs[0].debit_account, legs[0].credit_account, legs[0].amount)
         return msgspec.structs.replace(first, legs=tuple(legs[1:])).guard_legs(books)
+
+
+def _given_back(books: "Books", transfer: Transfer, amount: int, *, whole: bool) -> SpendingReturned | None:
+    """Return what a reversal gives back of the limits: to the day on which the quote was confirmed."""
+    if transfer.quote is None or not amount:
+        return None
+    quote: Any = books.aggregate(transfer.quote)
+    return give_back(quote.spending, quote.updated_at, amount, whole=whole)

@@ -4,9 +4,11 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -15,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
+from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import RpcSettings, known_policy, known_zone
 
 
@@ -41,6 +44,8 @@ class Settings(BaseSettings):
     """The certificate's private key, in PEM; needed outside development."""
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development: by the name in the certificate, an object with role and participant."""
     page_token_key: SecretStr | None = None
     """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None
@@ -96,8 +101,14 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
+    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * 86_400
+    """How long an adjustment, or new rules, can be approved by a second operator."""
+    rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
+    """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    """How long a quoted transfer can be confirmed."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
     """How long the amount held for binding a card can be named, and stays held."""
     binding_tries: Annotated[int, Field(ge=1)] = 3
@@ -134,6 +145,15 @@ class Settings(BaseSettings):
         """Read what was passed, then the environment, then the file."""
         file = Path(os.environ.get("ESEP_CONFIG", "esep.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+    @property
+    def utc_offset_seconds(self) -> int:
+        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
+        zone = ZoneInfo(self.business_time_zone)
+        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
+        if winter is None or winter != summer:
+            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
+        return int(winter.total_seconds())
 
     @property
     def log_url(self) -> str:
@@ -173,13 +193,17 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            utc_offset_seconds=self.utc_offset_seconds,
             card_prefix=self.card_prefix,
+            quote_ttl_seconds=self.quote_ttl_seconds,
             binding_ttl_seconds=self.binding_ttl_seconds,
             binding_tries=self.binding_tries,
             binding_sessions_per_day=self.binding_sessions_per_day,
             binding_sessions_per_month=self.binding_sessions_per_month,
             binding_cards_per_day=self.binding_cards_per_day,
             bound_cards=self.bound_cards,
+            proposal_ttl_seconds=self.proposal_ttl_seconds,
+            rules_tolerance_seconds=self.rules_tolerance_seconds,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

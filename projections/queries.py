@@ -6,13 +6,29 @@ prepared statements along indexes.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
 from domain.card import Status
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, cards, outbox, periods, transfers
+from domain.limits import Used
+from domain.participant import Participant
+from domain.proposal import ProposalState
+from domain.rules import Operation
+from projections import (
+    accounts,
+    authorizations,
+    balances,
+    cards,
+    outbox,
+    participants,
+    periods,
+    proposals,
+    transfers,
+    usage,
+)
 from projections.answers import (
     Answer,
     AsOf,
@@ -26,13 +42,14 @@ from projections.answers import (
     MiniStatement,
     NoticePage,
     Overview,
+    ProposalFound,
     RecordCursor,
     Statement,
     TransferFound,
     TrialBalanceLine,
     Wanted,
 )
-from projections.store import Session, Store, open_store
+from projections.store import Left, Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -48,6 +65,13 @@ class Reader:
     def __init__(self, database: str | Store) -> None:
         """Take the url of the log's database, beside which the tables stand, or an open store of them."""
         self._store = open_store(database) if isinstance(database, str) else database
+
+    def within(self, left: Left) -> AbstractContextManager[None]:
+        """Bound this thread's questions for the length of a block; ``left`` tells how many seconds are left.
+
+        A question for which there is no time raises QuestionOutOfTimeError.
+        """
+        return self._store.within(left)
 
     def close(self) -> None:
         """Close every connection."""
@@ -304,6 +328,35 @@ class Reader:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
+        )
+
+    def list_participants(self, *, after: str = "", limit: int = 100) -> Answer[list[Participant]]:
+        """Return the registered banks in the order of their ids, from the one after ``after`` on."""
+        return self._answer(lambda session, _: participants.list_participants(session, after=after, limit=limit))
+
+    def list_proposals(
+        self,
+        topic: str,
+        *,
+        states: Collection[ProposalState] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[ProposalFound]]:
+        """Return where proposals whose first event has this topic stand in the log, newest first."""
+        return self._answer(
+            lambda session, _: proposals.list_proposals(
+                session, topic, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def used(
+        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]]
+    ) -> Answer[list[dict[Operation, Used]]]:
+        """Return what a customer, card or token took of limits in each period ``start <= time < end``."""
+        return self._answer(
+            lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
+            {partition},
         )
 
     def _answer(

@@ -44,6 +44,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
 
 RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.QUEUE_FULL: 0.1,
+    Reason.TOO_MANY_CODES: 900.0,
     Reason.STORAGE_FULL: 30.0,
     Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
@@ -74,8 +75,14 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.BINDING_NOT_FOUND: Resource("card_binding", ("binding_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
+    Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
+    Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
+    Reason.ALIAS_NOT_FOUND: Resource("alias", ("alias_id",)),
+    Reason.RECIPIENT_NOT_FOUND: Resource("recipient", ()),
+    Reason.TRANSFER_QR_NOT_FOUND: Resource("transfer_qr", ("transfer_qr_id",)),
+    Reason.QUOTE_NOT_FOUND: Resource("quote", ("quote_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""
@@ -90,6 +97,10 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.CARD_EXPIRY_MALFORMED: "expiry",
     Reason.CARD_EXPIRY_PAST: "expiry",
     Reason.CVV_MALFORMED: "cvv",
+    Reason.PHONE_NUMBER_MALFORMED: "phone_number",
+    Reason.PHONE_COUNTRY_NOT_SERVED: "phone_number",
+    Reason.QR_UNREADABLE: "qr_text",
+    Reason.QR_NOT_A_TRANSFER: "qr_text",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,16 +14,18 @@ from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
+from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
-from ledger.rpc.client import SERVICES
+from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
-from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
+from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
 from ledger.rpc.interceptor import Gate
@@ -34,19 +35,27 @@ from ledger.rpc.notification_service import NotificationService
 from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
+from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.permissions import check_complete
+from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
+from ledger.rpc.rules_service import RulesService
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.statement_service import StatementService
+from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
+from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
+from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
+from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -64,7 +73,7 @@ class Edge:
         health: Health,
         customers: Customers,
         notifications: Notifications,
-        threads: ThreadPoolExecutor,
+        threads: Threads,
         settings: RpcSettings,
     ) -> None:
         self.server = server
@@ -96,7 +105,7 @@ class Edge:
             self._upkeep.cancel()
         await self._notifications.close()
         self._customers.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
 
 def build_server(
@@ -117,7 +126,7 @@ def build_server(
     token is good until this server stops. ``identity`` is by default what the settings imply.
     """
     metrics = Metrics(registry)
-    threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
+    threads = Threads.start(settings.read_threads)
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     pager = Pager(page_key or secrets.token_bytes(32))
@@ -127,8 +136,10 @@ def build_server(
     teller = Teller(gateway, facts, customers)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
+    check_complete(method_names())
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        Guard(Subjects(facts, customers, cards)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
@@ -149,6 +160,12 @@ def build_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
     card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
+    proposals = ProposalReads(log_reads, reads, clock)
+    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
+    rules.add_RulesServiceServicer_to_server(
+        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+    )
+    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server

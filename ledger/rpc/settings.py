@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -42,6 +43,8 @@ class RpcSettings(BaseModel):
     key_file: Path | None = None
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development, by the name in the certificate."""
     max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
@@ -60,6 +63,8 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
+    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
+    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
     business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -80,7 +80,16 @@ cards = Table(
     Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
 )
 
-ADDED: Final = {2: (cards,)}
+aliases = Table(
+    "vault_aliases",
+    metadata,
+    Column("hash", LargeBinary(32), primary_key=True),  # keyed hash of a phone number
+    Column("alias_id", LargeBinary(16), nullable=False, unique=True),  # random, so that it tells nothing of the number
+    Column("customer_id", LargeBinary(16), nullable=True, index=True),  # to whom it leads, or led last
+    Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
+)
+
+ADDED: Final = {2: (cards,), 3: (aliases,)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

@@ -2,13 +2,17 @@
 
 The vault is written first, so an interrupted request leaves something in it that the log does not know. After an hour
 nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
-registration that was not confirmed gives its names free. The number of a card that was never issued is free again too.
+registration that was not confirmed gives its names free. The number of a card that was never issued is free again too,
+and so is a phone number that leads to nobody.
 After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
 """
 
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
+from domain.alias import AliasLinked
 from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
@@ -36,7 +40,23 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
             vault.cards.settle(card_id, now)
         else:
             vault.cards.forget(card_id)
-    return len(customers) + len(cards) + vault.rewrap()
+    return len(customers) + len(cards) + _sweep_aliases(vault, log, partition, now - grace) + vault.rewrap()
+
+
+def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) -> int:
+    """Bring the aliases into step: forget those that the log never heard of, or that lead to nobody any more."""
+    due = vault.aliases.due(before)
+    for alias_id in due:
+        linked = [row for row in log.aggregate(partition, alias_id) if row.topic == AliasLinked.TOPIC]
+        customer_id = msgspec.json.decode(linked[-1].state, type=AliasLinked).customer.bytes if linked else None
+        erased = customer_id is None or any(
+            row.topic == CustomerErased.TOPIC for row in log.aggregate(partition, customer_id)
+        )
+        if customer_id is None or erased:
+            vault.aliases.forget(alias_id, before)
+        else:
+            vault.aliases.settle(alias_id, customer_id)
+    return len(due)
 
 
 def forget_again(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customer import Sealed, Taken
+from ledger.vault import aliases
 from ledger.vault.cards import Cards
 from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
 from ledger.vault.connection import begin
@@ -54,6 +55,7 @@ class Vault:
         self._master = master
         self.verifiers = Verifiers(engine, master, hasher)
         self.cards = Cards(engine, master)
+        self.aliases = aliases.Aliases(engine, master)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
         try:
@@ -146,6 +148,12 @@ class Vault:
             found = connection.execute(select(names.c.customer_id).where(this)).scalar()
         return None if found is None else bytes(found)
 
+    def confirmed(self, customer_id: bytes, kind: Taken, value: str) -> bool:
+        """Tell whether a login or phone number is a customer's for good."""
+        this = and_(names.c.kind == kind.value, names.c.hash == self._hashed(kind, value), names.c.until.is_(None))
+        with begin(self._engine) as connection:
+            return connection.execute(select(names.c.customer_id).where(this)).scalar() == customer_id
+
     def find_card(self, number: str) -> bytes | None:
         """Return the card that holds a number."""
         return self.cards.find(number)
@@ -161,6 +169,18 @@ class Vault:
         with begin(self._engine) as connection:
             key = self._key(connection, customer_id)
         return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
+
+    def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
+        """Return a text encrypted under a customer's key for one place; nothing when there is no key any more."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        return b"" if key is None else seal(key, place, text)
+
+    def unseal(self, customer_id: bytes, place: Place, sealed: bytes) -> str:
+        """Return a text in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        return _text(key, place, sealed)
 
     def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
         """Return a customer's key, None when there is none or it was destroyed."""
@@ -240,6 +260,7 @@ class Vault:
 
 
 def _release(connection: Connection, customer_id: bytes) -> None:
+    aliases.release(connection, customer_id)
     connection.execute(delete(names).where(names.c.customer_id == customer_id))
     connection.execute(delete(verifiers).where(verifiers.c.customer_id == customer_id))
 

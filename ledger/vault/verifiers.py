@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.credentials import Verdict
 from ledger.vault.connection import begin
@@ -20,6 +21,8 @@ from ledger.vault.schema import keys, verifiers
 PASSWORD: Final = "password"  # noqa: S105 - the name of a kind, not a secret
 PIN: Final = "pin"
 CODE: Final = "code"
+ALIAS_CODE: Final = "alias code"
+ALIAS_CODES_SENT: Final = "alias codes sent"
 
 
 class Rule(NamedTuple):
@@ -52,15 +55,32 @@ class Verifiers:
         """Return the keyed hash of a code sent to one customer."""
         return self._master.hash("confirmation code", customer_id + code.encode())
 
-    def put(self, customer_id: bytes, kind: str, verifier: bytes) -> bool:
+    def put(self, customer_id: bytes, kind: str, verifier: bytes, lapses_at: int | None = None) -> bool:
         """Set a verifier, with no misses; False, and nothing done, when the customer's key is gone."""
         with begin(self._engine) as connection:
             live = and_(keys.c.customer_id == customer_id, keys.c.destroyed_at.is_(None))
             # A write first, so that the transaction is a writer's from its beginning; it also holds off an erasure.
             if connection.execute(update(keys).where(live).values(customer_id=customer_id)).rowcount == 0:
                 return False
-            replace(connection, customer_id, kind, verifier)
+            replace(connection, customer_id, kind, verifier, lapses_at)
             return True
+
+    def drop(self, customer_id: bytes, *kinds: str) -> None:
+        """Delete verifiers and counters."""
+        with begin(self._engine) as connection:
+            for kind in kinds:
+                connection.execute(delete(verifiers).where(_of(customer_id, kind)))
+
+    def count(self, customer_id: bytes, kind: str, rule: Rule, now: int) -> bool:
+        """Count something as misses are counted; False when there were as many as the rule allows."""
+        with begin(self._engine) as connection:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(
+                dialect.insert(verifiers)
+                .values(customer_id=customer_id, kind=kind, verifier=b"", misses=0)
+                .on_conflict_do_nothing()
+            )
+        return not isinstance(self._count(customer_id, kind, rule, now), Verdict)
 
     def try_slow(self, customer_id: bytes, kind: str, secret: str, rule: Rule, now: int) -> Tried:
         """Try a password or PIN."""
@@ -73,10 +93,10 @@ class Verifiers:
 
         return self._try(customer_id, kind, matches, rule, now)
 
-    def try_code(self, customer_id: bytes, code: str, rule: Rule, now: int) -> Tried:
+    def try_code(self, customer_id: bytes, code: str, rule: Rule, now: int, kind: str = CODE) -> Tried:
         """Try a confirmation code."""
         tried = self.quick(customer_id, code)
-        return self._try(customer_id, CODE, lambda verifier: hmac.compare_digest(verifier, tried), rule, now)
+        return self._try(customer_id, kind, lambda verifier: hmac.compare_digest(verifier, tried), rule, now)
 
     def _try(self, customer_id: bytes, kind: str, matches: Callable[[bytes], bool], rule: Rule, now: int) -> Tried:
         counted = self._count(customer_id, kind, rule, now)

@@ -23,6 +23,8 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
+from domain.adjustment import AdjustmentProposed
+from domain.alias import AliasLinked, AliasUnlinked
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -74,27 +76,44 @@ from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, HoldRule, Leg
 from domain.limits import Spending, SpendingReturned
 from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
+from domain.proposal import ProposalApproved, ProposalRejected
 from domain.published import RulesPublished
+from domain.publishing import RulesProposed
+from domain.quote import QuoteConfirmed, QuoteCreated
+from domain.recipient import Recipient
 from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
+from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 
 GOLDEN = Path(__file__).parent / "golden"
+
 FINGERPRINT = "00112233445566778899aabb"
+
 ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
+
 SEALED = bytes(range(48))
+
 MONEY = 10**15
+
 TIME = 1_790_000_000_000_000
+
 TAGS = {"канал": "мобилдик", "till": "17"}
+
 LEG = Leg("capture", 2, 3, MONEY)
+
 FEE = Leg("fee", 2, 4, 1)
+
 SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
+
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
+
 NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
+
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -113,7 +132,9 @@ DETAILS: dict[str, Any] = {
     "effective_time": TIME,
     "fingerprint": FINGERPRINT,
 }
+
 LEAST: dict[str, Any] = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
+
 TRANSFER: dict[str, Any] = {
     "debit_account": 1,
     "credit_account": 2,
@@ -295,6 +316,41 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
         ),
     ),
+    RulesProposed: (
+        RulesProposed(after=0, holds=Holds(604_800), maker="op-1", expires_at=TIME),
+        RulesProposed(
+            after=3,
+            holds=Holds(604_800, (HoldRule(60),)),
+            fees=(Fee(Operation.QR_PAYMENT, basis_points=1),),
+            limits=(Limit("tokens", Subject.TOKEN, Period.OPERATION, Measure.AMOUNT, 1),),
+            effective_from=TIME,
+            maker="op-1",
+            explanation="тарифтер",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    AdjustmentProposed: (
+        AdjustmentProposed(debit_account=1, credit_account=2, amount=1, maker="op-1", expires_at=TIME),
+        AdjustmentProposed(
+            debit_account=1,
+            credit_account=2,
+            amount=MONEY,
+            reference="r",
+            maker="op-1",
+            explanation="ката",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    ProposalApproved: (
+        ProposalApproved(checker="op-2"),
+        ProposalApproved(checker="op-2", result=ID, fingerprint=FINGERPRINT),
+    ),
+    ProposalRejected: (
+        ProposalRejected(checker="op-2"),
+        ProposalRejected(checker="op-2", explanation="ката", fingerprint=FINGERPRINT),
+    ),
     RulesPublished: (
         RulesPublished(effective_from=TIME, holds=Holds(604_800)),
         RulesPublished(
@@ -407,7 +463,60 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    AliasLinked: (
+        AliasLinked(customer=ID, card=ID, phone=SEALED),
+        AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
+    ),
+    AliasUnlinked: (AliasUnlinked(), AliasUnlinked(fingerprint=FINGERPRINT)),
+    TransferQrIssued: (
+        TransferQrIssued(customer=ID, card=ID, provider="p2p.elcart.kg"),
+        TransferQrIssued(
+            customer=ID,
+            card=ID,
+            provider="p2p.elcart.kg",
+            dynamic=True,
+            amount=MONEY,
+            amount_editable=True,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    QuoteCreated: (
+        QuoteCreated(
+            operation=Operation.TRANSFER_TO_ACCOUNT,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3),
+            recipient_participant="bank-a",
+            amount=1,
+            fee=0,
+            currency="KGS",
+            rules="default-1",
+            expires_at=TIME,
+        ),
+        QuoteCreated(
+            operation=Operation.TRANSFER_BY_QR,
+            customer=ID,
+            card=ID,
+            account=2,
+            participant="bank-a",
+            recipient=Recipient(3, ID, ID, ID, ID, "p2p.elcart.kg/AZCl8BI0erye7wEjRWeJqw"),
+            recipient_participant="bank-b",
+            amount=MONEY,
+            fee=MONEY,
+            currency="KGS",
+            rules="rules-1",
+            expires_at=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    QuoteConfirmed: (
+        QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
+        QuoteConfirmed(transfer=ID, spending=SPENDING),
+    ),
 }
+
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
@@ -435,7 +544,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
     },
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
 }
+
 """Forms with fields that an event gained after its first files were written."""
 
 

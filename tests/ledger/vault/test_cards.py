@@ -11,7 +11,7 @@ from domain.card_commands import PAR
 from ledger.log.factory import open_tables
 from ledger.vault.errors import KeysRefused, VaultBroken
 from ledger.vault.keys import HeldKeys
-from ledger.vault.schema import cards, versions
+from ledger.vault.schema import SCHEMA_VERSION, cards, versions
 from ledger.vault.sweep import GRACE, sweep
 from ledger.vault.vault import Vault
 from tests.ledger.vault.conftest import FIRST, HASHES, SECOND, OpenVault
@@ -137,7 +137,8 @@ def test_a_vault_of_the_release_before_gets_the_table_of_cards(open_vault: OpenV
     open_vault()
     engine = open_tables(store_url)
     with engine.begin() as connection:
-        connection.execute(text("DROP TABLE vault_cards"))
+        for table in ("vault_cards", "vault_aliases"):
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(update(versions).values(version=1))
     with pytest.raises(KeysRefused):
         open_vault(HeldKeys({"1": FIRST}, "1", SECOND))
@@ -146,8 +147,9 @@ def test_a_vault_of_the_release_before_gets_the_table_of_cards(open_vault: OpenV
     vault.cards.reserve(CARD, NUMBER, NOW)
     with engine.begin() as connection:
         found = connection.execute(select(versions.c.version).order_by(versions.c.version)).scalars().all()
-        assert list(found) == [1, 2]
-        connection.execute(update(versions).where(versions.c.version == 2).values(version=3))
+        assert list(found) == list(range(1, SCHEMA_VERSION + 1))
+        newest = versions.c.version == SCHEMA_VERSION
+        connection.execute(update(versions).where(newest).values(version=SCHEMA_VERSION + 1))
     engine.dispose()
-    with pytest.raises(VaultBroken, match="schema version 3"):
+    with pytest.raises(VaultBroken, match=f"schema version {SCHEMA_VERSION + 1}"):
         open_vault()

@@ -1,0 +1,79 @@
+"""Aliases: a phone number leads to a random id, under which the log says whose card it stands for.
+
+The row is written before the log hears of the alias, and is due to be looked at until the log is seen to agree; what
+the log never heard of, or what leads to a customer who was erased, is swept. A row stays when its number is unlinked:
+whoever links it next continues the same history.
+"""
+
+from secrets import token_bytes
+from typing import Final
+
+from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ledger.vault.cipher import ID_BYTES
+from ledger.vault.connection import begin
+from ledger.vault.keys import MasterKeys
+from ledger.vault.schema import aliases
+
+_PURPOSE: Final = "alias"
+
+
+class Aliases:
+    """Phone numbers that lead somewhere, in one database. Blocking; safe to use from several threads."""
+
+    def __init__(self, engine: Engine, master: MasterKeys) -> None:
+        self._engine = engine
+        self._master = master
+
+    def reserve(self, phone: str, now: int) -> bytes:
+        """Return the alias id of a number, a fresh one where it had none; it is due from now on."""
+        hashed = self._hashed(phone)
+        fresh = token_bytes(ID_BYTES)
+        with begin(self._engine) as connection:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(
+                dialect.insert(aliases).values(hash=hashed, alias_id=fresh, due_at=now).on_conflict_do_nothing()
+            )
+            connection.execute(update(aliases).where(aliases.c.hash == hashed).values(due_at=now))
+            return bytes(connection.execute(select(aliases.c.alias_id).where(aliases.c.hash == hashed)).scalar_one())
+
+    def find(self, phone: str) -> bytes | None:
+        """Return the alias id of a number, None where it has none."""
+        with begin(self._engine) as connection:
+            found = connection.execute(select(aliases.c.alias_id).where(aliases.c.hash == self._hashed(phone))).scalar()
+        return None if found is None else bytes(found)
+
+    def of(self, customer_id: bytes) -> list[bytes]:
+        """Return the aliases that lead to a customer, or led there last."""
+        with begin(self._engine) as connection:
+            rows = connection.execute(select(aliases.c.alias_id).where(aliases.c.customer_id == customer_id))
+            return sorted(bytes(row.alias_id) for row in rows)
+
+    def _hashed(self, phone: str) -> bytes:
+        return self._master.hash(_PURPOSE, phone.encode())
+
+    # Upkeep.
+
+    def settle(self, alias_id: bytes, customer_id: bytes) -> None:
+        """Note to whom an alias leads, as the log says."""
+        with begin(self._engine) as connection:
+            connection.execute(
+                update(aliases).where(aliases.c.alias_id == alias_id).values(customer_id=customer_id, due_at=None)
+            )
+
+    def due(self, before: int, limit: int = 1_000) -> list[bytes]:
+        """Return aliases of which the log may say something else, and which are due for longer than that."""
+        with begin(self._engine) as connection:
+            rows = connection.execute(select(aliases.c.alias_id).where(aliases.c.due_at < before).limit(limit))
+            return [bytes(row.alias_id) for row in rows]
+
+    def forget(self, alias_id: bytes, before: int) -> None:
+        """Give up the number of an alias, unless somebody has begun to link it since."""
+        with begin(self._engine) as connection:
+            connection.execute(delete(aliases).where(aliases.c.alias_id == alias_id, aliases.c.due_at < before))
+
+
+def release(connection: Connection, customer_id: bytes) -> None:
+    """Give up the numbers that lead to a customer; what is due is left to the sweep, which asks the log."""
+    connection.execute(delete(aliases).where(aliases.c.customer_id == customer_id, aliases.c.due_at.is_(None)))
