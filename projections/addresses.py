@@ -45,6 +45,8 @@ _COLUMNS: Final = "card_id, participant, account_id, masked, customer, sms"
 Recipient = tuple[bytes, Channel]
 """A customer, or NOBODY, and the way to tell them."""
 
+_THE_BANK: Final[list[Recipient]] = [(NOBODY, Channel.PUSH)]
+
 
 class CardAddress(NamedTuple):
     """What telling somebody about a card needs."""
@@ -181,7 +183,7 @@ class Addresses:
         """Return who is told of an account: each customer once a channel; the bank where no customer is."""
         cards = self._accounts[account]
         if not cards:
-            return [(NOBODY, Channel.PUSH)]
+            return _THE_BANK
         customers = {card.customer for card in cards.values() if card.customer} or {NOBODY}
         by_sms = {card.customer for card in cards.values() if card.sms}
         return [

@@ -9,6 +9,7 @@ What is told of an event stands in one table, ``NOTICES``, with one row for each
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from domain.account import AccountKind
@@ -79,12 +80,14 @@ def _transfer(told: Told) -> Iterator[Draft]:
     yield Draft(_received(event.kind), to, event.amount, 0, event.debit_account, event.kind)
 
 
+@lru_cache(1_000)
 def _sent(kind: str) -> NoticeKind:
     if kind in PAYMENTS:
         return NoticeKind.PAYMENT_MADE
     return NoticeKind.TRANSFER_SENT if kind.startswith("transfer") else NoticeKind.MONEY_OUT
 
 
+@lru_cache(1_000)
 def _received(kind: str) -> NoticeKind:
     match kind:
         case "salary":
@@ -248,13 +251,47 @@ class Outbox:
         addresses = self._addresses
         rows: list[Values] = []
         for row, event in batch.items:
+            if type(event) is TransferPosted and not event.legs:
+                self._plain(rows, row, event)
+                continue
             make = NOTICES.get(type(event))
             if make is not None:
                 rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event), addresses)))
-            if type(event) is not TransferPosted:
-                addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
+            addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
         addresses.write(batch, writer)
         writer.insert(notices, rows)
+
+    def _plain(self, rows: list[Values], row: Row, event: TransferPosted) -> None:
+        """Add the notices of a transfer of one leg, of which there are most. It says the same as ``_transfer``."""
+        debit, credit, kind = event.debit_account, event.credit_account, event.kind
+        happened = row.recorded_at if event.effective_time is None else event.effective_time
+        item = 0
+        for account, other, told in ((debit, credit, _sent(kind)), (credit, debit, _received(kind))):
+            facts = self._facts[account]
+            if not facts.told:
+                continue
+            for customer, channel in self._addresses.recipients(account):
+                rows.append(
+                    (
+                        row.partition,
+                        row.position,
+                        item,
+                        told.value,
+                        channel.value,
+                        facts.participant,
+                        account,
+                        customer,
+                        b"",
+                        event.amount,
+                        0,
+                        other,
+                        kind,
+                        "",
+                        happened,
+                        row.originator_id,
+                    )
+                )
+                item += 1
 
     def _rows(self, row: Row, event: Event, drafts: Iterable[Draft]) -> Iterator[Values]:
         item = 0
