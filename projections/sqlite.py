@@ -5,6 +5,7 @@ before every question, which takes a microsecond. Rows go in by statements of ma
 lets other Python threads run at every step. Every thread that asks has a connection of its own.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Table, create_engine
@@ -51,12 +52,18 @@ class _Pointer(msgspec.Struct, frozen=True):
     number: int
 
 
+_BETWEEN_INTERRUPTS: Final = 0.02
+"""Seconds between attempts to end what is asked over a connection that is to be closed."""
+
+
 class SQLiteSession:
     """A connection and what is asked over it; also the writer of its transaction."""
 
     def __init__(self, connection: sqlite3.Connection, mark: tuple[int, int] = (0, 0)) -> None:
         self.connection = connection
         self.mark = mark
+        self.in_use = threading.Lock()
+        """Held while something is asked: a connection must not be closed under a thread that works with it."""
 
     def one(self, sql: str, *values: Any) -> Values | None:
         """Return the first row, None when there is none."""
@@ -94,11 +101,17 @@ class SQLiteSession:
 class SQLiteCopy:
     """One file of tables, open for writing."""
 
-    def __init__(self, path: Path, number: int, *, live: Callable[[], int | None] | None) -> None:
-        """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet."""
+    def __init__(
+        self, path: Path, number: int, *, live: Callable[[], int | None] | None, making: int | None = None
+    ) -> None:
+        """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet.
+
+        ``making`` is the open file by which such a copy is held.
+        """
         self.path = path
         self.number = number
         self._live = live
+        self._making = making
         self._session: SQLiteSession | None = SQLiteSession(_connect(path, pragmas=_WRITER_PRAGMAS))
 
     @contextmanager
@@ -130,6 +143,9 @@ class SQLiteCopy:
         if self._session is not None:
             self._session.connection.close()
             self._session = None
+        if self._making is not None:
+            os.close(self._making)  # Which lets go of the lock, as the end of the process would.
+            self._making = None
 
     def _opened(self) -> SQLiteSession:
         if self._session is None:
@@ -160,10 +176,12 @@ class SQLiteStore:
         """Make a new copy with empty tables, which nobody reads until it is published."""
         number = 1 + max((_number(path) for path in self._files()), default=0)
         path = self._path(number)
+        making = _lock(path)  # Before the file, which without it would look abandoned.
         path.touch(exist_ok=False)
+        copy = SQLiteCopy(path, number, live=None, making=making)
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
         metadata.create_all(engine)
-        return SQLiteCopy(path, number, live=None)
+        return copy
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
@@ -187,28 +205,41 @@ class SQLiteStore:
         copy.close()
         _delete(self._path(copy.number))
 
+    def sweep(self) -> int:
+        """Delete the files of copies that nobody will publish; return how many."""
+        pointer = self._pointer()
+        kept = None if pointer is None else self._path(pointer.number)
+        orphans = [path for path in self._files() if path != kept and _abandoned(path)]
+        for path in orphans:
+            _delete(path)
+        return len(orphans)
+
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
         session = self._reader()
-        session.connection.execute("BEGIN")
-        try:
-            with self._bounded(session.connection):
-                return work(session)
-        finally:
-            session.connection.execute("ROLLBACK")
+        with session.in_use:
+            session.connection.execute("BEGIN")
+            try:
+                with self._bounded(session.connection):
+                    return work(session)
+            finally:
+                session.connection.execute("ROLLBACK")
 
     def question(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work``, which asks a single statement, on the live copy."""
         session = self._reader()
-        with self._bounded(session.connection):
+        with session.in_use, self._bounded(session.connection):
             return work(session)
 
     def close(self) -> None:
-        """Close every connection of a reader."""
+        """Close every connection of a reader; what is being asked ends with an error."""
         with self._lock:
             sessions, self._sessions = self._sessions, []
         for session in sessions:
+            while not session.in_use.acquire(timeout=_BETWEEN_INTERRUPTS):
+                session.connection.interrupt()
             session.connection.close()
+            session.in_use.release()
         self._local = threading.local()
 
     @contextmanager
@@ -307,8 +338,34 @@ def _connect(path: Path, *, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
     return connection
 
 
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}-making")
+
+
+def _lock(path: Path) -> int:
+    """Hold a copy as one that is being made, for as long as the returned file is open and this process lives."""
+    held = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
+
+
+def _abandoned(path: Path) -> bool:
+    """Tell whether nobody holds a copy as one that is being made."""
+    try:
+        held = os.open(_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
 def _delete(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-making"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -29,6 +29,7 @@ from ledger.settings import Settings
 from protos.esep.v1 import (
     account_service_pb2,
     authorization_service_pb2,
+    card_binding_service_pb2,
     card_service_pb2,
     customer_service_pb2,
     notification_service_pb2,
@@ -53,6 +54,7 @@ CONTRACT: Final = tuple(
         account_service_pb2,
         authorization_service_pb2,
         service_directory_service_pb2,
+        card_binding_service_pb2,
         card_service_pb2,
         customer_service_pb2,
         notification_service_pb2,

@@ -19,6 +19,7 @@ from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
@@ -33,6 +34,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
@@ -47,6 +49,7 @@ SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AdjustmentService",
     "esep.v1.AuthorizationService",
+    "esep.v1.CardBindingService",
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
@@ -95,6 +98,7 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
         self.participants = ParticipantServiceStub(channel)
@@ -124,6 +128,7 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.participants: ParticipantServiceAsyncStub = ParticipantServiceStub(channel)

@@ -10,6 +10,7 @@ from domain import ids
 from domain.account import Account
 from domain.adjustment import AdjustmentProposed
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
+from domain.binding import Binding
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
@@ -18,6 +19,7 @@ from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
@@ -44,7 +46,7 @@ Tell = Callable[[Done], Message | Awaitable[Message]]
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers) -> None:
+    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers, bindings: Bindings) -> None:
         self._gateway = gateway
         self._facts = facts
         self._told: dict[type, tuple[str, Tell]] = {
@@ -63,6 +65,10 @@ class Teller:
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
             ),
             Card: ("card", lambda done: card_message(expect(done.subject, Card))),
+            Binding: (
+                "card_binding",
+                lambda done: bindings.message(expect(done.subject, Binding), done.recorded_at),
+            ),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
             AdjustmentProposed: ("adjustment", _adjustment),
