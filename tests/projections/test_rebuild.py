@@ -11,8 +11,12 @@ import psycopg
 import pytest
 
 from domain.account import AccountKind
+from domain.adjustment import AdjustmentProposed
 from domain.binding import CardBindingRequested
 from domain.card import CardIssued
+from domain.limits import Spending
+from domain.participant import Names, ParticipantRegistered, participant_key
+from domain.rules import Operation
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -42,6 +46,13 @@ def history(world: World) -> World:
             tries=3,
         )
     )
+    names = Names("Банк", "Банк", "Bank")
+    world.append(
+        ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
+        originator=participant_key("bank-a"),
+    )
+    world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
+    world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
     world.project()
     return world
 
@@ -59,6 +70,9 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
+    "participants": ("name_en", "Tampered"),
+    "proposals": ("decided", "approved"),
+    "spendings": ("amount", 2),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }
