@@ -22,6 +22,7 @@ from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceSt
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.rules_service_pb2_grpc import RulesServiceStub
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from protos.esep.v1.rules_service_pb2_grpc import RulesServiceAsyncStub
@@ -55,6 +57,7 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
@@ -109,6 +112,7 @@ class Ledger:
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
+        self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
         self.token_payments = TokenPaymentServiceStub(channel)
@@ -140,6 +144,7 @@ class AsyncLedger:
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
         self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
         self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)

@@ -38,6 +38,7 @@ class Subject(Enum):
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
+    NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
 
@@ -147,6 +148,12 @@ _RECEIPTS: Final = {
     "GetOperationReceipt": _row(Subject.OPERATION, app=BOUND, bank=PARTY, atm=PARTY, auditor=ANY, operator=ANY),
 }
 
+_NOTIFICATIONS: Final = {
+    # Not for operators: the amount that verifies a cardholder is among the text messages.
+    "Subscribe": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+    "ListNotifications": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+}
+
 _CARDS: Final = {
     "IssueCard": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
     "GetCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
@@ -239,6 +246,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
+        "esep.v1.NotificationService": _NOTIFICATIONS,
         "esep.v1.ParticipantService": _PARTICIPANTS,
         "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.RulesService": _RULES,

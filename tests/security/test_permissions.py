@@ -14,6 +14,8 @@ from ledger.rpc.client import method_names
 from ledger.rpc.permissions import PERMISSIONS, Rule, check_complete
 from ledger.rpc.serve import build_server
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
+from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from tests.rpc.world import Refusal, World, refused
 from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, nobodys
@@ -27,6 +29,12 @@ ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.BOUND}
 """Rules for an application that says for which customer it acts."""
 OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),
+    "/esep.v1.NotificationService/Subscribe": lambda of: SubscribeRequest(
+        customer_id=of.customer, language=LANGUAGE_KY
+    ),
+    "/esep.v1.NotificationService/ListNotifications": lambda of: ListNotificationsRequest(
+        customer_id=of.customer, language=LANGUAGE_KY
+    ),
     "/esep.v1.CardService/ListCards": lambda of: ListCardsRequest(customer_id=of.customer),
 }
 """What an application asks about where it names something else than others do."""
