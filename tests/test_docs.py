@@ -35,6 +35,8 @@ from protos.esep.v1 import (
     receipt_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
+    token_payment_service_pb2,
+    token_service_pb2,
     transfer_service_pb2,
 )
 from protos.esep.v1.common_pb2 import LogPosition
@@ -58,6 +60,8 @@ CONTRACT: Final = tuple(
         customer_service_pb2,
         receipt_service_pb2,
         statement_service_pb2,
+        token_payment_service_pb2,
+        token_service_pb2,
         transfer_service_pb2,
     )
 )
