@@ -230,6 +230,12 @@ class Reason(Enum):
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
     )
+    ADJUSTMENT_NOT_REVERSIBLE = Row(
+        Kind.STATE,
+        True,
+        "The transfer was posted by an adjustment, which one operator alone does not undo.",
+        "Propose an adjustment the other way, and have another operator approve it.",
+    )
     SAME_OPERATOR = Row(
         Kind.STATE,
         True,

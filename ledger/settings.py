@@ -4,11 +4,9 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -19,7 +17,7 @@ from domain.event import HoldRule, Policy
 from domain.token_policy import TokenPolicy
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import RpcSettings, known_policy, known_zone
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -148,7 +146,7 @@ class Settings(BaseSettings):
     """How many cards may be bound to one customer."""
     card_details_tries: Annotated[int, Field(ge=1)] = 5
     """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
@@ -171,15 +169,6 @@ class Settings(BaseSettings):
         _check_variables(settings_cls)
         file = Path(os.environ.get(_CONFIG, "esep.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
-
-    @property
-    def utc_offset_seconds(self) -> int:
-        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
-        zone = ZoneInfo(self.business_time_zone)
-        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
-        if winter is None or winter != summer:
-            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
-        return int(winter.total_seconds())
 
     @property
     def log_url(self) -> str:
@@ -219,7 +208,7 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
-            utc_offset_seconds=self.utc_offset_seconds,
+            utc_offset_seconds=utc_offset(self.business_time_zone),
             card_prefix=self.card_prefix,
             tokens=TokenPolicy(
                 bin=self.token_bin,

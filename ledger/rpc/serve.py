@@ -41,7 +41,7 @@ from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
-from ledger.rpc.settings import RpcSettings
+from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
@@ -174,7 +174,7 @@ def build_server(
     proposals = ProposalReads(log_reads, reads, clock)
     participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
     rules.add_RulesServiceServicer_to_server(
-        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
