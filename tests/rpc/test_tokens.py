@@ -235,6 +235,25 @@ def test_a_malformed_tap_names_its_fields(bank: Bank, change: Callable[[Any], ob
     assert (refusal.reason, set(refusal.fields)) == ("INVALID_ARGUMENT", fields)
 
 
+def test_tokens_are_listed_by_card_and_by_customer(bank: Bank) -> None:
+    """A customer's are those of all bound cards, one after another; neither is asked for without a name."""
+    holder = in_phone(bank)
+    first, first_card = holder.token_id, holder.card_id
+    holder.bind(holder.issue().cvv)
+    second = holder.tokenise().token_id
+
+    def listed(**owner: Any) -> list[str]:
+        answer = bank.call(bank.ledger.tokens.ListTokens, api.ListTokensRequest(**owner))
+        return [token.token_id for token in answer.tokens]
+
+    assert listed(card_id=first_card) == [first]
+    assert listed(card_id=holder.card_id) == [second]
+    assert listed(customer_id=holder.customer_id) == [first, second]
+    nobody = bank.refused(bank.ledger.tokens.ListTokens, api.ListTokensRequest(customer_id=new_id()))
+    assert nobody.reason == "CUSTOMER_NOT_FOUND"
+    assert bank.refused(bank.ledger.tokens.ListTokens, api.ListTokensRequest()).fields == {"owner": "MISSING"}
+
+
 def test_the_account_that_pays_is_not_paid(bank: Bank) -> None:
     """A payment to the card's own account is no payment."""
     holder = newcomer(bank).ready()
