@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from domain.token import Cause, TokenDeactivated
 from ledger.log.codec import decode
 from ledger.vault.codes import FileCodes
+from ledger.vault.connection import begin
 from ledger.vault.errors import VaultUnavailable
+from ledger.vault.schema import token_keys
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as api
@@ -233,6 +236,19 @@ def test_a_malformed_tap_names_its_fields(bank: Bank, change: Callable[[Any], ob
     change(request)
     refusal = bank.refused(bank.ledger.token_payments.AuthorizeTokenPayment, request)
     assert (refusal.reason, set(refusal.fields)) == ("INVALID_ARGUMENT", fields)
+
+
+def test_a_vault_older_than_the_log_catches_up(bank: Bank) -> None:
+    """After a restore of the vault alone, numbers of keys that were given out are not given out again."""
+    holder = in_phone(bank)
+    for _ in range(2):
+        holder.replenish()
+    with begin(bank.world.vault.vault._engine) as connection:
+        connection.execute(delete(token_keys).where(token_keys.c.sequence > 1))
+    assert [refused(holder.replenish).reason for _ in range(2)] == ["KEY_SUPERSEDED"] * 2
+    assert holder.replenish().key.sequence == 4
+    holder.activate()
+    assert holder.pay(1).authorization.token_id == holder.token_id
 
 
 def test_tokens_are_listed_by_card_and_by_customer(bank: Bank) -> None:
