@@ -39,6 +39,8 @@ from protos.esep.v1 import (
     rules_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
+    token_payment_service_pb2,
+    token_service_pb2,
     transfer_service_pb2,
 )
 from protos.esep.v1.common_pb2 import LogPosition
@@ -66,6 +68,8 @@ CONTRACT: Final = tuple(
         notification_service_pb2,
         receipt_service_pb2,
         statement_service_pb2,
+        token_payment_service_pb2,
+        token_service_pb2,
         transfer_service_pb2,
     )
 )

@@ -35,6 +35,7 @@ class Subject(Enum):
     OPERATION = "the banks whose account pays; counterparties: those whose account is paid"
     TAP = "counterparty: the bank of the account to be credited, which is its own acquirer"
     TOKEN = "the bank of the token's card"  # noqa: S105 - a payment token, no secret
+    TOKENS = "the bank of the card, or of the customer"
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
@@ -231,7 +232,7 @@ _TOKENS: Final = {
     "BlockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
     "UnblockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
     "GetToken": _row(Subject.TOKEN, app=HOLDER, bank=OWN, operator=ANY),
-    "ListTokens": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "ListTokens": _row(Subject.TOKENS, app=HOLDER, bank=OWN, operator=ANY),
 }
 
 _TOKEN_PAYMENTS: Final = {"AuthorizeTokenPayment": _row(Subject.TAP, pos=ACQUIRER, operator=ANY)}

@@ -64,6 +64,7 @@ class Subjects:
             Subject.OPERATION: self._operation,
             Subject.TAP: self._tap,
             Subject.TOKEN: self._token,
+            Subject.TOKENS: self._tokens_of,
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
@@ -206,6 +207,9 @@ class Subjects:
         token_id = parsed(request.token_id)
         found = None if token_id is None else await self._customers.begun(token_id)  # Its owners never change.
         return Whose((found.participant,), customer=found.customer) if isinstance(found, Token) else NOBODYS
+
+    async def _tokens_of(self, request: Any) -> Whose:
+        return await (self._customer if request.WhichOneof("owner") == "customer_id" else self._card)(request)
 
     async def _card(self, request: Any) -> Whose:
         card = await self._named_card(request)
