@@ -7,6 +7,7 @@ import msgspec
 
 from domain import (
     account,
+    adjustment,
     alias,
     authorization,
     card,
@@ -14,7 +15,9 @@ from domain import (
     customer,
     engine,
     participant,
+    proposal,
     published,
+    publishing,
     quote,
     transfer,
     transfer_qr,
@@ -30,6 +33,7 @@ Aggregate = (
     | customer.Customer
     | participant.Participant
     | published.PublishedRules
+    | proposal.Proposal
     | card.Card
     | wallet.Wallet
     | alias.Alias
@@ -100,6 +104,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     participant.ParticipantRegistered: participant.evolve,
     participant.ParticipantUpdated: participant.evolve,
     published.RulesPublished: published.evolve,
+    publishing.RulesProposed: proposal.evolve,
+    adjustment.AdjustmentProposed: proposal.evolve,
+    proposal.ProposalApproved: proposal.evolve,
+    proposal.ProposalRejected: proposal.evolve,
     card.CardIssued: card.evolve,
     card.CardBlocked: card.evolve,
     card.CardUnblocked: card.evolve,

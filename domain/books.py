@@ -80,6 +80,8 @@ class Books:
         authorization = self.open.get(aggregate_id)
         if authorization is not None:
             return authorization
+        if aggregate_id == RULES_ID:
+            return self.rules
         if aggregate_id not in self._cache:
             raise NotAtHandError(aggregate_id)
         found, _ = self._cache[aggregate_id]
@@ -87,7 +89,7 @@ class Books:
 
     def at_hand(self, aggregate_id: bytes) -> bool:
         """Tell whether ``aggregate`` can answer."""
-        return aggregate_id in self.open or aggregate_id in self._cache
+        return aggregate_id in self.open or aggregate_id in self._cache or aggregate_id == RULES_ID
 
     @property
     def currencies(self) -> list[str]:
@@ -157,7 +159,6 @@ class Books:
             self._set("life", aggregate.evolve(self.life, change, recorded_at))
         elif change.originator_id == RULES_ID:
             self._set("rules", aggregate.evolve(self.rules, change, recorded_at))
-            self.forget_absence(RULES_ID)
         elif not isinstance(event, _UNREMEMBERED):
             self._evolve_aggregate(change, recorded_at, position)
 

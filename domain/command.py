@@ -49,6 +49,10 @@ EffectiveTime = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
 """Microseconds since the Unix epoch."""
 
 
+Operator = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
+"""The authenticated name of a caller, where the decision depends on who it is."""
+
+
 class Command(BaseModel):
     """Something a caller asks for. ``NAME`` names it in records of declined commands."""
 

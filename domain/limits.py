@@ -7,7 +7,7 @@ new day or month lets go of the last one's figures, at the same place in the log
 What is given back counts for the day on which it was taken, and is worth nothing once that day, or month, is over.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
@@ -113,13 +113,27 @@ class Usage:
         found = [figures[key] for operation in operations if (key := subject + _NUMBERS[operation]) in figures]
         return Used(sum(one.operations for one in found), sum(one.amount for one in found))
 
+    def bounds(self, period: Period, now: int) -> tuple[int, int]:
+        """Return when the day or month of ``now`` begins and ends."""
+        day = self.day_of(now)
+        first, last = (day, day + 1)
+        if period is Period.MONTH:
+            first, last = _first_day(month_of(day)), _first_day(month_of(day) + 1)
+        offset = self.utc_offset_seconds * _SECOND
+        return first * _DAY - offset, last * _DAY - offset
+
+    def put(self, now: int, subject: bytes, days: Mapping[Operation, Used], months: Mapping[Operation, Used]) -> None:
+        """Take in what one subject spent in the day and the month of ``now``, as counted elsewhere."""
+        self.day = self.day_of(now)
+        self.month = month_of(self.day)
+        self.days = {subject + _NUMBERS[operation]: used for operation, used in days.items()}
+        self.months = {subject + _NUMBERS[operation]: used for operation, used in months.items()}
+
     def resets_at(self, period: Period, now: int) -> int | None:
         """Return when the day or month of ``now`` ends, None for a single operation."""
         if period is Period.OPERATION:
             return None
-        day = self.day_of(now)
-        following = day + 1 if period is Period.DAY else _first_day(month_of(day) + 1)
-        return following * _DAY - self.utc_offset_seconds * _SECOND
+        return self.bounds(period, now)[1]
 
     # Changing.
 

@@ -145,6 +145,12 @@ class Reason(Enum):
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
+    RULES_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
+    )
+    PROPOSAL_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
+    )
     CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
     OPERATION_NOT_FOUND = Row(
         Kind.NOT_FOUND,
@@ -249,6 +255,27 @@ class Reason(Enum):
 
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    SAME_OPERATOR = Row(
+        Kind.STATE,
+        True,
+        "Whoever proposed may not approve: a second operator is needed.",
+        "Have another operator approve it with a new request.",
+    )
+    PROPOSAL_RESOLVED = Row(
+        Kind.STATE,
+        True,
+        "The proposal was approved or rejected before; the metadata says which.",
+        "Nothing is left to do; read the proposal, or make another.",
+    )
+    PROPOSAL_EXPIRED = Row(
+        Kind.STATE, True, "The proposal waited too long for a second operator.", "Propose it again, if it still holds."
+    )
+    PROPOSAL_OUTDATED = Row(
+        Kind.STATE,
+        True,
+        "Other rules were published after these were proposed: approving them would undo what those changed.",
+        "Read the newest rules, and propose again on top of them.",
     )
     LIMIT_EXCEEDED = Row(
         Kind.STATE,

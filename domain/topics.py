@@ -4,6 +4,7 @@ from typing import Final
 
 from domain import (
     account,
+    adjustment,
     alias,
     authorization,
     card,
@@ -11,7 +12,9 @@ from domain import (
     customer,
     engine,
     participant,
+    proposal,
     published,
+    publishing,
     quote,
     transfer,
     transfer_qr,
@@ -54,6 +57,10 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     participant.ParticipantRegistered,
     participant.ParticipantUpdated,
     published.RulesPublished,
+    publishing.RulesProposed,
+    adjustment.AdjustmentProposed,
+    proposal.ProposalApproved,
+    proposal.ProposalRejected,
     card.CardIssued,
     card.CardBlocked,
     card.CardUnblocked,

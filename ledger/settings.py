@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, known_policy, known_zone
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
 
 
 class Settings(BaseSettings):
@@ -94,11 +94,15 @@ class Settings(BaseSettings):
     """How long a reversal that arrived before its original is kept."""
     effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
     """How far back the effective time of a movement may lie."""
+    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * 86_400
+    """How long an adjustment, or new rules, can be approved by a second operator."""
+    rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
+    """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
@@ -159,6 +163,9 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
+            utc_offset_seconds=utc_offset(self.business_time_zone),
+            proposal_ttl_seconds=self.proposal_ttl_seconds,
+            rules_tolerance_seconds=self.rules_tolerance_seconds,
             card_prefix=self.card_prefix,
             quote_ttl_seconds=self.quote_ttl_seconds,
         )

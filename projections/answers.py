@@ -178,6 +178,15 @@ class RecordCursor(msgspec.Struct, frozen=True, array_like=True):
     position: int
 
 
+class ProposalFound(msgspec.Struct, frozen=True, gc=False):
+    """Where a proposal stands; the log has the proposal itself."""
+
+    partition: int
+    position: int
+    recorded_at: int
+    proposal_id: bytes
+
+
 class TransferFound(msgspec.Struct, frozen=True, gc=False):
     """Where a transfer was found by its reference or a tag; the log has the transfer itself."""
 

@@ -53,6 +53,7 @@ class _Figures(msgspec.Struct, frozen=True):
     captured: int
     refunded: int
     reversed_by: str
+    spent: int
 
 
 class _Kept(msgspec.Struct):

@@ -12,7 +12,11 @@ from domain.account import Account, AccountKind
 from domain.authorization import State
 from domain.card import Status
 from domain.ids import account_partition
-from projections import accounts, authorizations, balances, cards, periods, transfers
+from domain.limits import Used
+from domain.participant import Participant
+from domain.proposal import ProposalState
+from domain.rules import Operation
+from projections import accounts, authorizations, balances, cards, participants, periods, proposals, transfers, usage
 from projections.answers import (
     Answer,
     AsOf,
@@ -24,6 +28,7 @@ from projections.answers import (
     LineCursor,
     MiniStatement,
     Overview,
+    ProposalFound,
     RecordCursor,
     Statement,
     TransferFound,
@@ -292,6 +297,35 @@ class Reader:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
+        )
+
+    def list_participants(self, *, after: str = "", limit: int = 100) -> Answer[list[Participant]]:
+        """Return the registered banks in the order of their ids, from the one after ``after`` on."""
+        return self._answer(lambda session, _: participants.list_participants(session, after=after, limit=limit))
+
+    def list_proposals(
+        self,
+        topic: str,
+        *,
+        states: Collection[ProposalState] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[ProposalFound]]:
+        """Return where proposals whose first event has this topic stand in the log, newest first."""
+        return self._answer(
+            lambda session, _: proposals.list_proposals(
+                session, topic, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def used(
+        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]]
+    ) -> Answer[list[dict[Operation, Used]]]:
+        """Return what a customer, card or token took of limits in each period ``start <= time < end``."""
+        return self._answer(
+            lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
+            {partition},
         )
 
     def _answer(

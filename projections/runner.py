@@ -22,10 +22,13 @@ from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.cards import Cards
+from projections.participants import Participants
+from projections.proposals import Proposals
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
 from projections.transfers import Transfers
+from projections.usage import Spendings
 
 BATCH_SIZE: Final = 8192
 SHORTEST_WAIT_SECONDS: Final = 0.02
@@ -178,6 +181,9 @@ class _Partition:
             Cards(),
             Statements(),
             Transfers(),
+            Participants(),
+            Proposals(),
+            Spendings(),
             Balances(),
         )
 

@@ -299,3 +299,46 @@ Index(
     transfer_tags.c.recorded_at,
     transfer_tags.c.partition,
 )
+
+participants = _table(
+    "participants",
+    _small("partition"),
+    _text("participant"),
+    _text("name_ky"),
+    _text("name_ru"),
+    _text("name_en"),
+    _big("settlement_account"),
+    _big("fee_account"),
+    _big("created_at"),
+    _big("updated_at"),
+    _integer("version"),
+    key=("partition", "participant"),
+)
+
+proposals = _table(
+    "proposals",
+    _small("partition"),
+    _bytes("proposal_id"),
+    _text("topic"),
+    _text("decided"),
+    _big("expires_at"),
+    _big("recorded_at"),
+    _big("position"),
+    key=("partition", "proposal_id"),
+)
+"""``decided`` is "open" until somebody approves or rejects, also when the time to do so is over."""
+Index("proposals_by_topic", proposals.c.topic, proposals.c.recorded_at, proposals.c.partition, proposals.c.position)
+
+spendings = _table(
+    "spendings",
+    _small("partition"),
+    _bytes("subject"),
+    _big("taken_at"),
+    _big("position"),
+    _small("entry"),
+    _text("operation"),
+    _small("operations"),
+    _big("amount"),
+    key=("partition", "subject", "taken_at", "position", "entry"),
+)
+"""What an event at ``position`` took of a customer's, card's or token's limits (entry 0), or gave back (1)."""

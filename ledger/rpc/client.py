@@ -16,30 +16,39 @@ from grpc_status import rpc_status
 from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
+from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
+from protos.esep.v1.rules_service_pb2_grpc import RulesServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
+    from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
+    from protos.esep.v1.rules_service_pb2_grpc import RulesServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
 
 SERVICES: Final = (
     "esep.v1.AccountService",
+    "esep.v1.AdjustmentService",
     "esep.v1.AuthorizationService",
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.ParticipantService",
+    "esep.v1.RulesService",
     "esep.v1.ReceiptService",
     "esep.v1.StatementService",
     "esep.v1.TransferService",
@@ -77,6 +86,9 @@ class Ledger:
         self.authorizations = AuthorizationServiceStub(channel)
         self.cards = CardServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
+        self.participants = ParticipantServiceStub(channel)
+        self.rules = RulesServiceStub(channel)
+        self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
@@ -102,6 +114,9 @@ class AsyncLedger:
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
+        self.participants: ParticipantServiceAsyncStub = ParticipantServiceStub(channel)
+        self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
+        self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)

@@ -73,6 +73,8 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
+    Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
+    Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
     Reason.ALIAS_NOT_FOUND: Resource("alias", ("alias_id",)),

@@ -15,6 +15,7 @@ from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
+from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.card_service import CardService
@@ -32,18 +33,24 @@ from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
+from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
-from ledger.rpc.settings import RpcSettings
+from ledger.rpc.rules_service import RulesService
+from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
+from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
+from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
@@ -142,6 +149,12 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    proposals = ProposalReads(log_reads, reads, clock)
+    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
+    rules.add_RulesServiceServicer_to_server(
+        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
+    )
+    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(

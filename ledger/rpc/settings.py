@@ -3,9 +3,10 @@
 Fields that the server's own settings have as well bear the same names there.
 """
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -27,6 +28,22 @@ def known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is no time zone of the IANA database")
     return name
+
+
+def fixed_zone(name: str) -> str:
+    """Return the name of a time zone whose clocks do not change; raises ValueError for any other."""
+    winter, summer = (datetime(2026, month, 1, tzinfo=ZoneInfo(known_zone(name))).utcoffset() for month in (1, 7))
+    if winter is None or winter != summer:
+        raise ValueError("is a time zone whose clocks change: the days of limits would not be of one length")
+    return name
+
+
+def utc_offset(zone: str) -> int:
+    """Return how many seconds a time zone whose clocks do not change is ahead of UTC."""
+    ahead = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset()
+    if ahead is None:
+        raise TypeError(f"{zone} without an offset")
+    return ahead // timedelta(seconds=1)
 
 
 class RpcSettings(BaseModel):
@@ -56,7 +73,7 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5

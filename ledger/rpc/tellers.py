@@ -4,10 +4,15 @@ from typing import TypeVar
 
 from domain import ids
 from domain.account import Account
+from domain.adjustment import AdjustmentProposed
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
+from domain.participant import Participant
+from domain.proposal import Proposal
+from domain.published import PublishedRules
+from domain.publishing import RulesProposed
 from domain.transfer import BatchPosted, Transfer, TransferReversed
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
@@ -16,8 +21,11 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
+from ledger.rpc.translate.adjustment import adjustment_message
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
+from ledger.rpc.translate.participant import participant_message
+from ledger.rpc.translate.rules_answers import proposal_message, rules_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
@@ -92,15 +100,12 @@ class Teller:
             answer.settlement_notice.CopyFrom(self.settlement_notice(done))
         elif isinstance(subject, Transfer):
             answer.transfer.CopyFrom(await self.transfer(subject))
-        elif isinstance(subject, Account):
-            answer.account.CopyFrom(account_message(subject))
         elif isinstance(subject, Customer):
             answer.customer.CopyFrom(await self._customers.message(subject))
-        elif isinstance(subject, Card):
-            answer.card.CopyFrom(card_message(subject))
+        elif isinstance(subject, Authorization):
+            answer.authorization.CopyFrom(await self.authorization(subject, done.recorded_at))
         else:
-            authorization = expect(subject, Authorization)
-            answer.authorization.CopyFrom(await self.authorization(authorization, done.recorded_at))
+            _tell(answer, subject, done.recorded_at)
         return answer
 
     async def _batch(self, done: Done, event: BatchPosted) -> transfer_pb2.TransferBatch:
@@ -110,6 +115,25 @@ class Teller:
             transfer_ids=[ids.format_uuid(member) for member in members],
             positions=range(done.position + 1, done.position + 1 + event.count),
         )
+
+
+def _tell(answer: GetOutcomeResponse, subject: object, now: int) -> None:
+    """Tell what needs nothing but itself."""
+    match subject:
+        case Account():
+            answer.account.CopyFrom(account_message(subject))
+        case Card():
+            answer.card.CopyFrom(card_message(subject))
+        case Participant():
+            answer.participant.CopyFrom(participant_message(subject))
+        case PublishedRules():
+            answer.rules.CopyFrom(rules_message(subject.versions[-1], subject))
+        case Proposal(content=AdjustmentProposed() as content):
+            answer.adjustment.CopyFrom(adjustment_message(subject, content, now))
+        case Proposal(content=RulesProposed() as content):
+            answer.rules_proposal.CopyFrom(proposal_message(subject, content, now))
+        case _:
+            raise TypeError(f"the log holds {type(subject).__name__}, which no request asks for")
 
 
 def expect(value: object, kind: type[T]) -> T:

@@ -5,10 +5,13 @@ Moving money at once, moving it back, and asking how a request ended."""
 
 from collections import abc as _abc
 from protos.esep.v1 import account_pb2 as _account_pb2
+from protos.esep.v1 import adjustment_pb2 as _adjustment_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import common_pb2 as _common_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
+from protos.esep.v1 import participant_pb2 as _participant_pb2
+from protos.esep.v1 import rules_pb2 as _rules_pb2
 from protos.esep.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -459,6 +462,10 @@ class GetOutcomeResponse(_message.Message):
     REFUND_FIELD_NUMBER: _builtins.int
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_FIELD_NUMBER: _builtins.int
+    RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -516,6 +523,22 @@ class GetOutcomeResponse(_message.Message):
         """customer was registered or changed by a method of CustomerService."""
 
     @_builtins.property
+    def participant(self) -> _participant_pb2.Participant:
+        """participant was registered or changed by a method of ParticipantService."""
+
+    @_builtins.property
+    def adjustment(self) -> _adjustment_pb2.Adjustment:
+        """adjustment was proposed, approved or rejected by a method of AdjustmentService."""
+
+    @_builtins.property
+    def rules_proposal(self) -> _rules_pb2.RulesProposal:
+        """rules_proposal was made or rejected by a method of RulesService."""
+
+    @_builtins.property
+    def rules(self) -> _rules_pb2.Rules:
+        """rules were published by ApproveRules."""
+
+    @_builtins.property
     def card(self) -> _card_pb2.Card:
         """card was issued or changed by a method of CardService."""
 
@@ -539,14 +562,18 @@ class GetOutcomeResponse(_message.Message):
         refund: _authorization_pb2.Refund | None = ...,
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
         customer: _customer_pb2.Customer | None = ...,
+        participant: _participant_pb2.Participant | None = ...,
+        adjustment: _adjustment_pb2.Adjustment | None = ...,
+        rules_proposal: _rules_pb2.RulesProposal | None = ...,
+        rules: _rules_pb2.Rules | None = ...,
         card: _card_pb2.Card | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "participant", "adjustment", "rules_proposal", "rules", "card"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

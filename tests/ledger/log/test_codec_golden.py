@@ -64,18 +64,17 @@ from domain.customer import (
     Tier,
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
-from domain.event import Event, HoldRule, Leg
+from domain.event import Event, Leg
 from domain.limits import Spending, SpendingReturned
-from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
-from domain.published import RulesPublished
 from domain.quote import QuoteConfirmed, QuoteCreated
 from domain.recipient import Recipient
-from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
+from domain.rules import Operation
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
 from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_rules import RULES_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 FINGERPRINT = "00112233445566778899aabb"
@@ -90,7 +89,6 @@ SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
-NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -279,46 +277,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    ParticipantRegistered: (
-        ParticipantRegistered(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantRegistered(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    ParticipantUpdated: (
-        ParticipantUpdated(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantUpdated(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    RulesPublished: (
-        RulesPublished(effective_from=TIME, holds=Holds(604_800)),
-        RulesPublished(
-            effective_from=TIME,
-            holds=Holds(604_800, (HoldRule(86_400, "fuel", "5541", "contactless"),)),
-            fees=(
-                Fee(Operation.TRANSFER_TO_ACCOUNT),
-                Fee(Operation.TRANSFER_TO_CARD, 100, 50, 500, 10_000, "bank-a", interbank=True),
-            ),
-            limits=(
-                Limit("cards", Subject.CARD, Period.MONTH, Measure.COUNT, 100),
-                Limit(
-                    "transfers",
-                    Subject.CUSTOMER,
-                    Period.DAY,
-                    Measure.SUM,
-                    MONEY,
-                    (Operation.TRANSFER_TO_CARD, Operation.TRANSFER_BY_PHONE),
-                    (Tier.REMOTE,),
-                ),
-            ),
-            maker="op-1",
-            checker="op-2",
-            explanation="тарифтер",
-            proposal=ID,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
+    **RULES_EXAMPLES,
     CardIssued: (
         CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
         CardIssued(
