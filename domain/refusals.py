@@ -7,44 +7,15 @@ is answered with the same refusal for ever. The others leave no trace and may be
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import NamedTuple
 
 import msgspec
 
+from domain import transfer_rows
+from domain.kinds import Kind, Row
 
-class Kind(Enum):
-    """What sort of refusal a reason is."""
-
-    INVALID = auto()
-    """The request is malformed, whatever the state of the ledger."""
-    NOT_FOUND = auto()
-    """Something it names does not exist, or not for this caller."""
-    STATE = auto()
-    """What it names exists, and its state forbids this."""
-    REUSED = auto()
-    """The request id already stands for another request."""
-    CONFLICT = auto()
-    """The caller's picture of the state is out of date."""
-    DENIED = auto()
-    """The caller may not do this."""
-    EXHAUSTED = auto()
-    """There is too much to do, or no room left; later there may be."""
-    UNAVAILABLE = auto()
-    """The ledger cannot answer now, and the outcome may be unknown: ask again with the same request id."""
-    DEADLINE = auto()
-    """The caller's time ran out, and the outcome may be unknown: ask again with the same request id."""
-    INTERNAL = auto()
-    """A defect. The correlation id finds it in the server's log."""
-
-
-class Row(NamedTuple):
-    """What follows from a reason."""
-
-    kind: Kind
-    recorded: bool
-    meaning: str
-    advice: str
+__all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
 
 
 class Reason(Enum):
@@ -102,24 +73,9 @@ class Reason(Enum):
     PHONE_NUMBER_MALFORMED = Row(
         Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
     )
-    PHONE_COUNTRY_NOT_SERVED = Row(
-        Kind.INVALID,
-        False,
-        "Phone numbers of this country cannot be linked to cards here.",
-        "Use a number of a country that is served, or pay by card number.",
-    )
-    QR_UNREADABLE = Row(
-        Kind.INVALID,
-        False,
-        "The text is no payment code; the metadata says why, at which tag and after how many characters.",
-        "Have the code scanned again, or ask for another one.",
-    )
-    QR_NOT_A_TRANSFER = Row(
-        Kind.INVALID,
-        False,
-        "The code asks for a payment, or for a transfer that another ledger carries out.",
-        "Pay it as a payment.",
-    )
+    PHONE_COUNTRY_NOT_SERVED = transfer_rows.PHONE_COUNTRY_NOT_SERVED
+    QR_UNREADABLE = transfer_rows.QR_UNREADABLE
+    QR_NOT_A_TRANSFER = transfer_rows.QR_NOT_A_TRANSFER
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -164,18 +120,9 @@ class Reason(Enum):
         "The phone number leads to no card, or there is no such alias of this customer.",
         "Check the number, or ask the recipient to link it to a card.",
     )
-    RECIPIENT_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "No card has this number, or no customer's account of this bank does.",
-        "Have the number typed again.",
-    )
-    TRANSFER_QR_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "This ledger issued no such code.", "Ask whoever showed the code for another one."
-    )
-    QUOTE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
-    )
+    RECIPIENT_NOT_FOUND = transfer_rows.RECIPIENT_NOT_FOUND
+    TRANSFER_QR_NOT_FOUND = transfer_rows.TRANSFER_QR_NOT_FOUND
+    QUOTE_NOT_FOUND = transfer_rows.QUOTE_NOT_FOUND
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -379,58 +326,19 @@ class Reason(Enum):
         "Linking this number needs the code that is sent to it, and none was sent or given.",
         "Have a code sent, then send a new request with it.",
     )
-    ALIAS_CODE_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the code that was sent to the number; the metadata says how many tries are left.",
-        "Ask for the code again, and try it with a new request id.",
-    )
-    ALIAS_CODE_LOCKED = Row(
-        Kind.STATE, True, "The tries of this code are used up.", "Have another code sent, then send a new request."
-    )
-    ALIAS_CODE_EXPIRED = Row(
-        Kind.STATE, True, "The time of this code is over.", "Have another code sent, then send a new request."
-    )
-    ALIAS_ALREADY_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to this card already.", "Nothing is left to do; read the alias."
-    )
-    ALIAS_NOT_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to no card any more.", "Nothing is left to do; read the alias."
-    )
-    QR_ALTERED = Row(
-        Kind.STATE,
-        True,
-        "The code says something else than what was issued under its id.",
-        "Do not pay by it: ask the recipient for another code.",
-    )
-    QR_AMOUNT_NOT_EDITABLE = Row(
-        Kind.STATE,
-        True,
-        "The code's amount may not be changed; the metadata says what it is.",
-        "Send a new request without an amount.",
-    )
-    QR_USED = Row(
-        Kind.STATE, True, "The code was good for one use, and was used.", "Ask the recipient for another code."
-    )
-    RECIPIENT_UNAVAILABLE = Row(
-        Kind.STATE, True, "The recipient cannot be paid at present.", "Pay another card or account of the recipient."
-    )
-    RECIPIENT_IS_PAYER = Row(
-        Kind.STATE,
-        True,
-        "The money would come down to the account it leaves.",
-        "Choose another recipient, or another card.",
-    )
-    QUOTE_USED = Row(
-        Kind.STATE, True, "The quote was confirmed already; the metadata names its transfer.", "Read the transfer."
-    )
-    QUOTE_EXPIRED = Row(Kind.STATE, True, "The quote's time is over.", "Ask for a new quote, and confirm that.")
-    QUOTE_STALE = Row(
-        Kind.STATE,
-        True,
-        "The recipient is not the one who was quoted any more.",
-        "Ask for a new quote, and have its recipient looked at.",
-    )
+    ALIAS_CODE_WRONG = transfer_rows.ALIAS_CODE_WRONG
+    ALIAS_CODE_LOCKED = transfer_rows.ALIAS_CODE_LOCKED
+    ALIAS_CODE_EXPIRED = transfer_rows.ALIAS_CODE_EXPIRED
+    ALIAS_ALREADY_LINKED = transfer_rows.ALIAS_ALREADY_LINKED
+    ALIAS_NOT_LINKED = transfer_rows.ALIAS_NOT_LINKED
+    QR_ALTERED = transfer_rows.QR_ALTERED
+    QR_AMOUNT_NOT_EDITABLE = transfer_rows.QR_AMOUNT_NOT_EDITABLE
+    QR_USED = transfer_rows.QR_USED
+    RECIPIENT_UNAVAILABLE = transfer_rows.RECIPIENT_UNAVAILABLE
+    RECIPIENT_IS_PAYER = transfer_rows.RECIPIENT_IS_PAYER
+    QUOTE_USED = transfer_rows.QUOTE_USED
+    QUOTE_EXPIRED = transfer_rows.QUOTE_EXPIRED
+    QUOTE_STALE = transfer_rows.QUOTE_STALE
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,

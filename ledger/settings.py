@@ -14,8 +14,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
+from domain.phone import HOME, Country
+from domain.qr import DEFAULT_HOST
+from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
-from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 
 class Settings(BaseSettings):
@@ -100,6 +103,20 @@ class Settings(BaseSettings):
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    alias_code_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong codes after which another must be sent before a phone number is linked to a card."""
+    alias_code_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    """How long a code that was sent links its phone number."""
+    alias_codes_sent: Annotated[int, Field(ge=1)] = 5
+    """Codes sent for one customer, and not used, after which none is sent for a while."""
+    alias_codes_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    """How long that while is."""
+    phone_countries: tuple[Country, ...] = (HOME,)
+    """ISO 3166 codes of the countries whose phone numbers can be linked to cards."""
+    qr_provider: Annotated[str, Field(pattern=PROVIDER)] = "p2p.elcart.kg"
+    """The provider id of codes that ask for a transfer of this ledger."""
+    qr_host: Annotated[str, AfterValidator(known_host)] = DEFAULT_HOST
+    """What the link of such a code begins with."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
     business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"

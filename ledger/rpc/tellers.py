@@ -5,6 +5,7 @@ from typing import TypeVar
 from domain import ids
 from domain.account import Account
 from domain.adjustment import AdjustmentProposed
+from domain.alias import Alias
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
@@ -13,12 +14,16 @@ from domain.participant import Participant
 from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
+from domain.quote import Quote
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from domain.transfer_qr import TransferQr
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done, declined
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.adjustment import adjustment_message
@@ -36,10 +41,14 @@ T = TypeVar("T")
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers) -> None:
+    def __init__(
+        self, gateway: Gateway, facts: AccountFacts, customers: Customers, aliases: Aliases, quotes: Quotes
+    ) -> None:
         self._gateway = gateway
         self._facts = facts
         self._customers = customers
+        self._aliases = aliases
+        self._quotes = quotes
 
     async def transfer(self, transfer: Transfer) -> transfer_pb2.Transfer:
         """Return a transfer as it is told."""
@@ -102,6 +111,12 @@ class Teller:
             answer.transfer.CopyFrom(await self.transfer(subject))
         elif isinstance(subject, Customer):
             answer.customer.CopyFrom(await self._customers.message(subject))
+        elif isinstance(subject, Alias):
+            answer.alias.CopyFrom(await self._aliases.message(subject))
+        elif isinstance(subject, Quote):
+            answer.quote.CopyFrom(await self._quotes.message(subject))
+        elif isinstance(subject, TransferQr):
+            answer.transfer_qr.CopyFrom(await self._quotes.qr(subject))
         elif isinstance(subject, Authorization):
             answer.authorization.CopyFrom(await self.authorization(subject, done.recorded_at))
         else:

@@ -23,7 +23,6 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
-from domain.alias import AliasLinked, AliasUnlinked
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -66,15 +65,13 @@ from domain.customer import (
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, Leg
 from domain.limits import Spending, SpendingReturned
-from domain.quote import QuoteConfirmed, QuoteCreated
-from domain.recipient import Recipient
 from domain.rules import Operation
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
-from domain.transfer_qr import TransferQrIssued
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
+from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
 FINGERPRINT = "00112233445566778899aabb"
@@ -315,58 +312,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
     WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
     WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
-    AliasLinked: (
-        AliasLinked(customer=ID, card=ID, phone=SEALED),
-        AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
-    ),
-    AliasUnlinked: (AliasUnlinked(), AliasUnlinked(fingerprint=FINGERPRINT)),
-    TransferQrIssued: (
-        TransferQrIssued(customer=ID, card=ID, provider="p2p.elcart.kg"),
-        TransferQrIssued(
-            customer=ID,
-            card=ID,
-            provider="p2p.elcart.kg",
-            dynamic=True,
-            amount=MONEY,
-            amount_editable=True,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    QuoteCreated: (
-        QuoteCreated(
-            operation=Operation.TRANSFER_TO_ACCOUNT,
-            customer=ID,
-            card=ID,
-            account=2,
-            participant="bank-a",
-            recipient=Recipient(3),
-            recipient_participant="bank-a",
-            amount=1,
-            fee=0,
-            currency="KGS",
-            rules="default-1",
-            expires_at=TIME,
-        ),
-        QuoteCreated(
-            operation=Operation.TRANSFER_BY_QR,
-            customer=ID,
-            card=ID,
-            account=2,
-            participant="bank-a",
-            recipient=Recipient(3, ID, ID, ID, ID, "p2p.elcart.kg/AZCl8BI0erye7wEjRWeJqw"),
-            recipient_participant="bank-b",
-            amount=MONEY,
-            fee=MONEY,
-            currency="KGS",
-            rules="rules-1",
-            expires_at=TIME,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    QuoteConfirmed: (
-        QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
-        QuoteConfirmed(transfer=ID, spending=SPENDING),
-    ),
+    **TRANSFER_EXAMPLES,
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
