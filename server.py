@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 
-from prometheus_client import start_http_server
+from prometheus_client import REGISTRY, start_http_server
 from pydantic import ValidationError
 
 from ledger.engine.clock import OffsetClock, SystemClock
@@ -21,6 +21,7 @@ from ledger.log.errors import LogError
 from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
 from ledger.rpc.customers import VaultPort
+from ledger.rpc.engine_metrics import EngineMetrics
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
@@ -57,6 +58,7 @@ async def serve(settings: Settings) -> int:
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
+    metrics = EngineMetrics()
     engine = Engine(
         log,
         clock,
@@ -64,7 +66,9 @@ async def serve(settings: Settings) -> int:
         settings=settings.engine,
         on_fatal=give_up,
         on_durable=projector.wake,
+        observer=metrics,
     )
+    metrics.watch(engine, REGISTRY)
     reader = Reader(settings.read_url)
     edge = build_server(
         engine,

@@ -10,6 +10,7 @@ from domain import (
     adjustment,
     alias,
     authorization,
+    binding,
     card,
     claim,
     customer,
@@ -35,6 +36,8 @@ Aggregate = (
     | published.PublishedRules
     | proposal.Proposal
     | card.Card
+    | binding.Binding
+    | binding.UnknownBinding
     | wallet.Wallet
     | alias.Alias
     | transfer_qr.TransferQr
@@ -119,6 +122,12 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    binding.CardBindingRequested: binding.evolve,
+    binding.CardBindingMissed: binding.evolve,
+    binding.CardBindingConfirmed: binding.evolve,
+    binding.CardBindingCancelled: binding.evolve,
+    binding.HeldAmountDisclosed: binding.evolve,
+    binding.UnknownBindingTried: binding.evolve_unknown,
     wallet.WalletCardTried: wallet.evolve,
     wallet.WalletCardAdded: wallet.evolve,
     wallet.WalletCardRemoved: wallet.evolve,

@@ -56,6 +56,7 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     tags: dict[str, str] = {}
     parts: tuple[AmountPart, ...] = ()
     effective_time: int | None = None
+    card: UUID | None = None
     fingerprint: str = ""
 
 

@@ -4,6 +4,7 @@ Accounts stand in columns; open authorisations stand in memory; every other aggr
 asks for a decision and kept in a bounded cache while it is in use. Changes are noted in ``journal``.
 """
 
+from collections.abc import Collection
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -103,6 +104,16 @@ class Books:
             return None
         accounts, names = self.accounts, self.names
         return names.participants[accounts.participant[index]], names.currencies[accounts.currency[index]]
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether each of these accounts exists and is this participant's. For any thread: no view is taken."""
+        if not accounts or participant not in self.names.participants:
+            return False
+        column, base = self.accounts.participant, self.accounts.base
+        if min(accounts) <= base or max(accounts) >= base + len(column):
+            return False
+        indexes = [account - base for account in accounts]
+        return set(map(column.__getitem__, indexes)) == {self.names.participants.index(participant)}
 
     def in_currency(self, account: int, currency_code: str) -> bool:
         """Tell whether an existing account is kept in this currency; an empty code names the account's own."""

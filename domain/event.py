@@ -76,6 +76,13 @@ class Policy(msgspec.Struct, frozen=True):
     card_prefix: str = "9417"
     quote_ttl_seconds: int = 300
 
+    binding_ttl_seconds: int = 72 * 3_600
+    binding_tries: int = 3
+    binding_sessions_per_day: int = 3
+    binding_sessions_per_month: int = 5
+    binding_cards_per_day: int = 5
+    bound_cards: int = 10
+
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""
         for rule in self.hold_rules:

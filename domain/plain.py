@@ -54,6 +54,16 @@ class PlainTransfers(Sequence[CreateTransfer]):
         )
 
 
+def debited(transfers: Sequence[CreateTransfer]) -> set[int]:
+    """Return the accounts that money leaves by these transfers and their legs."""
+    if isinstance(transfers, PlainTransfers):
+        return {posted.debit_account for posted in transfers.posted}
+    accounts = {transfer.debit_account for transfer in transfers}
+    for transfer in transfers:
+        accounts.update(leg.debit_account for leg in transfer.legs)
+    return accounts
+
+
 def try_move_all(transfers: Sequence[TransferPosted], accounts: Accounts, journal: Journal) -> bool:
     """Move all of a batch's money where no order of its transfers could be refused; else move nothing.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain import transfer_rows
+from domain import card_rows, transfer_rows
 from domain.kinds import Kind, Row
 
 __all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
@@ -46,30 +46,12 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
-    CARD_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "The card number is not 16 digits.", "Have the number typed again, without spaces."
-    )
-    CARD_NUMBER_CHECK_DIGIT = Row(
-        Kind.INVALID,
-        False,
-        "The card number's check digit is wrong: a digit was mistyped.",
-        "Have the number typed again.",
-    )
-    CARD_NUMBER_PREFIX = Row(
-        Kind.INVALID, False, "The card number is not one of this scheme's.", "Use a card of the scheme."
-    )
-    CARD_EXPIRY_MALFORMED = Row(
-        Kind.INVALID, False, "The expiry is not a month and a year as MM/YY.", "Have the expiry typed again."
-    )
-    CARD_EXPIRY_PAST = Row(
-        Kind.INVALID,
-        False,
-        "The expiry lies in the past: a card is valid through the last day of its month.",
-        "Use a card that is still valid.",
-    )
-    CVV_MALFORMED = Row(
-        Kind.INVALID, False, "The CVV is not 3 digits.", "Have the last 3 digits on the back of the card typed again."
-    )
+    CARD_NUMBER_MALFORMED = card_rows.CARD_NUMBER_MALFORMED
+    CARD_NUMBER_CHECK_DIGIT = card_rows.CARD_NUMBER_CHECK_DIGIT
+    CARD_NUMBER_PREFIX = card_rows.CARD_NUMBER_PREFIX
+    CARD_EXPIRY_MALFORMED = card_rows.CARD_EXPIRY_MALFORMED
+    CARD_EXPIRY_PAST = card_rows.CARD_EXPIRY_PAST
+    CVV_MALFORMED = card_rows.CVV_MALFORMED
     PHONE_NUMBER_MALFORMED = Row(
         Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
     )
@@ -98,6 +80,7 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
+    BINDING_NOT_FOUND = card_rows.BINDING_NOT_FOUND
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
@@ -107,7 +90,7 @@ class Reason(Enum):
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
-    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    CARD_NOT_FOUND = card_rows.CARD_NOT_FOUND
     OPERATION_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -288,37 +271,17 @@ class Reason(Enum):
     ACCOUNT_NOT_FOR_CARDS = Row(
         Kind.STATE, True, "Cards are issued for customers' accounts only.", "Use an account of the kind customer."
     )
-    CARD_ALREADY_ISSUED = Row(
-        Kind.STATE, True, "A card with this number was issued before.", "Use the card that exists, or another number."
-    )
-    CARD_BLOCKED = Row(
-        Kind.STATE, True, "The card is blocked.", "Wait until its bank unblocks it, then send a new request."
-    )
-    CARD_NOT_BLOCKED = Row(Kind.STATE, True, "The card is not blocked.", "Nothing is left to do; read the card.")
-    CARD_LOST = Row(Kind.STATE, True, "The card was reported lost or stolen.", "Use the card that replaces it.")
-    CARD_NOT_LOST = Row(
-        Kind.STATE,
-        True,
-        "Only a card that was reported lost or stolen is replaced.",
-        "Report the card lost first, or renew it.",
-    )
-    CARD_ALREADY_REPLACED = Row(
-        Kind.STATE, True, "Another card took this one's place already.", "Nothing is left to do; read the card."
-    )
-    CARD_REPLACEMENT_UNFIT = Row(
-        Kind.STATE,
-        True,
-        "The replacement is not a card of the same account that is active, valid and nobody's.",
-        "Issue a new card for the account, and name that one.",
-    )
-    CARD_CLOSED = Row(Kind.STATE, True, "The card is closed.", "Use another card.")
-    CARD_EXPIRED = Row(Kind.STATE, True, "The card has expired.", "Use another card, or have it renewed.")
-    CARD_EXPIRY_NOT_LATER = Row(
-        Kind.STATE, True, "A renewed card expires later than before.", "Send a new request with a later expiry."
-    )
-    CARD_NOT_BOUND = Row(
-        Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
-    )
+    CARD_ALREADY_ISSUED = card_rows.CARD_ALREADY_ISSUED
+    CARD_BLOCKED = card_rows.CARD_BLOCKED
+    CARD_NOT_BLOCKED = card_rows.CARD_NOT_BLOCKED
+    CARD_LOST = card_rows.CARD_LOST
+    CARD_NOT_LOST = card_rows.CARD_NOT_LOST
+    CARD_ALREADY_REPLACED = card_rows.CARD_ALREADY_REPLACED
+    CARD_REPLACEMENT_UNFIT = card_rows.CARD_REPLACEMENT_UNFIT
+    CARD_CLOSED = card_rows.CARD_CLOSED
+    CARD_EXPIRED = card_rows.CARD_EXPIRED
+    CARD_EXPIRY_NOT_LATER = card_rows.CARD_EXPIRY_NOT_LATER
+    CARD_NOT_BOUND = card_rows.CARD_NOT_BOUND
 
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
@@ -339,6 +302,18 @@ class Reason(Enum):
     QUOTE_USED = transfer_rows.QUOTE_USED
     QUOTE_EXPIRED = transfer_rows.QUOTE_EXPIRED
     QUOTE_STALE = transfer_rows.QUOTE_STALE
+    CARD_ALREADY_BOUND = card_rows.CARD_ALREADY_BOUND
+    CARD_BOUND_ELSEWHERE = card_rows.CARD_BOUND_ELSEWHERE
+    CARD_DETAILS_WRONG = card_rows.CARD_DETAILS_WRONG
+    CARD_DETAILS_LOCKED = card_rows.CARD_DETAILS_LOCKED
+    BINDING_LIMIT = card_rows.BINDING_LIMIT
+    BINDING_AMOUNT_WRONG = card_rows.BINDING_AMOUNT_WRONG
+    BINDING_LOCKED = card_rows.BINDING_LOCKED
+    BINDING_CANCELLED = card_rows.BINDING_CANCELLED
+    BINDING_EXPIRED = card_rows.BINDING_EXPIRED
+    BINDING_NOT_OPEN = card_rows.BINDING_NOT_OPEN
+    VERIFICATION_HOLD = card_rows.VERIFICATION_HOLD
+
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -386,6 +361,12 @@ class Reason(Enum):
         Kind.UNAVAILABLE,
         False,
         "The database does not answer; the outcome may be unknown.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     CODE_NOT_SENT = Row(

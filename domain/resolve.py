@@ -22,6 +22,7 @@ from domain.authorization import (
     State,
 )
 from domain.authorize import MAX_PARTS, effective_refusal
+from domain.binding import HOLD_KIND
 from domain.claim import Claim, EarlyReversalRecorded, claim
 from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
 from domain.event import Change, Context, Event, Leg
@@ -57,12 +58,14 @@ class _OnAuthorization(Command):
 
 
 def find(books: "Books", authorization_id: UUID, expected_version: int | None) -> Authorization | Refusal:
-    """Return an authorisation that was approved, in whatever state it is now."""
+    """Return an authorisation that was approved, in whatever state it is now; never the hold of a binding."""
     authorization = books.aggregate(authorization_id.bytes)
     if not isinstance(authorization, Authorization):
         return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=authorization_id)
     if expected_version is not None and expected_version != authorization.version:
         return refuse(Reason.EXPECTED_VERSION_MISMATCH, expected=expected_version, actual=authorization.version)
+    if authorization.details.kind == HOLD_KIND:
+        return refuse(Reason.VERIFICATION_HOLD, authorization_id=authorization_id)
     if authorization.state is State.DECLINED:
         return refuse(Reason.AUTHORIZATION_DECLINED, authorization_id=authorization_id)
     return authorization

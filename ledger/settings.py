@@ -18,6 +18,7 @@ from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
+from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
     """The certificate's private key, in PEM; needed outside development."""
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development: by the name in the certificate, an object with role and participant."""
     page_token_key: SecretStr | None = None
     """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None
@@ -119,6 +122,20 @@ class Settings(BaseSettings):
     """What the link of such a code begins with."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
+    binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
+    """How long the amount held for binding a card can be named, and stays held."""
+    binding_tries: Annotated[int, Field(ge=1)] = 3
+    """Wrong amounts after which a binding is locked."""
+    binding_sessions_per_day: Annotated[int, Field(ge=1)] = 3
+    """How often the binding of one card may be begun within 24 hours."""
+    binding_sessions_per_month: Annotated[int, Field(ge=1)] = 5
+    """How often it may be begun within 30 days."""
+    binding_cards_per_day: Annotated[int, Field(ge=1)] = 5
+    """How many different cards one customer may begin to bind within 24 hours."""
+    bound_cards: Annotated[int, Field(ge=1)] = 10
+    """How many cards may be bound to one customer."""
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
     business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
@@ -181,10 +198,16 @@ class Settings(BaseSettings):
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
             utc_offset_seconds=utc_offset(self.business_time_zone),
-            proposal_ttl_seconds=self.proposal_ttl_seconds,
-            rules_tolerance_seconds=self.rules_tolerance_seconds,
             card_prefix=self.card_prefix,
             quote_ttl_seconds=self.quote_ttl_seconds,
+            binding_ttl_seconds=self.binding_ttl_seconds,
+            binding_tries=self.binding_tries,
+            binding_sessions_per_day=self.binding_sessions_per_day,
+            binding_sessions_per_month=self.binding_sessions_per_month,
+            binding_cards_per_day=self.binding_cards_per_day,
+            bound_cards=self.bound_cards,
+            proposal_ttl_seconds=self.proposal_ttl_seconds,
+            rules_tolerance_seconds=self.rules_tolerance_seconds,
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")

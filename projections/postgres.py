@@ -20,7 +20,15 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from projections.schema import SCHEMA_VERSION, metadata
-from projections.store import Copy, CopyRetiredError, ProjectionsNotReadyError, Session, Values
+from projections.store import (
+    Copy,
+    CopyRetiredError,
+    Patience,
+    ProjectionsNotReadyError,
+    QuestionOutOfTimeError,
+    Session,
+    Values,
+)
 
 _Connection = psycopg.Connection[Any]
 _T = TypeVar("_T")
@@ -39,15 +47,33 @@ class PostgresSession:
         self.number = number
         self._cursor = connection.cursor(binary=True)
         self._made: set[str] = set()
+        self._timeout_ms = 0
+        self._patience: Patience | None = None
 
     def one(self, sql: str, *values: Any) -> Values | None:
         """Return the first row, None when there is none."""
+        self._look_at_time()
         found: Values | None = self._cursor.execute(_translated(sql), values, prepare=True).fetchone()
         return found
 
     def all(self, sql: str, *values: Any) -> list[Values]:
         """Return all rows."""
+        self._look_at_time()
         return self._cursor.execute(_translated(sql), values, prepare=True).fetchall()
+
+    def limit(self, patience: Patience) -> None:
+        """Bound every statement until the next call by what this thread's patience is now."""
+        seconds = patience.seconds()
+        self._patience = None if seconds is None else patience
+        milliseconds = 0 if seconds is None else _rounded_up(max(1, int(seconds * 1000)))
+        if milliseconds != self._timeout_ms:
+            self.connection.execute(f"SET statement_timeout = {milliseconds}")
+            self._timeout_ms = milliseconds
+
+    def _look_at_time(self) -> None:
+        """Begin no statement for which there is no time: a question may ask many short ones."""
+        if self._patience is not None:
+            self._patience.seconds()
 
     def confirm(self) -> None:
         """Raise CopyRetiredError unless the pointer names this copy."""
@@ -125,6 +151,8 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._patience = Patience()
+        self.within = self._patience.within
         self._local = threading.local()
         self._sessions: list[PostgresSession] = []
         self._lock = threading.Lock()
@@ -199,7 +227,11 @@ class PostgresStore:
         while True:
             session = self._reader()
             try:
+                session.limit(self._patience)
                 return work(session)
+            except errors.QueryCanceled as error:
+                self._forget(session)
+                raise QuestionOutOfTimeError("the database ended a question that took too long") from error
             except (errors.UndefinedTable, CopyRetiredError):
                 self._forget(session)
                 if self._live_or_raise() == session.number:
@@ -256,6 +288,12 @@ class PostgresStore:
         connection.execute(f"SET search_path = {_schema(number)}")
         connection.execute("SET synchronous_commit = off")
         return PostgresCopy(connection, number, live=live)
+
+
+def _rounded_up(milliseconds: int) -> int:
+    """Return at least so many, an eighth more at most, so that few different timeouts have to be set."""
+    step = max(1, (1 << milliseconds.bit_length() - 1) // 8)
+    return -(-milliseconds // step) * step
 
 
 def _schema(number: int) -> str:

@@ -6,6 +6,7 @@ prepared statements along indexes.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from domain.account import Account, AccountKind
@@ -34,7 +35,7 @@ from projections.answers import (
     TransferFound,
     TrialBalanceLine,
 )
-from projections.store import Session, Store, open_store
+from projections.store import Left, Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -50,6 +51,13 @@ class Reader:
     def __init__(self, database: str | Store) -> None:
         """Take the url of the log's database, beside which the tables stand, or an open store of them."""
         self._store = open_store(database) if isinstance(database, str) else database
+
+    def within(self, left: Left) -> AbstractContextManager[None]:
+        """Bound this thread's questions for the length of a block; ``left`` tells how many seconds are left.
+
+        A question for which there is no time raises QuestionOutOfTimeError.
+        """
+        return self._store.within(left)
 
     def close(self) -> None:
         """Close every connection."""

@@ -20,7 +20,15 @@ from sqlalchemy import Table, create_engine
 from sqlalchemy.pool import NullPool
 
 from projections.schema import SCHEMA_VERSION, metadata
-from projections.store import Copy, CopyRetiredError, ProjectionsNotReadyError, Session, Values
+from projections.store import (
+    Copy,
+    CopyRetiredError,
+    Patience,
+    ProjectionsNotReadyError,
+    QuestionOutOfTimeError,
+    Session,
+    Values,
+)
 
 _T = TypeVar("_T")
 
@@ -32,6 +40,8 @@ _WRITER_PRAGMAS = (
     "PRAGMA cache_size = -65536",
 )
 _VALUES_A_STATEMENT = 16_384
+_STEPS_BETWEEN_LOOKS = 20_000
+"""Steps of SQLite's machine, some 50 ns each, after which it is asked whether anybody still waits."""
 
 
 class _Pointer(msgspec.Struct, frozen=True):
@@ -133,6 +143,8 @@ class SQLiteStore:
     def __init__(self, log_path: Path) -> None:
         self._base = log_path.with_suffix(".projections")
         self._pointer_path = self._base.with_name(f"{self._base.name}.json")
+        self._patience = Patience()
+        self.within = self._patience.within
         self._local = threading.local()
         self._sessions: list[SQLiteSession] = []
         self._lock = threading.Lock()
@@ -180,13 +192,16 @@ class SQLiteStore:
         session = self._reader()
         session.connection.execute("BEGIN")
         try:
-            return work(session)
+            with self._bounded(session.connection):
+                return work(session)
         finally:
             session.connection.execute("ROLLBACK")
 
     def question(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work``, which asks a single statement, on the live copy."""
-        return work(self._reader())
+        session = self._reader()
+        with self._bounded(session.connection):
+            return work(session)
 
     def close(self) -> None:
         """Close every connection of a reader."""
@@ -195,6 +210,23 @@ class SQLiteStore:
         for session in sessions:
             session.connection.close()
         self._local = threading.local()
+
+    @contextmanager
+    def _bounded(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """End what is asked once this thread's patience has ended."""
+        left = self._patience.left
+        if self._patience.seconds() is None or left is None:
+            yield
+            return
+        connection.set_progress_handler(lambda: left() <= 0, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise QuestionOutOfTimeError("a question that took too long was ended") from error
+        finally:
+            connection.set_progress_handler(None, 0)
 
     def _reader(self) -> SQLiteSession:
         session: SQLiteSession | None = getattr(self._local, "session", None)

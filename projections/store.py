@@ -6,8 +6,9 @@ in the middle of a question finishes it on the copy it began with, and one that 
 again. The copies hold nothing that the log does not, so they are written without waiting for the disk.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +17,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 T = TypeVar("T")
+
+Left = Callable[[], float]
+"""Tells how many seconds are left."""
 
 Values = tuple[Any, ...]
 
@@ -28,6 +32,34 @@ class ProjectionsNotReadyError(Exception):
 
 class CopyRetiredError(Exception):
     """Another copy is live now: what was being done on this one does not count."""
+
+
+class QuestionOutOfTimeError(Exception):
+    """A question took longer than whoever asked would wait, and was ended."""
+
+
+class Patience(threading.local):
+    """How long each thread's questions may take."""
+
+    left: Left | None = None
+
+    @contextmanager
+    def within(self, left: Left) -> Iterator[None]:
+        """Bound this thread's questions for the length of the block."""
+        before, self.left = self.left, left
+        try:
+            yield
+        finally:
+            self.left = before
+
+    def seconds(self) -> float | None:
+        """Return what is left, None for as long as it takes; raises QuestionOutOfTimeError when nothing is."""
+        if self.left is None:
+            return None
+        seconds = self.left()
+        if seconds <= 0:
+            raise QuestionOutOfTimeError("there was no time left to ask in")
+        return seconds
 
 
 class Session(Protocol):
@@ -110,6 +142,13 @@ class Store(Protocol):
 
     def question(self, work: Callable[[Session], T]) -> T:
         """Do ``work``, which asks a single statement, on the live copy."""
+        ...
+
+    def within(self, left: Left) -> AbstractContextManager[None]:
+        """Bound this thread's questions for the length of a block; ``left`` tells how many seconds are left.
+
+        A question for which there is no time raises QuestionOutOfTimeError, and has ended in the database by then.
+        """
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Generate the reference pages that follow from the code: errors, events, settings.
+"""Generate the reference pages that follow from the code: errors, events, permissions, settings.
 
 The pages are committed, so that they can be read anywhere; ``--check`` tells whether they are fresh. A page is
 made from the very tables and docstrings the product runs on, so the two cannot say different things.
@@ -17,7 +17,9 @@ import msgspec
 from domain.event import Event
 from domain.refusals import Kind, Reason
 from domain.topics import EVENTS
+from ledger.rpc.callers import Role
 from ledger.rpc.errors import RETRY_SECONDS, code
+from ledger.rpc.permissions import PERMISSIONS, Rule
 from ledger.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -127,6 +129,37 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def permissions() -> str:
+    """Return the page of who may call what."""
+    roles = [role for role in Role if role is not Role.DEVELOPER]
+    lines = [
+        "# Permissions\n",
+        "Which role may call which method, and under which rule; an empty cell means that it may not. Rules speak of",
+        "the owners of what a request is about and of the counterparties: both are participants.",
+        "[Who may do what](../operating/security.md) tells more.",
+        "",
+        "| role | who |",
+        "|---|---|",
+        *(f"| `{role}` | {_doc_of(Role, role.name)} |" for role in Role),
+        "",
+        "| rule | allows a request when |",
+        "|---|---|",
+        *(f"| {rule.name.lower()} | {rule.value} |" for rule in Rule),
+        "",
+    ]
+    services: dict[str, list[str]] = {}
+    for name in PERMISSIONS:
+        services.setdefault(name.split("/")[1], []).append(name)
+    for service, names in sorted(services.items()):
+        lines += [f"## `{service}`", "", f"| method | {' | '.join(roles)} | owners |", "|---" * (len(roles) + 2) + "|"]
+        for name in names:
+            row = PERMISSIONS[name]
+            cells = [row.rules[role].name.lower() if role in row.rules else "" for role in roles]
+            lines.append(f"| `{name.split('/')[2]}` | {' | '.join(cells)} | {row.subject.value} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def _doc_of(owner: type[Any], attribute: str) -> str:
     """Return the docstring that follows an attribute in a class body, in one line."""
     tree = ast.parse(inspect.getsource(owner)).body[0]
@@ -146,7 +179,12 @@ def _doc_of(owner: type[Any], attribute: str) -> str:
     return ""
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors, "events.md": events, "settings.md": settings}
+PAGES: dict[str, Callable[[], str]] = {
+    "errors.md": errors,
+    "events.md": events,
+    "permissions.md": permissions,
+    "settings.md": settings,
+}
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ log for its head, because a stale owner must not answer from a stale state.
 
 import threading
 from collections.abc import Callable
+from time import perf_counter
 
 from ledger.engine.batch import Batch
+from ledger.engine.observer import Observer
 from ledger.log.api import Log
 from ledger.log.errors import PositionTaken
 
@@ -16,9 +18,15 @@ class Committer:
     """Takes one batch at a time. ``on_done`` hears of its end, on the committer's thread."""
 
     def __init__(
-        self, log: Log, partition: int, on_done: Callable[[Batch, BaseException | None], None], name: str
+        self,
+        log: Log,
+        partition: int,
+        on_done: Callable[[Batch, BaseException | None], None],
+        observer: Observer,
+        name: str,
     ) -> None:
         self._log = log
+        self._observer = observer
         self._partition = partition
         self._on_done = on_done
         self._given = threading.Condition()
@@ -59,6 +67,8 @@ class Committer:
 
     def _write(self, batch: Batch) -> None:
         if batch.rows:
+            began = perf_counter()
             self._log.append(batch.rows)
+            self._observer.committed(len(batch.rows), perf_counter() - began)
         elif self._log.head(self._partition) != batch.last:
             raise PositionTaken(f"partition {self._partition} has moved on from position {batch.last}")

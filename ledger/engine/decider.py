@@ -67,9 +67,9 @@ class Decider:
             change = Change(row.originator_id, row.originator_version, decode(row.topic, row.state))
             books.evolve(change, row.recorded_at, row.position)
             if row.request_id is not None:
-                recent.add(row.request_id, row.position)
+                recent.add(row.request_id, row.position, row.recorded_at)
             if row.originator_version == 1:
-                recent.add(row.originator_id, row.position)
+                recent.add(row.originator_id, row.position, row.recorded_at)
             self.position = row.position
             self.recorded_at = row.recorded_at
         books.journal.clear()
@@ -147,10 +147,17 @@ class Decider:
 
     # One command.
 
-    def _command(self, ticket: Ticket, command: Command | CreateTransfer, request_id: bytes, batch: Batch) -> Outcome:
+    def _command(
+        self,
+        ticket: Ticket,
+        command: Command | CreateTransfer,
+        request_id: bytes,
+        batch: Batch,
+        index: int = 0,
+    ) -> Outcome:
         books = self.books
         now = self.now()
-        repeated = self._repeat(ticket, request_id, now)
+        repeated = self._repeat(ticket, request_id, now, index)
         if repeated is not None:
             return repeated
         self._bring_to_hand(ticket, command)
@@ -165,7 +172,7 @@ class Decider:
         creates = decided[0].originator_id == request_id
         position = self._append(decided, batch, ticket.caller, None if creates else request_id, now)
         batch.ids.append(request_id)
-        self.recent.add(request_id, position)
+        self.recent.add(request_id, position, now)
         first = decided[0]
         return Accepted(position, now, first, self._subject(first))
 
@@ -190,7 +197,7 @@ class Decider:
         column = request_id if isinstance(change.event, CommandDeclined) else None
         position = self._append([change], batch, ticket.caller, column, context.now)
         batch.ids.append(request_id)
-        self.recent.add(request_id, position)
+        self.recent.add(request_id, position, context.now)
         return Declined(refusal, position, context.now)
 
     def _append(
@@ -245,14 +252,14 @@ class Decider:
 
     # Requests made before, and aggregates to have at hand.
 
-    def _repeat(self, ticket: Ticket, request_id: bytes, now: int) -> Repeated | None:
+    def _repeat(self, ticket: Ticket, request_id: bytes, now: int, index: int = 0) -> Repeated | None:
         recent = self.recent
         position = recent.find(request_id)
         if not position and not recent.is_new(request_id, now):
             if ticket.looked_up < recent.floor:
                 raise LookUpError
             position = ticket.found.get(request_id, 0)
-        return Repeated(position, replayed=not ticket.attempted) if position else None
+        return Repeated(position, replayed=ticket.attempted.get(index) != position) if position else None
 
     def _bring_to_hand(self, ticket: Ticket, command: Command | CreateTransfer) -> None:
         """Take what was loaded for the ticket into the books, where it is certainly not out of date."""
@@ -293,7 +300,7 @@ class Decider:
             ):
                 positions.append(self._post(transfer, batch, ticket.caller))
                 continue
-            result = self._command(ticket, transfer, transfer.request_id, batch)
+            result = self._command(ticket, transfer, transfer.request_id, batch, index)
             quiet = not self.books.any_lapsed(self.recorded_at + len(ticket.transfers))
             positions.append(result.position)
             if isinstance(result, Declined):
@@ -341,7 +348,7 @@ class Decider:
         batch.rows.append(Row._make(row))
         self.books.forget_absence(request_id)
         batch.ids.append(request_id)
-        self.recent.add(request_id, position)
+        self.recent.add_newcomer(request_id, position)
         return position
 
     def _atomic(self, ticket: BatchTicket, batch: Batch) -> Outcome:
@@ -360,7 +367,7 @@ class Decider:
         first = Change(ticket.request_id, 1, posted)
         head = self._append([first], batch, ticket.caller, None, now)
         batch.ids.append(ticket.request_id)
-        self.recent.add(ticket.request_id, head)
+        self.recent.add(ticket.request_id, head, now)
         for index, transfer in enumerate(ticket.transfers):
             refusal = self._part(ticket, transfer, batch)
             if refusal is not None:
@@ -378,7 +385,7 @@ class Decider:
             return decided
         position = self._append(decided, batch, ticket.caller, None, context.now)
         batch.ids.append(transfer.request_id)
-        self.recent.add(transfer.request_id, position)
+        self.recent.add(transfer.request_id, position, context.now)
         return None
 
     def _decline_batch(self, ticket: BatchTicket, index: int, refusal: Refusal, batch: Batch) -> Declined:
@@ -394,7 +401,7 @@ class Decider:
         now = self.now()
         position = self._append([Change(ticket.request_id, 1, event)], batch, ticket.caller, None, now)
         batch.ids.append(ticket.request_id)
-        self.recent.add(ticket.request_id, position)
+        self.recent.add(ticket.request_id, position, now)
         return Declined(refusal, position, now)
 
 

@@ -10,28 +10,29 @@ a later epoch than its own becomes a standby, and a standby takes over when the 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
-from domain.aggregate import fold
 from domain.engine import ENGINE_ID, EngineStarted
 from domain.event import Change, Event, Policy
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
+from ledger.engine.conflicts import take_in_conflicts
 from ledger.engine.decider import LookUpError
 from ledger.engine.follower import Follower, HistoryChangedError
 from ledger.engine.intake import Intake
 from ledger.engine.keeper import SnapshotKeeper
 from ledger.engine.loading import empty_decider, load_decider
-from ledger.engine.lookup import LookUps, history
+from ledger.engine.lookup import LookUps
 from ledger.engine.modes import ANSWERS, Mode
+from ledger.engine.observer import NoObserver, Observer
 from ledger.engine.owner import certainly_gone, this_owner
 from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Declined, Repeated, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
@@ -64,8 +65,9 @@ class Engine:
         settings: EngineSettings | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
         on_durable: Callable[[], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` of every commit."""
+        """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` and ``observer`` of every commit."""
         self.log = log
         self.partition = partition
         self.settings = settings or EngineSettings()
@@ -91,7 +93,7 @@ class Engine:
         self._was_owner = False
         self._follower = Follower(log, partition)
         self._decider = empty_decider(partition, self.settings, self._policy, clock)
-        self._committer = Committer(log, partition, self._written, f"esep-commit-{partition}")
+        self._committer = Committer(log, partition, self._written, observer or NoObserver(), f"esep-commit-{partition}")
         self._look_ups = LookUps(log, partition, lambda: self.durable)
         self._thread = threading.Thread(target=self._run, name=f"esep-decide-{partition}", daemon=True)
         self._pulse = Pulse(self)
@@ -121,6 +123,10 @@ class Engine:
     def account_facts(self, account: int) -> tuple[str, str] | None:
         """Return an account's participant and currency, None when this engine does not know the account."""
         return self._decider.books.facts(account)
+
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        """Tell whether this engine knows each of these accounts as this participant's."""
+        return self._decider.books.kept_by(participant, accounts)
 
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""
@@ -278,7 +284,7 @@ class Engine:
             for ticket in tickets:
                 self._decide(ticket, batch)
             self._add_own(batch)
-            if batch and self._writing is None:
+            if batch and self._may_write():
                 batch = self._hand_over(batch)
             if self.mode is Mode.STOPPING and not batch and self._idle():
                 return
@@ -333,8 +339,13 @@ class Engine:
         with self._changed:
             self._writing = batch
         self._committer.give(batch)
-        self._snapshots.consider(self._decider.books, self._decider.position, self._decider.recorded_at)
+        self._snapshots.consider(self._decider)
         return self._decider.begin()
+
+    def _may_write(self) -> bool:
+        """Tell whether a batch may be handed over: what follows a failed one would stand after a gap."""
+        with self._changed:
+            return self._writing is None and self._failed is None
 
     def _idle(self) -> bool:
         with self._changed:
@@ -381,7 +392,7 @@ class Engine:
             self._settle(failed[0] if failed is not None else None)
         elif isinstance(error, LogUnavailable):
             for ticket in batches[-1].tickets:
-                ticket.attempted = not isinstance(ticket.outcome, Repeated)
+                ticket.note_attempt()
             _log.warning("log.unavailable", partition=self.partition, error=str(error))
             self._enter(Mode.RECOVERING)
         else:
@@ -391,32 +402,16 @@ class Engine:
         """After a conflict: take in what stands in the way, so that deciding again cannot meet it again."""
         try:
             taken = self._follow()
-            found = self._find(failed) if failed is not None else 0
+            found = take_in_conflicts(self.log, self._decider, failed) if failed is not None else 0
         except (LogUnavailable, HistoryChangedError):
             self._enter(Mode.RECOVERING)
             return
         self._fruitless = 0 if taken or found else self._fruitless + 1
         if self._superseded():
-            _log.warning("engine.superseded", partition=self.partition, epoch=self.epoch)
+            _log.warning("engine.superseded", partition=self.partition, epoch=self._decider.books.life.epoch)
             self._step_back()
         elif self._fruitless > _FRUITLESS:
             raise EngineError("appends conflict with nothing that the log shows")
-
-    def _find(self, failed: Batch) -> int:
-        """Take in the ids and claims of a batch that the log already holds; return how many."""
-        books, recent = self._decider.books, self._decider.recent
-        taken = self.log.find(self.partition, failed.ids)
-        for request_id, position in taken.items():
-            recent.add(request_id, position)
-        claims = {row.originator_id for row in failed.rows if row.topic.startswith(("claim.", "early_reversal."))}
-        found = 0
-        for claim_id in claims:
-            rows = self.log.aggregate(self.partition, claim_id)
-            if rows:
-                found += 1
-                books.remember(claim_id, fold(history(rows)))
-        books.journal.clear()
-        return len(taken) + found
 
     def _superseded(self) -> bool:
         return self._decider.books.life.owner != self.owner
@@ -476,7 +471,7 @@ class Engine:
             raise
         self.durable = batch.last
         self._follower.wrote(batch.rows[-1])
-        self.log.beat(self.partition, self.owner)
+        self._pulse.beat()
         _log.info("engine.started", partition=self.partition, epoch=epoch, position=self.durable)
         self._enter(Mode.OWNER)
         return True
@@ -489,7 +484,7 @@ class Engine:
             return
         try:
             decider = self._decider
-            taken = self._snapshots.keep_now(decider.books, decider.position, decider.recorded_at)
+            taken = self._snapshots.keep_now(decider)
             if taken is not None:
                 batch = decider.begin()
                 self._record_own(taken, batch)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import structlog
 
-from domain.books import Books
 from domain.engine import SnapshotTaken
 from ledger.engine import snapshot
+from ledger.engine.decider import Decider
 from ledger.log.api import Log
 from ledger.log.errors import LogError
 
@@ -52,20 +52,22 @@ class SnapshotKeeper:
             self._copied_at = self.kept_at
             self._changed.notify_all()
 
-    def consider(self, books: Books, position: int, recorded_at: int) -> None:
-        """Copy the state as at ``position`` if it is time to, and keep the copy once the position is durable."""
+    def consider(self, decider: Decider) -> None:
+        """Copy the state as decided if it is time to, and keep the copy once its position is durable."""
+        position = decider.position
         if self.busy or position - self._copied_at < self._every:
             return
         self.busy = True
         self._copied_at = position
-        data = snapshot.dump(books, position, recorded_at)
+        data = snapshot.dump(decider.books, position, decider.recorded_at, decider.recent.ahead(decider.recorded_at))
         threading.Thread(target=self._keep, args=(position, self._undoings, data), daemon=True).start()
 
-    def keep_now(self, books: Books, position: int, recorded_at: int) -> SnapshotTaken | None:
-        """Keep the state as at a position that is durable; return what to record of it, None when it is known."""
+    def keep_now(self, decider: Decider) -> SnapshotTaken | None:
+        """Keep the state, which is durable; return what to record of it, None when it is known."""
+        position = decider.position
         if position <= self.kept_at:
             return None
-        data = snapshot.dump(books, position, recorded_at)
+        data = snapshot.dump(decider.books, position, decider.recorded_at, decider.recent.ahead(decider.recorded_at))
         return self._save(position, data)
 
     def _keep(self, position: int, undoings: int, data: bytes) -> None:

@@ -30,10 +30,10 @@ def load_decider(log: Log, partition: int, settings: EngineSettings, policy: Pol
     if data is None:
         return decider
     try:
-        position, recorded_at = snapshot.restore(data, decider.books)
+        position, recorded_at, ahead = snapshot.restore(data, decider.books)
     except ValueError as unusable:
         _log.warning("snapshot.unusable", partition=partition, error=str(unusable))
         return empty_decider(partition, settings, policy, clock)
     decider.position, decider.recorded_at = position, recorded_at
-    decider.recent = RecentRequests(settings.recent_requests, since=recorded_at, position=position)
+    decider.recent = RecentRequests(settings.recent_requests, since=recorded_at, position=position, ahead=ahead)
     return decider

@@ -25,16 +25,27 @@ class Pulse:
         """Begin."""
         self._thread.start()
 
+    def beat(self) -> None:
+        """Give a sign of life now; one that does not get through is made up for by the next."""
+        try:
+            self._engine.log.beat(self._engine.partition, self._engine.owner)
+        except LogError as failure:
+            _log.warning("beat.failed", partition=self._engine.partition, error=str(failure))
+
     def _run(self) -> None:
         engine = self._engine
         while engine.mode not in (Mode.STOPPING, Mode.BROKEN):
             engine.pause(engine.settings.beat_interval)
             if engine.mode is not Mode.OWNER:
                 continue
-            try:
-                if engine.log.head(engine.partition) > engine.decided:
-                    engine.outpaced()  # And no sign of life: it would stand in the place of the new owner's.
-                else:
-                    engine.log.beat(engine.partition, engine.owner)
-            except LogError as failure:
-                _log.warning("beat.failed", partition=engine.partition, error=str(failure))
+            if self._overtaken():
+                engine.outpaced()  # And no sign of life: it would stand in the place of the new owner's.
+            else:
+                self.beat()
+
+    def _overtaken(self) -> bool:
+        """Tell whether the log certainly holds more than this engine has decided."""
+        try:
+            return self._engine.log.head(self._engine.partition) > self._engine.decided
+        except LogError:
+            return False  # The sign of life that is tried next tells of it.

@@ -5,7 +5,7 @@ projection, and a full replay must give the same state.
 """
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
 from domain.limits import Used
 from domain.published import PublishedRules
+from ledger.engine.requests import Ahead
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 
@@ -60,6 +61,7 @@ class _Snapshot(msgspec.Struct):
     open: list[_Open]
     rules: PublishedRules
     usage: _Usage
+    ahead: Ahead
 
 
 _REST = tuple(
@@ -67,8 +69,8 @@ _REST = tuple(
 )
 
 
-def dump(books: Books, position: int, recorded_at: int) -> bytes:
-    """Return the state of the books as at ``position``."""
+def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
+    """Return the state of the books as at ``position``, with the request ids made ahead of ``recorded_at``."""
     return msgspec.msgpack.encode(
         _Snapshot(
             format=FORMAT,
@@ -85,12 +87,21 @@ def dump(books: Books, position: int, recorded_at: int) -> bytes:
             ],
             rules=books.rules,
             usage=_Usage(*(getattr(books.usage, name) for name in _Usage.__struct_fields__)),
+            ahead=ahead,
         )
     )
 
 
-def restore(data: bytes, books: Books) -> tuple[int, int]:
-    """Put a snapshot's state into empty books; return its position and recorded time."""
+class Restored(NamedTuple):
+    """What a snapshot holds beside the books."""
+
+    position: int
+    recorded_at: int
+    ahead: Ahead
+
+
+def restore(data: bytes, books: Books) -> Restored:
+    """Put a snapshot's state into empty books; return the rest of it."""
     kind = msgspec.msgpack.decode(data, type=_Kind)
     if kind.format != FORMAT or kind.partition != books.partition:
         raise ValueError(f"a snapshot of format {kind.format} for partition {kind.partition}")
@@ -112,7 +123,7 @@ def restore(data: bytes, books: Books) -> tuple[int, int]:
         books.holds.setdefault(authorization.account, {})[held.key] = None
     books.recount_due()
     books.evicted_at = snapshot.position
-    return snapshot.position, snapshot.recorded_at
+    return Restored(snapshot.position, snapshot.recorded_at, snapshot.ahead)
 
 
 def digest(data: bytes) -> str:

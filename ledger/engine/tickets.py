@@ -92,8 +92,8 @@ class Ticket:
         self.weight = weight
         self.deliver = deliver
         self.outcome: Any = None
-        self.attempted = False
-        """Whether it was part of a batch whose fate became unknown."""
+        self.attempted: dict[int, int] = {}
+        """Where it tried to record its items (by index, 0 for a command) in batches whose fate became unknown."""
         self.loaded: Mapping[bytes, tuple[Aggregate | None, int]] = {}
         """Aggregates read from the log for it, each with a position it was read at or after."""
         self.missed: list[bytes] = []
@@ -102,6 +102,19 @@ class Ticket:
         """Request ids found in the log for it, with their positions."""
         self.looked_up = -1
         """The position at or after which the log was searched for its request ids."""
+
+    def note_attempt(self) -> None:
+        """Remember where the items that this ticket itself decided would stand: their fate has become unknown."""
+        outcome = self.outcome
+        if isinstance(outcome, BatchOutcome):
+            repeated = {index for index, _ in outcome.repeated}
+            self.attempted.update(
+                (index, position)
+                for index, position in enumerate(outcome.positions)
+                if position and index not in repeated
+            )
+        elif isinstance(outcome, Accepted | Declined) and outcome.position:
+            self.attempted[0] = outcome.position
 
 
 class CommandTicket(Ticket):

@@ -1,9 +1,11 @@
 """The log as the engine sees it: append at a position, or conflict."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from domain.ports import LogReader, Row
+from ledger.log.patience import Left
 
 
 class Beat(NamedTuple):
@@ -50,6 +52,13 @@ class Log(LogReader, Protocol):
 
     def load_snapshot(self, partition: int, *, upto: int) -> tuple[int, bytes] | None:
         """Return the newest snapshot at or before position ``upto``, and its position."""
+        ...
+
+    def within(self, left: Left) -> AbstractContextManager[None]:
+        """Bound this thread's reads for the length of a block; ``left`` tells how many seconds are left.
+
+        A read for which there is no time raises ReadOutOfTime, and has ended in the database by then.
+        """
         ...
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 psycopg's cursors let other Python threads run each time a piece of an answer arrives, and beside a busy thread
 wait 5 ms to be let back in: 200 times for a page of 8,000 rows. Here a statement is one call into libpq, which
 waits there and comes back once: 2 µs a row instead of 240 beside a busy thread, and a commit 5 ms instead of
-20. Values are still loaded by psycopg. A query cannot be interrupted; the peer's silence ends it.
+20. Values are still loaded by psycopg. A query cannot be interrupted from here: its timeout or the peer's silence
+ends it.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -29,6 +30,7 @@ class DirectConnection:
         self.connection = connection
         self._libpq = connection.pgconn
         self._prepared: dict[str, bytes] = {}
+        self._timeout_ms = 0
 
     @property
     def lost(self) -> bool:
@@ -57,6 +59,12 @@ class DirectConnection:
         if self._libpq.status == ConnStatus.OK:
             self._libpq.get_result()
         self._checked(outcome, ExecStatus.COMMAND_OK)
+
+    def limit(self, milliseconds: int) -> None:
+        """Have the database end every later statement that takes longer; 0 for none."""
+        if milliseconds != self._timeout_ms:
+            self._checked(self._libpq.exec_(b"SET statement_timeout = %d" % milliseconds), ExecStatus.COMMAND_OK)
+            self._timeout_ms = milliseconds
 
     def close(self) -> None:
         """Close the connection."""

@@ -32,6 +32,10 @@ class LogUnavailable(LogError):
     """
 
 
+class ReadOutOfTime(LogError):
+    """A read took longer than whoever asked would wait, and was ended. Nothing is wrong with the log."""
+
+
 class LogBroken(LogError):
     """The storage itself failed (an I/O error, a damaged file): the process must not go on."""
 

@@ -42,6 +42,9 @@ class Housekeeping:
     ) -> None:
         """Take the engine, the database's clock in microseconds, and what a driver's error means."""
         self._engine = engine
+        # A sign of life commits in the statement's own round trip: an owner that is paused halfway through a
+        # transaction would keep the row, and with it the next owner.
+        self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
         self._failure = failure
 
@@ -50,7 +53,8 @@ class Housekeeping:
         insert = _INSERT[self._engine.dialect.name](engines)
         new = insert.values(partition=partition, owner=owner, beat_at=self._clock())
         taken = {"owner": new.excluded.owner, "beat_at": new.excluded.beat_at}
-        self._run(lambda c: c.execute(new.on_conflict_do_update(index_elements=["partition"], set_=taken)))
+        sign = new.on_conflict_do_update(index_elements=["partition"], set_=taken)
+        self._run(lambda c: c.execute(sign), self._at_once)
 
     def last_beat(self, partition: int) -> Beat | None:
         """Return the last sign of life, None when there was none or the owner said goodbye."""
@@ -114,9 +118,9 @@ class Housekeeping:
                 raise
             raise failure from error
 
-    def _run(self, work: Callable[[Connection], _T]) -> _T:
+    def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         try:
-            with self._engine.begin() as connection:
+            with (engine or self._engine).begin() as connection:
                 return work(connection)
         except DBAPIError as error:
             raise self._failure(error.orig or error) from error

@@ -30,12 +30,14 @@ from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
     PositionTaken,
+    ReadOutOfTime,
     RequestTaken,
     StorageFull,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import CopyPacker, binary_values
+from ledger.log.patience import Patience, timeout_ms
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
 
 _READERS = 8
@@ -100,6 +102,8 @@ class PostgresLog(Housekeeping):
         self._writer: DirectConnection | None = None
         self._packer = CopyPacker()
         self._readers = self._reader_pool()
+        self._patience = Patience()
+        self.within = self._patience.within
         engine = create_engine(
             "postgresql+psycopg://",
             creator=partial(self._connect, "SET synchronous_commit = off", autocommit=False),
@@ -258,8 +262,12 @@ class PostgresLog(Housekeeping):
             raise self._failure(error) from error
         except PoolTimeout as error:
             raise LogUnavailable(f"all {2 * _READERS} readers of the log are in use") from error
+        reader: DirectConnection = pooled.driver_connection  # type: ignore[assignment]
         try:
-            return work(pooled.driver_connection)  # type: ignore[arg-type]
+            reader.limit(timeout_ms(self._patience.seconds()))
+            return work(reader)
+        except errors.QueryCanceled as error:
+            raise ReadOutOfTime("the database ended a read that took too long") from error
         except psycopg.Error as error:
             pooled.invalidate()
             raise self._failure(error) from error

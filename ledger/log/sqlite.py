@@ -11,13 +11,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, literal
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -27,12 +27,14 @@ from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
     PositionTaken,
+    ReadOutOfTime,
     RequestTaken,
     StorageFull,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
+from ledger.log.patience import Patience
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
@@ -42,6 +44,8 @@ _PAGE_BYTES = 16_384
 _CHECKPOINT_PAGES = 2048
 _READERS = 8
 _WAL_RETRY_SECONDS = 0.01
+_STEPS_BETWEEN_LOOKS = 20_000
+"""Steps of SQLite's machine, some 50 ns each, after which it is asked whether anybody still waits."""
 _LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
@@ -73,6 +77,8 @@ class SQLiteLog(Housekeeping):
         self._appending = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._readers = _pool(partial(self._connect, reader=True))
+        self._patience = Patience()
+        self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
         super().__init__(engine, clock=_now, failure=self._failure)
         self._migrate()
@@ -92,10 +98,10 @@ class SQLiteLog(Housekeeping):
                 self._roll_back()
                 raise
 
-    def _run(self, work: Callable[[Connection], _T]) -> _T:
+    def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
         with self._appending:
-            return super()._run(work)
+            return super()._run(work, engine)
 
     def take_over(self, rows: Sequence[Row]) -> None:
         """Append like ``append``: no session can be ended from outside, its process must be."""
@@ -195,8 +201,10 @@ class SQLiteLog(Housekeeping):
             raise self._failure(error) from error
         except PoolTimeout as error:
             raise LogUnavailable(f"all {2 * _READERS} readers of the log are in use") from error
+        reader: sqlite3.Connection = pooled.driver_connection  # type: ignore[assignment]
         try:
-            return work(pooled.driver_connection)  # type: ignore[arg-type]
+            with self._bounded(reader):
+                return work(reader)
         except sqlite3.Error as error:
             pooled.invalidate()
             raise self._failure(error) from error
@@ -204,6 +212,23 @@ class SQLiteLog(Housekeeping):
             pooled.close()
             if self._closed:
                 self._readers.dispose()  # given back too late to be closed with the others
+
+    @contextmanager
+    def _bounded(self, reader: sqlite3.Connection) -> Iterator[None]:
+        """End what the reader is asked once this thread's patience has ended."""
+        left = self._patience.left
+        if self._patience.seconds() is None or left is None:
+            yield
+            return
+        reader.set_progress_handler(lambda: left() <= 0, _STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+                raise
+            raise ReadOutOfTime("a read that took too long was ended") from error
+        finally:
+            reader.set_progress_handler(None, 0)
 
     def _append_failure(self, rows: Sequence[Row], error: sqlite3.Error) -> Exception:
         failure = self._failure(error)

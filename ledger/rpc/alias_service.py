@@ -50,10 +50,11 @@ class AliasService(AliasServiceServicer):
         """Read one alias."""
         intake = Intake()
         alias_id = intake.known_id(request.alias_id, "alias_id")
+        customer_id = intake.known_id(request.customer_id, "customer_id")
         intake.check()
         position = await self._log.position(request)
         alias = await self._log.aggregate(alias_id, position)
-        if not isinstance(alias, Alias):
+        if not isinstance(alias, Alias) or alias.customer != customer_id:
             raise Refused(refuse(Reason.ALIAS_NOT_FOUND, alias_id=ids.format_uuid(alias_id)))
         return pb.GetAliasResponse(alias=await self._aliases.message(alias), position=self._log.message(position))
 

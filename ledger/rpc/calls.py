@@ -1,11 +1,15 @@
 """The call being answered: who asks and until when. Set by the interceptor, read by handlers."""
 
 from asyncio import get_running_loop
+from collections.abc import Callable
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import msgspec
+
+from ledger.rpc.callers import Caller
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
@@ -17,10 +21,21 @@ else:
 
 
 class Call(msgspec.Struct):
-    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite."""
+    """One call. ``deadline`` is in the event loop's own time, in seconds; a stream's may be infinite.
 
-    caller: str
+    ``told_amounts`` says whether refusals may explain themselves with amounts of the accounts that the call is about;
+    ``payer`` is the only participant whose accounts a batch of transfers may debit, None when it may debit anybody's.
+    """
+
+    who: Caller
     deadline: float
+    told_amounts: bool = False
+    payer: str | None = None
+
+    @property
+    def caller(self) -> str:
+        """The caller's name, as the log keeps it."""
+        return self.who.name
 
     def remaining(self) -> float:
         """Return the seconds that are left, 0 when there are none."""
@@ -33,6 +48,15 @@ _current: ContextVar[Call] = ContextVar("esep_call")
 def current() -> Call:
     """Return the call that this task answers."""
     return _current.get()
+
+
+def time_left() -> Callable[[], float] | None:
+    """Return what tells any thread how many seconds this task's call has left, None outside of a call."""
+    call = _current.get(None)
+    if call is None:
+        return None
+    ends = monotonic() + call.remaining()
+    return lambda: ends - monotonic()
 
 
 def enter(call: Call) -> None:

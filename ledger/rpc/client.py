@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -53,15 +54,22 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
-    "esep.v1.ReceiptService",
     "esep.v1.StatementService",
     "esep.v1.AliasService",
     "esep.v1.QrService",
     "esep.v1.QuoteService",
     "esep.v1.TransferService",
 )
+
+
+def method_names() -> list[str]:
+    """Return the full name of every method of the contract, as it is called."""
+    pool = descriptor_pool.Default()
+    return [f"/{service}/{method.name}" for service in SERVICES for method in pool.FindServiceByName(service).methods]
+
 
 SERVICE_CONFIG: Final = json.dumps(
     {

@@ -50,6 +50,7 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
     Reason.CODE_NOT_SENT: 5.0,
+    Reason.ISSUER_UNAVAILABLE: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
     Reason.SHUTTING_DOWN: 1.0,
     Reason.UNKNOWN_EVENT: 30.0,
@@ -72,6 +73,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CLEARING_REFERENCE_NOT_FOUND: Resource("clearing_reference", ("clearing_reference",)),
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
+    Reason.BINDING_NOT_FOUND: Resource("card_binding", ("binding_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
     Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),

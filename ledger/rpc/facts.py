@@ -30,19 +30,28 @@ class AccountFacts:
 
     async def of(self, account: int) -> Facts:
         """Return the facts of an account that exists."""
+        found = await self.find(account)
+        if found is None:
+            raise TypeError(f"the log names account {account} but does not hold its opening")
+        return found
+
+    async def find(self, account: int) -> Facts | None:
+        """Return the facts of an account, None when there is none with this id."""
         at_hand = self._gateway.engine.account_facts(account)
         if at_hand is not None:
             return Facts(*at_hand)
         known = self._known.get(account)
         if known is None:
             known = await self._gateway.in_thread(self._read, account)
+            if known is None:
+                return None
             if len(self._known) >= MAX_REMEMBERED:
                 self._known.clear()
             self._known[account] = known
         return known
 
-    def _read(self, account: int) -> Facts:
+    def _read(self, account: int) -> Facts | None:
+        if not 0 < account < 1 << 53:
+            return None
         opened = self._gateway.outcomes.aggregate(ids.account_originator(account), upto_version=1)
-        if not isinstance(opened, Account):
-            raise TypeError(f"the log names account {account} but does not hold its opening")
-        return Facts(opened.participant, opened.currency)
+        return Facts(opened.participant, opened.currency) if isinstance(opened, Account) else None

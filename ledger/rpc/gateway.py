@@ -7,21 +7,22 @@ that was cancelled meanwhile changes nothing: its command is decided all the sam
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from domain.aggregate import evolve
 from domain.command import Command
+from domain.plain import debited
 from domain.refusals import Reason, Refused, refuse
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import Accepted, BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
-from ledger.log.errors import LogError
+from ledger.log.errors import LogError, ReadOutOfTime
 from ledger.rpc import calls
-from ledger.rpc.outcomes import Done, Outcomes, recorded
+from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle
 
 T = TypeVar("T")
@@ -41,16 +42,39 @@ class LedgerEngine(Protocol):
     @property
     def queued(self) -> int: ...
     def account_facts(self, account: int) -> tuple[str, str] | None: ...
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool: ...
     def submit(self, ticket: Ticket) -> None: ...
+
+
+class Threads(NamedTuple):
+    """Threads that wait for databases, apart by what waits for them: a long question holds up no answer of a write."""
+
+    answers: Executor
+    questions: Executor
+    looks: Executor
+
+    @classmethod
+    def start(cls, size: int) -> Self:
+        """Return pools of so many threads for answers and for questions, and one for looks at positions."""
+        return cls(
+            ThreadPoolExecutor(size, "esep-answer"),
+            ThreadPoolExecutor(size, "esep-read"),
+            ThreadPoolExecutor(1, "esep-look"),
+        )
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        for pool in self:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Gateway:
     """Hands commands to the engine and turns its answers into outcomes, first or repeated."""
 
-    def __init__(self, engine: LedgerEngine, executor: Executor) -> None:
+    def __init__(self, engine: LedgerEngine, threads: Threads) -> None:
         self.engine = engine
         self.outcomes = Outcomes(engine.log, engine.partition)
-        self._executor = executor
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[tuple[asyncio.Future[Any], Ticket]] = deque()
         self._woken = False
@@ -61,7 +85,7 @@ class Gateway:
         ticket = CommandTicket(command, request_id, caller, validate_only=validate_only)
         match await self._submit(ticket):
             case Accepted() as accepted:
-                return await self._first(accepted, request_id, caller)
+                return granted(await self._first(accepted, request_id, caller))
             case Declined() as declined:
                 raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
             case Repeated() as repeated:
@@ -71,6 +95,7 @@ class Gateway:
 
     async def execute_atomic(self, ticket: BatchTicket) -> Done:
         """Return what an atomic batch did, or did when it was first sent; raises Refused."""
+        self._check_payers(ticket)
         match await self._submit(ticket):
             case Accepted() as accepted:
                 return await self._first(accepted, ticket.request_id, ticket.caller)
@@ -83,6 +108,7 @@ class Gateway:
 
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
+        self._check_payers(ticket)
         match await self._submit(ticket):
             case BatchOutcome() as outcome if outcome.repeated:
                 return await self.in_thread(settle, self.outcomes, ticket, outcome)
@@ -93,14 +119,47 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered a batch with {type(other).__name__}")
 
+    def _check_payers(self, ticket: BatchTicket) -> None:
+        """Raise Refused unless the caller may debit every account that a batch debits.
+
+        The one permission that is not decided in front of the handler: here the batch stands in columns already.
+        """
+        payer = calls.current().payer
+        if payer is None or self.engine.kept_by(payer, debited(ticket.transfers)):
+            return
+        raise Refused(refuse(Reason.PERMISSION_DENIED if self.engine.serving else Reason.NOT_THE_OWNER))
+
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run a function that waits for the database outside of the event loop."""
+        """Run a short function that the answer of a write needs, and that waits for the database."""
+        return await self._run(self._threads.answers, calls.time_left(), function, *arguments)
+
+    async def question(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function that reads for as long as its call has time; it holds up other questions only."""
+        return await self._run(self._threads.questions, calls.time_left(), function, *arguments)
+
+    async def look(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function that looks how far something has come, for everybody who waits for it: no call bounds it."""
+        return await self._run(self._threads.looks, None, function, *arguments)
+
+    async def _run(
+        self, threads: Executor, left: Callable[[], float] | None, function: Callable[..., T], *arguments: Any
+    ) -> T:
+        work = partial(function, *arguments) if left is None else partial(self._within, left, function, *arguments)
         try:
-            return await self._loop.run_in_executor(self._executor, function, *arguments)
+            return await self._loop.run_in_executor(threads, work)
+        except ReadOutOfTime:
+            raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
         except LogError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
         except UnknownTopicError:
             raise Refused(refuse(Reason.UNKNOWN_EVENT)) from None
+
+    def _within(self, left: Callable[[], float], function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function in a thread, its reads of the log bounded by what its call has left."""
+        if left() <= 0:
+            raise ReadOutOfTime("its turn came too late")
+        with self.engine.log.within(left):
+            return function(*arguments)
 
     async def _first(self, accepted: Accepted, request_id: bytes, caller: str) -> Done:
         change, recorded_at, subject = accepted.change, accepted.recorded_at, accepted.subject

@@ -1,4 +1,4 @@
-"""The outermost layer of every call: caller, deadline, refusals, one log line, metrics.
+"""The outermost layer of every call: caller, permission, deadline, refusals, one log line, metrics.
 
 Nothing of an uncaught exception leaves but a correlation id: grpcio would send its text to the caller. Messages
 that cannot be decoded, or are too large, become refusals as well, which is why decoding is wrapped here: grpcio
@@ -23,8 +23,10 @@ from google.protobuf.message import DecodeError
 from domain.refusals import Reason, Refusal, Refused, invalid, refuse
 from ledger.rpc import calls, errors
 from ledger.rpc.calls import Context, Handler
-from ledger.rpc.identity import Identity, Metadata
+from ledger.rpc.guard import Guard, opened, rule_of, told
+from ledger.rpc.identity import Identity, Metadata, acting
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.permissions import NONE, PERMISSIONS, Row
 from ledger.rpc.streams import OpenStreams
 
 GUARDED: Final = "/esep."
@@ -51,6 +53,7 @@ class Gate(grpc.aio.ServerInterceptor):
     def __init__(
         self,
         identity: Identity,
+        guard: Guard,
         metrics: Metrics,
         *,
         max_deadline_seconds: float,
@@ -58,6 +61,7 @@ class Gate(grpc.aio.ServerInterceptor):
         max_streams: int,
     ) -> None:
         self._identity = identity
+        self._permission = guard
         self._metrics = metrics
         self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
@@ -121,6 +125,8 @@ class Gate(grpc.aio.ServerInterceptor):
         return guarded
 
     def _guard(self, method: str, behaviour: Behaviour) -> Behaviour:
+        row = PERMISSIONS.get(method, NONE)
+
         async def answer(request: Any, context: Context) -> Any:
             started = perf_counter()
             refusal: Refusal | None = None
@@ -129,9 +135,8 @@ class Gate(grpc.aio.ServerInterceptor):
             self._under_way += 1
             try:
                 call = self._open(context, metadata, self._max_deadline_seconds)
-                if type(request) is _Unreadable:
-                    raise Refused(request.refusal)
                 async with asyncio.timeout_at(call.deadline):
+                    await self._admit(row, request, call)
                     return await behaviour(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
@@ -151,6 +156,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def _guard_stream(self, method: str, behaviour: Streaming) -> Behaviour:
         """Return a coroutine that writes the stream itself: a cancelled generator would be found by the collector."""
+        row = PERMISSIONS.get(method, NONE)
 
         async def answer(request: Any, context: Context) -> None:
             started = perf_counter()
@@ -162,8 +168,8 @@ class Gate(grpc.aio.ServerInterceptor):
             async def send() -> None:
                 nonlocal sent
                 call = self._open(context, metadata, math.inf)
-                if type(request) is _Unreadable:
-                    raise Refused(request.refusal)
+                async with asyncio.timeout(min(call.remaining(), self._max_deadline_seconds)):
+                    await self._admit(row, request, call)
                 async with self._streams.open(method, call.deadline), aclosing(behaviour(request, context)) as messages:
                     async for message in messages:
                         await context.write(message)
@@ -193,10 +199,17 @@ class Gate(grpc.aio.ServerInterceptor):
         seconds = longest if remaining is None else min(remaining, longest)
         if seconds <= 0:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
-        caller = self._identity.caller(context, metadata)
-        call = calls.Call(caller, asyncio.get_running_loop().time() + seconds)
+        caller = acting(self._identity.caller(context, metadata), metadata)
+        call = opened(calls.Call(caller, asyncio.get_running_loop().time() + seconds))
         calls.enter(call)
         return call
+
+    async def _admit(self, row: Row, request: Any, call: calls.Call) -> None:
+        """Return if the caller may do what it asks for, in words that can be read; else raise Refused."""
+        rule = rule_of(row, call.who.role)
+        if type(request) is _Unreadable:
+            raise Refused(request.refusal)
+        await self._permission.admit(row, rule, request, call)
 
     def _refusal(self, method: str, error: Exception) -> Refusal:
         """Return what the caller is told of an error."""
@@ -204,7 +217,7 @@ class Gate(grpc.aio.ServerInterceptor):
             return self._uncaught(method, error)
         if error.refusal.reason is Reason.INTERNAL:
             return self._defect(method, error.refusal)
-        return error.refusal
+        return told(error.refusal)
 
     @staticmethod
     def _defect(method: str, refusal: Refusal) -> Refusal:

@@ -11,6 +11,7 @@ import msgspec
 from domain import aggregate, ids
 from domain.aggregate import Aggregate
 from domain.authorization import AuthorizationDeclined
+from domain.binding import CardBindingMissed, UnknownBindingTried
 from domain.claim import ClaimMade
 from domain.command import Command
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
@@ -64,6 +65,8 @@ def declined(event: Event) -> Refusal | None:
             return Refusal(Reason[event.reason], event.detail)
         case BatchDeclined():
             return Refusal(Reason[event.reason], {**event.detail, "index": str(event.index)})
+        case CardBindingMissed() | UnknownBindingTried():
+            return refuse(Reason.BINDING_AMOUNT_WRONG, tries_left=event.tries_left)
         case _:
             return None
 
@@ -80,7 +83,7 @@ class Outcomes:
         row, event = self._at(repeated.position)
         if row.caller != caller or not _same(command, request_id, row, event):
             _reused()
-        return _granted(self._done(row, event, request_id, replayed=repeated.replayed))
+        return granted(self._done(row, event, request_id, replayed=repeated.replayed))
 
     def repeat_batch(self, ticket: BatchTicket, repeated: Repeated) -> Done:
         """Return an atomic batch's first outcome; raises Refused as ``repeat`` does."""
@@ -89,7 +92,7 @@ class Outcomes:
             _reused()
         if event.fingerprint != ticket.fingerprint:
             _reused()
-        return _granted(self._done(row, event, ticket.request_id, replayed=repeated.replayed))
+        return granted(self._done(row, event, ticket.request_id, replayed=repeated.replayed))
 
     def find(self, request_id: bytes, caller: str) -> Done:
         """Return what is recorded under a request id of this caller, a decline too; raises Refused."""
@@ -145,8 +148,8 @@ class Outcomes:
         )
 
 
-def _granted(done: Done) -> Done:
-    """Return an outcome as it is, unless it is a recorded refusal: then raise it."""
+def granted(done: Done) -> Done:
+    """Return an outcome as it is, unless its event records a refusal: then raise that."""
     refusal = declined(done.event)
     if refusal is not None:
         raise Refused(recorded(refusal, done.partition, done.position, replayed=done.replayed))

@@ -40,9 +40,10 @@ class QrService(QrServiceServicer):
         """Read one code."""
         intake = Intake()
         qr_id = intake.known_id(request.transfer_qr_id, "transfer_qr_id")
+        customer_id = intake.known_id(request.customer_id, "customer_id")
         intake.check()
         position = await self._log.position(request)
         issued = await self._log.aggregate(qr_id, position)
-        if not isinstance(issued, TransferQr):
+        if not isinstance(issued, TransferQr) or issued.customer != customer_id:
             raise Refused(refuse(Reason.TRANSFER_QR_NOT_FOUND, transfer_qr_id=ids.format_uuid(qr_id)))
         return pb.GetTransferQrResponse(transfer_qr=await self._quotes.qr(issued), position=self._log.message(position))

@@ -57,9 +57,10 @@ class QuoteService(QuoteServiceServicer):
         """Read one quote."""
         intake = Intake()
         quote_id = intake.known_id(request.quote_id, "quote_id")
+        customer_id = intake.known_id(request.customer_id, "customer_id")
         intake.check()
         position = await self._log.position(request)
         quote = await self._log.aggregate(quote_id, position)
-        if not isinstance(quote, Quote):
+        if not isinstance(quote, Quote) or quote.customer != customer_id:
             raise Refused(refuse(Reason.QUOTE_NOT_FOUND, quote_id=ids.format_uuid(quote_id)))
         return pb.GetQuoteResponse(quote=await self._quotes.message(quote), position=self._log.message(position))

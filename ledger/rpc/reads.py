@@ -13,12 +13,13 @@ import psycopg
 from domain.aggregate import Aggregate
 from domain.ports import Clock, Row
 from domain.refusals import Reason, Refused, invalid, refuse
+from ledger.rpc import calls
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.paging import Pager
 from ledger.rpc.positions import Positions
 from projections.answers import Answer, PositionInFutureError
 from projections.queries import Reader
-from projections.store import ProjectionsNotReadyError
+from projections.store import ProjectionsNotReadyError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ class LogReads:
         """Return the last durable position."""
         if self._gateway.engine.serving:
             return self._gateway.engine.durable
-        return await self._gateway.in_thread(self._gateway.outcomes.head)
+        return await self._gateway.look(self._gateway.outcomes.head)
 
     async def aggregate(self, originator_id: bytes, position: int) -> Aggregate | None:
         """Return an aggregate as it was at a position, None when there was none."""
@@ -55,7 +56,7 @@ class LogReads:
         def read() -> Aggregate | None:
             return self._gateway.outcomes.aggregate(originator_id, upto_position=position)
 
-        return await self._gateway.in_thread(read)
+        return await self._gateway.question(read)
 
     async def rows(self, positions: Sequence[int]) -> list[Row]:
         """Return the rows at these positions."""
@@ -63,7 +64,7 @@ class LogReads:
         def read() -> list[Row]:
             return [row for position in positions for row in self._gateway.outcomes.rows(position - 1, 1)]
 
-        return await self._gateway.in_thread(read)
+        return await self._gateway.question(read)
 
     def message(self, position: int) -> LogPosition:
         """Return a position as answers name it."""
@@ -99,19 +100,32 @@ class Reads:
             ) from None
         except ProjectionsNotReadyError:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
+        except QuestionOutOfTimeError:
+            raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
         except UNREACHABLE:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         try:
-            return await self._gateway.in_thread(question)
+            return await self._ask(question)
         except ProjectionsNotReadyError:
             await self._positions.reached(1)  # The tables are being made: the first event will be in them.
-            return await self._gateway.in_thread(question)
+            return await self._ask(question)
+
+    async def _ask(self, question: Callable[[], Answer[T]]) -> Answer[T]:
+        left = calls.time_left()
+
+        def ask() -> Answer[T]:
+            if left is None:
+                return question()
+            with self.reader.within(left):
+                return question()
+
+        return await self._gateway.question(ask)
 
     async def _reached(self) -> int:
         try:
-            return await self._gateway.in_thread(self.reader.position, self._gateway.engine.partition)
+            return await self._gateway.look(self.reader.position, self._gateway.engine.partition)
         except (ProjectionsNotReadyError, *UNREACHABLE):
             return 0  # Their tables are being made, or cannot be asked just now: whoever waits goes on waiting.
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -22,12 +21,13 @@ from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
-from ledger.rpc.client import SERVICES
+from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
 from ledger.rpc.facts import AccountFacts
-from ledger.rpc.gateway import Gateway, LedgerEngine
+from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
+from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
 from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
 from ledger.rpc.interceptor import Gate
@@ -36,6 +36,7 @@ from ledger.rpc.metrics import Metrics
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.qr_service import QrService
 from ledger.rpc.quote_service import QuoteService
@@ -45,6 +46,7 @@ from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
 from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.statement_service import StatementService
+from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
@@ -75,7 +77,7 @@ class Edge:
         gate: Gate,
         health: Health,
         customers: Customers,
-        threads: ThreadPoolExecutor,
+        threads: Threads,
         settings: RpcSettings,
     ) -> None:
         self.server = server
@@ -105,7 +107,7 @@ class Edge:
         if self._upkeep is not None:
             self._upkeep.cancel()
         self._customers.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
 
 
 def build_server(
@@ -126,7 +128,7 @@ def build_server(
     token is good until this server stops. ``identity`` is by default what the settings imply.
     """
     metrics = Metrics(registry)
-    threads = ThreadPoolExecutor(settings.read_threads, "esep-read")
+    threads = Threads.start(settings.read_threads)
     gateway = Gateway(engine, threads)
     log_reads = LogReads(gateway, settings.position_poll_seconds)
     pager = Pager(page_key or secrets.token_bytes(32))
@@ -138,8 +140,10 @@ def build_server(
     teller = Teller(gateway, facts, customers, aliases, quotes)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
+    check_complete(method_names())
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity()),
+        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        Guard(Subjects(facts, customers, cards)),
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
@@ -159,13 +163,13 @@ def build_server(
     customer.add_CustomerServiceServicer_to_server(
         CustomerService(customers, log_reads, settings.password_policy), server
     )
+    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     proposals = ProposalReads(log_reads, reads, clock)
     participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
     rules.add_RulesServiceServicer_to_server(
         RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
-    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
     alias.add_AliasServiceServicer_to_server(
         AliasService(gateway, aliases, log_reads, settings.phone_countries), server
     )

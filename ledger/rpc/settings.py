@@ -14,6 +14,7 @@ from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
 from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST, is_host
 from domain.transfer_qr import PROVIDER
+from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
@@ -69,6 +70,8 @@ class RpcSettings(BaseModel):
     key_file: Path | None = None
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates."""
+    callers: dict[str, KnownCaller] = {}
+    """Who may call outside development, by the name in the certificate."""
     max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
@@ -99,6 +102,7 @@ class RpcSettings(BaseModel):
     pin_tries: Annotated[int, Field(ge=1)] = 5
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    card_details_tries: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -1,6 +1,10 @@
 """Telling what a request did: one way for first answers, repeats and GetOutcome alike."""
 
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from domain import ids
 from domain.account import Account
@@ -22,6 +26,7 @@ from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.guard import told
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.quotes import Quotes
 from ledger.rpc.translate import authorization_answers as answers
@@ -37,6 +42,9 @@ from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
 
 T = TypeVar("T")
 
+Tell = Callable[[Done], Message | Awaitable[Message]]
+"""Makes the message of an outcome."""
+
 
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
@@ -46,9 +54,31 @@ class Teller:
     ) -> None:
         self._gateway = gateway
         self._facts = facts
-        self._customers = customers
-        self._aliases = aliases
-        self._quotes = quotes
+        self._told: dict[type, tuple[str, Tell]] = {
+            BatchPosted: ("transfer_batch", lambda done: self._batch(done, expect(done.event, BatchPosted))),
+            TransferReversed: ("transfer_reversal", _reversal),
+            EarlyReversalRecorded: ("kept_reversal", self.kept_reversal),
+            ForcePosted: ("force_posting", self.force_posting),
+            RefundAuthorized: ("refund_authorization", self.refund_authorization),
+            RefundPosted: ("refund", self.refund),
+            SettlementNoticed: ("settlement_notice", self.settlement_notice),
+            Transfer: ("transfer", lambda done: self.transfer(expect(done.subject, Transfer))),
+            Account: ("account", lambda done: account_message(expect(done.subject, Account))),
+            Customer: ("customer", lambda done: customers.message(expect(done.subject, Customer))),
+            Authorization: (
+                "authorization",
+                lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
+            ),
+            Card: ("card", lambda done: card_message(expect(done.subject, Card))),
+            Alias: ("alias", lambda done: aliases.message(expect(done.subject, Alias))),
+            Quote: ("quote", lambda done: quotes.message(expect(done.subject, Quote))),
+            TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
+            Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
+            PublishedRules: ("rules", _rules),
+            AdjustmentProposed: ("adjustment", _adjustment),
+            RulesProposed: ("rules_proposal", _rules_proposal),
+        }
+        """How each kind of outcome is told: by its event where that is the whole of it, else by its subject."""
 
     async def transfer(self, transfer: Transfer) -> transfer_pb2.Transfer:
         """Return a transfer as it is told."""
@@ -84,43 +114,24 @@ class Teller:
             done, expect(done.event, SettlementNoticed), expect(done.subject, Claim)
         )
 
+    def tells(self, kind: type, field: str, tell: Tell) -> None:
+        """Have outcomes of this kind of event, or else of aggregate, told under a field of the answer."""
+        self._told[kind] = field, tell
+
     async def outcome(self, done: Done) -> GetOutcomeResponse:
         """Return what a request did, or why it was declined, under the field of its kind."""
         answer = GetOutcomeResponse(receipt=receipt(done))
         refusal = declined(done.event)
-        event, subject = done.event, done.subject
         if refusal is not None:
             answer.refusal.CopyFrom(
-                common_pb2.Refusal(reason=refusal.reason.name, message=message(refusal), metadata=refusal.metadata)
+                common_pb2.Refusal(
+                    reason=refusal.reason.name, message=message(refusal), metadata=told(refusal).metadata
+                )
             )
-        elif isinstance(event, BatchPosted):
-            answer.transfer_batch.CopyFrom(await self._batch(done, event))
-        elif isinstance(event, TransferReversed):
-            answer.transfer_reversal.CopyFrom(reversal_message(done, event, expect(subject, Transfer)))
-        elif isinstance(event, EarlyReversalRecorded):
-            answer.kept_reversal.CopyFrom(self.kept_reversal(done))
-        elif isinstance(event, ForcePosted):
-            answer.force_posting.CopyFrom(await self.force_posting(done))
-        elif isinstance(event, RefundAuthorized):
-            answer.refund_authorization.CopyFrom(await self.refund_authorization(done))
-        elif isinstance(event, RefundPosted):
-            answer.refund.CopyFrom(await self.refund(done))
-        elif isinstance(event, SettlementNoticed):
-            answer.settlement_notice.CopyFrom(self.settlement_notice(done))
-        elif isinstance(subject, Transfer):
-            answer.transfer.CopyFrom(await self.transfer(subject))
-        elif isinstance(subject, Customer):
-            answer.customer.CopyFrom(await self._customers.message(subject))
-        elif isinstance(subject, Alias):
-            answer.alias.CopyFrom(await self._aliases.message(subject))
-        elif isinstance(subject, Quote):
-            answer.quote.CopyFrom(await self._quotes.message(subject))
-        elif isinstance(subject, TransferQr):
-            answer.transfer_qr.CopyFrom(await self._quotes.qr(subject))
-        elif isinstance(subject, Authorization):
-            answer.authorization.CopyFrom(await self.authorization(subject, done.recorded_at))
-        else:
-            _tell(answer, subject, done.recorded_at)
+            return answer
+        field, tell = self._told.get(type(done.event)) or self._told[_kind(done.subject)]
+        outcome = tell(done)
+        getattr(answer, field).CopyFrom(await outcome if isawaitable(outcome) else outcome)
         return answer
 
     async def _batch(self, done: Done, event: BatchPosted) -> transfer_pb2.TransferBatch:
@@ -132,23 +143,28 @@ class Teller:
         )
 
 
-def _tell(answer: GetOutcomeResponse, subject: object, now: int) -> None:
-    """Tell what needs nothing but itself."""
-    match subject:
-        case Account():
-            answer.account.CopyFrom(account_message(subject))
-        case Card():
-            answer.card.CopyFrom(card_message(subject))
-        case Participant():
-            answer.participant.CopyFrom(participant_message(subject))
-        case PublishedRules():
-            answer.rules.CopyFrom(rules_message(subject.versions[-1], subject))
-        case Proposal(content=AdjustmentProposed() as content):
-            answer.adjustment.CopyFrom(adjustment_message(subject, content, now))
-        case Proposal(content=RulesProposed() as content):
-            answer.rules_proposal.CopyFrom(proposal_message(subject, content, now))
-        case _:
-            raise TypeError(f"the log holds {type(subject).__name__}, which no request asks for")
+def _kind(subject: object) -> type:
+    """Return the kind of an aggregate; a proposal is of the kind of what it proposes."""
+    return type(subject.content) if isinstance(subject, Proposal) else type(subject)
+
+
+def _adjustment(done: Done) -> Message:
+    proposal = expect(done.subject, Proposal)
+    return adjustment_message(proposal, expect(proposal.content, AdjustmentProposed), done.recorded_at)
+
+
+def _rules_proposal(done: Done) -> Message:
+    proposal = expect(done.subject, Proposal)
+    return proposal_message(proposal, expect(proposal.content, RulesProposed), done.recorded_at)
+
+
+def _rules(done: Done) -> Message:
+    published = expect(done.subject, PublishedRules)
+    return rules_message(published.versions[-1], published)
+
+
+def _reversal(done: Done) -> Message:
+    return reversal_message(done, expect(done.event, TransferReversed), expect(done.subject, Transfer))
 
 
 def expect(value: object, kind: type[T]) -> T:

@@ -12,6 +12,7 @@ from ledger.engine.tickets import BatchTicket
 from ledger.rpc import calls, errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.guard import told
 from ledger.rpc.intake import Intake
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.reads import LogReads, Reads, positions_message
@@ -156,7 +157,7 @@ class TransferService(TransferServiceServicer):
                     index=item.index,
                     reason=item.refusal.reason.name,
                     message=errors.message(item.refusal),
-                    metadata=item.refusal.metadata,
+                    metadata=told(item.refusal).metadata,
                     recorded=item.recorded,
                 )
                 for item in result.refused

@@ -23,6 +23,7 @@ from domain.refusals import Reason, Refusal
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from domain.rules import Holds, Limit, Measure, Operation, Period, Subject
 from ledger.engine import snapshot
+from ledger.engine.requests import Ahead
 from tests.domain.spec import ANA, DAY, SECOND, SHOP, Spec, uid
 
 BISHKEK = ZoneInfo("Asia/Bishkek")
@@ -303,7 +304,7 @@ def test_what_is_used_is_what_a_recount_of_all_events_comes_to(before: list[Step
         play(spec, step)
         agree(spec, spec.books)
     mark, middle = len(spec.books.journal), figures(spec.books)
-    kept = snapshot.dump(spec.books, len(spec.history), spec.now)
+    kept = snapshot.dump(spec.books, len(spec.history), spec.now, Ahead())
     forgotten = len(spec.history)
     for step in after:
         play(spec, step)

@@ -131,7 +131,7 @@ def blocked(payers: Payers, _: Payer, bakyt: Payer) -> dict[str, Any]:
 
 
 def quote_not_found(bank: Bank) -> Refusal:
-    return bank.refused(bank.ledger.quotes.GetQuote, quotes.GetQuoteRequest(quote_id=new_id()))
+    return bank.refused(bank.ledger.quotes.GetQuote, quotes.GetQuoteRequest(quote_id=new_id(), customer_id=new_id()))
 
 
 def quote_used(bank: Bank) -> Refusal:

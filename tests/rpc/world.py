@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from time import time_ns
@@ -87,6 +87,9 @@ class HeldEngine:
     def account_facts(self, account: int) -> tuple[str, str] | None:
         return self.real.account_facts(account)
 
+    def kept_by(self, participant: str, accounts: Collection[int]) -> bool:
+        return self.real.kept_by(participant, accounts)
+
     def submit(self, ticket: Ticket) -> None:
         if self.refusing is not None:
             raise self.refusing
@@ -103,8 +106,10 @@ class HeldEngine:
 class World:
     """Everything, started; a context manager."""
 
-    def __init__(self, directory: Path, *, policy: Policy | None = None, **settings: Any) -> None:
-        url = f"sqlite:///{directory / 'log.db'}"
+    def __init__(
+        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+    ) -> None:
+        url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
         self.log = open_log(url)
         self.registry = CollectorRegistry()
@@ -123,7 +128,7 @@ class World:
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._settings = RpcSettings(listen="127.0.0.1:0", development=True, **settings)
+        self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
         self.edge: Edge
         self.address = ""
         self._clients: list[Ledger] = []

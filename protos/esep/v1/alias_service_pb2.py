@@ -26,7 +26,7 @@ from protos.esep.v1 import alias_pb2 as esep_dot_v1_dot_alias__pb2
 from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65sep/v1/alias_service.proto\x12\x07\x65sep.v1\x1a\x13\x65sep/v1/alias.proto\x1a\x14\x65sep/v1/common.proto\"A\n\x14SendAliasCodeRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\"-\n\x15SendAliasCodeResponse\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\"p\n\x10LinkPhoneRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12\x14\n\x0cphone_number\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\"U\n\x11LinkPhoneResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"f\n\x12UnlinkPhoneRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x10\n\x08\x61lias_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\"W\n\x13UnlinkPhoneResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"O\n\x0fGetAliasRequest\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"Y\n\x10GetAliasResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"U\n\x12ListAliasesRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"^\n\x13ListAliasesResponse\x12\x1f\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x0e.esep.v1.Alias\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xf7\x02\n\x0c\x41liasService\x12N\n\rSendAliasCode\x12\x1d.esep.v1.SendAliasCodeRequest\x1a\x1e.esep.v1.SendAliasCodeResponse\x12\x42\n\tLinkPhone\x12\x19.esep.v1.LinkPhoneRequest\x1a\x1a.esep.v1.LinkPhoneResponse\x12H\n\x0bUnlinkPhone\x12\x1b.esep.v1.UnlinkPhoneRequest\x1a\x1c.esep.v1.UnlinkPhoneResponse\x12?\n\x08GetAlias\x12\x18.esep.v1.GetAliasRequest\x1a\x19.esep.v1.GetAliasResponse\x12H\n\x0bListAliases\x12\x1b.esep.v1.ListAliasesRequest\x1a\x1c.esep.v1.ListAliasesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65sep/v1/alias_service.proto\x12\x07\x65sep.v1\x1a\x13\x65sep/v1/alias.proto\x1a\x14\x65sep/v1/common.proto\"A\n\x14SendAliasCodeRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x14\n\x0cphone_number\x18\x02 \x01(\t\"-\n\x15SendAliasCodeResponse\x12\x14\n\x0cphone_number\x18\x01 \x01(\t\"p\n\x10LinkPhoneRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x03 \x01(\t\x12\x14\n\x0cphone_number\x18\x04 \x01(\t\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t\"U\n\x11LinkPhoneResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"f\n\x12UnlinkPhoneRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x10\n\x08\x61lias_id\x18\x03 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\"W\n\x13UnlinkPhoneResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"d\n\x0fGetAliasRequest\x12\x10\n\x08\x61lias_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"Y\n\x10GetAliasResponse\x12\x1d\n\x05\x61lias\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Alias\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"U\n\x12ListAliasesRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"^\n\x13ListAliasesResponse\x12\x1f\n\x07\x61liases\x18\x01 \x03(\x0b\x32\x0e.esep.v1.Alias\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xf7\x02\n\x0c\x41liasService\x12N\n\rSendAliasCode\x12\x1d.esep.v1.SendAliasCodeRequest\x1a\x1e.esep.v1.SendAliasCodeResponse\x12\x42\n\tLinkPhone\x12\x19.esep.v1.LinkPhoneRequest\x1a\x1a.esep.v1.LinkPhoneResponse\x12H\n\x0bUnlinkPhone\x12\x1b.esep.v1.UnlinkPhoneRequest\x1a\x1c.esep.v1.UnlinkPhoneResponse\x12?\n\x08GetAlias\x12\x18.esep.v1.GetAliasRequest\x1a\x19.esep.v1.GetAliasResponse\x12H\n\x0bListAliases\x12\x1b.esep.v1.ListAliasesRequest\x1a\x1c.esep.v1.ListAliasesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,13 +46,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNLINKPHONERESPONSE']._serialized_start=502
   _globals['_UNLINKPHONERESPONSE']._serialized_end=589
   _globals['_GETALIASREQUEST']._serialized_start=591
-  _globals['_GETALIASREQUEST']._serialized_end=670
-  _globals['_GETALIASRESPONSE']._serialized_start=672
-  _globals['_GETALIASRESPONSE']._serialized_end=761
-  _globals['_LISTALIASESREQUEST']._serialized_start=763
-  _globals['_LISTALIASESREQUEST']._serialized_end=848
-  _globals['_LISTALIASESRESPONSE']._serialized_start=850
-  _globals['_LISTALIASESRESPONSE']._serialized_end=944
-  _globals['_ALIASSERVICE']._serialized_start=947
-  _globals['_ALIASSERVICE']._serialized_end=1322
+  _globals['_GETALIASREQUEST']._serialized_end=691
+  _globals['_GETALIASRESPONSE']._serialized_start=693
+  _globals['_GETALIASRESPONSE']._serialized_end=782
+  _globals['_LISTALIASESREQUEST']._serialized_start=784
+  _globals['_LISTALIASESREQUEST']._serialized_end=869
+  _globals['_LISTALIASESRESPONSE']._serialized_start=871
+  _globals['_LISTALIASESRESPONSE']._serialized_end=965
+  _globals['_ALIASSERVICE']._serialized_start=968
+  _globals['_ALIASSERVICE']._serialized_end=1343
 # @@protoc_insertion_point(module_scope)

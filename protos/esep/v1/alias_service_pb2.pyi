@@ -207,9 +207,12 @@ class GetAliasRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALIAS_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     alias_id: _builtins.str
     """alias_id is the alias to read."""
+    customer_id: _builtins.str
+    """customer_id is to whom it leads, or led last."""
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is a position that the answer must reflect."""
@@ -218,11 +221,12 @@ class GetAliasRequest(_message.Message):
         self,
         *,
         alias_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_id", b"alias_id", "min_position", b"min_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias_id", b"alias_id", "customer_id", b"customer_id", "min_position", b"min_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -120,7 +120,7 @@ class AliasServiceServicer(object):
     def GetAlias(self, request, context):
         """GetAlias reads one alias.
 
-        Refused with: ALIAS_NOT_FOUND.
+        Refused with: ALIAS_NOT_FOUND (there is none, or it is another customer's).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

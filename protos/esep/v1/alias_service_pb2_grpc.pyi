@@ -70,7 +70,7 @@ class AliasServiceStub:
     GetAlias: _grpc.UnaryUnaryMultiCallable[_alias_service_pb2.GetAliasRequest, _alias_service_pb2.GetAliasResponse]
     """GetAlias reads one alias.
 
-    Refused with: ALIAS_NOT_FOUND.
+    Refused with: ALIAS_NOT_FOUND (there is none, or it is another customer's).
     """
     ListAliases: _grpc.UnaryUnaryMultiCallable[_alias_service_pb2.ListAliasesRequest, _alias_service_pb2.ListAliasesResponse]
     """ListAliases lists the phone numbers that lead to a customer's cards, all of them at once, in the order of their ids."""
@@ -117,7 +117,7 @@ class AliasServiceAsyncStub(AliasServiceStub):
     GetAlias: _aio.UnaryUnaryMultiCallable[_alias_service_pb2.GetAliasRequest, _alias_service_pb2.GetAliasResponse]  # type: ignore[assignment]
     """GetAlias reads one alias.
 
-    Refused with: ALIAS_NOT_FOUND.
+    Refused with: ALIAS_NOT_FOUND (there is none, or it is another customer's).
     """
     ListAliases: _aio.UnaryUnaryMultiCallable[_alias_service_pb2.ListAliasesRequest, _alias_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
     """ListAliases lists the phone numbers that lead to a customer's cards, all of them at once, in the order of their ids."""
@@ -185,7 +185,7 @@ class AliasServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_alias_service_pb2.GetAliasResponse, _abc.Awaitable[_alias_service_pb2.GetAliasResponse]]:
         """GetAlias reads one alias.
 
-        Refused with: ALIAS_NOT_FOUND.
+        Refused with: ALIAS_NOT_FOUND (there is none, or it is another customer's).
         """
 
     @_abc_1.abstractmethod

@@ -26,7 +26,7 @@ from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 from protos.esep.v1 import qr_pb2 as esep_dot_v1_dot_qr__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65sep/v1/qr_service.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x10\x65sep/v1/qr.proto\"\"\n\x0f\x44\x65\x63odeQrRequest\x12\x0f\n\x07qr_text\x18\x01 \x01(\t\"2\n\x10\x44\x65\x63odeQrResponse\x12\x1e\n\x02qr\x18\x01 \x01(\x0b\x32\x12.esep.v1.ScannedQr\"\xbf\x01\n\x16IssueTransferQrRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x04 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x05 \x01(\x08\x12\x19\n\x0c\x61mount_tyiyn\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0f\x61mount_editable\x18\x07 \x01(\x08\x42\x0f\n\r_amount_tyiyn\"f\n\x17IssueTransferQrResponse\x12(\n\x0btransfer_qr\x18\x01 \x01(\x0b\x32\x13.esep.v1.TransferQr\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"Z\n\x14GetTransferQrRequest\x12\x16\n\x0etransfer_qr_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"i\n\x15GetTransferQrResponse\x12(\n\x0btransfer_qr\x18\x01 \x01(\x0b\x32\x13.esep.v1.TransferQr\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xf2\x01\n\tQrService\x12?\n\x08\x44\x65\x63odeQr\x12\x18.esep.v1.DecodeQrRequest\x1a\x19.esep.v1.DecodeQrResponse\x12T\n\x0fIssueTransferQr\x12\x1f.esep.v1.IssueTransferQrRequest\x1a .esep.v1.IssueTransferQrResponse\x12N\n\rGetTransferQr\x12\x1d.esep.v1.GetTransferQrRequest\x1a\x1e.esep.v1.GetTransferQrResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65sep/v1/qr_service.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x10\x65sep/v1/qr.proto\"\"\n\x0f\x44\x65\x63odeQrRequest\x12\x0f\n\x07qr_text\x18\x01 \x01(\t\"2\n\x10\x44\x65\x63odeQrResponse\x12\x1e\n\x02qr\x18\x01 \x01(\x0b\x32\x12.esep.v1.ScannedQr\"\xbf\x01\n\x16IssueTransferQrRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61rd_id\x18\x04 \x01(\t\x12\x0f\n\x07\x64ynamic\x18\x05 \x01(\x08\x12\x19\n\x0c\x61mount_tyiyn\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0f\x61mount_editable\x18\x07 \x01(\x08\x42\x0f\n\r_amount_tyiyn\"f\n\x17IssueTransferQrResponse\x12(\n\x0btransfer_qr\x18\x01 \x01(\x0b\x32\x13.esep.v1.TransferQr\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"o\n\x14GetTransferQrRequest\x12\x16\n\x0etransfer_qr_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"i\n\x15GetTransferQrResponse\x12(\n\x0btransfer_qr\x18\x01 \x01(\x0b\x32\x13.esep.v1.TransferQr\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xf2\x01\n\tQrService\x12?\n\x08\x44\x65\x63odeQr\x12\x18.esep.v1.DecodeQrRequest\x1a\x19.esep.v1.DecodeQrResponse\x12T\n\x0fIssueTransferQr\x12\x1f.esep.v1.IssueTransferQrRequest\x1a .esep.v1.IssueTransferQrResponse\x12N\n\rGetTransferQr\x12\x1d.esep.v1.GetTransferQrRequest\x1a\x1e.esep.v1.GetTransferQrResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,9 +42,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUETRANSFERQRRESPONSE']._serialized_start=359
   _globals['_ISSUETRANSFERQRRESPONSE']._serialized_end=461
   _globals['_GETTRANSFERQRREQUEST']._serialized_start=463
-  _globals['_GETTRANSFERQRREQUEST']._serialized_end=553
-  _globals['_GETTRANSFERQRRESPONSE']._serialized_start=555
-  _globals['_GETTRANSFERQRRESPONSE']._serialized_end=660
-  _globals['_QRSERVICE']._serialized_start=663
-  _globals['_QRSERVICE']._serialized_end=905
+  _globals['_GETTRANSFERQRREQUEST']._serialized_end=574
+  _globals['_GETTRANSFERQRRESPONSE']._serialized_start=576
+  _globals['_GETTRANSFERQRRESPONSE']._serialized_end=681
+  _globals['_QRSERVICE']._serialized_start=684
+  _globals['_QRSERVICE']._serialized_end=926
 # @@protoc_insertion_point(module_scope)

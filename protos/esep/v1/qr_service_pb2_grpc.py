@@ -86,7 +86,7 @@ class QrServiceServicer(object):
     def GetTransferQr(self, request, context):
         """GetTransferQr reads a code that was issued.
 
-        Refused with: TRANSFER_QR_NOT_FOUND.
+        Refused with: TRANSFER_QR_NOT_FOUND (there is none, or it is another customer's).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,7 @@ class QrServiceStub:
     GetTransferQr: _grpc.UnaryUnaryMultiCallable[_qr_service_pb2.GetTransferQrRequest, _qr_service_pb2.GetTransferQrResponse]
     """GetTransferQr reads a code that was issued.
 
-    Refused with: TRANSFER_QR_NOT_FOUND.
+    Refused with: TRANSFER_QR_NOT_FOUND (there is none, or it is another customer's).
     """
 
 @_typing.type_check_only
@@ -85,7 +85,7 @@ class QrServiceAsyncStub(QrServiceStub):
     GetTransferQr: _aio.UnaryUnaryMultiCallable[_qr_service_pb2.GetTransferQrRequest, _qr_service_pb2.GetTransferQrResponse]  # type: ignore[assignment]
     """GetTransferQr reads a code that was issued.
 
-    Refused with: TRANSFER_QR_NOT_FOUND.
+    Refused with: TRANSFER_QR_NOT_FOUND (there is none, or it is another customer's).
     """
 
 class QrServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,7 +130,7 @@ class QrServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_qr_service_pb2.GetTransferQrResponse, _abc.Awaitable[_qr_service_pb2.GetTransferQrResponse]]:
         """GetTransferQr reads a code that was issued.
 
-        Refused with: TRANSFER_QR_NOT_FOUND.
+        Refused with: TRANSFER_QR_NOT_FOUND (there is none, or it is another customer's).
         """
 
 def add_QrServiceServicer_to_server(servicer: QrServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

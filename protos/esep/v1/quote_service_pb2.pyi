@@ -211,9 +211,12 @@ class GetQuoteRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUOTE_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     quote_id: _builtins.str
     """quote_id is the quote to read."""
+    customer_id: _builtins.str
+    """customer_id is who pays."""
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is a position that the answer must reflect."""
@@ -222,11 +225,12 @@ class GetQuoteRequest(_message.Message):
         self,
         *,
         quote_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position", "quote_id", b"quote_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "min_position", b"min_position", "quote_id", b"quote_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

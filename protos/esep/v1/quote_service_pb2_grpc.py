@@ -101,7 +101,7 @@ class QuoteServiceServicer(object):
     def GetQuote(self, request, context):
         """GetQuote reads one quote.
 
-        Refused with: QUOTE_NOT_FOUND.
+        Refused with: QUOTE_NOT_FOUND (there is none, or it is another customer's).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class QuoteServiceStub:
     GetQuote: _grpc.UnaryUnaryMultiCallable[_quote_service_pb2.GetQuoteRequest, _quote_service_pb2.GetQuoteResponse]
     """GetQuote reads one quote.
 
-    Refused with: QUOTE_NOT_FOUND.
+    Refused with: QUOTE_NOT_FOUND (there is none, or it is another customer's).
     """
 
 @_typing.type_check_only
@@ -107,7 +107,7 @@ class QuoteServiceAsyncStub(QuoteServiceStub):
     GetQuote: _aio.UnaryUnaryMultiCallable[_quote_service_pb2.GetQuoteRequest, _quote_service_pb2.GetQuoteResponse]  # type: ignore[assignment]
     """GetQuote reads one quote.
 
-    Refused with: QUOTE_NOT_FOUND.
+    Refused with: QUOTE_NOT_FOUND (there is none, or it is another customer's).
     """
 
 class QuoteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -163,7 +163,7 @@ class QuoteServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_quote_service_pb2.GetQuoteResponse, _abc.Awaitable[_quote_service_pb2.GetQuoteResponse]]:
         """GetQuote reads one quote.
 
-        Refused with: QUOTE_NOT_FOUND.
+        Refused with: QUOTE_NOT_FOUND (there is none, or it is another customer's).
         """
 
 def add_QuoteServiceServicer_to_server(servicer: QuoteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -465,11 +465,11 @@ class GetOutcomeResponse(_message.Message):
     REFUND_FIELD_NUMBER: _builtins.int
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
-    CARD_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     TRANSFER_QR_FIELD_NUMBER: _builtins.int
@@ -529,6 +529,10 @@ class GetOutcomeResponse(_message.Message):
         """customer was registered or changed by a method of CustomerService."""
 
     @_builtins.property
+    def card(self) -> _card_pb2.Card:
+        """card was issued or changed by a method of CardService."""
+
+    @_builtins.property
     def participant(self) -> _participant_pb2.Participant:
         """participant was registered or changed by a method of ParticipantService."""
 
@@ -543,10 +547,6 @@ class GetOutcomeResponse(_message.Message):
     @_builtins.property
     def rules(self) -> _rules_pb2.Rules:
         """rules were published by ApproveRules."""
-
-    @_builtins.property
-    def card(self) -> _card_pb2.Card:
-        """card was issued or changed by a method of CardService."""
 
     @_builtins.property
     def alias(self) -> _alias_pb2.Alias:
@@ -580,11 +580,11 @@ class GetOutcomeResponse(_message.Message):
         refund: _authorization_pb2.Refund | None = ...,
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
         customer: _customer_pb2.Customer | None = ...,
+        card: _card_pb2.Card | None = ...,
         participant: _participant_pb2.Participant | None = ...,
         adjustment: _adjustment_pb2.Adjustment | None = ...,
         rules_proposal: _rules_pb2.RulesProposal | None = ...,
         rules: _rules_pb2.Rules | None = ...,
-        card: _card_pb2.Card | None = ...,
         alias: _alias_pb2.Alias | None = ...,
         quote: _quote_pb2.Quote | None = ...,
         transfer_qr: _qr_pb2.TransferQr | None = ...,
@@ -594,7 +594,7 @@ class GetOutcomeResponse(_message.Message):
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "participant", "adjustment", "rules_proposal", "rules", "card", "alias", "quote", "transfer_qr"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card", "participant", "adjustment", "rules_proposal", "rules", "alias", "quote", "transfer_qr"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -1,15 +1,19 @@
 """Whatever an append does, nothing that was acknowledged is lost, and nothing happens twice."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
 
 from domain.authorize import Advise
+from domain.ports import Row
 from domain.refusals import Reason
 from domain.transfer import TransferPosted
 from ledger.engine.modes import Mode
 from ledger.engine.tickets import Accepted, Declined, Repeated
+from ledger.log.api import Log
+from ledger.log.errors import LogUnavailable
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
@@ -64,6 +68,54 @@ def test_requests_in_flight_survive_a_failure(shaky: Desk, faulty: FaultyLog, fa
     assert_replays(shaky, faulty)
 
 
+class Dying(FaultyLog):
+    """A log whose slow appends come to nothing in the end."""
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        if self.faults and self.faults[0] is Fault.SLOW:
+            self.faults.popleft()
+            self.hung.set()
+            self._released.wait(30)
+            raise LogUnavailable("the connection broke at last")
+        super()._append(rows)
+
+
+class TellingClock(HandClock):
+    """Does something, once, when the deciding thread next asks for the time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.then: Callable[[], object] | None = None
+
+    def now(self) -> int:
+        if self.then is not None and threading.current_thread().name.startswith("esep-decide"):
+            then, self.then = self.then, None
+            then()
+        return super().now()
+
+
+def test_nothing_is_written_behind_a_batch_that_failed(log: Log) -> None:
+    """A batch being decided while the one before it fails is never appended: it would stand after a gap."""
+    dying, clock = Dying(log), TellingClock()
+    desk = Desk(dying.as_log(), clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    clock.advance(1_000)
+    dying.faults.append(Fault.SLOW)
+    first = desk.start(desk.transfer(cash, one, 10))
+    assert dying.hung.wait(10)
+
+    def fail_now() -> None:
+        dying.let_go()
+        eventually(lambda: desk.engine._failed is not None)
+
+    clock.then = fail_now
+    second = desk.start(desk.transfer(cash, one, 5))
+    assert isinstance(first(), Accepted)
+    assert isinstance(second(), Accepted)
+    assert desk.posted(one) == 15
+    assert_replays(desk, dying)
+
+
 def test_an_answer_that_was_lost_is_not_called_a_replay(shaky: Desk, faulty: FaultyLog) -> None:
     """A request whose commit was lost from sight is answered as what it is: the first outcome."""
     cash, one = shaky.open("cash"), shaky.open()
@@ -71,6 +123,62 @@ def test_an_answer_that_was_lost_is_not_called_a_replay(shaky: Desk, faulty: Fau
     faulty.faults.append(Fault.ANSWER_LOST)
     outcome = shaky.ask(shaky.transfer(cash, one, 10))
     assert isinstance(outcome, Repeated)
+    assert not outcome.replayed
+
+
+def test_each_item_of_a_lost_answer_is_told_as_what_it_is(shaky: Desk, faulty: FaultyLog) -> None:
+    """When a batch's commit is lost from sight, its own items are first outcomes, and its repeats are replays."""
+    cash, one = shaky.open("cash"), shaky.open()
+    shaky.clock.advance(1_000)
+    earlier = shaky.transfer(cash, one, 1)
+    shaky.ask(earlier)
+    shaky.clock.advance(1_000)
+    new, refused = shaky.transfer(cash, one, 10), shaky.transfer(one, cash, 1_000_000)
+    faulty.faults.append(Fault.ANSWER_LOST)
+    outcome = shaky.ask_many([new, earlier, refused, new])
+    assert {index: repeated.replayed for index, repeated in outcome.repeated} == {0: False, 1: True, 2: False, 3: True}
+
+
+def test_a_repeat_in_a_lost_answer_is_still_a_repeat(shaky: Desk, faulty: FaultyLog) -> None:
+    """A repeat that was answered together with a commit lost from sight is told as a replay."""
+    cash, one = shaky.open("cash"), shaky.open()
+    shaky.clock.advance(1_000)
+    earlier = shaky.transfer(cash, one, 1)
+    shaky.ask(earlier)
+    shaky.clock.advance(1_000)
+    faulty.faults.extend([Fault.SLOW, Fault.ANSWER_LOST])
+    waiting = [shaky.start(shaky.transfer(cash, one, 2))]
+    assert faulty.hung.wait(10)
+    waiting += [shaky.start(shaky.transfer(cash, one, 3)), shaky.start(earlier)]
+    faulty.let_go()
+    first, lost, repeat = (wait() for wait in waiting)
+    assert isinstance(first, Accepted)
+    assert (lost.replayed, repeat.replayed) == (False, True)
+
+
+class Doubtful(FaultyLog):
+    """A log whose head cannot be read when ``doubts`` says so."""
+
+    doubts = 0
+
+    def head(self, partition: int) -> int:
+        if self.doubts and threading.current_thread().name.startswith("esep-commit"):
+            self.doubts -= 1
+            raise LogUnavailable("no answer")
+        return self.inner.head(partition)
+
+
+def test_doubt_about_an_answer_does_not_make_it_a_replay(log: Log, clock: HandClock) -> None:
+    """An outcome that was lost from sight is still the first when telling it fails for a while as well."""
+    doubtful = Doubtful(log)
+    desk = Desk(doubtful.as_log(), clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    clock.advance(1_000)
+    doubtful.faults.append(Fault.ANSWER_LOST)
+    doubtful.doubts = 1
+    outcome = desk.ask(desk.transfer(cash, one, 10))
+    desk.stop()
+    assert doubtful.doubts == 0
     assert not outcome.replayed
 
 

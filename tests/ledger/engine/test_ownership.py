@@ -124,7 +124,7 @@ def test_a_stale_owner_answers_no_trial_run(owner: Desk, silent: Silent, log: Lo
     row = Row(0, log.head(0) + 1, ENGINE_ID, len(rows) + 1, event.TOPIC, encode(event), clock.now() + 999, None, "")
     log.append([row])
     assert reason_of(owner, owner.transfer(cash, one, 1)) is Reason.NOT_THE_OWNER
-    eventually(lambda: owner.engine.mode is not Mode.OWNER or owner.engine.epoch > 2)
+    eventually(lambda: owner.engine.mode is not Mode.OWNER or owner.engine._decider.books.life.epoch > 2)
 
 
 def test_an_unknown_event_blocks(owner: Desk, log: Log, clock: HandClock) -> None:

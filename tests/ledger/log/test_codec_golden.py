@@ -38,6 +38,10 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
+from domain.binding import (
+    HeldAmountDisclosed,
+    UnknownBindingTried,
+)
 from domain.card import (
     CardBindingOpened,
     CardBlocked,
@@ -65,27 +69,42 @@ from domain.customer import (
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event, Leg
 from domain.limits import Spending, SpendingReturned
+from domain.participant import Names
 from domain.rules import Operation
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
 from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_bindings import BINDING_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"
+
 FINGERPRINT = "00112233445566778899aabb"
+
 ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
+
 SEALED = bytes(range(48))
+
 MONEY = 10**15
+
 TIME = 1_790_000_000_000_000
+
 TAGS = {"канал": "мобилдик", "till": "17"}
+
 LEG = Leg("capture", 2, 3, MONEY)
+
 FEE = Leg("fee", 2, 4, 1)
+
 SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
+
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
+
+NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
+
 DETAILS: dict[str, Any] = {
     "account": 2,
     "credit_account": 3,
@@ -104,7 +123,9 @@ DETAILS: dict[str, Any] = {
     "effective_time": TIME,
     "fingerprint": FINGERPRINT,
 }
+
 LEAST: dict[str, Any] = {"account": 2, "credit_account": 3, "amount": 1, "currency": "KGS", "kind": "purchase"}
+
 TRANSFER: dict[str, Any] = {
     "debit_account": 1,
     "credit_account": 2,
@@ -312,7 +333,15 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
     WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
     WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
-    **TRANSFER_EXAMPLES,
+    **BINDING_EXAMPLES,
+    HeldAmountDisclosed: (
+        HeldAmountDisclosed(operator="op-17"),
+        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
+    ),
+    UnknownBindingTried: (
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
+        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
+    ),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -328,14 +357,17 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    **TRANSFER_EXAMPLES,
 }
+
 GROWN: dict[type[Event], dict[str, Event]] = {
-    TransferPosted: {
-        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
-    },
-    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
     AuthorizationApproved: {
-        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING)
+        "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
+        "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+    },
+    AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
+    AuthorizationDeclined: {
+        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID)
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
@@ -355,7 +387,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
     },
+    TransferPosted: {
+        "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)
+    },
+    TransferReversed: {"returned": TransferReversed(legs=(LEG,), whole=True, spending_returned=RETURNED)},
 }
+
 """Forms with fields that an event gained after its first files were written."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from ledger.log import housekeeping
 from ledger.log.api import Log
@@ -82,10 +82,12 @@ def test_unfinished_snapshot(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     run = housekeeping.Housekeeping._run
     calls = iter(["clear", "chunk", "chunk"])
 
-    def run_until_stopped(self: housekeeping.Housekeeping, work: Callable[[Connection], object]) -> object:
+    def run_until_stopped(
+        self: housekeeping.Housekeeping, work: Callable[[Connection], object], engine: Engine | None = None
+    ) -> object:
         if next(calls, None) is None:
             raise KeyboardInterrupt
-        return run(self, work)
+        return run(self, work, engine)
 
     monkeypatch.setattr(housekeeping.Housekeeping, "_run", run_until_stopped)
     with pytest.raises(KeyboardInterrupt):

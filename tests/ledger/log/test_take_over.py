@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from ledger.log import postgres
 from ledger.log.api import Log
@@ -96,3 +97,21 @@ def test_a_session_that_cannot_be_ended(successor: PostgresLog, monkeypatch: pyt
     with pytest.raises(LogUnavailable, match="2 attempts"):
         successor.take_over(rows(1, 2))
     assert successor.head(0) == 0
+
+
+def test_a_sign_of_life_keeps_no_lock(postgres_url: str) -> None:
+    """An owner that is paused the moment its sign of life was sent does not hold up that of the next owner."""
+    paused, following = PostgresLog(postgres_url), PostgresLog(postgres_url)
+    came_through: list[bool] = []
+
+    def while_paused(*_: object) -> None:
+        beating = threading.Thread(target=following.beat, args=(0, "the next"), daemon=True)
+        beating.start()
+        beating.join(3.0)
+        came_through.append(not beating.is_alive())
+
+    event.listen(paused._engine, "after_cursor_execute", while_paused)
+    paused.beat(0, "the paused")
+    assert came_through == [True]
+    paused.close()
+    following.close()

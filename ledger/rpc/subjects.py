@@ -1,0 +1,248 @@
+"""Whose is it: the participants that own what a request is about, found without telling whether it exists.
+
+Whatever a request names that does not exist, or is no id at all, is nobody's. So a caller that is held to its own
+gets one and the same answer about what is another's and about what is not there.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from domain import ids
+from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
+from domain.card import Card
+from domain.claim import Claim
+from domain.customer import Customer, Taken
+from domain.refusals import Refused
+from domain.transfer import Transfer
+from domain.wallet import Wallet, wallet_id
+from ledger.rpc.cards import Cards
+from ledger.rpc.customers import Customers
+from ledger.rpc.facts import AccountFacts
+from ledger.rpc.permissions import Subject
+
+Participants = tuple[str | None, ...]
+NOBODY: Final[Participants] = (None,)
+"""Of whatever does not exist: no caller's participant."""
+
+
+class Whose(NamedTuple):
+    """The owners of what a request is about, the counterparties, the accounts that are read, and the customer."""
+
+    owners: Participants
+    counterparties: Participants = NOBODY
+    accounts: tuple[int, ...] = ()
+    customer: bytes | None = None
+    """The customer; of a card, the one to whom it is bound."""
+
+
+NOBODYS: Final = Whose(NOBODY)
+
+
+class Subjects:
+    """Finds out whose something is."""
+
+    def __init__(self, facts: AccountFacts, customers: Customers, cards: Cards) -> None:
+        self._facts = facts
+        self._customers = customers
+        self._cards = cards
+        self._found: dict[Subject, Callable[[Any], Awaitable[Whose]]] = {
+            Subject.NOTHING: self._nothing,
+            Subject.PARTICIPANT: self._participant,
+            Subject.ACCOUNT: self._account,
+            Subject.ACCOUNTS: self._accounts,
+            Subject.ACCOUNT_OR_PARTICIPANT: self._account_or_participant,
+            Subject.CUSTOMER: self._customer,
+            Subject.NEW_TRANSFER: self._new_transfer,
+            Subject.TRANSFER: self._transfer,
+            Subject.TRANSFER_BACK: self._transfer_back,
+            Subject.NEW_AUTHORIZATION: self._new_authorization,
+            Subject.AUTHORIZATION: self._authorization,
+            Subject.AUTHORIZATION_OR_REFERENCE: self._authorization_or_reference,
+            Subject.ANNOUNCED_REFUND: self._announced_refund,
+            Subject.REFUND: self._refund,
+            Subject.OPERATION: self._operation,
+            Subject.CARD: self._card,
+            Subject.ISSUED_CARD: self._issued_card,
+            Subject.CARDS: self._cards_of,
+        }
+
+    async def whose(self, subject: Subject, request: Any) -> Whose:
+        """Return whose a request's subject is."""
+        return await self._found[subject](request)
+
+    async def customer(self, customer_id: bytes) -> Customer | None:
+        """Return a customer who was not erased."""
+        found = await self._customers.current(customer_id)
+        return found if isinstance(found, Customer) and not found.erased else None
+
+    async def accounts_of(self, customer_id: bytes) -> set[int]:
+        """Return the accounts of which a card is bound to a customer now."""
+        wallet = await self._customers.current(wallet_id(customer_id))
+        found = [await self._customers.current(card) for card in wallet.cards] if isinstance(wallet, Wallet) else []
+        return {card.account for card in found if isinstance(card, Card) and card.customer == customer_id}
+
+    async def _nothing(self, _request: Any) -> Whose:
+        return NOBODYS
+
+    async def _participant(self, request: Any) -> Whose:
+        return Whose((request.participant_id,))
+
+    async def _account(self, request: Any) -> Whose:
+        if "account_number" in request.DESCRIPTOR.fields_by_name and request.HasField("account_number"):
+            return Whose((request.account_number.participant_id,))
+        return Whose(await self._banks([request.account_id]), accounts=(request.account_id,))
+
+    async def _accounts(self, request: Any) -> Whose:
+        accounts = tuple(dict.fromkeys(request.account_ids))
+        return Whose(await self._banks(accounts) or NOBODY, accounts=accounts)
+
+    async def _account_or_participant(self, request: Any) -> Whose:
+        if request.WhichOneof("owner") == "participant_id":
+            return await self._participant(request)
+        return await self._account(request)
+
+    async def _customer(self, request: Any) -> Whose:
+        customer_id = await self._named_customer(request)
+        found = None if customer_id is None else await self._customers.current(customer_id)
+        if not isinstance(found, Customer):
+            return NOBODYS
+        return Whose((found.participant,), customer=found.customer_id)
+
+    async def _named_customer(self, request: Any) -> bytes | None:
+        if "customer" in request.DESCRIPTOR.oneofs_by_name:
+            match request.WhichOneof("customer"):
+                case "login":
+                    return await self._customers.find(Taken.LOGIN, request.login.lower())
+                case "phone_number":
+                    return await self._customers.find(Taken.PHONE, request.phone_number)
+                case _:
+                    pass
+        return parsed(request.customer_id)
+
+    async def _new_transfer(self, request: Any) -> Whose:
+        new = request.transfer
+        debits = (new.debit_account_id, *(leg.debit_account_id for leg in new.legs))
+        return Whose(await self._banks(debits))
+
+    async def _transfer(self, request: Any) -> Whose:
+        transfer = await self._current(request.transfer_id)
+        if not isinstance(transfer, Transfer):
+            return NOBODYS
+        return await self._moved(transfer)
+
+    async def _moved(self, transfer: Transfer) -> Whose:
+        debits = (transfer.debit_account, *(leg.debit_account for leg in transfer.legs))
+        credits_ = (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
+        return Whose(await self._banks(debits), await self._banks(credits_))
+
+    async def _transfer_back(self, request: Any) -> Whose:
+        forth = await self._transfer(request)
+        return Whose(forth.counterparties, forth.owners)
+
+    async def _new_authorization(self, request: Any) -> Whose:
+        acquirer = await self._banks([request.credit_account_id])
+        if request.acquirer_id not in ("", *acquirer):
+            acquirer = NOBODY  # An acquirer uses up no references but its own.
+        return Whose(await self._banks([request.account_id]), acquirer)
+
+    async def _authorization(self, request: Any) -> Whose:
+        return await self._held(await self._current(request.authorization_id))
+
+    async def _authorization_or_reference(self, request: Any) -> Whose:
+        named = next(oneof for oneof in ("original", "authorization") if oneof in request.DESCRIPTOR.oneofs_by_name)
+        if request.WhichOneof(named) != "acquirer_reference":
+            return await self._authorization(request)
+        reference = request.acquirer_reference
+        key = f"{reference.acquirer_id}/{reference.acquirer_reference}"
+        claimed = await self._customers.current(ids.claim_id(ACQUIRER_CLAIM, key))
+        if isinstance(claimed, Claim) and claimed.holder is not None:
+            return await self._held(await self._customers.current(claimed.holder))
+        return Whose(NOBODY, (reference.acquirer_id,))
+
+    async def _announced_refund(self, request: Any) -> Whose:
+        owners = await self._banks([request.account_id])
+        if not request.authorization_id:
+            return Whose(owners)
+        original = await self._authorization(request)
+        return Whose(owners, original.counterparties if original.owners == owners else NOBODY)
+
+    async def _refund(self, request: Any) -> Whose:
+        if request.WhichOneof("origin") == "merchant_credit":
+            credit = request.merchant_credit
+            return Whose(await self._banks([credit.merchant_account_id]), await self._banks([credit.account_id]))
+        original = await self._authorization(request)
+        return Whose(original.counterparties, original.owners)
+
+    async def _operation(self, request: Any) -> Whose:
+        found = await self._current(request.operation_id)
+        match found:
+            case Transfer():
+                whose = await self._moved(found)
+                return whose._replace(accounts=(found.debit_account,))
+            case Authorization():
+                return await self._held(found)
+            case ForcePosted() | RefundPosted():
+                debits, credits_ = zip(*((leg.debit_account, leg.credit_account) for leg in found.legs), strict=True)
+                return Whose(await self._banks(debits), await self._banks(credits_), accounts=(found.account,))
+            case _:
+                return NOBODYS
+
+    async def _card(self, request: Any) -> Whose:
+        card = await self._named_card(request)
+        if card is None:
+            return NOBODYS
+        owners: Participants = (card.participant,)
+        if getattr(request, "replacement_card_id", ""):
+            replacement = await self._current(request.replacement_card_id)
+            owners += (replacement.participant,) if isinstance(replacement, Card) else NOBODY
+        return Whose(owners, customer=card.customer)
+
+    async def _named_card(self, request: Any) -> Card | None:
+        if "card" in request.DESCRIPTOR.oneofs_by_name and request.WhichOneof("card") == "card_number":
+            try:
+                card_id = await self._cards.find(request.card_number)
+            except Refused:
+                return None
+            found = await self._customers.current(card_id)
+        else:
+            found = await self._current(request.card_id)
+        return found if isinstance(found, Card) else None
+
+    async def _issued_card(self, request: Any) -> Whose:
+        return Whose((request.participant_id, *await self._banks([request.account_id])))
+
+    async def _cards_of(self, request: Any) -> Whose:
+        if request.WhichOneof("owner") == "customer_id":
+            return Whose(NOBODY, customer=parsed(request.customer_id))
+        return await self._account_or_participant(request)
+
+    async def _held(self, found: object) -> Whose:
+        if not isinstance(found, Authorization):
+            return NOBODYS
+        return Whose(
+            await self._banks([found.account]),
+            await self._banks([found.details.credit_account]),
+            accounts=(found.account,),
+        )
+
+    async def _current(self, text: str) -> object:
+        aggregate_id = parsed(text)
+        return None if aggregate_id is None else await self._customers.current(aggregate_id)
+
+    async def _banks(self, accounts: Iterable[int]) -> Participants:
+        """Return the participants of these accounts, and no more once one of them is nobody's."""
+        banks: dict[str | None, None] = {}
+        for account in accounts:
+            facts = await self._facts.find(account)
+            banks[None if facts is None else facts.participant_id] = None
+            if facts is None:
+                break
+        return tuple(banks)
+
+
+def parsed(text: str) -> bytes | None:
+    """Return the 16 bytes of an id, None when the text is none."""
+    try:
+        return ids.parse_uuid(text)
+    except ValueError:
+        return None

@@ -1,0 +1,70 @@
+"""Questions that take too long: they end with their calls, and hold up nobody's answer but a question's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import grpc
+import pytest
+
+from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest
+from tests.endless import SOON_SECONDS, endless
+from tests.rpc.world import Bank, Refusal, World, transfer
+
+THREADS = 2
+LONG_CALLS = 6
+CALL_SECONDS = 1.5
+
+
+@pytest.fixture
+def slow_bank(store_url: str, tmp_path: Path) -> Iterator[Bank]:
+    """Give a bank whose mini-statements take for ever, at a ledger on each kind of store."""
+    with World(tmp_path, database_url=store_url, read_threads=THREADS) as world:
+        bank = Bank(world)
+        reader: Any = world._reader
+        bank.call(bank.ledger.statements.GetMiniStatement, GetMiniStatementRequest(account_id=bank.rich))
+        reader.mini_statement = lambda *_, **__: reader._store.snapshot(lambda it: it.one(endless(store_url)))
+        yield bank
+
+
+def test_long_questions_hold_up_no_write(slow_bank: Bank) -> None:
+    """While more long questions wait than there are threads, writes and repeats of writes are answered."""
+    request = transfer(slow_bank.cash, slow_bank.poor, 5)
+    slow_bank.call(slow_bank.ledger.transfers.CreateTransfer, request)
+    asking = [
+        slow_bank.ledger.statements.GetMiniStatement.future(
+            GetMiniStatementRequest(account_id=slow_bank.rich),
+            timeout=CALL_SECONDS,
+            metadata=slow_bank.ledger.metadata,
+        )
+        for _ in range(LONG_CALLS)
+    ]
+    while not all(long.done() for long in asking):
+        began = monotonic()
+        assert slow_bank.call(slow_bank.ledger.transfers.CreateTransfer, request).receipt.replayed
+        slow_bank.move(slow_bank.cash, slow_bank.poor, 1)
+        assert monotonic() - began < CALL_SECONDS
+    assert {long.code() for long in asking} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+def test_a_long_question_frees_its_thread(slow_bank: Bank) -> None:
+    """When long questions have had their time, the next short one finds a thread at once."""
+    ask = slow_bank.ledger.statements.GetMiniStatement
+    for _ in range(THREADS + 1):
+        refusal = slow_bank.refused(ask, GetMiniStatementRequest(account_id=slow_bank.rich), timeout=0.5)
+        assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    del slow_bank.world._reader.mini_statement
+    began = monotonic()
+    slow_bank.call(ask, GetMiniStatementRequest(account_id=slow_bank.rich))
+    assert monotonic() - began < SOON_SECONDS
+
+
+@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 0.5}])
+def test_the_ledger_says_that_time_ran_out(limited_bank: Bank) -> None:
+    """A question ended by the ledger's own bound on a call's time is told with its reason."""
+    reader: Any = limited_bank.world._reader
+    reader.mini_statement = lambda *_, **__: reader._store.snapshot(lambda it: it.one(endless("sqlite:")))
+    ask = limited_bank.ledger.statements.GetMiniStatement
+    refusal: Refusal = limited_bank.refused(ask, GetMiniStatementRequest(account_id=limited_bank.rich))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")

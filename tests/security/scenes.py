@@ -1,0 +1,376 @@
+"""Resources of one bank, of another and of nobody, and a request about them for every method of the contract."""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+from typing import Any, ClassVar, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from stdnum import luhn
+
+from domain.books import Books
+from domain.card import Card, CardBound, find
+from domain.command import Command
+from domain.event import Change, Context
+from domain.refusals import Refusal
+from domain.wallet import WalletCardAdded, following
+from domain.wallet import find as wallet_of
+from ledger.engine.tickets import Accepted, CommandTicket
+from ledger.rpc.callers import Role
+from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
+from protos.esep.v1 import account_pb2, customer_pb2
+from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import authorization_pb2 as held
+from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import receipt_service_pb2 as receipts
+from protos.esep.v1 import service_directory_service_pb2 as directory
+from protos.esep.v1 import statement_service_pb2 as statements
+from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
+from tests.rpc.world import PATIENCE, World, item, new_id, transfer
+from tests.security.transfer_scenes import TRANSFER_REQUESTS
+
+PASSWORD: Final = "Jashyl2026"
+EXPIRY: Final = "12/28"
+DEADLINE: Final = PATIENCE
+OWN_BANK: Final = "bank-a"
+OTHER_BANK: Final = "bank-b"
+
+
+class Scene(NamedTuple):
+    """Things of one participant, enough to ask every method about."""
+
+    participant: str
+    account: int
+    merchant: int
+    transfer: str
+    authorization: str
+    captured: str
+    reference: str
+    customer: str
+    card: str
+    """Bound to the customer."""
+    spare_card: str
+
+
+class Caller:
+    """Somebody in a role, who calls methods by their names."""
+
+    def __init__(self, world: World, role: Role | None = None, participant: str = "", customer: str = "") -> None:
+        self.world = world
+        self.role = role
+        self._channel = world.client().channel
+        given = {ROLE_KEY: role, PARTICIPANT_KEY: participant, CUSTOMER_KEY: customer}
+        self.metadata = ((CALLER_KEY, "somebody"), *((key, value) for key, value in given.items() if value))
+
+    def call(self, method: str, request: Message) -> Any:
+        """Call a method by its full name."""
+        call: Callable[..., Any] = self._channel.unary_unary(
+            method,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer_of(method).FromString,
+        )
+        return call(request, metadata=self.metadata, timeout=DEADLINE)
+
+
+def answer_of(method: str) -> type[Message]:
+    """Return the class of a method's answers."""
+    _, service, name = method.split("/")
+    found = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
+    return message_factory.GetMessageClass(found.output_type)
+
+
+def make_scene(world: World, participant: str) -> Scene:
+    """Make things of a participant, as the developer, who may."""
+    by = Caller(world)
+
+    def account(kind: account_pb2.AccountKind.ValueType) -> int:
+        request = accounts.OpenAccountRequest(request_id=new_id(), participant_id=participant, kind=kind)
+        return int(by.call("/esep.v1.AccountService/OpenAccount", request).account.account_id)
+
+    cash = account(account_pb2.ACCOUNT_KIND_CASH)
+    customer_account = account(account_pb2.ACCOUNT_KIND_CUSTOMER)
+    merchant = account(account_pb2.ACCOUNT_KIND_MERCHANT)
+    by.call("/esep.v1.TransferService/CreateTransfer", transfer(cash, customer_account, 1_000_000))
+    moved = by.call("/esep.v1.TransferService/CreateTransfer", transfer(customer_account, merchant, 100))
+
+    def authorize(reference: str = "") -> str:
+        request = authorizations.CreateAuthorizationRequest(
+            request_id=new_id(),
+            account_id=customer_account,
+            credit_account_id=merchant,
+            amount_tyiyn=500,
+            kind=held.AUTHORIZATION_KIND_PURCHASE,
+            acquirer_id=participant if reference else "",
+            acquirer_reference=reference,
+        )
+        answer = by.call("/esep.v1.AuthorizationService/CreateAuthorization", request)
+        return str(answer.authorization.authorization_id)
+
+    reference = new_id()
+    opened, captured = authorize(reference), authorize()
+    by.call("/esep.v1.AuthorizationService/CaptureAuthorization", capture(captured))
+    number = uuid4().int % 10**8
+    registration = customers.RegisterCustomerRequest(
+        request_id=new_id(),
+        participant_id=participant,
+        login=f"user{number}",
+        password=PASSWORD,
+        phone_number=f"+9967{number:08}",
+    )
+    customer = by.call("/esep.v1.CustomerService/RegisterCustomer", registration).customer
+
+    def issue() -> str:
+        request = cards.IssueCardRequest(
+            request_id=new_id(),
+            participant_id=participant,
+            account_id=customer_account,
+            card_number=card_number(),
+            expiry=EXPIRY,
+        )
+        return str(by.call("/esep.v1.CardService/IssueCard", request).card.card_id)
+
+    card = issue()
+    bind(world, card, customer.customer_id)
+    return Scene(
+        participant,
+        customer_account,
+        merchant,
+        moved.transfer.transfer_id,
+        opened,
+        captured,
+        reference,
+        customer.customer_id,
+        card,
+        issue(),
+    )
+
+
+def nobodys() -> Scene:
+    """Return things that nobody has."""
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(7)))
+
+
+def card_number() -> str:
+    """Return a card number that was not given out before."""
+    first = f"9417{uuid4().int % 10**11:011}"
+    return first + str(luhn.calc_check_digit(first))
+
+
+class Bind(Command):
+    """Binds a card to a customer as a binding that has succeeded does, without its try."""
+
+    NAME: ClassVar[str] = "bind_for_a_test"
+
+    card: UUID
+    customer: UUID
+
+    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
+        card = find(books, self.card.bytes)
+        assert isinstance(card, Card)
+        bound = Change(card.card_id, card.version + 1, CardBound(customer=self.customer))
+        wallet = wallet_of(books, self.customer.bytes)
+        return [bound, *following(wallet, WalletCardAdded(customer=self.customer, card=self.card))]
+
+
+def bind(world: World, card: str, customer: str) -> None:
+    """Bind a card to a customer."""
+    done = Event()
+    ticket = CommandTicket(Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes, "test")
+    ticket.deliver = lambda _: done.set()
+    world.engine.submit(ticket)
+    assert done.wait(PATIENCE)
+    assert isinstance(ticket.outcome, Accepted)
+
+
+def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:
+    """Return a request to capture."""
+    return authorizations.CaptureAuthorizationRequest(
+        request_id=new_id(), authorization_id=authorization, amount_tyiyn=200, clearing_reference=new_id(), **fields
+    )
+
+
+def _write(request: Callable[..., Message], /, **fields: Any) -> Message:
+    return request(request_id=new_id(), validate_only=True, **fields)
+
+
+def _registration(scene: Scene) -> Message:
+    number = uuid4().int % 10**8
+    return customers.RegisterCustomerRequest(
+        request_id=new_id(),
+        participant_id=scene.participant,
+        login=f"user{number}",
+        password=PASSWORD,
+        phone_number=f"+9965{number:08}",
+    )
+
+
+def _authorization(request: Callable[..., Message], scene: Scene) -> Message:
+    return _write(
+        request,
+        account_id=scene.account,
+        credit_account_id=scene.merchant,
+        amount_tyiyn=10,
+        kind=held.AUTHORIZATION_KIND_PURCHASE,
+    )
+
+
+def _statement(scene: Scene) -> Message:
+    return statements.GetStatementRequest(
+        account_id=scene.account, period_start=Timestamp(seconds=1), period_end=Timestamp(seconds=2)
+    )
+
+
+def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
+    return request(account_id=scene.account, language=LANGUAGE_RU)
+
+
+REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **TRANSFER_REQUESTS,
+    "/esep.v1.AccountService/OpenAccount": lambda of: _write(
+        accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
+    ),
+    "/esep.v1.AccountService/GetAccount": lambda of: accounts.GetAccountRequest(account_id=of.account),
+    "/esep.v1.AccountService/ListAccounts": lambda of: accounts.ListAccountsRequest(participant_id=of.participant),
+    "/esep.v1.AccountService/FreezeAccount": lambda of: _write(
+        accounts.FreezeAccountRequest, account_id=of.account, debits=True
+    ),
+    "/esep.v1.AccountService/UnfreezeAccount": lambda of: _write(
+        accounts.UnfreezeAccountRequest, account_id=of.account, debits=True
+    ),
+    "/esep.v1.AccountService/SetOverdraftLimit": lambda of: _write(
+        accounts.SetOverdraftLimitRequest, account_id=of.account
+    ),
+    "/esep.v1.AccountService/SetMinimumBalance": lambda of: _write(
+        accounts.SetMinimumBalanceRequest, account_id=of.account
+    ),
+    "/esep.v1.AccountService/CloseAccount": lambda of: _write(accounts.CloseAccountRequest, account_id=of.account),
+    "/esep.v1.TransferService/CreateTransfer": lambda of: transfer(of.account, of.merchant, 1, validate_only=True),
+    "/esep.v1.TransferService/CreateTransfers": lambda of: transfers.CreateTransfersRequest(
+        validate_only=True, transfers=[item(of.account, of.merchant, 1)]
+    ),
+    "/esep.v1.TransferService/ReverseTransfer": lambda of: _write(
+        transfers.ReverseTransferRequest, transfer_id=of.transfer
+    ),
+    "/esep.v1.TransferService/GetTransfer": lambda of: transfers.GetTransferRequest(transfer_id=of.transfer),
+    "/esep.v1.TransferService/ListTransfers": lambda of: transfers.ListTransfersRequest(reference="x"),
+    "/esep.v1.TransferService/GetOutcome": lambda of: transfers.GetOutcomeRequest(request_id=of.transfer),
+    "/esep.v1.AuthorizationService/CreateAuthorization": lambda of: _authorization(
+        authorizations.CreateAuthorizationRequest, of
+    ),
+    "/esep.v1.AuthorizationService/AdviseAuthorization": lambda of: _authorization(
+        authorizations.AdviseAuthorizationRequest, of
+    ),
+    "/esep.v1.AuthorizationService/IncrementAuthorization": lambda of: _write(
+        authorizations.IncrementAuthorizationRequest, authorization_id=of.authorization, amount_tyiyn=1
+    ),
+    "/esep.v1.AuthorizationService/ReplaceAuthorizationAmount": lambda of: _write(
+        authorizations.ReplaceAuthorizationAmountRequest, authorization_id=of.authorization, total_tyiyn=600
+    ),
+    "/esep.v1.AuthorizationService/ReverseAuthorizationPart": lambda of: _write(
+        authorizations.ReverseAuthorizationPartRequest, authorization_id=of.authorization, amount_tyiyn=1
+    ),
+    "/esep.v1.AuthorizationService/ReverseAuthorization": lambda of: _write(
+        authorizations.ReverseAuthorizationRequest,
+        authorization_id=of.authorization,
+        reversed_by=held.REVERSAL_INITIATOR_ACQUIRER,
+    ),
+    "/esep.v1.AuthorizationService/CaptureAuthorization": lambda of: capture(of.authorization, validate_only=True),
+    "/esep.v1.AuthorizationService/ForcePost": lambda of: _write(
+        authorizations.ForcePostRequest,
+        account_id=of.account,
+        credit_account_id=of.merchant,
+        amount_tyiyn=1,
+        clearing_reference=new_id(),
+    ),
+    "/esep.v1.AuthorizationService/AuthorizeRefund": lambda of: _write(
+        authorizations.AuthorizeRefundRequest,
+        account_id=of.account,
+        authorization_id=of.captured,
+        amount_tyiyn=1,
+    ),
+    "/esep.v1.AuthorizationService/PostRefund": lambda of: _write(
+        authorizations.PostRefundRequest,
+        authorization_id=of.captured,
+        amount_tyiyn=1,
+        clearing_reference=new_id(),
+    ),
+    "/esep.v1.AuthorizationService/RecordSettlementNotice": lambda of: _write(
+        authorizations.RecordSettlementNoticeRequest, clearing_reference="x", amount_tyiyn=1
+    ),
+    "/esep.v1.AuthorizationService/GetAuthorization": lambda of: authorizations.GetAuthorizationRequest(
+        authorization_id=of.authorization
+    ),
+    "/esep.v1.StatementService/GetBalance": lambda of: statements.GetBalanceRequest(account_id=of.account),
+    "/esep.v1.StatementService/BatchGetBalances": lambda of: statements.BatchGetBalancesRequest(
+        account_ids=[of.account, of.merchant]
+    ),
+    "/esep.v1.StatementService/GetMiniStatement": lambda of: statements.GetMiniStatementRequest(account_id=of.account),
+    "/esep.v1.StatementService/GetStatement": _statement,
+    "/esep.v1.StatementService/ListAuthorizations": lambda of: statements.ListAuthorizationsRequest(
+        account_id=of.account
+    ),
+    "/esep.v1.StatementService/GetTrialBalance": lambda of: statements.GetTrialBalanceRequest(),
+    **{
+        f"/esep.v1.ReceiptService/{name}": partial(_receipt, request)
+        for name, request in {
+            "GetMiniStatementReceipt": receipts.GetMiniStatementReceiptRequest,
+            "GetAuthorizationsReceipt": receipts.GetAuthorizationsReceiptRequest,
+            "GetTransactionsReceipt": receipts.GetTransactionsReceiptRequest,
+        }.items()
+    },
+    "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
+        operation_id=of.transfer, language=LANGUAGE_RU
+    ),
+    "/esep.v1.CardService/IssueCard": lambda of: _write(
+        cards.IssueCardRequest,
+        participant_id=of.participant,
+        account_id=of.account,
+        card_number=card_number(),
+        expiry=EXPIRY,
+    ),
+    "/esep.v1.CardService/GetCard": lambda of: cards.GetCardRequest(card_id=of.card),
+    "/esep.v1.CardService/ListCards": lambda of: cards.ListCardsRequest(account_id=of.account),
+    "/esep.v1.CardService/BlockCard": lambda of: _write(cards.BlockCardRequest, card_id=of.card),
+    "/esep.v1.CardService/UnblockCard": lambda of: _write(cards.UnblockCardRequest, card_id=of.card),
+    "/esep.v1.CardService/ReportCardLost": lambda of: _write(
+        cards.ReportCardLostRequest, card_id=of.card, loss=cards.CARD_LOSS_LOST
+    ),
+    "/esep.v1.CardService/ReplaceCard": lambda of: _write(
+        cards.ReplaceCardRequest, card_id=of.card, replacement_card_id=of.spare_card
+    ),
+    "/esep.v1.CardService/RenewCard": lambda of: _write(cards.RenewCardRequest, card_id=of.card, expiry="12/29"),
+    "/esep.v1.CardService/CloseCard": lambda of: _write(cards.CloseCardRequest, card_id=of.card),
+    "/esep.v1.CardService/UnbindCard": lambda of: _write(cards.UnbindCardRequest, card_id=of.card),
+    "/esep.v1.CardService/SetCardNotifications": lambda of: _write(
+        cards.SetCardNotificationsRequest, card_id=of.card, sms=True
+    ),
+    "/esep.v1.CustomerService/RegisterCustomer": _registration,
+    "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
+        request_id=new_id(), customer_id=of.customer, code="000000"
+    ),
+    "/esep.v1.CustomerService/SetPin": lambda of: customers.SetPinRequest(
+        request_id=new_id(), customer_id=of.customer, password=PASSWORD, pin="8305"
+    ),
+    "/esep.v1.CustomerService/VerifyPin": lambda of: customers.VerifyPinRequest(customer_id=of.customer, pin="8305"),
+    "/esep.v1.CustomerService/IdentifyCustomer": lambda of: _write(
+        customers.IdentifyCustomerRequest, customer_id=of.customer, tier=customer_pb2.CUSTOMER_TIER_REMOTE
+    ),
+    "/esep.v1.CustomerService/GetCustomer": lambda of: customers.GetCustomerRequest(customer_id=of.customer),
+    "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
+        customers.EraseCustomerRequest, customer_id=of.customer
+    ),
+    "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
+    "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
+    "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),
+    "/esep.v1.DirectoryService/SearchServices": lambda of: directory.SearchServicesRequest(query="свет"),
+    "/esep.v1.DirectoryService/ValidateServiceFields": lambda of: directory.ValidateServiceFieldsRequest(
+        service_id="x"
+    ),
+}
+"""A request about a scene, by the method's full name. Writes try only, where they can."""
