@@ -184,6 +184,8 @@ class Card(msgspec.Struct, frozen=True):
     status: Status = Status.ACTIVE
     customer: bytes | None = None
     """Whose card it is in the application, once it is bound."""
+    binding: bytes | None = None
+    """The binding that made it the customer's; None where it took a lost card's place."""
     tokens: tuple[bytes, ...] = ()
     """The tokens that stand for it; they follow what happens to the card."""
     sms: bool = False
@@ -225,7 +227,7 @@ def _changed(card: Card, event: Event, recorded_at: int) -> dict[str, Any]:
         case CardReportedLost():
             return {"status": Status(event.how.value)}
         case CardReplaced():
-            return {"replaced_by": event.by.bytes, "customer": None}
+            return {"replaced_by": event.by.bytes, "customer": None, "binding": None}
         case CardRenewed():
             return {"expires": event.expires}
         case CardClosed():
@@ -240,9 +242,10 @@ def _changed(card: Card, event: Event, recorded_at: int) -> dict[str, Any]:
             }
         case CardBound():
             replaces = card.replaces if event.replaces is None else event.replaces.bytes
-            return {"customer": event.customer.bytes, "replaces": replaces}
+            binding = None if event.binding is None else event.binding.bytes
+            return {"customer": event.customer.bytes, "binding": binding, "replaces": replaces}
         case CardUnbound():
-            return {"customer": None}
+            return {"customer": None, "binding": None}
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of a card")
 

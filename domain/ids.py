@@ -55,7 +55,8 @@ def parse_uuid(text: str) -> bytes:
 
 def format_uuid(value: bytes) -> str:
     """Return the canonical text of an id."""
-    return str(UUID(bytes=value))
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def is_reserved(value: bytes) -> bool:

@@ -21,6 +21,16 @@ from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
+_PREFIX = "ESEP_"
+_CONFIG = "ESEP_CONFIG"
+_OTHERS = frozenset((_CONFIG, "ESEP_SERVER", "ESEP_PARTITION"))
+"""No settings: the file of settings, where clients find a server, the partition of a library's application."""
+_TESTS = "ESEP_TEST_"
+
+
+class SettingsError(ValueError):
+    """A variable of the environment that sets nothing: it would be a setting that somebody believes in."""
+
 
 class Settings(BaseSettings):
     """What a server needs to know."""
@@ -155,8 +165,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what was passed, then the environment, then the file."""
-        file = Path(os.environ.get("ESEP_CONFIG", "esep.toml"))
+        """Read what was passed, then the environment, then the file; raises SettingsError."""
+        _check_variables(settings_cls)
+        file = Path(os.environ.get(_CONFIG, "esep.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
     @property
@@ -226,3 +237,15 @@ class Settings(BaseSettings):
             beat_interval=min(1.0, self.takeover_after_seconds / 5),
             snapshot_every=self.snapshot_every,
         )
+
+
+def _check_variables(settings: type[BaseSettings]) -> None:
+    """Raise SettingsError for a variable that is no setting, and for a file that is named and not there."""
+    known = {f"{_PREFIX}{name.upper()}" for name in settings.model_fields} | _OTHERS
+    given = {name for name in os.environ if name.upper().startswith(_PREFIX) and not name.startswith(_TESTS)}
+    unknown = sorted(name for name in given if name.upper() not in known)
+    if unknown:
+        raise SettingsError(f"there is no setting {', '.join(unknown)}")
+    file = os.environ.get(_CONFIG)
+    if file is not None and not Path(file).exists():
+        raise SettingsError(f"{_CONFIG} names {file}, which does not exist")

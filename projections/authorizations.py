@@ -162,16 +162,20 @@ def list_authorizations(
     *,
     account_id: int | None = None,
     participant: str | None = None,
+    card: bytes | None = None,
     states: Collection[State] = (),
     now: int,
     after: RecordCursor | None = None,
     limit: int = 100,
 ) -> list[AuthorizationRecord]:
-    """Return the authorisations of an account or of a participant's accounts, newest first, as at ``now``."""
-    if (account_id is None) == (participant is None):
-        raise ValueError("name an account or a participant")
-    where = "account_id = ?" if participant is None else "participant = ?"
-    values: list[Any] = [account_id if participant is None else participant]
+    """Return the authorisations of an account, a participant's accounts or a card, newest first, as at ``now``."""
+    owners = {"account_id": account_id, "participant": participant, "card": card}
+    named = [(column, value) for column, value in owners.items() if value is not None]
+    if len(named) != 1:
+        raise ValueError("name an account, a participant or a card")
+    column, owner = named[0]
+    where = f"{column} = ?"
+    values: list[Any] = [owner]
     if after is not None:
         where += " AND (created_at, partition, position) < (?, ?, ?)"
         values += [after.recorded_at, after.partition, after.position]
@@ -239,6 +243,7 @@ def _row(partition: int, kept: _Kept) -> Values:
         kept.hold_position,
         details.acquirer_id,
         details.acquirer_reference,
+        None if details.card is None else details.card.bytes,
         details.TOPIC,
         msgspec.json.encode(details),
         msgspec.json.encode(figures),

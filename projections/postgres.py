@@ -35,6 +35,8 @@ _T = TypeVar("_T")
 
 _HOME = "projections"
 _FEW_ROWS = 32
+_MAKING = 0x65736570
+"""The first key of the advisory locks by which copies are held while they are made: "esep"."""
 _READ_SETTINGS = ("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan")
 _POINTER = f"SELECT schema_version, number FROM {_HOME}.live"
 
@@ -171,6 +173,8 @@ class PostgresStore:
         connection = self._connect()
         _make_home(connection)
         number = 1 + max(_numbers(connection), default=0)
+        # For as long as this session lives: a schema without it that is not live was abandoned.
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", (_MAKING, number))
         engine = create_engine(
             "postgresql+psycopg://",
             poolclass=NullPool,
@@ -206,6 +210,17 @@ class PostgresStore:
         copy.close()
         with self._connect() as connection:
             _drop(connection, copy.number)
+
+    def sweep(self) -> int:
+        """Drop the schemas of copies that nobody will publish; return how many."""
+        with self._connect() as connection:
+            _make_home(connection)
+            pointer = connection.execute(f"SELECT number FROM {_HOME}.live").fetchone()
+            others = [number for number in _numbers(connection) if pointer is None or number != pointer[0]]
+            orphans = [number for number in others if _abandoned(connection, number)]
+            for number in orphans:
+                _drop(connection, number)
+        return len(orphans)
 
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
@@ -322,6 +337,12 @@ def _live_number(connection: _Connection) -> int | None:
 def _numbers(connection: _Connection) -> list[int]:
     found = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^projections_[0-9]+$'")
     return [int(name.rpartition("_")[2]) for (name,) in found]
+
+
+def _abandoned(connection: _Connection, number: int) -> bool:
+    """Tell whether nobody holds a copy as one that is being made; then this session does until it ends."""
+    found = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_MAKING, number)).fetchone()
+    return found is not None and bool(found[0])
 
 
 def _drop(connection: _Connection, number: int) -> None:

@@ -244,12 +244,13 @@ class Reader:
         *,
         account_id: int | None = None,
         participant: str | None = None,
+        card: bytes | None = None,
         states: Collection[State] = (),
         now: int,
         after: RecordCursor | None = None,
         limit: int = 100,
     ) -> Answer[list[AuthorizationRecord]]:
-        """Return the authorisations of an account or of a participant's accounts, newest first.
+        """Return the authorisations of an account, a participant's accounts or a card, newest first.
 
         The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
         """
@@ -258,6 +259,7 @@ class Reader:
                 session,
                 account_id=account_id,
                 participant=participant,
+                card=card,
                 states=states,
                 now=now,
                 after=after,

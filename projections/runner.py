@@ -75,6 +75,7 @@ def run(
     ``wake`` is called when there is nothing to do. Raises what ``decode`` raises for an event it does not know,
     and what the drivers raise for a database that does not answer: start it again then.
     """
+    store.sweep()
     copy: Copy | None = None
     try:
         while not stop():

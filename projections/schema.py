@@ -45,8 +45,8 @@ def _text(name: str) -> Column[Any]:
     return Column(name, Text().with_variant(Text(collation="C"), "postgresql"), nullable=False)
 
 
-def _bytes(name: str) -> Column[Any]:
-    return Column(name, LargeBinary, nullable=False)
+def _bytes(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, LargeBinary, nullable=nullable)
 
 
 def _table(name: str, *columns: Column[Any], key: tuple[str, ...], in_order: bool = True) -> Table:
@@ -207,6 +207,7 @@ authorizations = _table(
     _big("hold_position"),
     _text("acquirer_id"),
     _text("acquirer_reference"),
+    _bytes("card", nullable=True),
     _text("topic"),
     _bytes("details"),
     _bytes("figures"),
@@ -225,6 +226,15 @@ Index(
     authorizations.c.created_at,
     authorizations.c.partition,
     authorizations.c.position,
+)
+Index(
+    "authorizations_by_card",
+    authorizations.c.card,
+    authorizations.c.created_at,
+    authorizations.c.partition,
+    authorizations.c.position,
+    sqlite_where=authorizations.c.card.is_not(None),
+    postgresql_where=authorizations.c.card.is_not(None),
 )
 Index(
     "authorizations_by_reference",

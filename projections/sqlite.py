@@ -5,6 +5,7 @@ before every question, which takes a microsecond. Rows go in by statements of ma
 lets other Python threads run at every step. Every thread that asks has a connection of its own.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -94,11 +95,17 @@ class SQLiteSession:
 class SQLiteCopy:
     """One file of tables, open for writing."""
 
-    def __init__(self, path: Path, number: int, *, live: Callable[[], int | None] | None) -> None:
-        """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet."""
+    def __init__(
+        self, path: Path, number: int, *, live: Callable[[], int | None] | None, making: int | None = None
+    ) -> None:
+        """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet.
+
+        ``making`` is the open file by which such a copy is held.
+        """
         self.path = path
         self.number = number
         self._live = live
+        self._making = making
         self._session: SQLiteSession | None = SQLiteSession(_connect(path, pragmas=_WRITER_PRAGMAS))
 
     @contextmanager
@@ -130,6 +137,9 @@ class SQLiteCopy:
         if self._session is not None:
             self._session.connection.close()
             self._session = None
+        if self._making is not None:
+            os.close(self._making)  # Which lets go of the lock, as the end of the process would.
+            self._making = None
 
     def _opened(self) -> SQLiteSession:
         if self._session is None:
@@ -160,10 +170,12 @@ class SQLiteStore:
         """Make a new copy with empty tables, which nobody reads until it is published."""
         number = 1 + max((_number(path) for path in self._files()), default=0)
         path = self._path(number)
+        making = _lock(path)  # Before the file, which without it would look abandoned.
         path.touch(exist_ok=False)
+        copy = SQLiteCopy(path, number, live=None, making=making)
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
         metadata.create_all(engine)
-        return SQLiteCopy(path, number, live=None)
+        return copy
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
@@ -186,6 +198,15 @@ class SQLiteStore:
         """Close a copy that was never published, and delete its file."""
         copy.close()
         _delete(self._path(copy.number))
+
+    def sweep(self) -> int:
+        """Delete the files of copies that nobody will publish; return how many."""
+        pointer = self._pointer()
+        kept = None if pointer is None else self._path(pointer.number)
+        orphans = [path for path in self._files() if path != kept and _abandoned(path)]
+        for path in orphans:
+            _delete(path)
+        return len(orphans)
 
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
@@ -307,8 +328,34 @@ def _connect(path: Path, *, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
     return connection
 
 
+def _lock_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}-making")
+
+
+def _lock(path: Path) -> int:
+    """Hold a copy as one that is being made, for as long as the returned file is open and this process lives."""
+    held = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
+
+
+def _abandoned(path: Path) -> bool:
+    """Tell whether nobody holds a copy as one that is being made."""
+    try:
+        held = os.open(_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return True
+
+
 def _delete(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-making"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -133,6 +133,13 @@ class Store(Protocol):
         """Close a copy that was never published, and drop its tables."""
         ...
 
+    def sweep(self) -> int:
+        """Drop copies that nobody will publish, left by processes that died at it; return how many.
+
+        A copy that is being made, by whichever process, is kept.
+        """
+        ...
+
     def snapshot(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout.
 

@@ -60,7 +60,7 @@ class ServerProcess:
         self._settings = {
             "ESEP_DATA_DIR": str(directory),
             "ESEP_CLOCK_OFFSET_FILE": str(clock_file),
-            "ESEP_CONFIG": str(directory / "no-such-file.toml"),
+            "ESEP_CONFIG": os.devnull,
             **(settings or {}),
         }
         self._process: subprocess.Popen[str] | None = None

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from ledger.cli.problems import USAGE, Problem, ProblemError
-from ledger.settings import Settings
+from ledger.settings import Settings, SettingsError
 
 Account = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="The account's id, or bank/number by the bank's own number.")
@@ -20,14 +20,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; a
 
 def settings() -> Settings:
     """Return the settings; raises ProblemError naming those that are wrong."""
+    advice = "Correct the ESEP_* variables or esep.toml."
     try:
         return Settings()
+    except SettingsError as error:
+        raise ProblemError(Problem("SETTINGS_INVALID", str(error), advice), USAGE) from None
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
             for found in error.errors(include_url=False)
         )
-        advice = "Correct the ESEP_* variables or esep.toml."
         raise ProblemError(Problem("SETTINGS_INVALID", wrong, advice), USAGE) from None
 
 

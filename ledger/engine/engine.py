@@ -35,14 +35,12 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
-from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
+from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull, TailChanged
 
 _log = structlog.get_logger("esep.engine")
 
-
 _FRUITLESS = 3
 """Conflicts in a row that the log does not explain before the engine gives up."""
-
 
 _BREATH = 0.2
 """Seconds the engine waits before each batch while the projections are too far behind."""
@@ -82,6 +80,7 @@ class Engine:
         self._on_fatal = on_fatal
         self._on_durable = on_durable
         self._changed = threading.Condition()
+        self._ending = threading.Event()
         self._intake = Intake(self.settings.max_queued, self._changed)
         self._snapshots = SnapshotKeeper(
             log, partition, self.settings.snapshot_every, self._changed, lambda: self.durable, lambda: self.serving
@@ -145,7 +144,7 @@ class Engine:
         with self._changed:
             self._admit(ticket)
             if at_hand:
-                self._intake.put(ticket)
+                self._intake.put(ticket, at_once=self._writing is None)
         if not at_hand:
             self._look_ups.start(ticket, self._looked_up)
 
@@ -168,13 +167,13 @@ class Engine:
 
     def pause(self, seconds: float) -> None:
         """Wait, but no longer than until the engine is stopped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.mode is Mode.STOPPING, seconds)
+        self._ending.wait(seconds)
 
     def _end_intake(self) -> None:
         self._was_owner = self.mode is Mode.OWNER
         if self.mode is not Mode.BROKEN:
             self.mode = Mode.STOPPING
+        self._ending.set()
         self._changed.notify_all()
 
     def _admit(self, ticket: Ticket) -> None:
@@ -195,7 +194,7 @@ class Engine:
         with self._changed:
             reason = ANSWERS.get(self.mode) if self.mode is not Mode.STOPPING else None
             if refusal is None and reason is None:
-                self._intake.put(ticket)
+                self._intake.put(ticket, at_once=self._writing is None)
                 return
         ticket.outcome = refusal if reason is None else Declined(refuse(reason))
         self._intake.deliver([ticket])
@@ -297,7 +296,7 @@ class Engine:
             return True
         if self._writing is None:
             return bool(batch or self._intake or self._snapshots.taken) or self.mode is Mode.STOPPING
-        return bool(self._intake) and len(batch.rows) < self.settings.max_batch_events
+        return self._intake.many() and len(batch.rows) < self.settings.max_batch_events
 
     def _until_due(self) -> float | None:
         due = self._decider.books.next_due()
@@ -462,7 +461,10 @@ class Engine:
         self._record_own(EngineStarted(epoch=epoch, owner=self.owner), batch)
         self._decider.seal(batch)
         try:
-            self.log.take_over(batch.rows)
+            self.log.take_over(batch.rows, tail=self._follower.last)
+        except TailChanged as changed:
+            self._decider.undo(batch)
+            raise HistoryChangedError(str(changed)) from changed
         except AppendConflict:
             self._decider.undo(batch)
             return False

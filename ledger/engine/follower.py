@@ -22,17 +22,17 @@ class Follower:
     def __init__(self, log: LogReader, partition: int) -> None:
         self._log = log
         self._partition = partition
-        self._last = b""
-        """The leaf hash of the last event seen."""
+        self.last = b""
+        """The leaf hash of the last event seen, nothing when there is none."""
 
     def start_from(self, position: int) -> None:
         """Begin after a position whose state was kept, as the log has it now."""
         rows = self._log.read(self._partition, position - 1, 1) if position else []
-        self._last = leaf_hash(rows[0]) if rows else b""
+        self.last = leaf_hash(rows[0]) if rows else b""
 
     def wrote(self, row: Row) -> None:
         """Hear of the last event that this engine itself has made durable."""
-        self._last = leaf_hash(row)
+        self.last = leaf_hash(row)
 
     def follow(self, decider: Decider) -> int:
         """Take in everything after the last decided position; return how many events that were.
@@ -50,6 +50,6 @@ class Follower:
         if not position:
             return self._log.read(self._partition, 0, _READ)
         rows = self._log.read(self._partition, position - 1, _READ)
-        if not rows or leaf_hash(rows[0]) != self._last:
+        if not rows or leaf_hash(rows[0]) != self.last:
             raise HistoryChangedError(f"the log does not hold what was seen at position {position}")
         return rows[1:]

@@ -11,6 +11,8 @@ from ledger.engine.tickets import Declined, Ticket
 
 _log = structlog.get_logger("esep.engine")
 
+_MANY = 64
+
 
 class Intake:
     """A bounded queue. Methods that say so are called with ``changed`` held, the engine's own condition."""
@@ -21,6 +23,8 @@ class Intake:
         self._max_queued = max_queued
         self._changed = changed
         self._waiting: deque[Ticket] = deque()
+        self._weight = 0
+        """Of those that wait, each transfer of a batch counted."""
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -31,15 +35,25 @@ class Intake:
             raise Refused(refuse(Reason.QUEUE_FULL))
         self.queued += ticket.weight
 
-    def put(self, ticket: Ticket) -> None:
-        """Let an admitted ticket wait for its decision. With ``changed`` held."""
+    def many(self) -> bool:
+        """Tell whether so much waits that it is decided even while a batch is being written."""
+        return self._weight >= _MANY
+
+    def put(self, ticket: Ticket, *, at_once: bool) -> None:
+        """Let an admitted ticket wait for its decision. With ``changed`` held.
+
+        Unless it is to be decided ``at_once``, nobody is woken before there are many: that costs more than a decision.
+        """
         self._waiting.append(ticket)
-        self._changed.notify_all()
+        self._weight += ticket.weight
+        if at_once or self.many():
+            self._changed.notify_all()
 
     def put_back(self, tickets: list[Ticket]) -> None:
         """Let tickets whose decision was undone wait again, before all others."""
         with self._changed:
             self._waiting.extendleft(reversed(tickets))
+            self._weight += sum(ticket.weight for ticket in tickets)
 
     def take(self, room: int) -> list[Ticket]:
         """Return the next tickets, until ``room`` events are taken up. With ``changed`` held."""
@@ -47,6 +61,7 @@ class Intake:
         while self._waiting and room > 0:
             ticket = self._waiting.popleft()
             room -= ticket.weight
+            self._weight -= ticket.weight
             taken.append(ticket)
         return taken
 
@@ -74,4 +89,5 @@ class Intake:
         with self._changed:
             tickets = list(self._waiting)
             self._waiting.clear()
+            self._weight = 0
         self.refuse(tickets, reason)

@@ -33,10 +33,13 @@ class Ahead(msgspec.Struct, array_like=True, frozen=True):
     trusted_from: int = 0
 
 
+NONE_AHEAD: Final = Ahead()
+
+
 class RecentRequests:
     """Recorded ids in two generations; the older one is dropped whole when the younger is full."""
 
-    def __init__(self, capacity: int, *, since: int, position: int, ahead: Ahead | None = None) -> None:
+    def __init__(self, capacity: int, *, since: int, position: int, ahead: Ahead = NONE_AHEAD) -> None:
         """Start with the ids made ahead. ``since``: recorded time from which the index is complete, at ``position``."""
         self._half = max(1, capacity // 2)
         self._old: dict[bytes, int] = {}
@@ -45,8 +48,8 @@ class RecentRequests:
         self._floor = position
         self._young_since = since
         self._young_floor = position
-        self._ahead = dict(ahead.ids) if ahead is not None else {}
-        self._trusted_from = ahead.trusted_from if ahead is not None else 0
+        self._ahead = dict(ahead.ids)
+        self._trusted_from = ahead.trusted_from
 
     @property
     def floor(self) -> int:

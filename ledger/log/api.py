@@ -30,8 +30,12 @@ class Log(LogReader, Protocol):
         """
         ...
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        """Append like ``append``, ending other sessions that block it (a paused writer's open transaction)."""
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        """Append like ``append``, ending other sessions that block it (a paused writer's open transaction).
+
+        ``tail`` is the leaf hash of the event that the rows follow, nothing where they are the first. It is looked
+        at in the same transaction: raises TailChanged, with nothing appended, when another event stands there.
+        """
         ...
 
     def beat(self, partition: int, owner: str) -> None:

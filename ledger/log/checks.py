@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.log.errors import LogBroken
+from ledger.log.errors import LogBroken, TailChanged
 
 
 def check_appended(rows: Sequence[Row]) -> None:
@@ -13,6 +14,12 @@ def check_appended(rows: Sequence[Row]) -> None:
         raise ValueError(f"an append is of one partition, not of {first.partition} and {last.partition}")
     if first.position < 1 or last.position - first.position != len(rows) - 1:
         raise ValueError(f"{len(rows)} rows cannot stand at positions {first.position} to {last.position}")
+
+
+def check_tail(found: Row | None, tail: bytes) -> None:
+    """Raise TailChanged unless the event found before new rows is the one that they were decided after."""
+    if (leaf_hash(found) if found is not None else b"") != tail:
+        raise TailChanged("the log does not end with the event that was seen last")
 
 
 def check_read(rows: Sequence[Row], after: int) -> None:

@@ -21,6 +21,10 @@ class RequestTaken(AppendConflict):
     """One of these request ids has already been recorded."""
 
 
+class TailChanged(LogError):
+    """The event before these rows is not the one that they were decided after: they were not appended."""
+
+
 class StorageFull(LogError):
     """There is no room left. The rows were certainly not appended."""
 

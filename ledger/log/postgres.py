@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
-from ledger.log.checks import check_appended, check_read
+from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.direct import DirectConnection
 from ledger.log.errors import (
     LogBroken,
@@ -33,6 +33,7 @@ from ledger.log.errors import (
     ReadOutOfTime,
     RequestTaken,
     StorageFull,
+    TailChanged,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
@@ -126,14 +127,16 @@ class PostgresLog(Housekeeping):
                 self._drop_writer()  # interrupted at an unknown place
                 raise
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        """Append like ``append``, ending other sessions that block it."""
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        """Append like ``append`` after the event with this leaf hash, ending other sessions that block it."""
         if not rows:
             return
         check_appended(rows)
         with self._appending:
             try:
-                self._insert_past_blockers(self._writing(), rows)
+                self._insert_past_blockers(self._writing(), rows, tail)
+            except TailChanged:
+                raise
             except psycopg.Error as error:
                 raise self._append_failure(rows, error) from error
             except BaseException:
@@ -183,8 +186,7 @@ class PostgresLog(Housekeeping):
     def _connect_reader(self) -> DirectConnection:
         """Connect for reading along indexes: a plan made while the table was empty would scan it for ever after."""
         reader = self._connect("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET enable_sort = off")
-        reader.adapters.register_loader("uuid", _BytesOfUuid)
-        return DirectConnection(reader)
+        return _direct(reader)
 
     def _reader_pool(self) -> QueuePool:
         return QueuePool(
@@ -197,7 +199,7 @@ class PostgresLog(Housekeeping):
 
     def _writing(self) -> DirectConnection:
         if self._writer is None or self._writer.lost:
-            self._writer = DirectConnection(self._connect())
+            self._writer = _direct(self._connect())
         return self._writer
 
     def _drop_writer(self) -> None:
@@ -211,12 +213,13 @@ class PostgresLog(Housekeeping):
         else:
             writer.copy(_COPY, self._packer.pack(rows))
 
-    def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+    def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row], tail: bytes) -> None:
         with self._ending_blockers(writer.connection.info.backend_pid):
             for _ in range(_TAKE_OVER_ATTEMPTS):
                 try:
                     with writer.connection.transaction():
                         writer.connection.execute(_LIMIT_WAITING)
+                        check_tail(_before(writer, rows[0]), tail)
                         self._insert(writer, rows)
                 except errors.LockNotAvailable:
                     continue
@@ -308,6 +311,11 @@ class _BytesOfUuid(Loader):
         return bytes(data)
 
 
+def _direct(connection: _Connection) -> DirectConnection:
+    connection.adapters.register_loader("uuid", _BytesOfUuid)
+    return DirectConnection(connection)
+
+
 def _libpq_url(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
@@ -323,6 +331,12 @@ def _head(reader: DirectConnection, partition: int) -> int:
 
 def _rows(reader: DirectConnection, query: str, *values: int | str) -> list[Row]:
     return reader.fetch(query, [_text(value) for value in values], Row._make)
+
+
+def _before(connection: DirectConnection, row: Row) -> Row | None:
+    """Return the event just before a row's position, None when there is none."""
+    found = _rows(connection, _READ, row.partition, row.position - 2, 1) if row.position > 1 else []
+    return found[0] if found and found[0].position == row.position - 1 else None
 
 
 def _find(reader: DirectConnection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:

@@ -2,9 +2,10 @@
 
 One connection appends, with a full sync at each commit (WAL, ``synchronous=FULL``); readers have their own
 and never wait for it. The driver lets other Python threads run at every row it steps over, so rows go in as
-few multi-row statements and come back as one value a page (see ``packing``): ``executemany`` writes 100 rows
-a second beside a busy thread, this writes 100,000. A failed statement is always rolled back before its error
-is raised. It does not serve several machines: a file on a network share has no reliable locks.
+few multi-row statements, a run of transfers in one, and come back as one value a page (see ``packing``):
+``executemany`` writes 100 rows a second beside a busy thread, this writes 100,000. A failed statement is always
+rolled back before its error is raised. It does not serve several machines: a file on a network share has no
+reliable locks.
 """
 
 import sqlite3
@@ -17,12 +18,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
-from ledger.log.checks import check_appended, check_read
+from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
@@ -35,6 +38,7 @@ from ledger.log.errors import (
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
+from ledger.log.runs import Run, runs
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
@@ -49,11 +53,17 @@ _STEPS_BETWEEN_LOOKS = 20_000
 _LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
+_ROW = "SELECT * FROM events WHERE partition = ? AND position = ?"
 _READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?")
 _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
+_INSERT_RUN = (
+    "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
+    " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
+)
+"""A run of rows; of each, the last value holds where its state begins and, in the lower 32 bits, how long it is."""
 _FIND = (
     "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
 )
@@ -88,9 +98,12 @@ class SQLiteLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
+        self._append(rows, _insert)
+
+    def _append(self, rows: Sequence[Row], insert: Callable[[sqlite3.Connection, Sequence[Row]], None]) -> None:
         with self._appending:
             try:
-                _insert(self._writing(), rows)
+                insert(self._writing(), rows)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
@@ -103,9 +116,14 @@ class SQLiteLog(Housekeeping):
         with self._appending:
             return super()._run(work, engine)
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        """Append like ``append``: no session can be ended from outside, its process must be."""
-        self.append(rows)
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        """Append like ``append`` after the event with this leaf hash.
+
+        No session can be ended from outside, its process must be.
+        """
+        if rows:
+            check_appended(rows)
+            self._append(rows, partial(_insert_after, tail))
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
@@ -274,14 +292,55 @@ def _now() -> ColumnElement[int]:
 
 def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert and commit. What fits one statement is its own transaction, which spares two."""
-    most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
-    slices = list(_slices(len(rows), most))
-    if len(slices) > 1:
+    statements = _statements(writer, rows)
+    if len(statements) > 1:
         writer.execute("BEGIN IMMEDIATE")
-    for start, size in slices:
-        writer.execute(_insert_sql(size), list(chain.from_iterable(rows[start : start + size])))
-    if len(slices) > 1:
+    for statement, values in statements:
+        writer.execute(statement, values)
+    if len(statements) > 1:
         writer.execute("COMMIT")
+
+
+def _insert_after(tail: bytes, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert and commit after the event with this leaf hash."""
+    writer.execute("BEGIN IMMEDIATE")
+    found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+    check_tail(None if found is None else Row._make(found), tail)
+    for statement, values in _statements(writer, rows):
+        writer.execute(statement, values)
+    writer.execute("COMMIT")
+
+
+def _statements(writer: sqlite3.Connection, rows: Sequence[Row]) -> list[tuple[str, Sequence[object]]]:
+    """Return what inserts the rows: statements with their values."""
+    most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
+    statements: list[tuple[str, Sequence[object]]] = []
+    for piece in runs(rows):
+        if isinstance(piece, Run):
+            statements.append((_INSERT_RUN, _run_values(piece)))
+        else:
+            statements += (
+                (_insert_sql(size), list(chain.from_iterable(piece[start : start + size])))
+                for start, size in _slices(len(piece), most)
+            )
+    return statements
+
+
+def _run_values(run: Run) -> tuple[object, ...]:
+    """Return the values of _INSERT_RUN: the ids and states are joined, and cut apart again by SQLite."""
+    first, states = run.first, run.states
+    lengths = np.fromiter(map(len, states), np.int64, len(states))
+    begins = lengths.cumsum() - lengths + 1
+    return (
+        first.partition,
+        first.position,
+        b"".join(run.originator_ids),
+        first.topic,
+        b"".join(states),
+        first.recorded_at,
+        first.caller,
+        msgspec.json.encode((begins << 32 | lengths).tolist()),
+    )
 
 
 def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:

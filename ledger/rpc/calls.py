@@ -3,6 +3,7 @@
 from asyncio import get_running_loop
 from collections.abc import Callable
 from contextvars import ContextVar
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,9 @@ def current() -> Call:
 
 
 def time_left() -> Callable[[], float] | None:
-    """Return what tells any thread how many seconds this task's call has left, None outside of a call."""
+    """Return what tells any thread how many seconds this task's call has left; None where nothing bounds it."""
     call = _current.get(None)
-    if call is None:
+    if call is None or call.deadline == inf:
         return None
     ends = monotonic() + call.remaining()
     return lambda: ends - monotonic()

@@ -20,6 +20,7 @@ from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceAsyncStub
     from protos.esep.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
@@ -51,6 +53,7 @@ SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AdjustmentService",
     "esep.v1.AuthorizationService",
+    "esep.v1.CardBindingService",
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
@@ -101,6 +104,7 @@ class Ledger:
         self.accounts = AccountServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
         self.aliases = AliasServiceStub(channel)
         self.qr = QrServiceStub(channel)
@@ -132,6 +136,7 @@ class AsyncLedger:
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.aliases: AliasServiceAsyncStub = AliasServiceStub(channel)
         self.qr: QrServiceAsyncStub = QrServiceStub(channel)

@@ -59,6 +59,7 @@ class Gate(grpc.aio.ServerInterceptor):
         max_deadline_seconds: float,
         max_request_bytes: int,
         max_streams: int,
+        max_calls: int,
     ) -> None:
         self._identity = identity
         self._permission = guard
@@ -66,6 +67,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
+        self._max_calls = max_calls
         self._draining = False
         self._under_way = 0
         self._guarded: dict[str, Handler] = {}
@@ -195,6 +197,8 @@ class Gate(grpc.aio.ServerInterceptor):
     def _open(self, context: Context, metadata: Metadata, longest: float) -> calls.Call:
         if self._draining:
             raise Refused(refuse(Reason.SHUTTING_DOWN))
+        if self._under_way > self._max_calls:
+            raise Refused(refuse(Reason.QUEUE_FULL, max_concurrent_calls=self._max_calls))
         remaining: float | None = context.time_remaining()  # The stubs leave out that there may be none.
         seconds = longest if remaining is None else min(remaining, longest)
         if seconds <= 0:

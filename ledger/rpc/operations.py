@@ -28,7 +28,7 @@ class Operations:
 
     async def find(self, operation_id: bytes, position: int, now: int) -> tuple[Operation, str] | None:
         """Return an operation as at a position and a time, and the bank of its account; None when there is none."""
-        found = await self._gateway.in_thread(self._read, operation_id, position)
+        found = await self._gateway.question(self._read, operation_id, position)
         if found is None:
             return None
         subject, recorded_at = found
@@ -114,7 +114,7 @@ class Operations:
 
     async def _masked(self, account_id: int, position: int) -> str:
         """Return an account's masked number; an account that does not exist (of a decline) by its id."""
-        found = await self._gateway.in_thread(self._read, ids.account_originator(account_id), position)
+        found = await self._gateway.question(self._read, ids.account_originator(account_id), position)
         number = found[0].number if found is not None and isinstance(found[0], Account) else ""
         return masked_account(number, account_id)
 

@@ -20,7 +20,7 @@ class Subject(Enum):
     PARTICIPANT = "the participant that the request names"
     ACCOUNT = "the bank of the account"
     ACCOUNTS = "the banks of all the accounts"
-    ACCOUNT_OR_PARTICIPANT = "the bank of the account, or the participant that the request names"
+    ACCOUNT_OR_PARTICIPANT = "the bank of the account or of the card, or the participant that the request names"
     CUSTOMER = "the customer's bank"
     NEW_TRANSFER = "the banks of the debited accounts"
     NEW_TRANSFERS = "the banks of every transfer's debited accounts"
@@ -157,6 +157,15 @@ _CARDS: Final = {
     "SetCardNotifications": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
 }
 
+_CARD_BINDINGS: Final = {
+    "RequestCardBinding": _row(Subject.CUSTOMER, app=CUSTOMER),
+    "ConfirmCardBinding": _row(Subject.CUSTOMER, app=CUSTOMER),
+    "CancelCardBinding": _row(Subject.CUSTOMER, app=CUSTOMER, bank=OWN, operator=ANY),
+    "GetCardBinding": _row(Subject.CUSTOMER, app=CUSTOMER, bank=OWN, operator=ANY),
+    # It answers the amount that shows who holds the card: an application must not learn it.
+    "DiscloseHeldAmount": _row(Subject.CARD, bank=OWN, operator=ANY),
+}
+
 _EVERYBODY: Final = _row(Subject.NOTHING, app=ANY, bank=ANY, atm=ANY, pos=ANY, auditor=ANY, operator=ANY)
 
 _ALIASES: Final = {
@@ -223,6 +232,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
         "esep.v1.AliasService": _ALIASES,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
+        "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,

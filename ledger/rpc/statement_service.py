@@ -139,7 +139,8 @@ class StatementService(StatementServiceServicer):
         intake = Intake()
         owner = request.WhichOneof("owner")
         if owner is None:
-            intake.wrong("owner", "MISSING", "is required: an account_id or a participant_id")
+            intake.wrong("owner", "MISSING", "is required: an account_id, a participant_id or a card_id")
+        card = intake.known_id(request.card_id, "card_id") if owner == "card_id" else None
         if owner == "account_id":
             account_id(intake, request.account_id)
         states = [
@@ -154,7 +155,13 @@ class StatementService(StatementServiceServicer):
 
         def question() -> Answer[list[AuthorizationRecord]]:
             answer = reader.list_authorizations(
-                account_id=account, participant=participant, states=states, now=now, after=after, limit=page.size
+                account_id=account,
+                participant=participant,
+                card=card,
+                states=states,
+                now=now,
+                after=after,
+                limit=page.size,
             )
             if account is not None and not answer.result and reader.account(account).result is None:
                 raise unknown_account(account)

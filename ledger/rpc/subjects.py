@@ -97,9 +97,14 @@ class Subjects:
         return Whose(await self._banks(accounts) or NOBODY, accounts=accounts)
 
     async def _account_or_participant(self, request: Any) -> Whose:
-        if request.WhichOneof("owner") == "participant_id":
-            return await self._participant(request)
-        return await self._account(request)
+        match request.WhichOneof("owner"):
+            case "participant_id":
+                return await self._participant(request)
+            case "card_id":
+                card = await self._current(request.card_id)
+                return Whose((card.participant,), accounts=(card.account,)) if isinstance(card, Card) else NOBODYS
+            case _:
+                return await self._account(request)
 
     async def _customer(self, request: Any) -> Whose:
         customer_id = await self._named_customer(request)

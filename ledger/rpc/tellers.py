@@ -11,6 +11,7 @@ from domain.account import Account
 from domain.adjustment import AdjustmentProposed
 from domain.alias import Alias
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
+from domain.binding import Binding
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
@@ -22,6 +23,7 @@ from domain.quote import Quote
 from domain.transfer import BatchPosted, Transfer, TransferReversed
 from domain.transfer_qr import TransferQr
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
 from ledger.rpc.facts import AccountFacts
@@ -50,7 +52,13 @@ class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
     def __init__(
-        self, gateway: Gateway, facts: AccountFacts, customers: Customers, aliases: Aliases, quotes: Quotes
+        self,
+        gateway: Gateway,
+        facts: AccountFacts,
+        customers: Customers,
+        bindings: Bindings,
+        aliases: Aliases,
+        quotes: Quotes,
     ) -> None:
         self._gateway = gateway
         self._facts = facts
@@ -70,6 +78,10 @@ class Teller:
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
             ),
             Card: ("card", lambda done: card_message(expect(done.subject, Card))),
+            Binding: (
+                "card_binding",
+                lambda done: bindings.message(expect(done.subject, Binding), done.recorded_at),
+            ),
             Alias: ("alias", lambda done: aliases.message(expect(done.subject, Alias))),
             Quote: ("quote", lambda done: quotes.message(expect(done.subject, Quote))),
             TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),

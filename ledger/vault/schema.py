@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -80,6 +80,14 @@ cards = Table(
     Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
 )
 
+misses = Table(
+    "vault_misses",
+    metadata,
+    Column("whose", LargeBinary(16), primary_key=True),  # a customer or a card
+    Column("misses", Integer, nullable=False),
+    Column("until", BigInteger, nullable=False),
+)
+
 aliases = Table(
     "vault_aliases",
     metadata,
@@ -89,7 +97,7 @@ aliases = Table(
     Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
 )
 
-ADDED: Final = {2: (cards,), 3: (aliases,)}
+ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

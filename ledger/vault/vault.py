@@ -4,6 +4,7 @@ It is written before the log. A registration reserves its names for as long as i
 makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
 """
 
+import hmac
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
@@ -18,9 +19,11 @@ from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
 from ledger.vault.connection import begin
 from ledger.vault.errors import VaultBroken
 from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
+from ledger.vault.misses import Misses
 from ledger.vault.schema import keys, migrate, names, verifiers
 from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
 
+MARK_BYTES: Final = 12
 ERASED: Final = "[erased]"
 """What is read in the place of personal data whose key was destroyed."""
 
@@ -41,6 +44,13 @@ class Secrets(NamedTuple):
     lapses_at: int
 
 
+class Marked(NamedTuple):
+    """An encrypted field, and what tells its text from another's to whoever has the customer's key."""
+
+    sealed: bytes
+    mark: str
+
+
 class _TakenError(Exception):
     def __init__(self, taken: Taken) -> None:
         super().__init__(taken.value)
@@ -55,6 +65,7 @@ class Vault:
         self._master = master
         self.verifiers = Verifiers(engine, master, hasher)
         self.cards = Cards(engine, master)
+        self.misses = Misses(engine)
         self.aliases = aliases.Aliases(engine, master)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _forget_thoroughly)
@@ -169,6 +180,15 @@ class Vault:
         with begin(self._engine) as connection:
             key = self._key(connection, customer_id)
         return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
+
+    def seal_for(self, customer_id: bytes, place: Place, text: str) -> Marked | None:
+        """Return one more field encrypted with a customer's key, None when there is no key (any more)."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        if key is None:
+            return None
+        mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
+        return Marked(seal(key, place, text), mark)
 
     def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
         """Return a text encrypted under a customer's key for one place; nothing when there is no key any more."""

@@ -1,9 +1,13 @@
 """Rebuilding beside the live tables, and checking them against the log."""
 
+import os
 import threading
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from domain.account import AccountKind
@@ -17,7 +21,8 @@ from projections import schema
 from projections.check import Difference, check
 from projections.rebuild import rebuild
 from projections.runner import live_copy, run
-from projections.store import ProjectionsNotReadyError
+from projections.store import ProjectionsNotReadyError, open_store
+from tests.ledger.engine.world import eventually
 from tests.projections.world import World
 
 
@@ -190,3 +195,53 @@ def test_readers_and_the_runner_go_on_while_rebuilding(history: World) -> None:
     assert failures == []
     assert seen == sorted(seen)
     assert check(history.log, history.store, decode) == []
+
+
+def copies(store_url: str) -> set[str]:
+    """Return what copies of the tables there are, live or not."""
+    if store_url.startswith("sqlite"):
+        return {path.name for path in Path(store_url.removeprefix("sqlite:///")).parent.glob("*.projections.*.db*")}
+    with psycopg.connect(store_url) as connection:
+        return {name for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '_[0-9]+$'")}
+
+
+def begin_copy(store_url: str, made: Any, end: Any) -> None:
+    """Begin a copy as a rebuild does. Runs in a process of its own, which ends however the test wants."""
+    copy = open_store(store_url).create()
+    made.set()
+    end.wait()
+    os._exit(copy.number)
+
+
+def test_a_copy_that_a_crash_left_is_dropped(history: World, store_url: str) -> None:
+    """A copy whose maker died is dropped at the runner's next start; one that is being made is kept till then."""
+    before = copies(store_url)
+    context = get_context("spawn")
+    made, end = context.Event(), context.Event()
+    maker = context.Process(target=begin_copy, args=(store_url, made, end), daemon=True)
+    maker.start()
+    assert made.wait(30)
+    during = copies(store_url)
+    assert len(during) > len(before)
+    run(history.log, history.store, decode, lambda: True, lambda _: None)
+    assert {name for name in copies(store_url) if "-" not in name} == {name for name in during if "-" not in name}
+    maker.kill()
+    maker.join()
+    eventually(lambda: history.store.sweep() == 1)
+    assert copies(store_url) <= before
+    assert check(history.log, history.store, decode) == []
+
+
+def test_a_rebuild_leaves_nothing_to_sweep(history: World, store_url: str) -> None:
+    """A rebuild that ends well or badly leaves the live copy alone behind."""
+    rebuild(history.log, history.store, decode)
+    assert history.store.sweep() == 0
+    assert len({name for name in copies(store_url) if "-" not in name}) == 1
+
+
+def test_a_runner_sweeps_when_it_starts(history: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a crash left is dropped without anybody asking."""
+    swept: list[int] = []
+    monkeypatch.setattr(type(history.store), "sweep", lambda _: swept.append(1))
+    run(history.log, history.store, decode, lambda: True, lambda _: None)
+    assert swept == [1]

@@ -1,9 +1,12 @@
 """CreateTransfers: answers in columns, repeats inside, all or none, and the fast way of reading it."""
 
+import asyncio
 from uuid import UUID
 
 import grpc
+import msgspec
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,7 +134,8 @@ ITEMS = st.builds(
 )
 GOOD = st.builds(
     item, st.just(1), st.just(2), st.integers(1, 10**15),
-    request_id=st.uuids(version=4).map(str), reference=st.sampled_from(["", "ok"]), kind=st.sampled_from(["", "fee"]),
+    request_id=st.uuids(version=4).map(str), kind=st.sampled_from(["", "fee"]),
+    reference=st.sampled_from(["", "ok", "x" * 64, "\u00e9" * 64, "\U0001f600" * 32]),
 )  # fmt: skip
 
 
@@ -164,6 +168,14 @@ def by_the_model(items: list[NewTransfer]) -> list[CreateTransfer] | None:
     return commands
 
 
+def by_the_columns(items: list[NewTransfer]) -> list[CreateTransfer] | None:
+    """Return the commands of items by columns, None where those do not tell everything."""
+    found = batch.plain(items)
+    if found is None or found[1] != CreateTransfersRequest(transfers=items).ByteSize():
+        return None
+    return list(found[0])
+
+
 @given(st.lists(st.one_of(ITEMS, GOOD), min_size=1, max_size=4))
 def test_the_fast_ways_read_what_the_model_reads(items: list[NewTransfer]) -> None:
     """What columns or hand accept, the model accepts with the same meaning; what it refuses, all refuse."""
@@ -171,15 +183,41 @@ def test_the_fast_ways_read_what_the_model_reads(items: list[NewTransfer]) -> No
     wrong: list[Violation] = []
     one_by_one = batch.one_by_one(items, 0, wrong)
     assert (None if wrong else one_by_one) == expected
-    columns = batch.plain(items)
-    assert columns is None or list(columns) == expected
+    assert by_the_columns(items) in (None, expected)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        NewTransfer(currency_code="KGS"),
+        NewTransfer(tags={"": ""}),
+        NewTransfer(legs=[TransferLeg()]),
+        NewTransfer(effective_time=Timestamp()),
+        NewTransfer.FromString(b"\xa0\x06\x00"),
+    ],
+    ids=["currency", "tag", "leg", "time", "unknown"],
+)
+def test_nothing_hides_beside_the_columns(more: NewTransfer) -> None:
+    """Whatever a transfer has beside the columns shows in its length, be it as small as can be."""
+    items = [item(1, 2, 1 << bits) for bits in range(0, 49, 6)]
+    assert by_the_columns(items) is not None
+    items[3].MergeFrom(more)
+    assert by_the_columns(items) is None
+
+
+@pytest.mark.parametrize("changed", [0, 1_500, 2_999])
+def test_one_that_is_not_plain_spoils_no_other(changed: int) -> None:
+    """A batch with a tag on one transfer comes to the same commands as without, but for that one."""
+    request = CreateTransfersRequest(transfers=[item(1, 2, 5) for _ in range(3_000)])
+    expected = list(asyncio.run(batch.new_transfers(request)))
+    request.transfers[changed].tags["a"] = "b"
+    expected[changed] = msgspec.structs.replace(expected[changed], tags={"a": "b"})
+    assert list(asyncio.run(batch.new_transfers(request))) == expected
 
 
 @given(st.lists(GOOD, min_size=1, max_size=20))
 def test_plain_items_take_the_fast_ways(items: list[NewTransfer]) -> None:
     """What is plain and valid is read without the model, or the speed would be an accident."""
     expected = by_the_model(items)
-    columns = batch.plain(items)
-    assert columns is not None
-    assert list(columns) == expected
+    assert by_the_columns(items) == expected
     assert [plain_transfer(one, parse_uuid(one.request_id)) for one in items] == expected

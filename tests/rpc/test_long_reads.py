@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest
 from tests.endless import SOON_SECONDS, endless
 from tests.rpc.world import Bank, Refusal, World, transfer
@@ -23,7 +24,9 @@ def slow_bank(store_url: str, tmp_path: Path) -> Iterator[Bank]:
     with World(tmp_path, database_url=store_url, read_threads=THREADS) as world:
         bank = Bank(world)
         reader: Any = world._reader
-        bank.call(bank.ledger.statements.GetMiniStatement, GetMiniStatementRequest(account_id=bank.rich))
+        written = LogPosition(position=bank.move(bank.cash, bank.rich, 1).receipt.position)
+        first = GetMiniStatementRequest(account_id=bank.rich, min_position=written)
+        bank.call(bank.ledger.statements.GetMiniStatement, first)
         reader.mini_statement = lambda *_, **__: reader._store.snapshot(lambda it: it.one(endless(store_url)))
         yield bank
 

@@ -23,19 +23,26 @@ from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
 from protos.esep.v1 import account_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import receipt_service_pb2 as receipts
+from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.participant_pb2 import ParticipantNames
+from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
 from tests.security.transfer_scenes import TRANSFER_REQUESTS
 
 PASSWORD: Final = "Jashyl2026"
+DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
 EXPIRY: Final = "12/28"
 DEADLINE: Final = PATIENCE
 OWN_BANK: Final = "bank-a"
@@ -85,8 +92,8 @@ def answer_of(method: str) -> type[Message]:
     return message_factory.GetMessageClass(found.output_type)
 
 
-def make_scene(world: World, participant: str) -> Scene:
-    """Make things of a participant, as the developer, who may."""
+def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: bool = True) -> Scene:
+    """Make things of a participant, as the developer, who may. The open authorisation holds ``held_tyiyn``."""
     by = Caller(world)
 
     def account(kind: account_pb2.AccountKind.ValueType) -> int:
@@ -99,12 +106,12 @@ def make_scene(world: World, participant: str) -> Scene:
     by.call("/esep.v1.TransferService/CreateTransfer", transfer(cash, customer_account, 1_000_000))
     moved = by.call("/esep.v1.TransferService/CreateTransfer", transfer(customer_account, merchant, 100))
 
-    def authorize(reference: str = "") -> str:
+    def authorize(amount: int, reference: str = "") -> str:
         request = authorizations.CreateAuthorizationRequest(
             request_id=new_id(),
             account_id=customer_account,
             credit_account_id=merchant,
-            amount_tyiyn=500,
+            amount_tyiyn=amount,
             kind=held.AUTHORIZATION_KIND_PURCHASE,
             acquirer_id=participant if reference else "",
             acquirer_reference=reference,
@@ -113,7 +120,7 @@ def make_scene(world: World, participant: str) -> Scene:
         return str(answer.authorization.authorization_id)
 
     reference = new_id()
-    opened, captured = authorize(reference), authorize()
+    opened, captured = authorize(held_tyiyn, reference), authorize(500)
     by.call("/esep.v1.AuthorizationService/CaptureAuthorization", capture(captured))
     number = uuid4().int % 10**8
     registration = customers.RegisterCustomerRequest(
@@ -136,7 +143,8 @@ def make_scene(world: World, participant: str) -> Scene:
         return str(by.call("/esep.v1.CardService/IssueCard", request).card.card_id)
 
     card = issue()
-    bind(world, card, customer.customer_id)
+    if bound:
+        bind(world, card, customer.customer_id)
     return Scene(
         participant,
         customer_account,
@@ -231,6 +239,7 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **TRANSFER_REQUESTS,
     **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
@@ -327,6 +336,25 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
         operation_id=of.transfer, language=LANGUAGE_RU
     ),
+    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: _write(
+        bindings.RequestCardBindingRequest,
+        customer_id=of.customer,
+        card_number=card_number(),
+        expiry="12/49",
+        cvv="123",
+    ),
+    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: _write(
+        bindings.ConfirmCardBindingRequest, customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
+    ),
+    "/esep.v1.CardBindingService/CancelCardBinding": lambda of: _write(
+        bindings.CancelCardBindingRequest, customer_id=of.customer, binding_id=new_id()
+    ),
+    "/esep.v1.CardBindingService/GetCardBinding": lambda of: bindings.GetCardBindingRequest(
+        customer_id=of.customer, binding_id=new_id()
+    ),
+    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: _write(
+        bindings.DiscloseHeldAmountRequest, card_id=of.card, operator="op-17"
+    ),
     "/esep.v1.CardService/IssueCard": lambda of: _write(
         cards.IssueCardRequest,
         participant_id=of.participant,
@@ -350,6 +378,47 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CardService/SetCardNotifications": lambda of: _write(
         cards.SetCardNotificationsRequest, card_id=of.card, sms=True
     ),
+    "/esep.v1.RulesService/ProposeRules": lambda of: _write(rules.ProposeRulesRequest, document=DOCUMENT),
+    "/esep.v1.RulesService/ApproveRules": lambda of: _write(rules.ApproveRulesRequest, proposal_id=of.transfer),
+    "/esep.v1.RulesService/RejectRules": lambda of: _write(rules.RejectRulesRequest, proposal_id=of.transfer),
+    "/esep.v1.RulesService/GetRulesProposal": lambda of: rules.GetRulesProposalRequest(proposal_id=of.transfer),
+    "/esep.v1.RulesService/ListRulesProposals": lambda of: rules.ListRulesProposalsRequest(),
+    "/esep.v1.RulesService/GetRules": lambda of: rules.GetRulesRequest(),
+    "/esep.v1.RulesService/ListRules": lambda of: rules.ListRulesRequest(),
+    "/esep.v1.RulesService/GetUsage": lambda of: rules.GetUsageRequest(card_id=of.card),
+    "/esep.v1.ParticipantService/RegisterParticipant": lambda of: _write(
+        participants.RegisterParticipantRequest,
+        participant_id=of.participant,
+        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
+        settlement_account_id=1 << 35,
+        fee_account_id=(1 << 35) + 1,
+    ),
+    "/esep.v1.ParticipantService/UpdateParticipant": lambda of: _write(
+        participants.UpdateParticipantRequest,
+        participant_id=of.participant,
+        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
+        settlement_account_id=of.account,
+        fee_account_id=of.merchant,
+    ),
+    "/esep.v1.ParticipantService/GetParticipant": lambda of: participants.GetParticipantRequest(
+        participant_id=of.participant
+    ),
+    "/esep.v1.ParticipantService/ListParticipants": lambda of: participants.ListParticipantsRequest(),
+    "/esep.v1.AdjustmentService/ProposeAdjustment": lambda of: _write(
+        adjustments.ProposeAdjustmentRequest,
+        debit_account_id=of.account,
+        credit_account_id=of.merchant,
+        amount_tyiyn=1,
+        explanation="posted twice",
+    ),
+    "/esep.v1.AdjustmentService/ApproveAdjustment": lambda of: _write(
+        adjustments.ApproveAdjustmentRequest, adjustment_id=of.transfer
+    ),
+    "/esep.v1.AdjustmentService/RejectAdjustment": lambda of: _write(
+        adjustments.RejectAdjustmentRequest, adjustment_id=of.transfer
+    ),
+    "/esep.v1.AdjustmentService/GetAdjustment": lambda of: adjustments.GetAdjustmentRequest(adjustment_id=of.transfer),
+    "/esep.v1.AdjustmentService/ListAdjustments": lambda of: adjustments.ListAdjustmentsRequest(),
     "/esep.v1.CustomerService/RegisterCustomer": _registration,
     "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
         request_id=new_id(), customer_id=of.customer, code="000000"

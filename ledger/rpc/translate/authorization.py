@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain.authorize import Advise, Authorize
+from domain.binding import HOLD_KIND
 from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettlementNotice
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from ledger.rpc.intake import Intake, tags
@@ -14,6 +15,8 @@ KINDS: Final[dict[int, str]] = {
     for name, number in authorization_pb2.AuthorizationKind.items()
     if number
 }
+REQUESTED_KINDS: Final = {number: kind for number, kind in KINDS.items() if kind != HOLD_KIND}
+"""Kinds that a request may name: a binding's hold is made by the binding alone."""
 ENTRY_MODES: Final[dict[int, str]] = {
     number: name.removeprefix("ENTRY_MODE_").lower() if number else ""
     for name, number in authorization_pb2.EntryMode.items()
@@ -223,7 +226,7 @@ def _new_authorization(intake: Intake, request: _New) -> dict[str, object]:
         "amount_tyiyn": request.amount_tyiyn,
         "requested_amount_tyiyn": requested,
         "currency_code": request.currency_code,
-        "kind": intake.choice(request.kind, KINDS, "kind"),
+        "kind": intake.choice(request.kind, REQUESTED_KINDS, "kind"),
         "merchant_category_code": request.merchant_category_code,
         "entry_mode": intake.choice(request.entry_mode, ENTRY_MODES, "entry_mode"),
         "acquirer_id": request.acquirer_id,

@@ -55,6 +55,7 @@ def authorization_message(authorization: Authorization, facts: Facts, now: int) 
         reference=details.reference,
         tags=details.tags,
         parts=[pb.AmountPart(kind=part.kind, amount_tyiyn=part.amount) for part in details.parts],
+        card_id="" if details.card is None else str(details.card),
         state=STATES[authorization.state],
         authorized_tyiyn=authorization.authorized + authorization.incremented,
         remaining_tyiyn=authorization.remaining if now < authorization.expires_at else 0,

@@ -181,6 +181,7 @@ def card_message(card: Card, *, trial: bool = False) -> card_pb2.Card:
         state=STATE_NUMBERS[card.status],
         customer_id=_id(card.customer),
         sms_notifications=card.sms,
+        binding_id=_id(card.binding),
         replaced_by_card_id=_id(card.replaced_by),
         replaces_card_id=_id(card.replaces),
         reference=card.reference,

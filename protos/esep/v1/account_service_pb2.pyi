@@ -237,7 +237,7 @@ class ListAccountsRequest(_message.Message):
     participant_id: _builtins.str
     """participant_id is the bank that keeps the accounts. Required."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property

@@ -76,6 +76,10 @@ class _AuthorizationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aut
     """AUTHORIZATION_KIND_ACCOUNT_VERIFICATION is a small hold that shows who holds the card. It is never captured."""
     AUTHORIZATION_KIND_SERVICE_PAYMENT: _AuthorizationKind.ValueType  # 6
     """AUTHORIZATION_KIND_SERVICE_PAYMENT is a payment to a provider of services, captured when the provider confirms."""
+    AUTHORIZATION_KIND_CARD_VERIFICATION: _AuthorizationKind.ValueType  # 7
+    """AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
+    captured, and changed by its binding alone. It credits the account that it holds.
+    """
 
 class AuthorizationKind(_AuthorizationKind, metaclass=_AuthorizationKindEnumTypeWrapper):
     """AuthorizationKind says what a hold is for. Together with the merchant category and the entry mode it decides how long
@@ -96,6 +100,10 @@ AUTHORIZATION_KIND_ACCOUNT_VERIFICATION: AuthorizationKind.ValueType  # 5
 """AUTHORIZATION_KIND_ACCOUNT_VERIFICATION is a small hold that shows who holds the card. It is never captured."""
 AUTHORIZATION_KIND_SERVICE_PAYMENT: AuthorizationKind.ValueType  # 6
 """AUTHORIZATION_KIND_SERVICE_PAYMENT is a payment to a provider of services, captured when the provider confirms."""
+AUTHORIZATION_KIND_CARD_VERIFICATION: AuthorizationKind.ValueType  # 7
+"""AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
+captured, and changed by its binding alone. It credits the account that it holds.
+"""
 Global___AuthorizationKind: _TypeAlias = AuthorizationKind  # noqa: Y015
 
 class _EntryMode:
@@ -220,6 +228,7 @@ class Authorization(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     AUTHORIZED_TYIYN_FIELD_NUMBER: _builtins.int
     REMAINING_TYIYN_FIELD_NUMBER: _builtins.int
@@ -266,6 +275,8 @@ class Authorization(_message.Message):
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    card_id: _builtins.str
+    """card_id is the card that it was made with. Empty where none was named."""
     state: Global___AuthorizationState.ValueType
     """state is the life of the hold."""
     authorized_tyiyn: _builtins.int
@@ -331,6 +342,7 @@ class Authorization(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         parts: _abc.Iterable[Global___AmountPart] | None = ...,
+        card_id: _builtins.str = ...,
         state: Global___AuthorizationState.ValueType = ...,
         authorized_tyiyn: _builtins.int = ...,
         remaining_tyiyn: _builtins.int = ...,
@@ -348,7 +360,7 @@ class Authorization(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "create_time", b"create_time", "effective_time", b"effective_time", "expire_time", b"expire_time", "requested_amount_tyiyn", b"requested_amount_tyiyn", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "advised", b"advised", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "authorized_tyiyn", b"authorized_tyiyn", "captured_tyiyn", b"captured_tyiyn", "create_time", b"create_time", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "decline_reason", b"decline_reason", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "expire_time", b"expire_time", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "participant_id", b"participant_id", "parts", b"parts", "reference", b"reference", "refunded_tyiyn", b"refunded_tyiyn", "remaining_tyiyn", b"remaining_tyiyn", "requested_amount_tyiyn", b"requested_amount_tyiyn", "reversed_by", b"reversed_by", "reversed_tyiyn", b"reversed_tyiyn", "state", b"state", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "advised", b"advised", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "authorized_tyiyn", b"authorized_tyiyn", "captured_tyiyn", b"captured_tyiyn", "card_id", b"card_id", "create_time", b"create_time", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "decline_reason", b"decline_reason", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "expire_time", b"expire_time", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "participant_id", b"participant_id", "parts", b"parts", "reference", b"reference", "refunded_tyiyn", b"refunded_tyiyn", "remaining_tyiyn", b"remaining_tyiyn", "requested_amount_tyiyn", b"requested_amount_tyiyn", "reversed_by", b"reversed_by", "reversed_tyiyn", b"reversed_tyiyn", "state", b"state", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["requested_amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn"]  # noqa: Y015

@@ -31,7 +31,8 @@ class AuthorizationServiceStub(object):
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
-    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
+    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
+    card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
@@ -113,7 +114,8 @@ class AuthorizationServiceServicer(object):
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
-    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
+    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
+    card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:
@@ -324,7 +326,8 @@ class AuthorizationService(object):
 
     An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
-    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded.
+    answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
+    card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
 
     Example, a purchase: CreateAuthorization{request_id A, amount 4500} holds 45 som; CaptureAuthorization{
     authorization_id A, amount 5500, final, clearing_reference C} posts 55 (a tip) and answers over. A hotel:

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x65sep/v1/card.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x03\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x15\n\rmasked_number\x18\x04 \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x05 \x01(\t\x12!\n\x19payment_account_reference\x18\x06 \x01(\t\x12!\n\x05state\x18\x07 \x01(\x0e\x32\x12.esep.v1.CardState\x12\x13\n\x0b\x63ustomer_id\x18\x08 \x01(\t\x12\x19\n\x11sms_notifications\x18\t \x01(\x08\x12\x1b\n\x13replaced_by_card_id\x18\n \x01(\t\x12\x18\n\x10replaces_card_id\x18\x0b \x01(\t\x12\x11\n\treference\x18\x0c \x01(\t\x12\x0f\n\x07version\x18\r \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x99\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x01\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x02\x12\x13\n\x0f\x43\x41RD_STATE_LOST\x10\x03\x12\x15\n\x11\x43\x41RD_STATE_STOLEN\x10\x04\x12\x15\n\x11\x43\x41RD_STATE_CLOSED\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x65sep/v1/card.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb1\x03\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x15\n\rmasked_number\x18\x04 \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x05 \x01(\t\x12!\n\x19payment_account_reference\x18\x06 \x01(\t\x12!\n\x05state\x18\x07 \x01(\x0e\x32\x12.esep.v1.CardState\x12\x13\n\x0b\x63ustomer_id\x18\x08 \x01(\t\x12\x19\n\x11sms_notifications\x18\t \x01(\x08\x12\x1b\n\x13replaced_by_card_id\x18\n \x01(\t\x12\x18\n\x10replaces_card_id\x18\x0b \x01(\t\x12\x11\n\treference\x18\x0c \x01(\t\x12\x0f\n\x07version\x18\r \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nbinding_id\x18\x10 \x01(\t*\x99\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x01\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x02\x12\x13\n\x0f\x43\x41RD_STATE_LOST\x10\x03\x12\x15\n\x11\x43\x41RD_STATE_STOLEN\x10\x04\x12\x15\n\x11\x43\x41RD_STATE_CLOSED\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.card_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CARDSTATE']._serialized_start=481
-  _globals['_CARDSTATE']._serialized_end=634
+  _globals['_CARDSTATE']._serialized_start=501
+  _globals['_CARDSTATE']._serialized_end=654
   _globals['_CARD']._serialized_start=65
-  _globals['_CARD']._serialized_end=478
+  _globals['_CARD']._serialized_end=498
 # @@protoc_insertion_point(module_scope)

@@ -75,6 +75,7 @@ class Card(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    BINDING_ID_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
     """card_id is the request_id of the card's issue."""
     participant_id: _builtins.str
@@ -101,6 +102,10 @@ class Card(_message.Message):
     """reference is the bank's own, at most 64 characters. No personal data."""
     version: _builtins.int
     """version counts the card's events, from 1."""
+    binding_id: _builtins.str
+    """binding_id is the binding that made it the customer's, which knows what the customer calls it. Empty while it is not
+    bound, and where it took a lost card's place.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """create_time is when the card was issued, as recorded."""
@@ -127,10 +132,11 @@ class Card(_message.Message):
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        binding_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "card_id", b"card_id", "create_time", b"create_time", "customer_id", b"customer_id", "expiry", b"expiry", "masked_number", b"masked_number", "participant_id", b"participant_id", "payment_account_reference", b"payment_account_reference", "reference", b"reference", "replaced_by_card_id", b"replaced_by_card_id", "replaces_card_id", b"replaces_card_id", "sms_notifications", b"sms_notifications", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "binding_id", b"binding_id", "card_id", b"card_id", "create_time", b"create_time", "customer_id", b"customer_id", "expiry", b"expiry", "masked_number", b"masked_number", "participant_id", b"participant_id", "payment_account_reference", b"payment_account_reference", "reference", b"reference", "replaced_by_card_id", b"replaced_by_card_id", "replaces_card_id", b"replaces_card_id", "sms_notifications", b"sms_notifications", "state", b"state", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -215,7 +215,7 @@ class ListCardsRequest(_message.Message):
     customer_id: _builtins.str
     """customer_id lists the cards that are bound to a customer."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property

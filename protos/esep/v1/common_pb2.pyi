@@ -21,7 +21,7 @@ validate_only runs the very same decision and records nothing: the answer then h
 
 Reads take min_position, the position of a write that the answer must reflect: the ledger waits for it within the
 call's deadline, else answers UNAVAILABLE with RetryInfo. Every answer says the position that it reflects.
-Lists are paged: page_size 1 … 1,000, 0 meaning 100; page_token is opaque, taken from the previous answer's
+Lists are paged: page_size is cut to 1,000, 0 means 100; page_token is opaque, taken from the previous answer's
 next_page_token, and valid only with the other arguments (but page_size and min_position) unchanged. An empty
 next_page_token is the last page.
 

@@ -76,7 +76,7 @@ class ListServicesRequest(_message.Message):
     category_id: _builtins.str
     """category_id keeps the services of this category. Empty keeps all."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     def __init__(

@@ -269,7 +269,7 @@ class GetStatementRequest(_message.Message):
     axis: Global___StatementAxis.ValueType
     """axis is the time that counts. Unspecified is recorded."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
@@ -369,6 +369,7 @@ class ListAuthorizationsRequest(_message.Message):
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
@@ -377,8 +378,10 @@ class ListAuthorizationsRequest(_message.Message):
     """account_id lists those of one account."""
     participant_id: _builtins.str
     """participant_id lists those of all accounts of a bank."""
+    card_id: _builtins.str
+    """card_id lists those made with one card, the holds of its bindings among them."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
@@ -394,16 +397,17 @@ class ListAuthorizationsRequest(_message.Message):
         *,
         account_id: _builtins.int = ...,
         participant_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
         states: _abc.Iterable[_authorization_pb2.AuthorizationState.ValueType] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "min_position", b"min_position", "owner", b"owner", "participant_id", b"participant_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "card_id", b"card_id", "min_position", b"min_position", "owner", b"owner", "participant_id", b"participant_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "min_position", b"min_position", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "card_id", b"card_id", "min_position", b"min_position", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["account_id", "participant_id"]  # noqa: Y015
+    _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["account_id", "participant_id", "card_id"]  # noqa: Y015
     _WhichOneofArgType_owner: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_owner) -> _WhichOneofReturnType_owner | None: ...
 

@@ -122,7 +122,7 @@ class StatementServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAuthorizations(self, request, context):
-        """ListAuthorizations lists the authorizations of an account or of a bank's accounts, newest first.
+        """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
 
         Limits: up to 1,000 authorizations a page.
         Refused with: ACCOUNT_NOT_FOUND.

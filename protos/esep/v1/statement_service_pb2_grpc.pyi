@@ -66,7 +66,7 @@ class StatementServiceStub:
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]
-    """ListAuthorizations lists the authorizations of an account or of a bank's accounts, newest first.
+    """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
 
     Limits: up to 1,000 authorizations a page.
     Refused with: ACCOUNT_NOT_FOUND.
@@ -115,7 +115,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]  # type: ignore[assignment]
-    """ListAuthorizations lists the authorizations of an account or of a bank's accounts, newest first.
+    """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
 
     Limits: up to 1,000 authorizations a page.
     Refused with: ACCOUNT_NOT_FOUND.
@@ -191,7 +191,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_service_pb2.ListAuthorizationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.ListAuthorizationsResponse, _abc.Awaitable[_statement_service_pb2.ListAuthorizationsResponse]]:
-        """ListAuthorizations lists the authorizations of an account or of a bank's accounts, newest first.
+        """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
 
         Limits: up to 1,000 authorizations a page.
         Refused with: ACCOUNT_NOT_FOUND.

@@ -8,6 +8,7 @@ from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import adjustment_pb2 as _adjustment_pb2
 from protos.esep.v1 import alias_pb2 as _alias_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
+from protos.esep.v1 import card_binding_pb2 as _card_binding_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import common_pb2 as _common_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
@@ -354,7 +355,7 @@ class ListTransfersRequest(_message.Message):
     reference: _builtins.str
     """reference finds the transfers with exactly this reference, 1 … 64 characters."""
     page_size: _builtins.int
-    """page_size is 1 … 1,000; 0 is 100."""
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
@@ -466,6 +467,7 @@ class GetOutcomeResponse(_message.Message):
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    CARD_BINDING_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
@@ -533,6 +535,10 @@ class GetOutcomeResponse(_message.Message):
         """card was issued or changed by a method of CardService."""
 
     @_builtins.property
+    def card_binding(self) -> _card_binding_pb2.CardBinding:
+        """card_binding was begun or changed by a method of CardBindingService."""
+
+    @_builtins.property
     def participant(self) -> _participant_pb2.Participant:
         """participant was registered or changed by a method of ParticipantService."""
 
@@ -581,6 +587,7 @@ class GetOutcomeResponse(_message.Message):
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
         customer: _customer_pb2.Customer | None = ...,
         card: _card_pb2.Card | None = ...,
+        card_binding: _card_binding_pb2.CardBinding | None = ...,
         participant: _participant_pb2.Participant | None = ...,
         adjustment: _adjustment_pb2.Adjustment | None = ...,
         rules_proposal: _rules_pb2.RulesProposal | None = ...,
@@ -590,11 +597,11 @@ class GetOutcomeResponse(_message.Message):
         transfer_qr: _qr_pb2.TransferQr | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card", "participant", "adjustment", "rules_proposal", "rules", "alias", "quote", "transfer_qr"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "alias", "quote", "transfer_qr"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

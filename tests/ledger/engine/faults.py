@@ -2,8 +2,9 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from functools import partial
 from typing import Any, cast
 
 from domain.event import Event
@@ -56,15 +57,15 @@ class FaultyLog:
     def append(self, rows: Sequence[Row]) -> None:
         self._append(rows)
 
-    def take_over(self, rows: Sequence[Row]) -> None:
-        self._append(rows)
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        self._append(rows, partial(self.inner.take_over, tail=tail))
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
         if not self.reading.is_set():
             raise LogUnavailable("cut off")
         return self.inner.read(partition, after, limit)
 
-    def _append(self, rows: Sequence[Row]) -> None:
+    def _append(self, rows: Sequence[Row], append: Callable[[Sequence[Row]], None] | None = None) -> None:
         self.appends += 1
         fault = self.faults.popleft() if self.faults else Fault.NONE
         match fault:
@@ -81,7 +82,7 @@ class FaultyLog:
                 self._released.wait(30)
             case _:
                 pass
-        self.inner.append(rows)
+        (append or self.inner.append)(rows)
         if fault is Fault.ANSWER_LOST:
             raise LogUnavailable("the answer was lost")
 

@@ -1,13 +1,16 @@
 """One engine decides at a time; another follows, and takes over when the first gives no sign of life."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
+import psycopg
 import pytest
 
 from domain.engine import ENGINE_ID, EngineStarted
 from domain.ports import Row
 from domain.refusals import Reason, Refused
-from domain.transfer import CreateTransfer
+from domain.transfer import CreateTransfer, TransferPosted
 from ledger.engine.modes import Mode
 from ledger.engine.tickets import Accepted, Repeated
 from ledger.log.api import Log
@@ -144,6 +147,48 @@ def test_an_unknown_event_blocks_from_the_start(log: Log, clock: HandClock) -> N
     eventually(lambda: desk.engine.mode is Mode.BLOCKED)
     desk.stop()
     assert log.head(0) == 1
+
+
+class Restored(FaultyLog):
+    """A log that is replaced by another history, once, between a look at it and the append that builds on it."""
+
+    restore: Callable[[], object] | None = None
+
+    def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
+        restore, self.restore = self.restore, None
+        if restore is not None:
+            restore()
+        self.inner.take_over(rows, tail=tail)
+
+
+def test_a_history_replaced_at_the_last_moment_is_taken_in(owner: Desk, log: Log, store_url: str) -> None:
+    """An engine that would take over after another event than it saw takes in what is there instead."""
+    cash, one = owner.open("cash"), owner.open()
+    owner.ask(owner.transfer(cash, one, 10))
+    state = encode(TransferPosted(debit_account=cash, credit_account=one, amount=77))
+    restored = Restored(log)
+    restored.restore = lambda: rewrite_last(store_url, state)
+    standby = Desk(restored.as_log(), owner.clock, seed=4)
+    eventually(lambda: standby.engine.durable == owner.engine.durable)
+    assert standby.posted(one) == 10
+    owner.engine._snapshots.kept_at = owner.engine.durable  # No event of its own when it stops.
+    owner.stop()
+    standby.serving()
+    posted, started = standby.posted(one), epochs(standby)
+    standby.stop()
+    assert (posted, started) == (77, [1, 2])
+
+
+def rewrite_last(store_url: str, state: bytes) -> None:
+    """Put another state into the last event, behind everybody's back."""
+    if store_url.startswith("sqlite"):
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as file, file:
+            file.execute("UPDATE events SET state = ? WHERE position = (SELECT max(position) FROM events)", (state,))
+    else:
+        with psycopg.connect(store_url) as connection:
+            connection.execute(
+                "UPDATE events SET state = %s WHERE position = (SELECT max(position) FROM events)", (state,)
+            )
 
 
 def test_a_standby_with_a_clock_far_behind_does_not_take_over(owner: Desk, log: Log, silent: Silent) -> None:

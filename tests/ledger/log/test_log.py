@@ -48,7 +48,7 @@ def test_one_row(log: Log, state: bytes) -> None:
 def test_no_rows(log: Log) -> None:
     """Appending nothing is allowed and changes nothing."""
     log.append([])
-    log.take_over([])
+    log.take_over([], tail=b"")
     assert log.head(0) == 0
 
 

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
+from domain.leaf import leaf_hash
 from ledger.log import postgres
 from ledger.log.api import Log
-from ledger.log.errors import LogUnavailable, PositionTaken
+from ledger.log.errors import LogUnavailable, PositionTaken, TailChanged
 from ledger.log.postgres import PostgresLog
 from tests.ledger.log.rows import rows
 
@@ -33,12 +34,28 @@ def paused(postgres_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]
     connection.close()
 
 
+def tail_before(position: int) -> bytes:
+    """Return the leaf hash of the event before a position."""
+    return leaf_hash(rows(position - 1, position - 1)[0])
+
+
+@pytest.mark.parametrize(("first", "last"), [(3, 3), (3, 3_000), (5, 6), (1, 1)])
+def test_another_tail(log: Log, first: int, last: int) -> None:
+    """Nothing is appended after another event than was seen, nor after none, nor as the first of a log that was."""
+    log.append(rows(1, 2))
+    with pytest.raises(TailChanged):
+        log.take_over(rows(first, last), tail=b"\x01" * 32)
+    assert log.head(0) == 2
+    log.take_over(rows(3, 3), tail=tail_before(3))
+    assert log.head(0) == 3
+
+
 def test_nothing_in_the_way(log: Log) -> None:
     """Without anything in its way, taking over is appending."""
-    log.take_over(rows(1, 1))
-    log.take_over(rows(2, 300))
+    log.take_over(rows(1, 1), tail=b"")
+    log.take_over(rows(2, 300), tail=tail_before(2))
     with pytest.raises(PositionTaken):
-        log.take_over(rows(300, 301))
+        log.take_over(rows(300, 301), tail=tail_before(300))
     assert log.head(0) == 300
 
 
@@ -46,7 +63,7 @@ def test_nothing_in_the_way(log: Log) -> None:
 @pytest.mark.parametrize("count", [1, 50])
 def test_paused_writer(successor: PostgresLog, paused: psycopg.Connection[tuple[object, ...]], count: int) -> None:
     """A paused writer's session is ended, its row is gone, and the successor's rows stand."""
-    successor.take_over(rows(1, count))
+    successor.take_over(rows(1, count), tail=b"")
     assert successor.read(0, 0, 100) == rows(1, count)
     with pytest.raises(psycopg.OperationalError):
         paused.commit()
@@ -62,7 +79,7 @@ def test_hung_copy(successor: PostgresLog, postgres_url: str) -> None:
         row = f"0\t{position}\t{UUID(int=position)}\t1\tt\t\\\\x{state}\t1\t\\N\tc\n"
         hung.pgconn.put_copy_data(row.encode())
     hung.pgconn.flush()
-    successor.take_over(rows(1, 2))
+    successor.take_over(rows(1, 2), tail=b"")
     assert successor.read(0, 0, 100) == rows(1, 2)
     hung.close()
 
@@ -77,7 +94,7 @@ def test_writer_that_was_only_slow(
 
     def take_over() -> None:
         try:
-            successor.take_over(rows(1, 1))
+            successor.take_over(rows(1, 1), tail=b"")
         except PositionTaken as error:
             outcome.append(error)
 
@@ -95,7 +112,7 @@ def test_a_session_that_cannot_be_ended(successor: PostgresLog, monkeypatch: pyt
     monkeypatch.setattr(postgres, "_END_BLOCKERS", "SELECT %s::int")
     monkeypatch.setattr(postgres, "_TAKE_OVER_ATTEMPTS", 2)
     with pytest.raises(LogUnavailable, match="2 attempts"):
-        successor.take_over(rows(1, 2))
+        successor.take_over(rows(1, 2), tail=b"")
     assert successor.head(0) == 0
 
 

@@ -1,0 +1,112 @@
+"""Between requests to bind a card, the vault that knows its number, the issuer that knows its CVV, and the log.
+
+Number and CVV are in memory for the call alone. What leaves here for the decision is which card has the number, whether
+the details are right, and random amounts of which the decision takes one.
+"""
+
+from secrets import SystemRandom
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
+
+from domain.bind import Details, RequestCardBinding
+from domain.binding import LEAST_AMOUNT, MOST_AMOUNT, Binding, CardBindingRequested
+from domain.card import REMEMBERED_HOLDS
+from domain.customer import Customer, Tier
+from domain.ports import Clock
+from domain.refusals import Reason, Refused, refuse
+from ledger.rpc.customers import Customers, VaultPort
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.outcomes import Done
+from ledger.rpc.settings import RpcSettings
+from ledger.rpc.translate.card_binding import Wanted, binding_message
+from ledger.vault.cipher import Place
+from protos.esep.v1 import card_binding_pb2
+
+_AMOUNTS: Final = range(LEAST_AMOUNT, MOST_AMOUNT + 1)
+_NAME: Final = (CardBindingRequested.TOPIC, "name")
+
+
+class _Found(NamedTuple):
+    """What vault and issuer say of what was typed."""
+
+    card_id: bytes | None
+    details: Details
+    name: bytes
+    name_mark: str
+
+
+class Bindings:
+    """Carries out what is asked about bindings."""
+
+    def __init__(
+        self, gateway: Gateway, customers: Customers, port: VaultPort, clock: Clock, settings: RpcSettings
+    ) -> None:
+        self._gateway = gateway
+        self._customers = customers
+        self._vault = port.vault
+        self._issuer = port.issuer
+        self._clock = clock
+        self._tries = settings.card_details_tries
+        self._random = SystemRandom()
+
+    async def request(self, wanted: Wanted, request_id: bytes) -> Done:
+        """Look at what was typed, and begin to bind the card; raises Refused."""
+        compare = wanted.well_formed and not await self._customers.recorded(request_id)
+        if compare:
+            compare = _may_bind(await self._customers.current(wanted.customer_id.bytes))
+        found = await self._customers.in_vault(self._look_up, wanted, request_id, compare)
+        command = RequestCardBinding(
+            customer_id=wanted.customer_id,
+            card_id=None if found.card_id is None else UUID(bytes=found.card_id),
+            masked_number=wanted.typed.masked,
+            number_fault=wanted.typed.fault,
+            expires=wanted.expires,
+            cvv_malformed=wanted.cvv_malformed,
+            details=found.details,
+            name=found.name,
+            name_mark=found.name_mark,
+            hold_id=uuid4(),
+            candidates=tuple(self._random.sample(_AMOUNTS, REMEMBERED_HOLDS + 1)),
+        )
+        return await self._gateway.execute(command, request_id, validate_only=False)
+
+    def _look_up(self, wanted: Wanted, binding_id: bytes, compare: bool) -> _Found:  # noqa: FBT001 - run on a thread
+        card_id = None if wanted.typed.fault is not None else self._vault.find_card(wanted.number)
+        details = self._compare(wanted, card_id) if compare else Details.WRONG
+        name, mark = b"", ""
+        if wanted.name:
+            sealed = self._vault.seal_for(wanted.customer_id.bytes, Place(binding_id, *_NAME), wanted.name)
+            if sealed is not None:
+                name, mark = sealed
+        return _Found(card_id, details, name, mark)
+
+    def _compare(self, wanted: Wanted, card_id: bytes | None) -> Details:
+        """Have the issuer compare the CVV, for a number that no card has too: it takes as long."""
+        if wanted.expires is None:
+            return Details.WRONG
+        counted = [wanted.customer_id.bytes] if card_id is None else [wanted.customer_id.bytes, card_id]
+        used_up = self._vault.misses.count(counted, self._tries, self._clock.now())
+        if used_up is not None:
+            return Details.LOCKED if used_up == wanted.customer_id.bytes else Details.WRONG
+        try:
+            right = self._issuer.matches(wanted.number, wanted.expires, wanted.cvv)
+        except OSError:
+            self._vault.misses.take_back(counted)
+            raise Refused(refuse(Reason.ISSUER_UNAVAILABLE)) from None
+        if not right or card_id is None:
+            return Details.WRONG
+        self._vault.misses.take_back(counted)
+        return Details.RIGHT
+
+    async def message(self, binding: Binding, now: int) -> card_binding_pb2.CardBinding:
+        """Return a binding as it is told at a moment, with the card's name where it can still be read."""
+        name = ""
+        if binding.name:
+            place = Place(binding.binding_id, *_NAME)
+            name = await self._customers.in_vault(self._vault.unseal, binding.customer, place, binding.name)
+        return binding_message(binding, name, now)
+
+
+def _may_bind(customer: object) -> bool:
+    """Tell whether it is worth comparing anything for a customer; the decision says why not."""
+    return isinstance(customer, Customer) and not customer.erased and customer.tier is not Tier.UNIDENTIFIED
