@@ -15,6 +15,7 @@ from domain.resolve import Capture
 from domain.transfer import ReverseTransfer
 from ledger.engine import snapshot
 from ledger.engine.modes import Mode
+from ledger.engine.requests import Ahead
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, Declined
 from ledger.log.api import Log
@@ -215,15 +216,15 @@ def test_a_clock_slightly_behind_is_no_matter(log: Log, clock: HandClock) -> Non
 
 def test_a_snapshot_of_another_time_zone_is_passed_over() -> None:
     """Days that begin at another instant hold other sums: they are counted anew from history."""
-    data = snapshot.dump(Books(0, utc_offset_seconds=21_600), 7, 7)
-    assert snapshot.restore(data, Books(0, utc_offset_seconds=21_600))[:2] == (7, 7)
+    data = snapshot.dump(Books(0, utc_offset_seconds=21_600), 7, 7, Ahead())
+    assert snapshot.restore(data, Books(0, utc_offset_seconds=21_600)) == (7, 7, Ahead())
     with pytest.raises(ValueError, match="21600"):
         snapshot.restore(data, Books(0, utc_offset_seconds=0))
 
 
 def test_a_snapshot_of_the_first_format_is_refused() -> None:
     """What was kept before limits were counted lacks their figures, and is no state to begin with."""
-    known = msgspec.msgpack.decode(snapshot.dump(Books(0), 7, 7))
+    known = msgspec.msgpack.decode(snapshot.dump(Books(0), 7, 7, Ahead()))
     del known["usage"], known["rules"]
     with pytest.raises(ValueError, match="format 1"):
         snapshot.restore(msgspec.msgpack.encode(known | {"format": 1}), Books(0))
