@@ -1,17 +1,14 @@
 """People of two banks with cards bound in the application, over gRPC: what tests of transfers begin with."""
 
-from typing import Any, ClassVar, NamedTuple
-from uuid import UUID, uuid4
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from stdnum import luhn
 
-from domain.card import Card, CardBound
-from domain.command import Command
-from domain.event import Change, Context
-from domain.refusals import Refusal as DomainRefusal
 from ledger.vault.codes import FileCodes
 from protos.esep.v1 import account_pb2, alias_pb2, customer_pb2, participant_pb2, qr_pb2, quote_pb2, transfer_pb2
 from protos.esep.v1 import alias_service_pb2 as aliases
+from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import participant_service_pb2 as participants
@@ -23,21 +20,18 @@ from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from tests.rpc.world import Bank, Refusal, World, new_id
 
 PASSWORD = "Jashyl2026"
+EXPIRY = "12/39"
+HELD = 1_000
+"""More than is ever held to bind a card."""
 REMOTE = customer_pb2.CUSTOMER_TIER_REMOTE
 
 
-class _Bind(Command):
-    """Bind a card without the hold by which a customer shows that the card is theirs."""
+class Issued(NamedTuple):
+    """A card with what stands on it."""
 
-    NAME: ClassVar[str] = "bind"
-
-    card_id: UUID
-    customer_id: UUID
-
-    def decide(self, books: Any, context: Context) -> list[Change] | DomainRefusal:
-        card = books.aggregate(self.card_id.bytes)
-        assert isinstance(card, Card)
-        return [Change(card.card_id, card.version + 1, CardBound(customer=self.customer_id, binding=uuid4()))]
+    card_id: str
+    number: str
+    cvv: str
 
 
 class Payer(NamedTuple):
@@ -96,12 +90,14 @@ class Payers:
         phone = f"+99670{uuid4().int % 10**7:07}"
         customer_id = self.customer(participant, name, phone)
         account = self.open(participant, account_pb2.ACCOUNT_KIND_CUSTOMER)
+        card = self.card(participant, account)
+        if bound:
+            self.bank.move(self.bank.cash, account, HELD)
+            self.bind(card, customer_id)
+            self.bank.move(account, self.bank.cash, HELD)
         if funds:
             self.bank.move(self.bank.cash, account, funds)
-        card_id, number = self.card(participant, account)
-        if bound:
-            self.bind(card_id, customer_id)
-        return Payer(customer_id, card_id, number, phone, account, participant)
+        return Payer(customer_id, card.card_id, card.number, phone, account, participant)
 
     def customer(self, participant: str, name: str, phone: str) -> str:
         """Register, confirm and identify somebody; return the customer's id."""
@@ -122,23 +118,33 @@ class Payers:
         self.call(self.ledger.customers.IdentifyCustomer, identification)
         return customer_id
 
-    def card(self, participant: str, account: int) -> tuple[str, str]:
-        """Issue a card; return its id and number."""
+    def card(self, participant: str, account: int) -> Issued:
+        """Issue a card."""
         digits = f"941700{uuid4().int % 10**9:09}"
         number = digits + luhn.calc_check_digit(digits)
         request = cards.IssueCardRequest(
-            request_id=new_id(), participant_id=participant, account_id=account, card_number=number, expiry="12/39"
+            request_id=new_id(),
+            participant_id=participant,
+            account_id=account,
+            card_number=number,
+            expiry=EXPIRY,
+            return_cvv=True,
         )
-        return str(self.call(self.ledger.cards.IssueCard, request).card.card_id), number
+        answer = self.call(self.ledger.cards.IssueCard, request)
+        return Issued(answer.card.card_id, number, answer.cvv)
 
-    def bind(self, card_id: str, customer_id: str) -> None:
-        """Bind a card to a customer."""
-        bind = _Bind(card_id=UUID(card_id), customer_id=UUID(customer_id))
-        self.world.engine.changing = lambda _: bind
-        try:
-            self.call(self.ledger.cards.BlockCard, cards.BlockCardRequest(request_id=new_id(), card_id=card_id))
-        finally:
-            self.world.engine.changing = None
+    def bind(self, card: Issued, customer_id: str) -> None:
+        """Bind a card to a customer, by the amount that its bank tells."""
+        asked = bindings.RequestCardBindingRequest(
+            request_id=new_id(), customer_id=customer_id, card_number=card.number, expiry=EXPIRY, cvv=card.cvv
+        )
+        binding = self.call(self.ledger.card_bindings.RequestCardBinding, asked).binding
+        told = bindings.DiscloseHeldAmountRequest(request_id=new_id(), card_id=card.card_id, operator="desk-7")
+        amount = self.call(self.ledger.card_bindings.DiscloseHeldAmount, told).amount_tyiyn
+        named = bindings.ConfirmCardBindingRequest(
+            request_id=new_id(), binding_id=binding.binding_id, customer_id=customer_id, amount_tyiyn=amount
+        )
+        self.call(self.ledger.card_bindings.ConfirmCardBinding, named)
 
     def block(self, payer: Payer) -> None:
         """Block somebody's card."""
