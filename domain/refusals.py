@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain import card_rows, transfer_rows
-from domain.kinds import Kind, Row
+from domain import card_refusals as cards
+from domain import token_refusals as tokens
+from domain import transfer_refusals as transfers
+from domain.refusal_kinds import Kind, Row
 
 __all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
 
@@ -46,18 +48,18 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
-    CARD_NUMBER_MALFORMED = card_rows.CARD_NUMBER_MALFORMED
-    CARD_NUMBER_CHECK_DIGIT = card_rows.CARD_NUMBER_CHECK_DIGIT
-    CARD_NUMBER_PREFIX = card_rows.CARD_NUMBER_PREFIX
-    CARD_EXPIRY_MALFORMED = card_rows.CARD_EXPIRY_MALFORMED
-    CARD_EXPIRY_PAST = card_rows.CARD_EXPIRY_PAST
-    CVV_MALFORMED = card_rows.CVV_MALFORMED
+    CARD_NUMBER_MALFORMED = cards.CARD_NUMBER_MALFORMED
+    CARD_NUMBER_CHECK_DIGIT = cards.CARD_NUMBER_CHECK_DIGIT
+    CARD_NUMBER_PREFIX = cards.CARD_NUMBER_PREFIX
+    CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
+    CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
+    CVV_MALFORMED = cards.CVV_MALFORMED
     PHONE_NUMBER_MALFORMED = Row(
         Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
     )
-    PHONE_COUNTRY_NOT_SERVED = transfer_rows.PHONE_COUNTRY_NOT_SERVED
-    QR_UNREADABLE = transfer_rows.QR_UNREADABLE
-    QR_NOT_A_TRANSFER = transfer_rows.QR_NOT_A_TRANSFER
+    PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
+    QR_UNREADABLE = transfers.QR_UNREADABLE
+    QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -80,7 +82,7 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
-    BINDING_NOT_FOUND = card_rows.BINDING_NOT_FOUND
+    BINDING_NOT_FOUND = cards.BINDING_NOT_FOUND
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
@@ -90,7 +92,7 @@ class Reason(Enum):
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
-    CARD_NOT_FOUND = card_rows.CARD_NOT_FOUND
+    CARD_NOT_FOUND = cards.CARD_NOT_FOUND
     OPERATION_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -103,9 +105,9 @@ class Reason(Enum):
         "The phone number leads to no card, or there is no such alias of this customer.",
         "Check the number, or ask the recipient to link it to a card.",
     )
-    RECIPIENT_NOT_FOUND = transfer_rows.RECIPIENT_NOT_FOUND
-    TRANSFER_QR_NOT_FOUND = transfer_rows.TRANSFER_QR_NOT_FOUND
-    QUOTE_NOT_FOUND = transfer_rows.QUOTE_NOT_FOUND
+    RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
+    TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
+    QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -185,6 +187,12 @@ class Reason(Enum):
 
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    ADJUSTMENT_NOT_REVERSIBLE = Row(
+        Kind.STATE,
+        True,
+        "The transfer was posted by an adjustment, which one operator alone does not undo.",
+        "Propose an adjustment the other way, and have another operator approve it.",
     )
     SAME_OPERATOR = Row(
         Kind.STATE,
@@ -271,48 +279,81 @@ class Reason(Enum):
     ACCOUNT_NOT_FOR_CARDS = Row(
         Kind.STATE, True, "Cards are issued for customers' accounts only.", "Use an account of the kind customer."
     )
-    CARD_ALREADY_ISSUED = card_rows.CARD_ALREADY_ISSUED
-    CARD_BLOCKED = card_rows.CARD_BLOCKED
-    CARD_NOT_BLOCKED = card_rows.CARD_NOT_BLOCKED
-    CARD_LOST = card_rows.CARD_LOST
-    CARD_NOT_LOST = card_rows.CARD_NOT_LOST
-    CARD_ALREADY_REPLACED = card_rows.CARD_ALREADY_REPLACED
-    CARD_REPLACEMENT_UNFIT = card_rows.CARD_REPLACEMENT_UNFIT
-    CARD_CLOSED = card_rows.CARD_CLOSED
-    CARD_EXPIRED = card_rows.CARD_EXPIRED
-    CARD_EXPIRY_NOT_LATER = card_rows.CARD_EXPIRY_NOT_LATER
-    CARD_NOT_BOUND = card_rows.CARD_NOT_BOUND
+    CARD_ALREADY_ISSUED = cards.CARD_ALREADY_ISSUED
+    CARD_BLOCKED = cards.CARD_BLOCKED
+    CARD_NOT_BLOCKED = cards.CARD_NOT_BLOCKED
+    CARD_LOST = cards.CARD_LOST
+    CARD_NOT_LOST = cards.CARD_NOT_LOST
+    CARD_ALREADY_REPLACED = cards.CARD_ALREADY_REPLACED
+    CARD_REPLACEMENT_UNFIT = cards.CARD_REPLACEMENT_UNFIT
+    CARD_CLOSED = cards.CARD_CLOSED
+    CARD_EXPIRED = cards.CARD_EXPIRED
+    CARD_EXPIRY_NOT_LATER = cards.CARD_EXPIRY_NOT_LATER
+    CARD_NOT_BOUND = cards.CARD_NOT_BOUND
 
+    # Tokens and the phones that they are in.
+    TOKEN_NUMBER_MALFORMED = tokens.TOKEN_NUMBER_MALFORMED
+    TOKEN_NUMBER_CHECK_DIGIT = tokens.TOKEN_NUMBER_CHECK_DIGIT
+    TOKEN_NUMBER_PREFIX = tokens.TOKEN_NUMBER_PREFIX
+    CARD_NUMBER_OF_TOKEN = tokens.CARD_NUMBER_OF_TOKEN
+    DEVICE_WITHOUT_NFC = tokens.DEVICE_WITHOUT_NFC
+    ANDROID_TOO_OLD = tokens.ANDROID_TOO_OLD
+    TOKEN_NOT_FOUND = tokens.TOKEN_NOT_FOUND
+    DEVICE_NOT_FOUND = tokens.DEVICE_NOT_FOUND
+    TOKEN_DECLINED = tokens.TOKEN_DECLINED
+    TOKEN_NOT_PROVISIONED = tokens.TOKEN_NOT_PROVISIONED
+    TOKEN_ALREADY_PROVISIONED = tokens.TOKEN_ALREADY_PROVISIONED
+    TOKEN_NOT_ACTIVE = tokens.TOKEN_NOT_ACTIVE
+    TOKEN_ALREADY_ACTIVE = tokens.TOKEN_ALREADY_ACTIVE
+    TOKEN_SUSPENDED = tokens.TOKEN_SUSPENDED
+    TOKEN_ALREADY_SUSPENDED = tokens.TOKEN_ALREADY_SUSPENDED
+    TOKEN_NOT_SUSPENDED = tokens.TOKEN_NOT_SUSPENDED
+    TOKEN_DEACTIVATED = tokens.TOKEN_DEACTIVATED
+    TOO_MANY_TOKENS = tokens.TOO_MANY_TOKENS
+    TOKEN_EXPIRED = tokens.TOKEN_EXPIRED
+    TOKEN_EXPIRY_WRONG = tokens.TOKEN_EXPIRY_WRONG
+    ENTRY_MODE_NOT_ALLOWED = tokens.ENTRY_MODE_NOT_ALLOWED
+    DEVICE_BLOCKED = tokens.DEVICE_BLOCKED
+    DEVICE_NOT_BLOCKED = tokens.DEVICE_NOT_BLOCKED
+    DEVICE_LOCKED = tokens.DEVICE_LOCKED
+    CRYPTOGRAM_WRONG = tokens.CRYPTOGRAM_WRONG
+    COUNTER_REPEATED = tokens.COUNTER_REPEATED
+    COUNTER_TOO_OLD = tokens.COUNTER_TOO_OLD
+    COUNTER_JUMPED = tokens.COUNTER_JUMPED
+    COUNTER_NEAR_END = tokens.COUNTER_NEAR_END
+    KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
+    KEY_USED_UP = tokens.KEY_USED_UP
+    FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
         True,
         "Linking this number needs the code that is sent to it, and none was sent or given.",
         "Have a code sent, then send a new request with it.",
     )
-    ALIAS_CODE_WRONG = transfer_rows.ALIAS_CODE_WRONG
-    ALIAS_CODE_LOCKED = transfer_rows.ALIAS_CODE_LOCKED
-    ALIAS_CODE_EXPIRED = transfer_rows.ALIAS_CODE_EXPIRED
-    ALIAS_ALREADY_LINKED = transfer_rows.ALIAS_ALREADY_LINKED
-    ALIAS_NOT_LINKED = transfer_rows.ALIAS_NOT_LINKED
-    QR_ALTERED = transfer_rows.QR_ALTERED
-    QR_AMOUNT_NOT_EDITABLE = transfer_rows.QR_AMOUNT_NOT_EDITABLE
-    QR_USED = transfer_rows.QR_USED
-    RECIPIENT_UNAVAILABLE = transfer_rows.RECIPIENT_UNAVAILABLE
-    RECIPIENT_IS_PAYER = transfer_rows.RECIPIENT_IS_PAYER
-    QUOTE_USED = transfer_rows.QUOTE_USED
-    QUOTE_EXPIRED = transfer_rows.QUOTE_EXPIRED
-    QUOTE_STALE = transfer_rows.QUOTE_STALE
-    CARD_ALREADY_BOUND = card_rows.CARD_ALREADY_BOUND
-    CARD_BOUND_ELSEWHERE = card_rows.CARD_BOUND_ELSEWHERE
-    CARD_DETAILS_WRONG = card_rows.CARD_DETAILS_WRONG
-    CARD_DETAILS_LOCKED = card_rows.CARD_DETAILS_LOCKED
-    BINDING_LIMIT = card_rows.BINDING_LIMIT
-    BINDING_AMOUNT_WRONG = card_rows.BINDING_AMOUNT_WRONG
-    BINDING_LOCKED = card_rows.BINDING_LOCKED
-    BINDING_CANCELLED = card_rows.BINDING_CANCELLED
-    BINDING_EXPIRED = card_rows.BINDING_EXPIRED
-    BINDING_NOT_OPEN = card_rows.BINDING_NOT_OPEN
-    VERIFICATION_HOLD = card_rows.VERIFICATION_HOLD
+    ALIAS_CODE_WRONG = transfers.ALIAS_CODE_WRONG
+    ALIAS_CODE_LOCKED = transfers.ALIAS_CODE_LOCKED
+    ALIAS_CODE_EXPIRED = transfers.ALIAS_CODE_EXPIRED
+    ALIAS_ALREADY_LINKED = transfers.ALIAS_ALREADY_LINKED
+    ALIAS_NOT_LINKED = transfers.ALIAS_NOT_LINKED
+    QR_ALTERED = transfers.QR_ALTERED
+    QR_AMOUNT_NOT_EDITABLE = transfers.QR_AMOUNT_NOT_EDITABLE
+    QR_USED = transfers.QR_USED
+    RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
+    RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    QUOTE_USED = transfers.QUOTE_USED
+    QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
+    QUOTE_STALE = transfers.QUOTE_STALE
+    CARD_ALREADY_BOUND = cards.CARD_ALREADY_BOUND
+    CARD_BOUND_ELSEWHERE = cards.CARD_BOUND_ELSEWHERE
+    CARD_DETAILS_WRONG = cards.CARD_DETAILS_WRONG
+    CARD_DETAILS_LOCKED = cards.CARD_DETAILS_LOCKED
+    BINDING_LIMIT = cards.BINDING_LIMIT
+    BINDING_AMOUNT_WRONG = cards.BINDING_AMOUNT_WRONG
+    BINDING_LOCKED = cards.BINDING_LOCKED
+    BINDING_CANCELLED = cards.BINDING_CANCELLED
+    BINDING_EXPIRED = cards.BINDING_EXPIRED
+    BINDING_NOT_OPEN = cards.BINDING_NOT_OPEN
+    VERIFICATION_HOLD = cards.VERIFICATION_HOLD
 
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(

@@ -16,6 +16,7 @@ from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST
+from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
@@ -116,6 +117,22 @@ class Settings(BaseSettings):
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    """The first six digits of every token number; no card number begins with them."""
+    minimum_android_version: Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){0,3}$")] = "6.0.1"
+    """The oldest Android on which a token is put into a phone."""
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
+    """How long a token may be in a phone before contactless payment is switched on; then it ends."""
+    token_months: Annotated[int, Field(ge=1, le=120)] = TokenPolicy().months
+    """How long a token number is valid after it was put into a phone."""
+    token_key_uses: Annotated[int, Field(ge=1)] = TokenPolicy().key_uses
+    """Taps that one key of a phone is good for."""
+    token_key_amount_tyiyn: Annotated[int, Field(ge=1)] = TokenPolicy().key_amount
+    """What may be paid with one key of a phone altogether."""
+    token_key_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().key_seconds
+    """How long one key of a phone is good."""
+    tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
+    """Tokens that one card may have in its life."""
     alias_code_tries: Annotated[int, Field(ge=1)] = 5
     """Wrong codes after which another must be sent before a phone number is linked to a card."""
     alias_code_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
@@ -210,6 +227,16 @@ class Settings(BaseSettings):
             currencies=frozenset(self.currencies),
             utc_offset_seconds=utc_offset(self.business_time_zone),
             card_prefix=self.card_prefix,
+            tokens=TokenPolicy(
+                bin=self.token_bin,
+                minimum_android=self.minimum_android_version,
+                inactive_seconds=self.token_inactive_seconds,
+                months=self.token_months,
+                key_uses=self.token_key_uses,
+                key_amount=self.token_key_amount_tyiyn,
+                key_seconds=self.token_key_seconds,
+                per_card=self.tokens_per_card,
+            ),
             quote_ttl_seconds=self.quote_ttl_seconds,
             binding_ttl_seconds=self.binding_ttl_seconds,
             binding_tries=self.binding_tries,

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
 from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST, is_host
+from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.rpc.callers import KnownCaller
 
@@ -103,6 +104,9 @@ class RpcSettings(BaseModel):
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     card_details_tries: Annotated[int, Field(ge=1)] = 5
+
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -49,9 +49,9 @@ def test_proposals_are_listed_newest_first_by_how_they_stand(world: World) -> No
     world.append(ProposalRejected(checker="c"), originator=rejected)
     world.project()
 
-    def listed(*states: ProposalState, limit: int = 9, after: RecordCursor | None = None) -> list[bytes]:
+    def listed(*states: ProposalState, limit: int = 9, after: RecordCursor | None = None, now: int = 0) -> list[bytes]:
         found = world.reader.list_proposals(
-            AdjustmentProposed.TOPIC, states=states, now=world.now, limit=limit, after=after
+            AdjustmentProposed.TOPIC, states=states, now=now or world.now, limit=limit, after=after
         )
         return [each.proposal_id for each in found.result]
 
@@ -59,6 +59,11 @@ def test_proposals_are_listed_newest_first_by_how_they_stand(world: World) -> No
     assert listed(ProposalState.OPEN) == [waiting]
     assert listed(ProposalState.EXPIRED, ProposalState.APPROVED) == [approved, late]
     assert listed(ProposalState.REJECTED) == [rejected]
+    [(_, last)] = [each for each in world.events if each[0].originator_id == waiting]
+    assert isinstance(last, AdjustmentProposed)
+    for now, opened in ((last.expires_at - 1, True), (last.expires_at, False)):
+        assert listed(ProposalState.OPEN, now=now) == ([waiting] if opened else [])
+        assert listed(ProposalState.EXPIRED, now=now) == ([late] if opened else [waiting, late])
     first = world.reader.list_proposals(AdjustmentProposed.TOPIC, now=world.now, limit=2).result[-1]
     assert listed(after=RecordCursor(first.recorded_at, first.partition, first.position)) == [approved, late]
 

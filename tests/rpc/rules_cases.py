@@ -15,6 +15,7 @@ from protos.esep.v1 import (
     participant_service_pb2,
     rules_pb2,
     rules_service_pb2,
+    transfer_service_pb2,
 )
 from protos.esep.v1.authorization_pb2 import AUTHORIZATION_KIND_PURCHASE as PURCHASE
 from protos.esep.v1.authorization_pb2 import ENTRY_MODE_CHIP as CHIP
@@ -96,6 +97,14 @@ def same_operator(bank: Bank) -> Refusal:
     return bank.refused(bank.ledger.adjustments.ApproveAdjustment, approval(propose_adjustment(bank)))
 
 
+def not_reversible(bank: Bank) -> Refusal:
+    checker = bank.world.client("checker")
+    request = approval(propose_adjustment(bank))
+    approved = checker.adjustments.ApproveAdjustment(request, metadata=checker.metadata).adjustment
+    reverse = transfer_service_pb2.ReverseTransferRequest(request_id=new_id(), transfer_id=approved.transfer_id)
+    return bank.refused(bank.ledger.transfers.ReverseTransfer, reverse)
+
+
 def resolved(bank: Bank) -> Refusal:
     adjustment_id = propose_adjustment(bank)
     request = adjustment_service_pb2.RejectAdjustmentRequest(request_id=new_id(), adjustment_id=adjustment_id)
@@ -139,5 +148,6 @@ RULES_CASES: dict[Reason, Callable[[Bank], Refusal]] = {
     Reason.PROPOSAL_EXPIRED: expired,
     Reason.PROPOSAL_OUTDATED: outdated,
     Reason.SAME_OPERATOR: same_operator,
+    Reason.ADJUSTMENT_NOT_REVERSIBLE: not_reversible,
     Reason.LIMIT_EXCEEDED: limit_exceeded,
 }

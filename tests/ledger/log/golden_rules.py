@@ -1,21 +1,19 @@
-"""Examples of the events of participants, rules and adjustments, least and full: what their golden files hold."""
-
-from uuid import UUID
+"""Examples of the events of participants, rules and adjustments, least and full."""
 
 from domain.adjustment import AdjustmentProposed
-from domain.customer import Tier
+from domain.customer import (
+    Tier,
+)
 from domain.event import Event, HoldRule
 from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
 from domain.proposal import ProposalApproved, ProposalRejected
 from domain.published import RulesPublished
 from domain.publishing import RulesProposed
 from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
+from tests.ledger.log.golden_values import FINGERPRINT, ID, MONEY, TIME
 
-FINGERPRINT = "00112233445566778899aabb"
-ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
-MONEY = 10**15
-TIME = 1_790_000_000_000_000
 NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
+
 
 RULES_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     ParticipantRegistered: (

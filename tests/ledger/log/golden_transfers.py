@@ -1,6 +1,4 @@
-"""Examples of the events of aliases, codes and quotes: in the least form and in the fullest."""
-
-from uuid import UUID
+"""Examples of the events of aliases, codes and quotes, least and full."""
 
 from domain.alias import AliasLinked, AliasUnlinked
 from domain.event import Event
@@ -9,15 +7,7 @@ from domain.quote import QuoteConfirmed, QuoteCreated
 from domain.recipient import Recipient
 from domain.rules import Operation
 from domain.transfer_qr import TransferQrIssued
-
-FINGERPRINT = "00112233445566778899aabb"
-ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
-SEALED = bytes(range(48))
-MONEY = 10**15
-TIME = 1_790_000_000_000_000
-SPENDING = Spending(
-    Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
-)
+from tests.ledger.log.golden_values import FINGERPRINT, ID, MONEY, SEALED, SPENDING, TIME
 
 TRANSFER_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     AliasLinked: (

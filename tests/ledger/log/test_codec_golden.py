@@ -8,7 +8,6 @@ which nobody edits afterwards. A file of an old version stays when the event get
 import json
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -38,25 +37,6 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
-from domain.binding import (
-    HeldAmountDisclosed,
-    UnknownBindingTried,
-)
-from domain.card import (
-    CardBindingOpened,
-    CardBlocked,
-    CardBound,
-    CardClosed,
-    CardIssued,
-    CardNotificationsSet,
-    CardRenewed,
-    CardReplaced,
-    CardReportedLost,
-    CardUnblocked,
-    CardUnbound,
-    Loss,
-    UnboundBy,
-)
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import (
     CustomerConfirmed,
@@ -67,43 +47,17 @@ from domain.customer import (
     Tier,
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
-from domain.event import Event, Leg
-from domain.limits import Spending, SpendingReturned
-from domain.participant import Names
-from domain.rules import Operation
+from domain.event import Event
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
-from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
-from tests.ledger.log.golden_bindings import BINDING_EXAMPLES
+from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
+from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
+from tests.ledger.log.golden_values import FEE, FINGERPRINT, ID, LEG, MONEY, RETURNED, SEALED, SPENDING, TAGS, TIME
 
 GOLDEN = Path(__file__).parent / "golden"
-
-FINGERPRINT = "00112233445566778899aabb"
-
-ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
-
-SEALED = bytes(range(48))
-
-MONEY = 10**15
-
-TIME = 1_790_000_000_000_000
-
-TAGS = {"канал": "мобилдик", "till": "17"}
-
-LEG = Leg("capture", 2, 3, MONEY)
-
-FEE = Leg("fee", 2, 4, 1)
-
-SPENDING = Spending(
-    Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
-)
-
-RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
-
-NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
 
 DETAILS: dict[str, Any] = {
     "account": 2,
@@ -295,53 +249,6 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    **RULES_EXAMPLES,
-    CardIssued: (
-        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
-        CardIssued(
-            participant="bank-a",
-            account=2,
-            masked="941700******1234",
-            expires=2028_12,
-            par="A1" * 14 + "Z",
-            reference="өтүнмө 7",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardReportedLost: (
-        CardReportedLost(how=Loss.LOST),
-        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
-    ),
-    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
-    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
-    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardNotificationsSet: (
-        CardNotificationsSet(sms=False),
-        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
-    ),
-    CardBindingOpened: (
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-    ),
-    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
-    CardUnbound: (
-        CardUnbound(customer=ID, by=UnboundBy.BANK),
-        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
-    ),
-    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
-    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
-    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
-    **BINDING_EXAMPLES,
-    HeldAmountDisclosed: (
-        HeldAmountDisclosed(operator="op-17"),
-        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
-    ),
-    UnknownBindingTried: (
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
-    ),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -357,7 +264,10 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
+    **RULES_EXAMPLES,
+    **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
+    **TOKEN_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
@@ -399,7 +309,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    return {"minimal": minimal, "full": full, **GROWN.get(kind, {})}
+    return {"minimal": minimal, "full": full, **GROWN.get(kind, {}), **TAPPED.get(kind, {})}
 
 
 CASES = [(kind, form) for kind in topics.EVENTS for form in forms_of(kind)]

@@ -1,6 +1,6 @@
 """The reasons for which aliases, codes, quotes and their transfers are refused: rows of ``domain.refusals.Reason``."""
 
-from domain.kinds import Kind, Row
+from domain.refusal_kinds import Kind, Row
 
 PHONE_COUNTRY_NOT_SERVED = Row(
     Kind.INVALID,

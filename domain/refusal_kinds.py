@@ -1,4 +1,4 @@
-"""What a reason for a refusal says of itself: its kind, whether the refusal is recorded, and what to do."""
+"""What sorts of refusals there are, and what follows from a reason; the reasons stand in ``domain.refusals``."""
 
 from enum import Enum, auto
 from typing import NamedTuple

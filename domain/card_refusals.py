@@ -1,6 +1,6 @@
 """The reasons for which cards and their bindings are refused: rows of ``domain.refusals.Reason``."""
 
-from domain.kinds import Kind, Row
+from domain.refusal_kinds import Kind, Row
 
 CARD_NUMBER_MALFORMED = Row(
     Kind.INVALID, False, "The card number is not 16 digits.", "Have the number typed again, without spaces."
