@@ -180,6 +180,26 @@ _CARD_BINDINGS: Final = {
 
 _EVERYBODY: Final = _row(Subject.NOTHING, app=ANY, bank=ANY, atm=ANY, pos=ANY, auditor=ANY, operator=ANY)
 
+_ALIASES: Final = {
+    "SendAliasCode": _row(Subject.CUSTOMER, app=SERVED),
+    "LinkPhone": _row(Subject.CUSTOMER, app=SERVED),
+    "UnlinkPhone": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetAlias": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+    "ListAliases": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QRS: Final = {
+    "DecodeQr": _EVERYBODY,
+    "IssueTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN),
+    "GetTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QUOTES: Final = {
+    "CreateQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "ConfirmQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "GetQuote": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
 _DIRECTORY: Final = {
     "ListServiceCategories": _EVERYBODY,
     "ListServices": _EVERYBODY,
@@ -242,6 +262,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
     for service, rows in {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
+        "esep.v1.AliasService": _ALIASES,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
@@ -249,6 +270,8 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.DirectoryService": _DIRECTORY,
         "esep.v1.NotificationService": _NOTIFICATIONS,
         "esep.v1.ParticipantService": _PARTICIPANTS,
+        "esep.v1.QrService": _QRS,
+        "esep.v1.QuoteService": _QUOTES,
         "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.RulesService": _RULES,
         "esep.v1.StatementService": _STATEMENTS,

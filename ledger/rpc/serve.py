@@ -15,6 +15,8 @@ from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
+from ledger.rpc.alias_service import AliasService
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.bindings import Bindings
@@ -40,6 +42,9 @@ from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.qr_service import QrService
+from ledger.rpc.quote_service import QuoteService
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
@@ -54,12 +59,15 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
+from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import qr_service_pb2_grpc as qr
+from protos.esep.v1 import quote_service_pb2_grpc as quote
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
@@ -146,7 +154,9 @@ def build_server(
     facts = AccountFacts(gateway)
     tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     bindings = Bindings(gateway, customers, vault, clock, settings)
-    teller = Teller(gateway, facts, customers, bindings)
+    aliases = Aliases(gateway, customers, vault, clock, settings)
+    quotes = Quotes(customers, aliases, vault.vault, settings.qr_host)
+    teller = Teller(gateway, facts, customers, bindings, aliases, quotes)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
@@ -183,6 +193,13 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    alias.add_AliasServiceServicer_to_server(
+        AliasService(gateway, aliases, log_reads, settings.phone_countries), server
+    )
+    qr.add_QrServiceServicer_to_server(QrService(gateway, quotes, log_reads, settings.qr_provider), server)
+    quote.add_QuoteServiceServicer_to_server(
+        QuoteService(gateway, quotes, teller, log_reads, settings.phone_countries, settings.qr_provider), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server

@@ -22,6 +22,7 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
+from tests.rpc.transfer_cases import TRANSFER_CASES
 from tests.rpc.world import Bank, Refusal, new_id, refused, transfer
 
 Case = Callable[[Bank], Refusal]
@@ -319,6 +320,7 @@ CASES: dict[Reason, Case] = {
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
     **TOKEN_CASES,
+    **TRANSFER_CASES,
     **RULES_CASES,
 }
 

@@ -42,6 +42,7 @@ from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
+from tests.security.transfer_scenes import TRANSFER_REQUESTS
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -304,6 +305,9 @@ TAP: Final = token_payment_service_pb2.Tap(
 )
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **TRANSFER_REQUESTS,
+    **TRANSFER_REQUESTS,
+    **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
     ),
