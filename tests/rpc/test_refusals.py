@@ -20,6 +20,7 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
+from tests.rpc.token_cases import TOKEN_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
 
 Case = Callable[[Bank], Refusal]
@@ -307,6 +308,7 @@ CASES: dict[Reason, Case] = {
     Reason.DEADLINE_EXCEEDED: deadline_exceeded,
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
+    **TOKEN_CASES,
     **RULES_CASES,
 }
 

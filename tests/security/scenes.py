@@ -333,15 +333,15 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
         operation_id=of.transfer, language=LANGUAGE_RU
     ),
-    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: _write(
-        bindings.RequestCardBindingRequest,
+    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: bindings.RequestCardBindingRequest(
+        request_id=new_id(),
         customer_id=of.customer,
         card_number=card_number(),
         expiry="12/49",
         cvv="123",
     ),
-    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: _write(
-        bindings.ConfirmCardBindingRequest, customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
+    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: bindings.ConfirmCardBindingRequest(
+        request_id=new_id(), customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
     ),
     "/esep.v1.CardBindingService/CancelCardBinding": lambda of: _write(
         bindings.CancelCardBindingRequest, customer_id=of.customer, binding_id=new_id()
@@ -349,8 +349,8 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CardBindingService/GetCardBinding": lambda of: bindings.GetCardBindingRequest(
         customer_id=of.customer, binding_id=new_id()
     ),
-    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: _write(
-        bindings.DiscloseHeldAmountRequest, card_id=of.card, operator="op-17"
+    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: bindings.DiscloseHeldAmountRequest(
+        request_id=new_id(), card_id=of.card, operator="op-17"
     ),
     "/esep.v1.CardService/IssueCard": lambda of: _write(
         cards.IssueCardRequest,
