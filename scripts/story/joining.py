@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from protos.esep.v1 import card_binding_pb2, customer_pb2
 from protos.esep.v1.card_binding_service_pb2 import ConfirmCardBindingRequest, RequestCardBindingRequest
@@ -14,6 +15,7 @@ from protos.esep.v1.customer_service_pb2 import (
     VerifyPinRequest,
 )
 from protos.esep.v1.receipt_service_pb2 import GetMiniStatementReceiptRequest
+from scripts.demo_banks import move
 from scripts.demo_client import new_id
 from scripts.story.people import Person, issue_card, open_account
 from scripts.story.scene import LANGUAGE, Scene, expect
@@ -60,6 +62,7 @@ def identify(scene: Scene, person: Person) -> None:
 
 def ask_to_bind(scene: Scene, person: Person, card_name: str) -> str:
     """Enter the card into the application; return the binding's id. A random amount is held from then on."""
+    scene.secret(card_name)
     request = RequestCardBindingRequest(
         request_id=new_id(),
         customer_id=person.customer_id,
@@ -84,7 +87,7 @@ def mini_statement(scene: Scene, person: Person) -> list[str]:
 
 def held_amount(printed: Sequence[str]) -> int:
     """Return the amount that is held to verify the cardholder, in tyiyn, as a person reads it off the paper."""
-    for amount_line, line in zip(printed, printed[1:], strict=False):
+    for amount_line, line in pairwise(printed):
         found = re.search(r" (\d+),(\d\d)$", amount_line)
         if line.strip() == _HOLDER_VERIFIED and found is not None:
             return int(found[1]) * 100 + int(found[2])
@@ -100,9 +103,10 @@ def confirm(scene: Scene, person: Person, binding_id: str, amount: int) -> None:
     expect("the binding", answer.binding.state, card_binding_pb2.CARD_BINDING_STATE_BOUND)
 
 
-def join(scene: Scene, person: Person, account_number: str) -> None:
+def join(scene: Scene, person: Person, account_number: str, *, deposit: int) -> None:
     """Take every step at once, for somebody who is not what the story is about."""
     open_account(scene, person, account_number)
+    move(scene.bank(person.bank.name), person.bank.cash, person.account_id, deposit, kind="cash_deposit")
     issue_card(scene, person)
     register(scene, person)
     identify(scene, person)

@@ -6,7 +6,7 @@ for the one in the other, and in whatever the server wrote.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 
@@ -36,7 +36,7 @@ class Scene:
         self._codes = codes
         self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
