@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 RECEIPT_COLUMNS: Final = 40
-_BODY_LINES: Final = 14
 
 
 class Discrepancy(Exception):
@@ -47,11 +46,13 @@ class Voice:
         self.say(f"[cyan]▸ {channel} → {escape(whose)}:[/] {escape(text)}")
 
     def receipt(self, lines: Sequence[str]) -> None:
-        """Show a receipt as it is printed; a long one in short."""
-        shown = [line.rstrip("\n") for line in lines]
-        if len(shown) > _BODY_LINES:
-            shown = [*shown[: _BODY_LINES - 3], f"{'…':^{RECEIPT_COLUMNS}}", *shown[-2:]]
+        """Show a receipt as it is printed."""
         self.say(f"[dim]┌{'─' * (RECEIPT_COLUMNS + 2)}┐[/]")
-        for line in shown:
-            self.say(f"[dim]│[/] {escape(line):<{RECEIPT_COLUMNS + len(escape(line)) - len(line)}} [dim]│[/]")
+        for line in lines:
+            self.say(f"[dim]│[/] {escape(line.ljust(RECEIPT_COLUMNS))} [dim]│[/]")
         self.say(f"[dim]└{'─' * (RECEIPT_COLUMNS + 2)}┘[/]")
+
+    def slip(self, lines: Sequence[str]) -> None:
+        """Show what stands between the rules of a receipt: who, to whom and how much, without the rest."""
+        rules = [number for number, line in enumerate(lines) if set(line) == {"-"}]
+        self.receipt([lines[0], *lines[rules[0] + 1 : rules[-1]]] if len(rules) > 1 else lines)

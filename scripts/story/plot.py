@@ -63,7 +63,7 @@ def pay_by_phone(scene: Scene, person: Person, shop: Bank) -> Phone:
     voice.check("contactless payment is switched on")
     payment = contactless.tap(scene, person, phone, shop, _GROCERIES, _TILL)
     voice.check(f"unlocked, tapped at a till: {money(_GROCERIES)} som, with receipt {_TILL[1]} of till {_TILL[0]}")
-    voice.receipt(receipt(scene, person, payment))
+    voice.slip(receipt(scene, person, payment))
     expect("what may be spent after the tap", available(scene, person), before - _GROCERIES)
     return phone
 

@@ -112,7 +112,7 @@ class Scene:
         return code
 
 
-class _Saying(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc] # untyped bases
+class _Saying(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     """Adds to every call who makes it, as a development server is told."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
