@@ -27,7 +27,7 @@ _HOLDER_VERIFIED = "Картанын ээсин текшерүү"
 
 def register(scene: Scene, person: Person) -> None:
     """Register with login and password, confirm with the code that came by SMS, and choose the application's PIN."""
-    scene.secret(person.password, person.phone_number, person.pin, person.name)
+    scene.secret(person.login, person.password, person.phone_number, person.pin, person.name)
     app = scene.app()
     registration = RegisterCustomerRequest(
         request_id=new_id(),

@@ -20,14 +20,15 @@ _GROCERIES: Final = 645_50
 _TILL: Final = ("KKM-0417", "000042")
 
 
-def tell(scene: Scene, banks: Mapping[str, Bank]) -> None:
-    """Tell it all."""
+def tell(scene: Scene, banks: Mapping[str, Bank]) -> list[Person]:
+    """Tell it all; return the people of the story."""
     home, friends, shop = banks["ala-too"], banks["issyk-kul"], banks["manas"]
     person, friend = aizada(home), bakyt(friends)
     joining.join(scene, friend, "2101", deposit=_DEPOSIT)
     join(scene, person)
     phone = pay_by_phone(scene, person, shop)
     block_and_unblock(scene, person, phone, shop)
+    return [person, friend]
 
 
 def join(scene: Scene, person: Person) -> None:
