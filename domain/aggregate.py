@@ -14,6 +14,7 @@ from domain import (
     card,
     claim,
     customer,
+    device,
     engine,
     participant,
     payee,
@@ -22,6 +23,7 @@ from domain import (
     published,
     publishing,
     quote,
+    token,
     transfer,
     transfer_qr,
     wallet,
@@ -41,6 +43,8 @@ Aggregate = (
     | binding.Binding
     | binding.UnknownBinding
     | wallet.Wallet
+    | token.Token
+    | device.Device
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
@@ -126,6 +130,8 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    card.CardTokensLinked: card.evolve,
+    card.CardTokensUnlinked: card.evolve,
     binding.CardBindingRequested: binding.evolve,
     binding.CardBindingMissed: binding.evolve,
     binding.CardBindingConfirmed: binding.evolve,
@@ -149,6 +155,19 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     payment.PaymentSucceeded: payment.evolve,
     payment.PaymentFailed: payment.evolve,
     payment.PaymentRefunded: payment.evolve,
+    token.TokenRequested: token.evolve,
+    token.TokenDeclined: token.evolve,
+    token.TokenProvisioned: token.evolve,
+    token.TokenKeysReplenished: token.evolve,
+    token.TokenActivated: token.evolve,
+    token.TokenSuspended: token.evolve,
+    token.TokenResumed: token.evolve,
+    token.TokenDeactivated: token.evolve,
+    token.TokenRelinked: token.evolve,
+    token.TokenUsed: token.evolve,
+    device.DeviceRegistered: device.evolve,
+    device.DeviceBlocked: device.evolve,
+    device.DeviceUnblocked: device.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

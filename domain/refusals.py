@@ -7,44 +7,18 @@ is answered with the same refusal for ever. The others leave no trace and may be
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import NamedTuple
 
 import msgspec
 
+from domain import card_refusals as cards
+from domain import payment_refusals as payments
+from domain import token_refusals as tokens
+from domain import transfer_refusals as transfers
+from domain.refusal_kinds import Kind, Row
 
-class Kind(Enum):
-    """What sort of refusal a reason is."""
-
-    INVALID = auto()
-    """The request is malformed, whatever the state of the ledger."""
-    NOT_FOUND = auto()
-    """Something it names does not exist, or not for this caller."""
-    STATE = auto()
-    """What it names exists, and its state forbids this."""
-    REUSED = auto()
-    """The request id already stands for another request."""
-    CONFLICT = auto()
-    """The caller's picture of the state is out of date."""
-    DENIED = auto()
-    """The caller may not do this."""
-    EXHAUSTED = auto()
-    """There is too much to do, or no room left; later there may be."""
-    UNAVAILABLE = auto()
-    """The ledger cannot answer now, and the outcome may be unknown: ask again with the same request id."""
-    DEADLINE = auto()
-    """The caller's time ran out, and the outcome may be unknown: ask again with the same request id."""
-    INTERNAL = auto()
-    """A defect. The correlation id finds it in the server's log."""
-
-
-class Row(NamedTuple):
-    """What follows from a reason."""
-
-    kind: Kind
-    recorded: bool
-    meaning: str
-    advice: str
+__all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
 
 
 class Reason(Enum):
@@ -75,51 +49,18 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
-    CARD_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "The card number is not 16 digits.", "Have the number typed again, without spaces."
-    )
-    CARD_NUMBER_CHECK_DIGIT = Row(
-        Kind.INVALID,
-        False,
-        "The card number's check digit is wrong: a digit was mistyped.",
-        "Have the number typed again.",
-    )
-    CARD_NUMBER_PREFIX = Row(
-        Kind.INVALID, False, "The card number is not one of this scheme's.", "Use a card of the scheme."
-    )
-    CARD_EXPIRY_MALFORMED = Row(
-        Kind.INVALID, False, "The expiry is not a month and a year as MM/YY.", "Have the expiry typed again."
-    )
-    CARD_EXPIRY_PAST = Row(
-        Kind.INVALID,
-        False,
-        "The expiry lies in the past: a card is valid through the last day of its month.",
-        "Use a card that is still valid.",
-    )
-    CVV_MALFORMED = Row(
-        Kind.INVALID, False, "The CVV is not 3 digits.", "Have the last 3 digits on the back of the card typed again."
-    )
+    CARD_NUMBER_MALFORMED = cards.CARD_NUMBER_MALFORMED
+    CARD_NUMBER_CHECK_DIGIT = cards.CARD_NUMBER_CHECK_DIGIT
+    CARD_NUMBER_PREFIX = cards.CARD_NUMBER_PREFIX
+    CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
+    CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
+    CVV_MALFORMED = cards.CVV_MALFORMED
     PHONE_NUMBER_MALFORMED = Row(
         Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
     )
-    PHONE_COUNTRY_NOT_SERVED = Row(
-        Kind.INVALID,
-        False,
-        "Phone numbers of this country cannot be linked to cards here.",
-        "Use a number of a country that is served, or pay by card number.",
-    )
-    QR_UNREADABLE = Row(
-        Kind.INVALID,
-        False,
-        "The text is no payment code; the metadata says why, at which tag and after how many characters.",
-        "Have the code scanned again, or ask for another one.",
-    )
-    QR_NOT_A_TRANSFER = Row(
-        Kind.INVALID,
-        False,
-        "The code asks for a payment, or for a transfer that another ledger carries out.",
-        "Pay it as a payment.",
-    )
+    PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
+    QR_UNREADABLE = transfers.QR_UNREADABLE
+    QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -136,15 +77,11 @@ class Reason(Enum):
         "No movement was posted under this clearing reference.",
         "Post the movement, or check the reference.",
     )
-    SERVICE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
-    )
+    SERVICE_NOT_FOUND = payments.SERVICE_NOT_FOUND
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
-    BINDING_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
-    )
+    BINDING_NOT_FOUND = cards.BINDING_NOT_FOUND
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
@@ -154,7 +91,7 @@ class Reason(Enum):
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
-    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    CARD_NOT_FOUND = cards.CARD_NOT_FOUND
     OPERATION_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -167,28 +104,12 @@ class Reason(Enum):
         "The phone number leads to no card, or there is no such alias of this customer.",
         "Check the number, or ask the recipient to link it to a card.",
     )
-    RECIPIENT_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "No card has this number, or no customer's account of this bank does.",
-        "Have the number typed again.",
-    )
-    TRANSFER_QR_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "This ledger issued no such code.", "Ask whoever showed the code for another one."
-    )
-    QUOTE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
-    )
-    PAYEE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such payee.", "Check the payee's code, or register the payee."
-    )
-    PAYMENT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such payment.", "Check the payment id.")
-    BENEFICIARY_UNKNOWN = Row(
-        Kind.NOT_FOUND,
-        False,
-        "The provider does not know what was entered.",
-        "Check the number or account with the payer.",
-    )
+    RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
+    TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
+    QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
+    PAYEE_NOT_FOUND = payments.PAYEE_NOT_FOUND
+    PAYMENT_NOT_FOUND = payments.PAYMENT_NOT_FOUND
+    BENEFICIARY_UNKNOWN = payments.BENEFICIARY_UNKNOWN
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -268,6 +189,12 @@ class Reason(Enum):
 
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
+    )
+    ADJUSTMENT_NOT_REVERSIBLE = Row(
+        Kind.STATE,
+        True,
+        "The transfer was posted by an adjustment, which one operator alone does not undo.",
+        "Propose an adjustment the other way, and have another operator approve it.",
     )
     SAME_OPERATOR = Row(
         Kind.STATE,
@@ -354,181 +281,92 @@ class Reason(Enum):
     ACCOUNT_NOT_FOR_CARDS = Row(
         Kind.STATE, True, "Cards are issued for customers' accounts only.", "Use an account of the kind customer."
     )
-    CARD_ALREADY_ISSUED = Row(
-        Kind.STATE, True, "A card with this number was issued before.", "Use the card that exists, or another number."
-    )
-    CARD_BLOCKED = Row(
-        Kind.STATE, True, "The card is blocked.", "Wait until its bank unblocks it, then send a new request."
-    )
-    CARD_NOT_BLOCKED = Row(Kind.STATE, True, "The card is not blocked.", "Nothing is left to do; read the card.")
-    CARD_LOST = Row(Kind.STATE, True, "The card was reported lost or stolen.", "Use the card that replaces it.")
-    CARD_NOT_LOST = Row(
-        Kind.STATE,
-        True,
-        "Only a card that was reported lost or stolen is replaced.",
-        "Report the card lost first, or renew it.",
-    )
-    CARD_ALREADY_REPLACED = Row(
-        Kind.STATE, True, "Another card took this one's place already.", "Nothing is left to do; read the card."
-    )
-    CARD_REPLACEMENT_UNFIT = Row(
-        Kind.STATE,
-        True,
-        "The replacement is not a card of the same account that is active, valid and nobody's.",
-        "Issue a new card for the account, and name that one.",
-    )
-    CARD_CLOSED = Row(Kind.STATE, True, "The card is closed.", "Use another card.")
-    CARD_EXPIRED = Row(Kind.STATE, True, "The card has expired.", "Use another card, or have it renewed.")
-    CARD_EXPIRY_NOT_LATER = Row(
-        Kind.STATE, True, "A renewed card expires later than before.", "Send a new request with a later expiry."
-    )
-    CARD_NOT_BOUND = Row(
-        Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
-    )
+    CARD_ALREADY_ISSUED = cards.CARD_ALREADY_ISSUED
+    CARD_BLOCKED = cards.CARD_BLOCKED
+    CARD_NOT_BLOCKED = cards.CARD_NOT_BLOCKED
+    CARD_LOST = cards.CARD_LOST
+    CARD_NOT_LOST = cards.CARD_NOT_LOST
+    CARD_ALREADY_REPLACED = cards.CARD_ALREADY_REPLACED
+    CARD_REPLACEMENT_UNFIT = cards.CARD_REPLACEMENT_UNFIT
+    CARD_CLOSED = cards.CARD_CLOSED
+    CARD_EXPIRED = cards.CARD_EXPIRED
+    CARD_EXPIRY_NOT_LATER = cards.CARD_EXPIRY_NOT_LATER
+    CARD_NOT_BOUND = cards.CARD_NOT_BOUND
 
+    # Tokens and the phones that they are in.
+    TOKEN_NUMBER_MALFORMED = tokens.TOKEN_NUMBER_MALFORMED
+    TOKEN_NUMBER_CHECK_DIGIT = tokens.TOKEN_NUMBER_CHECK_DIGIT
+    TOKEN_NUMBER_PREFIX = tokens.TOKEN_NUMBER_PREFIX
+    CARD_NUMBER_OF_TOKEN = tokens.CARD_NUMBER_OF_TOKEN
+    DEVICE_WITHOUT_NFC = tokens.DEVICE_WITHOUT_NFC
+    ANDROID_TOO_OLD = tokens.ANDROID_TOO_OLD
+    TOKEN_NOT_FOUND = tokens.TOKEN_NOT_FOUND
+    DEVICE_NOT_FOUND = tokens.DEVICE_NOT_FOUND
+    TOKEN_DECLINED = tokens.TOKEN_DECLINED
+    TOKEN_NOT_PROVISIONED = tokens.TOKEN_NOT_PROVISIONED
+    TOKEN_ALREADY_PROVISIONED = tokens.TOKEN_ALREADY_PROVISIONED
+    TOKEN_NOT_ACTIVE = tokens.TOKEN_NOT_ACTIVE
+    TOKEN_ALREADY_ACTIVE = tokens.TOKEN_ALREADY_ACTIVE
+    TOKEN_SUSPENDED = tokens.TOKEN_SUSPENDED
+    TOKEN_ALREADY_SUSPENDED = tokens.TOKEN_ALREADY_SUSPENDED
+    TOKEN_NOT_SUSPENDED = tokens.TOKEN_NOT_SUSPENDED
+    TOKEN_DEACTIVATED = tokens.TOKEN_DEACTIVATED
+    TOO_MANY_TOKENS = tokens.TOO_MANY_TOKENS
+    TOKEN_EXPIRED = tokens.TOKEN_EXPIRED
+    TOKEN_EXPIRY_WRONG = tokens.TOKEN_EXPIRY_WRONG
+    ENTRY_MODE_NOT_ALLOWED = tokens.ENTRY_MODE_NOT_ALLOWED
+    DEVICE_BLOCKED = tokens.DEVICE_BLOCKED
+    DEVICE_NOT_BLOCKED = tokens.DEVICE_NOT_BLOCKED
+    DEVICE_LOCKED = tokens.DEVICE_LOCKED
+    CRYPTOGRAM_WRONG = tokens.CRYPTOGRAM_WRONG
+    COUNTER_REPEATED = tokens.COUNTER_REPEATED
+    COUNTER_TOO_OLD = tokens.COUNTER_TOO_OLD
+    COUNTER_JUMPED = tokens.COUNTER_JUMPED
+    COUNTER_NEAR_END = tokens.COUNTER_NEAR_END
+    KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
+    KEY_USED_UP = tokens.KEY_USED_UP
+    FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
         True,
         "Linking this number needs the code that is sent to it, and none was sent or given.",
         "Have a code sent, then send a new request with it.",
     )
-    ALIAS_CODE_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the code that was sent to the number; the metadata says how many tries are left.",
-        "Ask for the code again, and try it with a new request id.",
-    )
-    ALIAS_CODE_LOCKED = Row(
-        Kind.STATE, True, "The tries of this code are used up.", "Have another code sent, then send a new request."
-    )
-    ALIAS_CODE_EXPIRED = Row(
-        Kind.STATE, True, "The time of this code is over.", "Have another code sent, then send a new request."
-    )
-    ALIAS_ALREADY_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to this card already.", "Nothing is left to do; read the alias."
-    )
-    ALIAS_NOT_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to no card any more.", "Nothing is left to do; read the alias."
-    )
-    QR_ALTERED = Row(
-        Kind.STATE,
-        True,
-        "The code says something else than what was issued under its id.",
-        "Do not pay by it: ask the recipient for another code.",
-    )
-    QR_AMOUNT_NOT_EDITABLE = Row(
-        Kind.STATE,
-        True,
-        "The code's amount may not be changed; the metadata says what it is.",
-        "Send a new request without an amount.",
-    )
-    QR_USED = Row(
-        Kind.STATE, True, "The code was good for one use, and was used.", "Ask the recipient for another code."
-    )
-    RECIPIENT_UNAVAILABLE = Row(
-        Kind.STATE, True, "The recipient cannot be paid at present.", "Pay another card or account of the recipient."
-    )
-    RECIPIENT_IS_PAYER = Row(
-        Kind.STATE,
-        True,
-        "The money would come down to the account it leaves.",
-        "Choose another recipient, or another card.",
-    )
-    QUOTE_USED = Row(
-        Kind.STATE, True, "The quote was confirmed already; the metadata names its transfer.", "Read the transfer."
-    )
-    QUOTE_EXPIRED = Row(Kind.STATE, True, "The quote's time is over.", "Ask for a new quote, and confirm that.")
-    QUOTE_STALE = Row(
-        Kind.STATE,
-        True,
-        "The recipient is not the one who was quoted any more.",
-        "Ask for a new quote, and have its recipient looked at.",
-    )
-    CARD_ALREADY_BOUND = Row(
-        Kind.STATE, True, "The card is bound to this customer already.", "Nothing is left to do; read the card."
-    )
-    CARD_BOUND_ELSEWHERE = Row(
-        Kind.STATE,
-        True,
-        "The card is bound to another customer.",
-        "Have it unbound there, or by its bank, then send a new request.",
-    )
-    CARD_DETAILS_WRONG = Row(
-        Kind.STATE,
-        True,
-        "No card has this number, expiry and CVV.",
-        "Have all three typed again, and send them with a new request id.",
-    )
-    CARD_DETAILS_LOCKED = Row(
-        Kind.STATE,
-        True,
-        "After too many wrong card details none of this customer's are checked for a day.",
-        "Wait, then send a new request.",
-    )
-    BINDING_LIMIT = Row(
-        Kind.STATE,
-        True,
-        "The card, or the customer, was part of too many bindings; the metadata says which limit it is.",
-        "Wait, or unbind a card, then send a new request.",
-    )
-    BINDING_AMOUNT_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the held amount of an open binding; the metadata says how many tries are left.",
-        "Ask for the amount again, and try it with a new request id.",
-    )
-    BINDING_LOCKED = Row(Kind.STATE, True, "The tries of the binding are used up.", "Begin to bind the card again.")
-    BINDING_CANCELLED = Row(Kind.STATE, True, "The binding was cancelled.", "Begin to bind the card again.")
-    BINDING_EXPIRED = Row(Kind.STATE, True, "The time to confirm the binding is over.", "Begin to bind the card again.")
-    BINDING_NOT_OPEN = Row(
-        Kind.STATE, True, "No binding of the card is open.", "Nothing is held; begin to bind the card."
-    )
-    VERIFICATION_HOLD = Row(
-        Kind.STATE,
-        True,
-        "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
-        "Confirm or cancel the binding, or wait until it expires.",
-    )
+    ALIAS_CODE_WRONG = transfers.ALIAS_CODE_WRONG
+    ALIAS_CODE_LOCKED = transfers.ALIAS_CODE_LOCKED
+    ALIAS_CODE_EXPIRED = transfers.ALIAS_CODE_EXPIRED
+    ALIAS_ALREADY_LINKED = transfers.ALIAS_ALREADY_LINKED
+    ALIAS_NOT_LINKED = transfers.ALIAS_NOT_LINKED
+    QR_ALTERED = transfers.QR_ALTERED
+    QR_AMOUNT_NOT_EDITABLE = transfers.QR_AMOUNT_NOT_EDITABLE
+    QR_USED = transfers.QR_USED
+    RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
+    RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    QUOTE_USED = transfers.QUOTE_USED
+    QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
+    QUOTE_STALE = transfers.QUOTE_STALE
+    CARD_ALREADY_BOUND = cards.CARD_ALREADY_BOUND
+    CARD_BOUND_ELSEWHERE = cards.CARD_BOUND_ELSEWHERE
+    CARD_DETAILS_WRONG = cards.CARD_DETAILS_WRONG
+    CARD_DETAILS_LOCKED = cards.CARD_DETAILS_LOCKED
+    BINDING_LIMIT = cards.BINDING_LIMIT
+    BINDING_AMOUNT_WRONG = cards.BINDING_AMOUNT_WRONG
+    BINDING_LOCKED = cards.BINDING_LOCKED
+    BINDING_CANCELLED = cards.BINDING_CANCELLED
+    BINDING_EXPIRED = cards.BINDING_EXPIRED
+    BINDING_NOT_OPEN = cards.BINDING_NOT_OPEN
+    VERIFICATION_HOLD = cards.VERIFICATION_HOLD
 
-    PAYMENT_HOLD = Row(
-        Kind.STATE,
-        True,
-        "The hold belongs to a payment, which alone changes, captures and refunds it; the metadata says which.",
-        "Answer, decide or refund the payment.",
-    )
-
-    PAYEE_CODE_TAKEN = Row(Kind.STATE, True, "Another payee has this code.", "Choose another code.")
-    PAYEE_ACCOUNT_UNFIT = Row(
-        Kind.STATE,
-        True,
-        "A payee is paid into an account of its own bank and of the kind that goes with the payee's.",
-        "Name such an account, or open one.",
-    )
-    PAYEE_NOT_ACTIVE = Row(Kind.STATE, True, "The payee cannot be paid at present.", "Nothing was taken; pay later.")
-    PAYMENT_ALREADY_CONFIRMED = Row(
-        Kind.STATE, True, "The payment was confirmed before.", "Nothing is left to do; read the payment."
-    )
-    PAYMENT_LAPSED = Row(
-        Kind.STATE, True, "The time to confirm the payment is over; nothing was held.", "Prepare the payment again."
-    )
-    PAYMENT_STALE = Row(
-        Kind.STATE,
-        True,
-        "The payee is not as it was shown any more; nothing was held.",
-        "Prepare the payment again, and have its payee looked at.",
-    )
-    PAYMENT_NOT_ASKED = Row(
-        Kind.STATE, True, "The payment is not confirmed, and nobody was asked to deliver it.", "Confirm it first."
-    )
-    PAYMENT_ALREADY_ANSWERED = Row(
-        Kind.STATE,
-        True,
-        "How the payment ended is known already; the metadata says how.",
-        "Nothing is left to do; read the payment.",
-    )
-    PAYMENT_NOT_SUCCEEDED = Row(
-        Kind.STATE, True, "Only a payment that succeeded can be given back.", "Nothing is left to do; read the payment."
-    )
+    PAYMENT_HOLD = payments.PAYMENT_HOLD
+    PAYEE_CODE_TAKEN = payments.PAYEE_CODE_TAKEN
+    PAYEE_ACCOUNT_UNFIT = payments.PAYEE_ACCOUNT_UNFIT
+    PAYEE_NOT_ACTIVE = payments.PAYEE_NOT_ACTIVE
+    PAYMENT_ALREADY_CONFIRMED = payments.PAYMENT_ALREADY_CONFIRMED
+    PAYMENT_LAPSED = payments.PAYMENT_LAPSED
+    PAYMENT_STALE = payments.PAYMENT_STALE
+    PAYMENT_NOT_ASKED = payments.PAYMENT_NOT_ASKED
+    PAYMENT_ALREADY_ANSWERED = payments.PAYMENT_ALREADY_ANSWERED
+    PAYMENT_NOT_SUCCEEDED = payments.PAYMENT_NOT_SUCCEEDED
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -584,12 +422,7 @@ class Reason(Enum):
         "The card's issuer cannot be asked for the CVV; nothing was recorded.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    PROVIDER_UNAVAILABLE = Row(
-        Kind.UNAVAILABLE,
-        False,
-        "The provider of the service does not answer; nothing was recorded.",
-        "Wait as told by RetryInfo, then send the same request again.",
-    )
+    PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,
         False,

@@ -23,11 +23,15 @@ from domain.command import (
     Tags,
 )
 from domain.event import Change, Context, Event, Leg
+from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
     from domain.books import Books
+
+ADJUSTMENT = "adjustment"
+"""The kind of a transfer that two operators made by hand."""
 
 MAX_BATCH = 8_190
 MAX_LEGS = 8
@@ -169,6 +173,20 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
         reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == "reversal"),
         reversed_whole=transfer.reversed_whole or event.whole,
     )
+
+
+def payee(transfer: Transfer | TransferPosted) -> int:
+    """Return the account at which a transfer's money ends, following it through the banks' own accounts."""
+    credited = transfer.credit_account
+    for leg in transfer.legs:
+        if leg.debit_account == credited:
+            credited = leg.credit_account
+    return credited
+
+
+def fees(transfer: Transfer | TransferPosted) -> tuple[Leg, ...]:
+    """Return what else left the payer's account with a transfer."""
+    return tuple(leg for leg in transfer.legs if leg.debit_account == transfer.debit_account)
 
 
 class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
@@ -386,6 +404,8 @@ class ReverseTransfer(Command):
         transfer = books.aggregate(self.transfer_id.bytes)
         if not isinstance(transfer, Transfer) or transfer.decline is not None:
             return refuse(Reason.TRANSFER_NOT_FOUND, transfer_id=self.transfer_id)
+        if transfer.kind == ADJUSTMENT and is_reserved(transfer.transfer_id):
+            return refuse(Reason.ADJUSTMENT_NOT_REVERSIBLE, transfer_id=self.transfer_id)
         if transfer.reversed_whole:
             return refuse(Reason.ALREADY_REVERSED, transfer_id=self.transfer_id)
         left = transfer.amount - transfer.reversed_amount

@@ -22,6 +22,7 @@ from projections import (
     authorizations,
     balances,
     cards,
+    outbox,
     participants,
     periods,
     proposals,
@@ -37,14 +38,17 @@ from projections.answers import (
     Axis,
     Balance,
     CardRecord,
+    Cursor,
     LineCursor,
     MiniStatement,
+    NoticePage,
     Overview,
     ProposalFound,
     RecordCursor,
     Statement,
     TransferFound,
     TrialBalanceLine,
+    Wanted,
 )
 from projections.resources import Found, Kind
 from projections.store import Left, Session, Store, open_store
@@ -238,6 +242,15 @@ class Reader:
         if answer.result is None:
             return answer
         return Answer(answer.result, {partition: answer.result.position})
+
+    def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
+        """Return the next notices behind a place in the outbox."""
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticePage:
+            tracked = positions.get(partition, 0)
+            return outbox.read_notices(session, partition, after, wanted, tracked=tracked, limit=limit)
+
+        return self._answer(ask, {partition}).result
 
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""

@@ -33,12 +33,16 @@ class Subject(Enum):
     )
     ANNOUNCED_REFUND = "the bank of the account; counterparty: that of the authorisation's credited account"
     OPERATION = "the banks whose account pays; counterparties: those whose account is paid"
+    TAP = "counterparty: the bank of the account to be credited, which is its own acquirer"
+    TOKEN = "the bank of the token's card"  # noqa: S105 - a payment token, no secret
+    TOKENS = "the bank of the card, or of the customer"
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     PAYEE = "the payee's bank, and the bank of the account"
     PAYMENT = "the payer's bank; counterparty: the payee's"
     PAYMENTS = "the participant that the request names, or the payee's bank; nobody's when a customer is named"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
+    NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
 
@@ -55,6 +59,8 @@ class Rule(Enum):
     )
     REMOTE = "as served, and the tier is that of identification in the application"
     CUSTOMER = "the caller acts for the customer whom the request names"
+    HOLDERS = "as holder, and the party that the request names is not the issuer"
+    ISSUERS = "as own, and the party that the request names is the issuer"
     HOLDER = "the card is bound to the customer whom the caller acts for"
     BOUND = "a card of every account is bound to the customer whom the caller acts for"
 
@@ -146,6 +152,12 @@ _RECEIPTS: Final = {
     "GetOperationReceipt": _row(Subject.OPERATION, app=BOUND, bank=PARTY, atm=PARTY, auditor=ANY, operator=ANY),
 }
 
+_NOTIFICATIONS: Final = {
+    # Not for operators: the amount that verifies a cardholder is among the text messages.
+    "Subscribe": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+    "ListNotifications": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+}
+
 _CARDS: Final = {
     "IssueCard": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
     "GetCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
@@ -170,6 +182,26 @@ _CARD_BINDINGS: Final = {
 }
 
 _EVERYBODY: Final = _row(Subject.NOTHING, app=ANY, bank=ANY, atm=ANY, pos=ANY, auditor=ANY, operator=ANY)
+
+_ALIASES: Final = {
+    "SendAliasCode": _row(Subject.CUSTOMER, app=SERVED),
+    "LinkPhone": _row(Subject.CUSTOMER, app=SERVED),
+    "UnlinkPhone": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetAlias": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+    "ListAliases": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QRS: Final = {
+    "DecodeQr": _EVERYBODY,
+    "IssueTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN),
+    "GetTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QUOTES: Final = {
+    "CreateQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "ConfirmQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "GetQuote": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
 
 _DIRECTORY: Final = {
     "ListServiceCategories": _EVERYBODY,
@@ -227,22 +259,48 @@ _ADJUSTMENTS: Final = {
     "ListAdjustments": _OVERSEERS,
 }
 
+HOLDERS, ISSUERS = Rule.HOLDERS, Rule.ISSUERS
+_TOKENS: Final = {
+    "RequestToken": _row(Subject.CARD, app=HOLDER, bank=OWN),
+    "DeclineToken": _row(Subject.TOKEN, bank=OWN, operator=ANY),
+    # Keys are for phones: nobody but the application is given one.
+    "ProvisionToken": _row(Subject.TOKEN, app=HOLDER),
+    "ReplenishKeys": _row(Subject.TOKEN, app=HOLDER),
+    "ActivateToken": _row(Subject.TOKEN, app=HOLDER),
+    "SuspendToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "ResumeToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "DeactivateToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "RelinkToken": _row(Subject.TOKEN, bank=OWN, operator=ANY),
+    "BlockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "UnblockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetToken": _row(Subject.TOKEN, app=HOLDER, bank=OWN, operator=ANY),
+    "ListTokens": _row(Subject.TOKENS, app=HOLDER, bank=OWN, operator=ANY),
+}
+
+_TOKEN_PAYMENTS: Final = {"AuthorizeTokenPayment": _row(Subject.TAP, pos=ACQUIRER, operator=ANY)}
+
 PERMISSIONS: Final[dict[str, Row]] = {
     f"/{service}/{method}": row
     for service, rows in {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
+        "esep.v1.AliasService": _ALIASES,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
+        "esep.v1.NotificationService": _NOTIFICATIONS,
         "esep.v1.ParticipantService": _PARTICIPANTS,
         "esep.v1.PayeeService": _PAYEES,
         "esep.v1.PaymentService": _PAYMENTS,
+        "esep.v1.QrService": _QRS,
+        "esep.v1.QuoteService": _QUOTES,
         "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.RulesService": _RULES,
         "esep.v1.StatementService": _STATEMENTS,
+        "esep.v1.TokenPaymentService": _TOKEN_PAYMENTS,
+        "esep.v1.TokenService": _TOKENS,
         "esep.v1.TransferService": _TRANSFERS,
     }.items()
     for method, row in rows.items()

@@ -10,13 +10,13 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from domain.payee import Payee
-from domain.payment import Payment, PaymentConfirmed
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
+from ledger.rpc.alias_service import AliasService
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.bindings import Bindings
@@ -35,6 +35,8 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.notification_service import NotificationService
+from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
@@ -44,29 +46,40 @@ from ledger.rpc.payments import Payments
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.providers import GrpcProviders
+from ledger.rpc.qr_service import QrService
+from ledger.rpc.quote_service import QuoteService
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
-from ledger.rpc.settings import RpcSettings
+from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.subjects import Subjects
-from ledger.rpc.tellers import Teller, expect
+from ledger.rpc.tellers import Teller
+from ledger.rpc.token_payment_service import TokenPaymentService
+from ledger.rpc.token_service import TokenService
+from ledger.rpc.tokens import Tokens
 from ledger.rpc.transfer_service import TransferService
-from ledger.rpc.translate.payment import payee_message
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
+from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import payee_service_pb2_grpc as payee
 from protos.esep.v1 import payment_service_pb2_grpc as payment
+from protos.esep.v1 import qr_service_pb2_grpc as qr
+from protos.esep.v1 import quote_service_pb2_grpc as quote
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
+from protos.esep.v1 import token_payment_service_pb2_grpc as token_payment
+from protos.esep.v1 import token_service_pb2_grpc as token
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
 
 _SPARE_CALLS: Final = 256
@@ -82,7 +95,8 @@ class Edge:
         server: grpc.aio.Server,
         gate: Gate,
         health: Health,
-        customers: Customers,
+        keepers: tuple[Customers, Tokens],
+        notifications: Notifications,
         payments: Payments,
         threads: Threads,
         settings: RpcSettings,
@@ -90,9 +104,10 @@ class Edge:
         self.server = server
         self._gate = gate
         self._health = health
-        self._customers = customers
-        self._payments = payments
+        self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
+        self._notifications = notifications
+        self._payments = payments
         self._threads = threads
         self._settings = settings
 
@@ -104,7 +119,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = [asyncio.create_task(each.keep()) for each in (self._customers, self._payments)]
+        self._upkeep = [asyncio.create_task(each.keep()) for each in (*self._keepers, self._payments)]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -112,10 +127,12 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
-        for upkeep in self._upkeep:
-            upkeep.cancel()
+        for task in self._upkeep:
+            task.cancel()
+        await self._notifications.close()
         await self._payments.close()
-        self._customers.close()
+        for keeper in self._keepers:
+            keeper.close()
         self._threads.stop()
 
 
@@ -144,14 +161,13 @@ def build_server(
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
     facts = AccountFacts(gateway)
+    tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     bindings = Bindings(gateway, customers, vault, clock, settings)
-    teller = Teller(gateway, facts, customers, bindings)
+    aliases = Aliases(gateway, customers, vault, clock, settings)
+    quotes = Quotes(customers, aliases, vault.vault, settings.qr_host)
+    payments = Payments(gateway, customers, vault.vault, catalogue, _providers(settings), reader, clock, settings)
+    teller = Teller(gateway, facts, customers, bindings, aliases, quotes, payments)
     cards = Cards(gateway, customers, vault.vault, clock)
-    providers = GrpcProviders(settings.providers, settings.provider_timeout_seconds)
-    payments = Payments(gateway, customers, vault.vault, catalogue, providers, reader, clock, settings)
-    teller.tells(Payment, "payment", payments.outcome)
-    teller.tells(PaymentConfirmed, "payment", payments.standing)
-    teller.tells(Payee, "payee", lambda done: payee_message(expect(done.subject, Payee)))
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
     gate = Gate(
@@ -184,23 +200,44 @@ def build_server(
     proposals = ProposalReads(log_reads, reads, clock)
     participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
     rules.add_RulesServiceServicer_to_server(
-        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
-    payee.add_PayeeServiceServicer_to_server(PayeeService(gateway, log_reads, reads, clock), server)
-    payment.add_PaymentServiceServicer_to_server(PaymentService(payments, log_reads, reads, clock), server)
+    _add_payments(
+        server, PayeeService(gateway, log_reads, reads, clock), PaymentService(payments, log_reads, reads, clock)
+    )
+    alias.add_AliasServiceServicer_to_server(
+        AliasService(gateway, aliases, log_reads, settings.phone_countries), server
+    )
+    qr.add_QrServiceServicer_to_server(QrService(gateway, quotes, log_reads, settings.qr_provider), server)
+    quote.add_QuoteServiceServicer_to_server(
+        QuoteService(gateway, quotes, teller, log_reads, settings.phone_countries, settings.qr_provider), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
     )
+    notifications = Notifications(gateway, reads, log_reads, customers, settings)
+    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
+    token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
+    token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, payments, threads, settings)
+    return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
+
+
+def _providers(settings: RpcSettings) -> GrpcProviders:
+    return GrpcProviders(settings.providers, settings.provider_timeout_seconds)
+
+
+def _add_payments(server: grpc.aio.Server, payees: PayeeService, payments: PaymentService) -> None:
+    payee.add_PayeeServiceServicer_to_server(payees, server)
+    payment.add_PaymentServiceServicer_to_server(payments, server)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

@@ -3,13 +3,18 @@
 Fields that the server's own settings have as well bear the same names there.
 """
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from domain.phone import HOME, Country
+from domain.qr import DEFAULT_HOST, is_host
+from domain.token_policy import TokenPolicy
+from domain.transfer_qr import PROVIDER
 from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
@@ -47,6 +52,29 @@ class Endpoint(BaseModel):
         return self
 
 
+def fixed_zone(name: str) -> str:
+    """Return the name of a time zone whose clocks do not change; raises ValueError for any other."""
+    winter, summer = (datetime(2026, month, 1, tzinfo=ZoneInfo(known_zone(name))).utcoffset() for month in (1, 7))
+    if winter is None or winter != summer:
+        raise ValueError("is a time zone whose clocks change: the days of limits would not be of one length")
+    return name
+
+
+def utc_offset(zone: str) -> int:
+    """Return how many seconds a time zone whose clocks do not change is ahead of UTC."""
+    ahead = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset()
+    if ahead is None:
+        raise TypeError(f"{zone} without an offset")
+    return ahead // timedelta(seconds=1)
+
+
+def known_host(link: str) -> str:
+    """Return the beginning of a code's link; raises ValueError for one that no code can have."""
+    if not is_host(link):
+        raise ValueError("is not a link that begins with https:// or http:// and has no #")
+    return link
+
+
 class RpcSettings(BaseModel):
     """How the edge listens and what it bounds."""
 
@@ -78,15 +106,25 @@ class RpcSettings(BaseModel):
     provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     """How soon a provider that did not say is asked again; then less and less often."""
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
+    notification_poll_seconds: Annotated[float, Field(gt=0)] = 0.05
+    """How often all open streams together look for news."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """After how long without news a stream says that it lives."""
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
     reflection: bool = False
     channelz: bool = False
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
-    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
-    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    alias_code_tries: Annotated[int, Field(ge=1)] = 5
+    alias_code_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    alias_codes_sent: Annotated[int, Field(ge=1)] = 5
+    alias_codes_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    phone_countries: tuple[Country, ...] = (HOME,)
+    qr_provider: Annotated[str, Field(pattern=PROVIDER)] = "p2p.elcart.kg"
+    qr_host: Annotated[str, AfterValidator(known_host)] = DEFAULT_HOST
+
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -95,6 +133,9 @@ class RpcSettings(BaseModel):
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     card_details_tries: Annotated[int, Field(ge=1)] = 5
+
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

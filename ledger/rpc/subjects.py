@@ -15,6 +15,7 @@ from domain.customer import Customer, Taken
 from domain.payee import Payee
 from domain.payment import Payment
 from domain.refusals import Refused
+from domain.token import Token
 from domain.transfer import Transfer
 from domain.wallet import Wallet, wallet_id
 from ledger.rpc.cards import Cards
@@ -63,12 +64,16 @@ class Subjects:
             Subject.ANNOUNCED_REFUND: self._announced_refund,
             Subject.REFUND: self._refund,
             Subject.OPERATION: self._operation,
+            Subject.TAP: self._tap,
+            Subject.TOKEN: self._token,
+            Subject.TOKENS: self._tokens_of,
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
             Subject.PAYEE: self._payee,
             Subject.PAYMENT: self._payment,
             Subject.PAYMENTS: self._payments_of,
+            Subject.NOTIFICATIONS: self._notifications,
         }
 
     async def whose(self, subject: Subject, request: Any) -> Whose:
@@ -197,6 +202,20 @@ class Subjects:
             case _:
                 return NOBODYS
 
+    async def _tap(self, request: Any) -> Whose:
+        acquirer = await self._banks([request.credit_account_id])
+        if request.acquirer_id not in ("", *acquirer):
+            acquirer = NOBODY  # An acquirer uses up no references but its own.
+        return Whose(NOBODY, acquirer)
+
+    async def _token(self, request: Any) -> Whose:
+        token_id = parsed(request.token_id)
+        found = None if token_id is None else await self._customers.begun(token_id)  # Its owners never change.
+        return Whose((found.participant,), customer=found.customer) if isinstance(found, Token) else NOBODYS
+
+    async def _tokens_of(self, request: Any) -> Whose:
+        return await (self._customer if request.WhichOneof("owner") == "customer_id" else self._card)(request)
+
     async def _card(self, request: Any) -> Whose:
         card = await self._named_card(request)
         if card is None:
@@ -249,6 +268,10 @@ class Subjects:
                 return await self._payee(request)
             case _:
                 return await self._participant(request)
+
+    async def _notifications(self, request: Any) -> Whose:
+        owners: Participants = (request.participant_id,) if request.participant_id else NOBODY
+        return Whose(owners, customer=parsed(request.customer_id))
 
     async def _held(self, found: object) -> Whose:
         if not isinstance(found, Authorization):

@@ -2,23 +2,31 @@
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
 from domain import ids
 from domain.account import Account
 from domain.adjustment import AdjustmentProposed
+from domain.alias import Alias
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.binding import Binding
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import Customer
+from domain.device import Device
 from domain.participant import Participant
+from domain.payee import Payee
+from domain.payment import Payment, PaymentConfirmed
 from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
+from domain.quote import Quote
+from domain.token import Token
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from domain.transfer_qr import TransferQr
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
@@ -26,16 +34,22 @@ from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.guard import told
 from ledger.rpc.outcomes import Done, declined
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.adjustment import adjustment_message
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.participant import participant_message
+from ledger.rpc.translate.payment import payee_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
+from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
+
+if TYPE_CHECKING:
+    from ledger.rpc.payments import Payments
 
 T = TypeVar("T")
 
@@ -46,7 +60,16 @@ Tell = Callable[[Done], Message | Awaitable[Message]]
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers, bindings: Bindings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        facts: AccountFacts,
+        customers: Customers,
+        bindings: Bindings,
+        aliases: Aliases,
+        quotes: Quotes,
+        payments: "Payments",
+    ) -> None:
         self._gateway = gateway
         self._facts = facts
         self._told: dict[type, tuple[str, Tell]] = {
@@ -64,11 +87,19 @@ class Teller:
                 "authorization",
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
             ),
+            Payee: ("payee", lambda done: payee_message(expect(done.subject, Payee))),
+            PaymentConfirmed: ("payment", payments.standing),
+            Payment: ("payment", payments.outcome),
             Card: ("card", lambda done: card_message(expect(done.subject, Card))),
             Binding: (
                 "card_binding",
                 lambda done: bindings.message(expect(done.subject, Binding), done.recorded_at),
             ),
+            Token: ("token", lambda done: token_message(expect(done.subject, Token), done.recorded_at)),
+            Device: ("device", lambda done: device_message(expect(done.subject, Device))),
+            Alias: ("alias", lambda done: aliases.message(expect(done.subject, Alias))),
+            Quote: ("quote", lambda done: quotes.message(expect(done.subject, Quote))),
+            TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
             AdjustmentProposed: ("adjustment", _adjustment),
@@ -109,10 +140,6 @@ class Teller:
         return answers.settlement_notice_message(
             done, expect(done.event, SettlementNoticed), expect(done.subject, Claim)
         )
-
-    def tells(self, kind: type, field: str, tell: Tell) -> None:
-        """Have outcomes of this kind of event, or else of aggregate, told under a field of the answer."""
-        self._told[kind] = field, tell
 
     async def outcome(self, done: Done) -> GetOutcomeResponse:
         """Return what a request did, or why it was declined, under the field of its kind."""

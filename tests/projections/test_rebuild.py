@@ -5,12 +5,18 @@ import threading
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from domain.account import AccountKind
+from domain.adjustment import AdjustmentProposed
+from domain.binding import CardBindingRequested
 from domain.card import CardIssued
+from domain.limits import Spending
+from domain.participant import Names, ParticipantRegistered, participant_key
+from domain.rules import Operation
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -28,7 +34,25 @@ def history(world: World) -> World:
     world.transfer(bank, customer, 500, reference="r", tags={"k": "v"})
     made = world.authorize(customer, bank, 100)
     world.capture(made, customer, bank, 40)
-    world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    card = world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    world.append(
+        CardBindingRequested(
+            customer=UUID(int=1),
+            card=UUID(bytes=card),
+            participant="bank-a",
+            masked="",
+            hold=UUID(int=2),
+            expires_at=world.now,
+            tries=3,
+        )
+    )
+    names = Names("Банк", "Банк", "Bank")
+    world.append(
+        ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
+        originator=participant_key("bank-a"),
+    )
+    world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
+    world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
     world.project()
     return world
 
@@ -43,6 +67,12 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
+    "notices": ("amount", 9),
+    "card_addresses": ("sms", 1),
+    "binding_addresses": ("card_id", b"x" * 16),
+    "participants": ("name_en", "Tampered"),
+    "proposals": ("decided", "approved"),
+    "spendings": ("amount", 2),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

@@ -118,10 +118,13 @@ class PaymentServiceServicer(object):
         """PrepareQrPayment prepares the payment of a merchant's QR code, ELQR or EMVCo.
 
         Guarantees: a dynamic code is paid once. Nothing is held.
-        Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH), for an
-        amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a transfer
-        (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
+        Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH_MISMATCH),
+        for an amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a
+        transfer (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
         every step that spends.
+
+        A merchant is known by the id in its code (33.00 of ELQR), or by what stands in the first account of an EMVCo code,
+        joined by slashes, such as qr.kg/osh-bazar.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

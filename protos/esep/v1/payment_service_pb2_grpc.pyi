@@ -58,10 +58,13 @@ class PaymentServiceStub:
     """PrepareQrPayment prepares the payment of a merchant's QR code, ELQR or EMVCo.
 
     Guarantees: a dynamic code is paid once. Nothing is held.
-    Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH), for an
-    amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a transfer
-    (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
+    Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH_MISMATCH),
+    for an amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a
+    transfer (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
     every step that spends.
+
+    A merchant is known by the id in its code (33.00 of ELQR), or by what stands in the first account of an EMVCo code,
+    joined by slashes, such as qr.kg/osh-bazar.
     """
     ConfirmPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.ConfirmPaymentRequest, _payment_service_pb2.ConfirmPaymentResponse]
     """ConfirmPayment holds a prepared payment's total and pays the payee.
@@ -128,10 +131,13 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """PrepareQrPayment prepares the payment of a merchant's QR code, ELQR or EMVCo.
 
     Guarantees: a dynamic code is paid once. Nothing is held.
-    Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH), for an
-    amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a transfer
-    (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
+    Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH_MISMATCH),
+    for an amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a
+    transfer (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
     every step that spends.
+
+    A merchant is known by the id in its code (33.00 of ELQR), or by what stands in the first account of an EMVCo code,
+    joined by slashes, such as qr.kg/osh-bazar.
     """
     ConfirmPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.ConfirmPaymentRequest, _payment_service_pb2.ConfirmPaymentResponse]  # type: ignore[assignment]
     """ConfirmPayment holds a prepared payment's total and pays the payee.
@@ -207,10 +213,13 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """PrepareQrPayment prepares the payment of a merchant's QR code, ELQR or EMVCo.
 
         Guarantees: a dynamic code is paid once. Nothing is held.
-        Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH), for an
-        amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a transfer
-        (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
+        Refused with: INVALID_ARGUMENT for a code that cannot be read (the rule is the reason, such as QR_HASH_MISMATCH),
+        for an amount that the code forbids (QR_AMOUNT_FIXED) or leaves open (MISSING), and for a code that asks for a
+        transfer (QR_NOT_A_PAYMENT); QR_USED, PAYEE_NOT_FOUND, PAYEE_NOT_ACTIVE, PARTICIPANT_NOT_FOUND, and the reasons of
         every step that spends.
+
+        A merchant is known by the id in its code (33.00 of ELQR), or by what stands in the first account of an EMVCo code,
+        joined by slashes, such as qr.kg/osh-bazar.
         """
 
     @_abc_1.abstractmethod

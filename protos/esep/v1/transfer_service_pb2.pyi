@@ -6,6 +6,7 @@ Moving money at once, moving it back, and asking how a request ended."""
 from collections import abc as _abc
 from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import adjustment_pb2 as _adjustment_pb2
+from protos.esep.v1 import alias_pb2 as _alias_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
 from protos.esep.v1 import card_binding_pb2 as _card_binding_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
@@ -14,7 +15,10 @@ from protos.esep.v1 import customer_pb2 as _customer_pb2
 from protos.esep.v1 import participant_pb2 as _participant_pb2
 from protos.esep.v1 import payee_pb2 as _payee_pb2
 from protos.esep.v1 import payment_pb2 as _payment_pb2
+from protos.esep.v1 import qr_pb2 as _qr_pb2
+from protos.esep.v1 import quote_pb2 as _quote_pb2
 from protos.esep.v1 import rules_pb2 as _rules_pb2
+from protos.esep.v1 import token_pb2 as _token_pb2
 from protos.esep.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -465,6 +469,8 @@ class GetOutcomeResponse(_message.Message):
     REFUND_FIELD_NUMBER: _builtins.int
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     CARD_BINDING_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
@@ -473,6 +479,9 @@ class GetOutcomeResponse(_message.Message):
     RULES_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
     PAYEE_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    TRANSFER_QR_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -529,6 +538,14 @@ class GetOutcomeResponse(_message.Message):
         """customer was registered or changed by a method of CustomerService."""
 
     @_builtins.property
+    def token(self) -> _token_pb2.Token:
+        """token is a token, after what was asked of it. Its number and keys are not told again here."""
+
+    @_builtins.property
+    def device(self) -> _token_pb2.Device:
+        """device is a phone, after it was blocked or unblocked."""
+
+    @_builtins.property
     def card(self) -> _card_pb2.Card:
         """card was issued or changed by a method of CardService."""
 
@@ -561,6 +578,18 @@ class GetOutcomeResponse(_message.Message):
         """payee was registered or changed by a method of PayeeService."""
 
     @_builtins.property
+    def alias(self) -> _alias_pb2.Alias:
+        """alias was linked or unlinked by a method of AliasService."""
+
+    @_builtins.property
+    def quote(self) -> _quote_pb2.Quote:
+        """quote was made by CreateQuote. What ConfirmQuote made is a transfer."""
+
+    @_builtins.property
+    def transfer_qr(self) -> _qr_pb2.TransferQr:
+        """transfer_qr was issued by IssueTransferQr."""
+
+    @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is what the answer reflects."""
 
@@ -580,6 +609,8 @@ class GetOutcomeResponse(_message.Message):
         refund: _authorization_pb2.Refund | None = ...,
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
         customer: _customer_pb2.Customer | None = ...,
+        token: _token_pb2.Token | None = ...,
+        device: _token_pb2.Device | None = ...,
         card: _card_pb2.Card | None = ...,
         card_binding: _card_binding_pb2.CardBinding | None = ...,
         participant: _participant_pb2.Participant | None = ...,
@@ -588,13 +619,16 @@ class GetOutcomeResponse(_message.Message):
         rules: _rules_pb2.Rules | None = ...,
         payment: _payment_pb2.Payment | None = ...,
         payee: _payee_pb2.Payee | None = ...,
+        alias: _alias_pb2.Alias | None = ...,
+        quote: _quote_pb2.Quote | None = ...,
+        transfer_qr: _qr_pb2.TransferQr | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "payment", "payee"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "payment", "payee", "alias", "quote", "transfer_qr"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
