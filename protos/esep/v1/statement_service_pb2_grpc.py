@@ -101,7 +101,7 @@ class StatementServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetMiniStatement(self, request, context):
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
         Guarantees: lines, authorizations and balance are of one position.
         Limits: up to 100 lines, and up to 100 authorizations, newest first.

@@ -53,7 +53,7 @@ class StatementServiceStub:
     did not exist yet.
     """
     GetMiniStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
     Guarantees: lines, authorizations and balance are of one position.
     Limits: up to 100 lines, and up to 100 authorizations, newest first.
@@ -104,7 +104,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
     did not exist yet.
     """
     GetMiniStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]  # type: ignore[assignment]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
     Guarantees: lines, authorizations and balance are of one position.
     Limits: up to 100 lines, and up to 100 authorizations, newest first.
@@ -170,7 +170,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_service_pb2.GetMiniStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.GetMiniStatementResponse, _abc.Awaitable[_statement_service_pb2.GetMiniStatementResponse]]:
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
         Guarantees: lines, authorizations and balance are of one position.
         Limits: up to 100 lines, and up to 100 authorizations, newest first.
