@@ -151,6 +151,9 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    CREDIT_FILE_NOT_FOUND = Row(
+        Kind.NOT_FOUND, False, "There is no such credit file.", "Check its id, or open the file first."
+    )
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
@@ -424,6 +427,18 @@ class Reason(Enum):
         "The money would come down to the account it leaves.",
         "Choose another recipient, or another card.",
     )
+    CREDIT_FILE_CLOSED = Row(
+        Kind.STATE, True, "The credit file is closed: it takes no more lines.", "Open another file for what is left."
+    )
+    CREDIT_FILE_INCOMPLETE = Row(
+        Kind.STATE,
+        True,
+        "The lines that arrived are not as many as announced, or do not sum to it.",
+        "Compare the figures in the metadata; send what is missing, then close the file with a new request id.",
+    )
+    CREDIT_AMOUNT_ZERO = Row(
+        Kind.STATE, True, "The line of the credit file pays nothing.", "Send a corrected line under a new number."
+    )
     QUOTE_USED = Row(
         Kind.STATE, True, "The quote was confirmed already; the metadata names its transfer.", "Read the transfer."
     )
@@ -486,6 +501,12 @@ class Reason(Enum):
         False,
         "The request id already stands for a request with other content.",
         "Use a new request id for a new request.",
+    )
+    CREDIT_LINE_REUSED = Row(
+        Kind.REUSED,
+        False,
+        "The file already has a line of this number with other content.",
+        "Send a corrected line under a new number.",
     )
     EXPECTED_VERSION_MISMATCH = Row(
         Kind.CONFLICT,

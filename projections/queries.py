@@ -18,6 +18,7 @@ from domain.participant import Participant
 from domain.proposal import ProposalState
 from domain.rules import Operation
 from projections import accounts, authorizations, balances, cards, participants, periods, proposals, transfers, usage
+from projections import credits as credits_
 from projections.answers import (
     Answer,
     AsOf,
@@ -290,6 +291,20 @@ class Reader:
                 states=states,
                 after=after,
                 limit=limit,
+            )
+        )
+
+    def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
+        """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
+        return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def list_credit_lines(
+        self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
+    ) -> Answer[list[credits_.LineFound]]:
+        """Return where a credit file's lines were decided, by their numbers, from the one after ``after`` on."""
+        return self._answer(
+            lambda session, _: credits_.list_credit_lines(
+                session, partition, file_id, refused_only=refused_only, after=after, limit=limit
             )
         )
 

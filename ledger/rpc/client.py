@@ -21,6 +21,7 @@ from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
+from protos.esep.v1.credit_service_pb2_grpc import CreditServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from protos.esep.v1.credit_service_pb2_grpc import CreditServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
@@ -49,6 +51,7 @@ SERVICES: Final = (
     "esep.v1.AuthorizationService",
     "esep.v1.CardBindingService",
     "esep.v1.CardService",
+    "esep.v1.CreditService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
     "esep.v1.ReceiptService",
@@ -97,6 +100,7 @@ class Ledger:
         self.authorizations = AuthorizationServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
+        self.credits = CreditServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
         self.participants = ParticipantServiceStub(channel)
         self.rules = RulesServiceStub(channel)
@@ -126,6 +130,7 @@ class AsyncLedger:
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
+        self.credits: CreditServiceAsyncStub = CreditServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.participants: ParticipantServiceAsyncStub = ParticipantServiceStub(channel)
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)

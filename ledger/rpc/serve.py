@@ -22,6 +22,7 @@ from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
+from ledger.rpc.credit_service import CreditService
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
@@ -52,6 +53,7 @@ from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
+from protos.esep.v1 import credit_service_pb2_grpc as credit
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
@@ -170,6 +172,7 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
