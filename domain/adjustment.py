@@ -1,7 +1,8 @@
 """Adjustments: corrections by hand, proposed by one operator and posted by the approval of another.
 
 An approved adjustment is a transfer of the kind ``adjustment``, appended together with the approval, and guarded as
-any transfer is: it moves no money that is not there, and nothing from or to an account that is frozen or closed.
+any transfer is: it moves no money that is not there, and nothing from or to an account that is frozen or closed. It
+is not reversed as other transfers are, which would take one operator: another adjustment takes it back.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
@@ -13,13 +14,10 @@ from domain.event import Change, Context
 from domain.ids import derived_id
 from domain.proposal import OnProposal, Proposal, Proposed, RejectProposal, expiry
 from domain.refusals import Refusal
-from domain.transfer import CreateTransfer
+from domain.transfer import ADJUSTMENT, CreateTransfer
 
 if TYPE_CHECKING:
     from domain.books import Books
-
-KIND = "adjustment"
-"""The kind of the movement, as statements show it."""
 
 Why = Annotated[str, Field(min_length=1, max_length=140), AfterValidator(printable)]
 
@@ -38,11 +36,11 @@ class AdjustmentProposed(Proposed, frozen=True, kw_only=True, omit_defaults=True
 def transfer_of(proposal_id: bytes, proposed: AdjustmentProposed) -> CreateTransfer:
     """Return the transfer that an approval posts."""
     return CreateTransfer(
-        derived_id(proposal_id, KIND),
+        derived_id(proposal_id, ADJUSTMENT),
         proposed.debit_account,
         proposed.credit_account,
         proposed.amount,
-        kind=KIND,
+        kind=ADJUSTMENT,
         reference=proposed.reference,
     )
 

@@ -15,12 +15,14 @@ from domain import (
     claim,
     credit,
     customer,
+    device,
     engine,
     participant,
     proposal,
     published,
     publishing,
     quote,
+    token,
     transfer,
     transfer_qr,
     wallet,
@@ -40,6 +42,8 @@ Aggregate = (
     | binding.Binding
     | binding.UnknownBinding
     | wallet.Wallet
+    | token.Token
+    | device.Device
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
@@ -125,6 +129,8 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     card.CardBindingOpened: card.evolve,
     card.CardBound: card.evolve,
     card.CardUnbound: card.evolve,
+    card.CardTokensLinked: card.evolve,
+    card.CardTokensUnlinked: card.evolve,
     binding.CardBindingRequested: binding.evolve,
     binding.CardBindingMissed: binding.evolve,
     binding.CardBindingConfirmed: binding.evolve,
@@ -143,6 +149,19 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     credit.CreditLinesDecided: credit.evolve,
     credit.CreditFileClosed: credit.evolve,
     credit.CreditLineRefused: _alone,
+    token.TokenRequested: token.evolve,
+    token.TokenDeclined: token.evolve,
+    token.TokenProvisioned: token.evolve,
+    token.TokenKeysReplenished: token.evolve,
+    token.TokenActivated: token.evolve,
+    token.TokenSuspended: token.evolve,
+    token.TokenResumed: token.evolve,
+    token.TokenDeactivated: token.evolve,
+    token.TokenRelinked: token.evolve,
+    token.TokenUsed: token.evolve,
+    device.DeviceRegistered: device.evolve,
+    device.DeviceBlocked: device.evolve,
+    device.DeviceUnblocked: device.evolve,
     engine.EngineStarted: _engine,
     engine.SnapshotTaken: _engine,
     engine.CommandDeclined: _alone,

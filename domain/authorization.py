@@ -58,6 +58,9 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     effective_time: int | None = None
     card: UUID | None = None
     fingerprint: str = ""
+    token: UUID | None = None
+    till_id: str = ""
+    fiscal_receipt_number: str = ""
 
 
 class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -155,7 +155,7 @@ class _NewAuthorization(Command):
     def _hold_rule(self, books: "Books", context: Context) -> tuple[int, str]:
         return hold_rule(books, context, self.kind, self.merchant_category_code, self.entry_mode)
 
-    def declined(self, books: "Books", refusal: Refusal, context: Context) -> Change:
+    def declined(self, books: "Books", refusal: Refusal, context: Context) -> list[Change]:
         """Return the change that records the refusal: an authorisation that was declined."""
         event = AuthorizationDeclined(
             reason=refusal.reason.name,
@@ -164,7 +164,7 @@ class _NewAuthorization(Command):
             effective_time=self._effective_time(),
             **self._details(books, self.amount_tyiyn),
         )
-        return Change(context.request_id, 1, event)
+        return [Change(context.request_id, 1, event)]
 
     def _effective_time(self) -> int | None:
         return None

@@ -113,7 +113,8 @@ class RequestCardBinding(Command):
         return None
 
     def _typed(self, context: Context) -> Refusal | None:
-        reason = number_refusal(self.masked_number, self.number_fault, context.policy.card_prefix)
+        policy = context.policy
+        reason = number_refusal(self.masked_number, self.number_fault, policy.card_prefix, policy.tokens.bin)
         if reason is None and self.expires is None:
             reason = Reason.CARD_EXPIRY_MALFORMED
         if reason is None and self.expires is not None and expired(self.expires, context.now):

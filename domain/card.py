@@ -160,6 +160,22 @@ class CardUnbound(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False
     fingerprint: str = ""
 
 
+class CardTokensLinked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """These tokens stand for the card from now on."""
+
+    TOPIC: ClassVar[str] = "card.tokens_linked.v1"
+
+    tokens: tuple[UUID, ...]
+
+
+class CardTokensUnlinked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """These tokens stand for the card no more."""
+
+    TOPIC: ClassVar[str] = "card.tokens_unlinked.v1"
+
+    tokens: tuple[UUID, ...]
+
+
 class Session(NamedTuple):
     """A binding that was begun, and when."""
 
@@ -246,6 +262,11 @@ def _changed(card: Card, event: Event, recorded_at: int) -> dict[str, Any]:
             return {"customer": event.customer.bytes, "binding": binding, "replaces": replaces}
         case CardUnbound():
             return {"customer": None, "binding": None}
+        case CardTokensLinked():
+            return {"tokens": (*card.tokens, *(token.bytes for token in event.tokens))}
+        case CardTokensUnlinked():
+            gone = {token.bytes for token in event.tokens}
+            return {"tokens": tuple(token for token in card.tokens if token not in gone)}
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of a card")
 

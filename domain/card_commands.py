@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from domain import wallet
+from domain import card_tokens, wallet
 from domain.card import (
     UNUSABLE,
     Card,
@@ -28,6 +28,7 @@ from domain.command import AccountId, Command, Explanation, ParticipantId, Refer
 from domain.event import Change, Context, Event
 from domain.pan import Expiry, Masked, NumberFault, expired, number_refusal
 from domain.refusals import Reason, Refusal, refuse
+from domain.token import Cause
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -53,7 +54,8 @@ class IssueCard(Command):
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: the number, the expiry, the account (known, the bank's, a customer's, open), the number."""
-        reason = number_refusal(self.masked_number, self.number_fault, context.policy.card_prefix)
+        policy = context.policy
+        reason = number_refusal(self.masked_number, self.number_fault, policy.card_prefix, policy.tokens.bin)
         if reason is None and expired(self.expires, context.now):
             reason = Reason.CARD_EXPIRY_PAST
         if reason is not None:
@@ -141,6 +143,9 @@ class BlockCard(_CardCommand):
     def _event(self, card: Card) -> Event:
         return CardBlocked(explanation=self.explanation, fingerprint=self.fingerprint())
 
+    def _following(self, books: "Books", card: Card, context: Context) -> list[Change]:
+        return card_tokens.suspended(books, card, context.now)
+
 
 class UnblockCard(_CardCommand):
     """Lift a block."""
@@ -153,6 +158,9 @@ class UnblockCard(_CardCommand):
     def _event(self, card: Card) -> Event:
         return CardUnblocked(explanation=self.explanation, fingerprint=self.fingerprint())
 
+    def _following(self, books: "Books", card: Card, context: Context) -> list[Change]:
+        return card_tokens.resumed(books, card, context.now)
+
 
 class ReportCardLost(_CardCommand):
     """Record that a card was lost or stolen: it is never used again."""
@@ -164,6 +172,10 @@ class ReportCardLost(_CardCommand):
 
     def _event(self, card: Card) -> Event:
         return CardReportedLost(how=self.how, explanation=self.explanation, fingerprint=self.fingerprint())
+
+    def _following(self, books: "Books", card: Card, context: Context) -> list[Change]:
+        """End the block with which tokens were suspended: they may go to a replacement."""
+        return card_tokens.resumed(books, card, context.now) if card.status is Status.BLOCKED else []
 
 
 class ReplaceCard(_CardCommand):
@@ -217,6 +229,7 @@ class ReplaceCard(_CardCommand):
                 wallet.WalletCardRemoved(customer=customer, card=self.card_id),
                 wallet.WalletCardAdded(customer=customer, card=self.replacement_card_id),
             ),
+            *card_tokens.moved(books, card, new, context.now),
         ]
 
 
@@ -250,7 +263,8 @@ class CloseCard(_CardCommand):
         return CardClosed(explanation=self.explanation, fingerprint=self.fingerprint())
 
     def _following(self, books: "Books", card: Card, context: Context) -> list[Change]:
-        return [] if card.customer is None else wallet.removed(books, card.customer, card.card_id)
+        ended = card_tokens.ended(books, card, context.now, Cause.CARD_CLOSED)
+        return ended if card.customer is None else [*wallet.removed(books, card.customer, card.card_id), *ended]
 
 
 class UnbindCard(_CardCommand):
@@ -271,7 +285,8 @@ class UnbindCard(_CardCommand):
         return CardUnbound(customer=_customer(card), by=by, fingerprint=self.fingerprint())
 
     def _following(self, books: "Books", card: Card, context: Context) -> list[Change]:
-        return wallet.removed(books, _customer(card).bytes, card.card_id)
+        ended = card_tokens.ended(books, card, context.now, Cause.CARD_UNBOUND)
+        return [*wallet.removed(books, _customer(card).bytes, card.card_id), *ended]
 
 
 class SetCardNotifications(_CardCommand):

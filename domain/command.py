@@ -11,11 +11,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from domain.engine import CommandDeclined
+from domain.event import Change
 from domain.money import MAX_AMOUNT
 
 if TYPE_CHECKING:
     from domain.books import Books
-    from domain.event import Change, Context
+    from domain.event import Context
     from domain.refusals import Refusal
 
 FINGERPRINT_BYTES = 12
@@ -90,6 +92,17 @@ class Command(BaseModel):
         But a refusal must not stand in the place of the one that an unknown claim would have led to.
         """
         return ()
+
+    def declined(self, books: "Books", refusal: "Refusal", context: "Context") -> "list[Change]":
+        """Return the changes that record a refusal for good, appended together; the first is the outcome."""
+        event = CommandDeclined(
+            command=self.NAME,
+            reason=refusal.reason.name,
+            detail=dict(refusal.metadata),
+            target=self.target(),
+            fingerprint=self.fingerprint(),
+        )
+        return [Change(context.request_id, 1, event)]
 
     def decide(self, books: "Books", context: "Context") -> "list[Change] | Refusal":
         """Return the changes that carry the command out, or why it is refused."""

@@ -35,12 +35,12 @@ _CHARGED: Final = (
 
 def _customer(tier: Tier, amount: int, day: int, month: int, count: int) -> tuple[Limit, ...]:
     """Return the limits of a tier's customers; amounts in som."""
-    who, tiers = Subject.CUSTOMER, (tier,)
+    who, tiers, name = Subject.CUSTOMER, (tier,), tier.replace("_", "-")
     return (
-        Limit(f"{tier}-amount", who, Period.OPERATION, Measure.AMOUNT, amount * SOM, tiers=tiers),
-        Limit(f"{tier}-day", who, Period.DAY, Measure.SUM, day * SOM, tiers=tiers),
-        Limit(f"{tier}-month", who, Period.MONTH, Measure.SUM, month * SOM, tiers=tiers),
-        Limit(f"{tier}-day-count", who, Period.DAY, Measure.COUNT, count, tiers=tiers),
+        Limit(f"{name}-amount", who, Period.OPERATION, Measure.AMOUNT, amount * SOM, tiers=tiers),
+        Limit(f"{name}-day", who, Period.DAY, Measure.SUM, day * SOM, tiers=tiers),
+        Limit(f"{name}-month", who, Period.MONTH, Measure.SUM, month * SOM, tiers=tiers),
+        Limit(f"{name}-day-count", who, Period.DAY, Measure.COUNT, count, tiers=tiers),
     )
 
 

@@ -8,6 +8,8 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from domain.token_policy import TokenPolicy
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that happened. ``TOPIC`` is its stable, language-neutral name in the log, with its version."""
@@ -67,13 +69,14 @@ class Policy(msgspec.Struct, frozen=True):
     hold_ttl_seconds: int = 7 * 86_400
     early_reversal_ttl_seconds: int = 7 * 86_400
     effective_time_back_seconds: int = 30 * 86_400
+    card_prefix: str = "9417"
+    utc_offset_seconds: int = 6 * 3_600
+    """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
+    tokens: TokenPolicy = TokenPolicy()
     proposal_ttl_seconds: int = 3 * 86_400
     """How long a proposal waits for a second operator."""
     rules_tolerance_seconds: int = 300
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
-    utc_offset_seconds: int = 6 * 3_600
-    """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
-    card_prefix: str = "9417"
     quote_ttl_seconds: int = 300
 
     binding_ttl_seconds: int = 72 * 3_600

@@ -64,10 +64,12 @@ def masked(number: str) -> str:
     return f"{number[:6]}******{number[-4:]}"
 
 
-def number_refusal(masked_number: str, fault: NumberFault | None, prefix: str) -> Reason | None:
-    """Return why a number cannot be one of the scheme's cards. In order: 16 digits, check digit, prefix."""
+def number_refusal(masked_number: str, fault: NumberFault | None, prefix: str, token_prefix: str) -> Reason | None:
+    """Return why a number cannot be one of the scheme's cards. In order: 16 digits, check digit, token, prefix."""
     if fault is not None:
         return NUMBER_FAULTS[fault]
+    if masked_number.startswith(token_prefix):
+        return Reason.CARD_NUMBER_OF_TOKEN
     return None if masked_number.startswith(prefix) else Reason.CARD_NUMBER_PREFIX
 
 

@@ -7,44 +7,15 @@ is answered with the same refusal for ever. The others leave no trace and may be
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import Enum
 from typing import NamedTuple
 
 import msgspec
 
+from domain import token_refusals as tokens
+from domain.refusal_kinds import Kind, Row
 
-class Kind(Enum):
-    """What sort of refusal a reason is."""
-
-    INVALID = auto()
-    """The request is malformed, whatever the state of the ledger."""
-    NOT_FOUND = auto()
-    """Something it names does not exist, or not for this caller."""
-    STATE = auto()
-    """What it names exists, and its state forbids this."""
-    REUSED = auto()
-    """The request id already stands for another request."""
-    CONFLICT = auto()
-    """The caller's picture of the state is out of date."""
-    DENIED = auto()
-    """The caller may not do this."""
-    EXHAUSTED = auto()
-    """There is too much to do, or no room left; later there may be."""
-    UNAVAILABLE = auto()
-    """The ledger cannot answer now, and the outcome may be unknown: ask again with the same request id."""
-    DEADLINE = auto()
-    """The caller's time ran out, and the outcome may be unknown: ask again with the same request id."""
-    INTERNAL = auto()
-    """A defect. The correlation id finds it in the server's log."""
-
-
-class Row(NamedTuple):
-    """What follows from a reason."""
-
-    kind: Kind
-    recorded: bool
-    meaning: str
-    advice: str
+__all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
 
 
 class Reason(Enum):
@@ -262,6 +233,12 @@ class Reason(Enum):
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
     )
+    ADJUSTMENT_NOT_REVERSIBLE = Row(
+        Kind.STATE,
+        True,
+        "The transfer was posted by an adjustment, which one operator alone does not undo.",
+        "Propose an adjustment the other way, and have another operator approve it.",
+    )
     SAME_OPERATOR = Row(
         Kind.STATE,
         True,
@@ -379,6 +356,39 @@ class Reason(Enum):
         Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
     )
 
+    # Tokens and the phones that they are in.
+    TOKEN_NUMBER_MALFORMED = tokens.TOKEN_NUMBER_MALFORMED
+    TOKEN_NUMBER_CHECK_DIGIT = tokens.TOKEN_NUMBER_CHECK_DIGIT
+    TOKEN_NUMBER_PREFIX = tokens.TOKEN_NUMBER_PREFIX
+    CARD_NUMBER_OF_TOKEN = tokens.CARD_NUMBER_OF_TOKEN
+    DEVICE_WITHOUT_NFC = tokens.DEVICE_WITHOUT_NFC
+    ANDROID_TOO_OLD = tokens.ANDROID_TOO_OLD
+    TOKEN_NOT_FOUND = tokens.TOKEN_NOT_FOUND
+    DEVICE_NOT_FOUND = tokens.DEVICE_NOT_FOUND
+    TOKEN_DECLINED = tokens.TOKEN_DECLINED
+    TOKEN_NOT_PROVISIONED = tokens.TOKEN_NOT_PROVISIONED
+    TOKEN_ALREADY_PROVISIONED = tokens.TOKEN_ALREADY_PROVISIONED
+    TOKEN_NOT_ACTIVE = tokens.TOKEN_NOT_ACTIVE
+    TOKEN_ALREADY_ACTIVE = tokens.TOKEN_ALREADY_ACTIVE
+    TOKEN_SUSPENDED = tokens.TOKEN_SUSPENDED
+    TOKEN_ALREADY_SUSPENDED = tokens.TOKEN_ALREADY_SUSPENDED
+    TOKEN_NOT_SUSPENDED = tokens.TOKEN_NOT_SUSPENDED
+    TOKEN_DEACTIVATED = tokens.TOKEN_DEACTIVATED
+    TOO_MANY_TOKENS = tokens.TOO_MANY_TOKENS
+    TOKEN_EXPIRED = tokens.TOKEN_EXPIRED
+    TOKEN_EXPIRY_WRONG = tokens.TOKEN_EXPIRY_WRONG
+    ENTRY_MODE_NOT_ALLOWED = tokens.ENTRY_MODE_NOT_ALLOWED
+    DEVICE_BLOCKED = tokens.DEVICE_BLOCKED
+    DEVICE_NOT_BLOCKED = tokens.DEVICE_NOT_BLOCKED
+    DEVICE_LOCKED = tokens.DEVICE_LOCKED
+    CRYPTOGRAM_WRONG = tokens.CRYPTOGRAM_WRONG
+    COUNTER_REPEATED = tokens.COUNTER_REPEATED
+    COUNTER_TOO_OLD = tokens.COUNTER_TOO_OLD
+    COUNTER_JUMPED = tokens.COUNTER_JUMPED
+    COUNTER_NEAR_END = tokens.COUNTER_NEAR_END
+    KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
+    KEY_USED_UP = tokens.KEY_USED_UP
+    FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
     ALIAS_CODE_REQUIRED = Row(
         Kind.STATE,
         True,

@@ -23,11 +23,15 @@ from domain.command import (
     Tags,
 )
 from domain.event import Change, Context, Event, Leg
+from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
     from domain.books import Books
+
+ADJUSTMENT = "adjustment"
+"""The kind of a transfer that two operators made by hand."""
 
 MAX_BATCH = 8_190
 MAX_LEGS = 8
@@ -398,6 +402,8 @@ class ReverseTransfer(Command):
         transfer = books.aggregate(self.transfer_id.bytes)
         if not isinstance(transfer, Transfer) or transfer.decline is not None:
             return refuse(Reason.TRANSFER_NOT_FOUND, transfer_id=self.transfer_id)
+        if transfer.kind == ADJUSTMENT and is_reserved(transfer.transfer_id):
+            return refuse(Reason.ADJUSTMENT_NOT_REVERSIBLE, transfer_id=self.transfer_id)
         if transfer.reversed_whole:
             return refuse(Reason.ALREADY_REVERSED, transfer_id=self.transfer_id)
         left = transfer.amount - transfer.reversed_amount

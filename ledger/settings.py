@@ -4,11 +4,9 @@ Every setting has a default that suits one server on one machine: SQLite files i
 """
 
 import os
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
@@ -16,9 +14,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
+from domain.token_policy import TokenPolicy
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import RpcSettings, known_policy, known_zone
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -115,6 +114,22 @@ class Settings(BaseSettings):
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
     card_prefix: Annotated[str, Field(pattern="^[0-9]{1,6}$")] = "9417"
     """The first digits of every card number of the scheme."""
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    """The first six digits of every token number; no card number begins with them."""
+    minimum_android_version: Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){0,3}$")] = "6.0.1"
+    """The oldest Android on which a token is put into a phone."""
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
+    """How long a token may be in a phone before contactless payment is switched on; then it ends."""
+    token_months: Annotated[int, Field(ge=1, le=120)] = TokenPolicy().months
+    """How long a token number is valid after it was put into a phone."""
+    token_key_uses: Annotated[int, Field(ge=1)] = TokenPolicy().key_uses
+    """Taps that one key of a phone is good for."""
+    token_key_amount_tyiyn: Annotated[int, Field(ge=1)] = TokenPolicy().key_amount
+    """What may be paid with one key of a phone altogether."""
+    token_key_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().key_seconds
+    """How long one key of a phone is good."""
+    tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
+    """Tokens that one card may have in its life."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
@@ -131,7 +146,7 @@ class Settings(BaseSettings):
     """How many cards may be bound to one customer."""
     card_details_tries: Annotated[int, Field(ge=1)] = 5
     """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
     """Where the business day ends at midnight."""
 
     @field_validator("hold_rules")
@@ -154,15 +169,6 @@ class Settings(BaseSettings):
         _check_variables(settings_cls)
         file = Path(os.environ.get(_CONFIG, "esep.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
-
-    @property
-    def utc_offset_seconds(self) -> int:
-        """Where the days and months of limits begin: how far the business time zone is ahead of UTC, all year."""
-        zone = ZoneInfo(self.business_time_zone)
-        winter, summer = (datetime(2026, month, 1, tzinfo=zone).utcoffset() for month in (1, 7))
-        if winter is None or winter != summer:
-            raise ValueError(f"business_time_zone: clocks change in {self.business_time_zone}, so limits have no days")
-        return int(winter.total_seconds())
 
     @property
     def log_url(self) -> str:
@@ -202,8 +208,18 @@ class Settings(BaseSettings):
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
             currencies=frozenset(self.currencies),
-            utc_offset_seconds=self.utc_offset_seconds,
+            utc_offset_seconds=utc_offset(self.business_time_zone),
             card_prefix=self.card_prefix,
+            tokens=TokenPolicy(
+                bin=self.token_bin,
+                minimum_android=self.minimum_android_version,
+                inactive_seconds=self.token_inactive_seconds,
+                months=self.token_months,
+                key_uses=self.token_key_uses,
+                key_amount=self.token_key_amount_tyiyn,
+                key_seconds=self.token_key_seconds,
+                per_card=self.tokens_per_card,
+            ),
             quote_ttl_seconds=self.quote_ttl_seconds,
             binding_ttl_seconds=self.binding_ttl_seconds,
             binding_tries=self.binding_tries,

@@ -28,6 +28,8 @@ CARD_EVENTS: Final = (
     domain.CardBindingOpened,
     domain.CardBound,
     domain.CardUnbound,
+    domain.CardTokensLinked,
+    domain.CardTokensUnlinked,
 )
 
 NOBODY: Final = b""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import Table, create_engine
@@ -52,12 +52,18 @@ class _Pointer(msgspec.Struct, frozen=True):
     number: int
 
 
+_BETWEEN_INTERRUPTS: Final = 0.02
+"""Seconds between attempts to end what is asked over a connection that is to be closed."""
+
+
 class SQLiteSession:
     """A connection and what is asked over it; also the writer of its transaction."""
 
     def __init__(self, connection: sqlite3.Connection, mark: tuple[int, int] = (0, 0)) -> None:
         self.connection = connection
         self.mark = mark
+        self.in_use = threading.Lock()
+        """Held while something is asked: a connection must not be closed under a thread that works with it."""
 
     def one(self, sql: str, *values: Any) -> Values | None:
         """Return the first row, None when there is none."""
@@ -211,25 +217,29 @@ class SQLiteStore:
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
         session = self._reader()
-        session.connection.execute("BEGIN")
-        try:
-            with self._bounded(session.connection):
-                return work(session)
-        finally:
-            session.connection.execute("ROLLBACK")
+        with session.in_use:
+            session.connection.execute("BEGIN")
+            try:
+                with self._bounded(session.connection):
+                    return work(session)
+            finally:
+                session.connection.execute("ROLLBACK")
 
     def question(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work``, which asks a single statement, on the live copy."""
         session = self._reader()
-        with self._bounded(session.connection):
+        with session.in_use, self._bounded(session.connection):
             return work(session)
 
     def close(self) -> None:
-        """Close every connection of a reader."""
+        """Close every connection of a reader; what is being asked ends with an error."""
         with self._lock:
             sessions, self._sessions = self._sessions, []
         for session in sessions:
+            while not session.in_use.acquire(timeout=_BETWEEN_INTERRUPTS):
+                session.connection.interrupt()
             session.connection.close()
+            session.in_use.release()
         self._local = threading.local()
 
     @contextmanager

@@ -28,11 +28,14 @@ from ledger.cli.app import app
 from ledger.settings import Settings
 from protos.esep.v1 import (
     account_service_pb2,
+    adjustment_service_pb2,
     authorization_service_pb2,
     card_binding_service_pb2,
     card_service_pb2,
     customer_service_pb2,
+    participant_service_pb2,
     receipt_service_pb2,
+    rules_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
     transfer_service_pb2,
@@ -51,6 +54,9 @@ CONTRACT: Final = tuple(
     module.DESCRIPTOR
     for module in (
         account_service_pb2,
+        rules_service_pb2,
+        participant_service_pb2,
+        adjustment_service_pb2,
         authorization_service_pb2,
         service_directory_service_pb2,
         card_binding_service_pb2,

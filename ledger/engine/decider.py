@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregate import Aggregate
-from domain.authorize import Advise, Authorize
 from domain.books import Books, NotAtHandError
 from domain.columns import undo
 from domain.command import Command
@@ -194,14 +193,12 @@ class Decider:
         if not refusal.reason.value.recorded:
             return Declined(refusal)
         if isinstance(command, CreateTransfer):
-            change = Change(request_id, 1, command.declined(refusal))
-        elif isinstance(command, Authorize | Advise):
-            change = command.declined(self.books, refusal, context)
+            changes = [Change(request_id, 1, command.declined(refusal))]
         else:
-            change = Change(request_id, 1, _declined(command, refusal))
+            changes = command.declined(self.books, refusal, context)
         # In the request's column too, where the log holds it against every other use of the id.
-        column = request_id if isinstance(change.event, CommandDeclined) else None
-        position = self._append([change], batch, ticket.caller, column, context.now)
+        column = request_id if isinstance(changes[0].event, CommandDeclined) else None
+        position = self._append(changes, batch, ticket.caller, column, context.now)
         batch.ids.append(request_id)
         self.recent.add(request_id, position, context.now)
         return Declined(refusal, position, context.now)
@@ -454,13 +451,3 @@ class Decider:
             )
             self._append([Change(ticket.file_id, file.version + 1, sums)], batch, ticket.caller, None, self.now())
         return outcome
-
-
-def _declined(command: Command, refusal: Refusal) -> CommandDeclined:
-    return CommandDeclined(
-        command=command.NAME,
-        reason=refusal.reason.name,
-        detail=dict(refusal.metadata),
-        target=command.target(),
-        fingerprint=command.fingerprint(),
-    )

@@ -15,7 +15,7 @@ from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
 from domain.limits import Used
 from domain.published import PublishedRules
-from ledger.engine.requests import NONE_AHEAD, Ahead
+from ledger.engine.requests import Ahead
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 
@@ -61,7 +61,7 @@ class _Snapshot(msgspec.Struct):
     open: list[_Open]
     rules: PublishedRules
     usage: _Usage
-    ahead: Ahead = NONE_AHEAD
+    ahead: Ahead
 
 
 _REST = tuple(
@@ -69,7 +69,7 @@ _REST = tuple(
 )
 
 
-def dump(books: Books, position: int, recorded_at: int, ahead: Ahead = NONE_AHEAD) -> bytes:
+def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
     """Return the state of the books as at ``position``, with the request ids made ahead of ``recorded_at``."""
     return msgspec.msgpack.encode(
         _Snapshot(
@@ -85,9 +85,9 @@ def dump(books: Books, position: int, recorded_at: int, ahead: Ahead = NONE_AHEA
                 _Open(key, held.details.TOPIC, encode(held.details), {name: getattr(held, name) for name in _REST})
                 for key, held in books.open.items()
             ],
-            ahead=ahead,
             rules=books.rules,
             usage=_Usage(*(getattr(books.usage, name) for name in _Usage.__struct_fields__)),
+            ahead=ahead,
         )
     )
 

@@ -28,6 +28,8 @@ from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.rules_service_pb2_grpc import RulesServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceStub
+from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceStub
+from protos.esep.v1.token_service_pb2_grpc import TokenServiceStub
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 
 if TYPE_CHECKING:  # Only the stub files know them.
@@ -43,6 +45,8 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.rules_service_pb2_grpc import RulesServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
     from protos.esep.v1.statement_service_pb2_grpc import StatementServiceAsyncStub
+    from protos.esep.v1.token_payment_service_pb2_grpc import TokenPaymentServiceAsyncStub
+    from protos.esep.v1.token_service_pb2_grpc import TokenServiceAsyncStub
     from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceAsyncStub
 
 SERVICES: Final = (
@@ -58,6 +62,8 @@ SERVICES: Final = (
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
     "esep.v1.StatementService",
+    "esep.v1.TokenPaymentService",
+    "esep.v1.TokenService",
     "esep.v1.TransferService",
 )
 
@@ -108,6 +114,8 @@ class Ledger:
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
+        self.tokens = TokenServiceStub(channel)
+        self.token_payments = TokenPaymentServiceStub(channel)
 
     def __enter__(self) -> Self:
         return self
@@ -138,6 +146,8 @@ class AsyncLedger:
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
+        self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
+        self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)
 
     async def __aenter__(self) -> Self:
         return self

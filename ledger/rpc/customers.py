@@ -7,6 +7,7 @@ its own, so that neither the event loop nor other questions wait for it.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from secrets import randbelow
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
@@ -187,6 +188,11 @@ class Customers:
     async def current(self, aggregate_id: bytes) -> object:
         """Return whatever stands in the log under an id, as it is now."""
         return await self._gateway.in_thread(self._gateway.outcomes.aggregate, aggregate_id)
+
+    async def begun(self, aggregate_id: bytes) -> object:
+        """Return whatever stands in the log under an id, as it was when it began."""
+        outcomes = self._gateway.outcomes
+        return await self._gateway.in_thread(partial(outcomes.aggregate, aggregate_id, upto_version=1))
 
     async def recorded(self, request_id: bytes) -> bool:
         """Tell whether the log holds an outcome of this request: then no secret is tried again."""

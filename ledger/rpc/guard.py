@@ -15,9 +15,15 @@ from ledger.rpc.calls import Call
 from ledger.rpc.permissions import Row, Rule, Subject
 from ledger.rpc.subjects import Subjects, Whose
 from protos.esep.v1.customer_pb2 import CUSTOMER_TIER_REMOTE
+from protos.esep.v1.token_pb2 import (
+    TOKEN_ACTOR_ISSUER,
+    TOKEN_DEACTIVATION_CAUSE_FRAUD,
+    TOKEN_DEACTIVATION_CAUSE_ISSUER,
+)
 
 AMOUNT: Final = "_tyiyn"
 """How the names of amounts end in the metadata of a refusal."""
+_ISSUERS_CAUSES: Final = frozenset({TOKEN_DEACTIVATION_CAUSE_ISSUER, TOKEN_DEACTIVATION_CAUSE_FRAUD})
 _TOLD_AMOUNTS: Final = frozenset({Role.AUDITOR, Role.OPERATOR, Role.DEVELOPER})
 """Roles that read every account, and so may hear of any amount."""
 
@@ -59,7 +65,11 @@ class Guard:
                 return _served(caller, whose)
             case Rule.REMOTE:
                 return _served(caller, whose) and request.tier == CUSTOMER_TIER_REMOTE
-            case Rule.CUSTOMER | Rule.HOLDER:
+            case Rule.ISSUERS:
+                return _all_own(caller, whose.owners) and _of_issuer(request)
+            case Rule.HOLDERS if _of_issuer(request):
+                return False
+            case Rule.CUSTOMER | Rule.HOLDER | Rule.HOLDERS:
                 return whose.customer is not None and whose.customer == await self._acting_for(caller)
             case Rule.BOUND:
                 customer = await self._acting_for(caller)
@@ -75,6 +85,13 @@ class Guard:
         if customer is None or caller.participant not in ("", customer.participant):
             return None
         return customer.customer_id
+
+
+def _of_issuer(request: Any) -> bool:
+    """Tell whether the party that a request about a token names is the issuer; one that it leaves out is nobody's."""
+    if "cause" in request.DESCRIPTOR.fields_by_name:
+        return request.cause in _ISSUERS_CAUSES
+    return bool(request.suspended_by == TOKEN_ACTOR_ISSUER)
 
 
 def rule_of(row: Row, role: Role) -> Rule:

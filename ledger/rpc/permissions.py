@@ -33,6 +33,8 @@ class Subject(Enum):
     )
     ANNOUNCED_REFUND = "the bank of the account; counterparty: that of the authorisation's credited account"
     OPERATION = "the banks whose account pays; counterparties: those whose account is paid"
+    TAP = "counterparty: the bank of the account to be credited, which is its own acquirer"
+    TOKEN = "the bank of the token's card"  # noqa: S105 - a payment token, no secret
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
@@ -53,6 +55,8 @@ class Rule(Enum):
     )
     REMOTE = "as served, and the tier is that of identification in the application"
     CUSTOMER = "the caller acts for the customer whom the request names"
+    HOLDERS = "as holder, and the party that the request names is not the issuer"
+    ISSUERS = "as own, and the party that the request names is the issuer"
     HOLDER = "the card is bound to the customer whom the caller acts for"
     BOUND = "a card of every account is bound to the customer whom the caller acts for"
 
@@ -215,6 +219,26 @@ _CREDITS: Final = {
     "ListCreditLines": _row(Subject.CREDIT_FILE, bank=OWN, auditor=ANY, operator=ANY),
 }
 
+HOLDERS, ISSUERS = Rule.HOLDERS, Rule.ISSUERS
+_TOKENS: Final = {
+    "RequestToken": _row(Subject.CARD, app=HOLDER, bank=OWN),
+    "DeclineToken": _row(Subject.TOKEN, bank=OWN, operator=ANY),
+    # Keys are for phones: nobody but the application is given one.
+    "ProvisionToken": _row(Subject.TOKEN, app=HOLDER),
+    "ReplenishKeys": _row(Subject.TOKEN, app=HOLDER),
+    "ActivateToken": _row(Subject.TOKEN, app=HOLDER),
+    "SuspendToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "ResumeToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "DeactivateToken": _row(Subject.TOKEN, app=HOLDERS, bank=ISSUERS, operator=ANY),
+    "RelinkToken": _row(Subject.TOKEN, bank=OWN, operator=ANY),
+    "BlockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "UnblockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetToken": _row(Subject.TOKEN, app=HOLDER, bank=OWN, operator=ANY),
+    "ListTokens": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+}
+
+_TOKEN_PAYMENTS: Final = {"AuthorizeTokenPayment": _row(Subject.TAP, pos=ACQUIRER, operator=ANY)}
+
 PERMISSIONS: Final[dict[str, Row]] = {
     f"/{service}/{method}": row
     for service, rows in {
@@ -230,6 +254,8 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.RulesService": _RULES,
         "esep.v1.StatementService": _STATEMENTS,
+        "esep.v1.TokenPaymentService": _TOKEN_PAYMENTS,
+        "esep.v1.TokenService": _TOKENS,
         "esep.v1.TransferService": _TRANSFERS,
     }.items()
     for method, row in rows.items()

@@ -42,10 +42,13 @@ from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
-from ledger.rpc.settings import RpcSettings
+from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.statement_service import StatementService
 from ledger.rpc.subjects import Subjects
 from ledger.rpc.tellers import Teller
+from ledger.rpc.token_payment_service import TokenPaymentService
+from ledger.rpc.token_service import TokenService
+from ledger.rpc.tokens import Tokens
 from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
@@ -60,6 +63,8 @@ from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
 from protos.esep.v1 import statement_service_pb2_grpc as statement
+from protos.esep.v1 import token_payment_service_pb2_grpc as token_payment
+from protos.esep.v1 import token_service_pb2_grpc as token
 from protos.esep.v1 import transfer_service_pb2_grpc as transfer
 
 _SPARE_CALLS: Final = 256
@@ -75,15 +80,15 @@ class Edge:
         server: grpc.aio.Server,
         gate: Gate,
         health: Health,
-        customers: Customers,
+        keepers: tuple[Customers, Tokens],
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
         self.server = server
         self._gate = gate
         self._health = health
-        self._customers = customers
-        self._upkeep: asyncio.Task[None] | None = None
+        self._keepers = keepers
+        self._upkeep: list[asyncio.Task[None]] = []
         self._threads = threads
         self._settings = settings
 
@@ -95,7 +100,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = asyncio.create_task(self._customers.keep())
+        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -103,9 +108,10 @@ class Edge:
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-        self._customers.close()
+        for task in self._upkeep:
+            task.cancel()
+        for keeper in self._keepers:
+            keeper.close()
         self._threads.stop()
 
 
@@ -134,6 +140,7 @@ def build_server(
     reads = Reads(gateway, reader, pager, clock, settings.position_poll_seconds)
     customers = Customers(gateway, vault, clock, settings)
     facts = AccountFacts(gateway)
+    tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     bindings = Bindings(gateway, customers, vault, clock, settings)
     teller = Teller(gateway, facts, customers, bindings)
     cards = Cards(gateway, customers, vault.vault, clock)
@@ -169,7 +176,7 @@ def build_server(
     proposals = ProposalReads(log_reads, reads, clock)
     participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
     rules.add_RulesServiceServicer_to_server(
-        RulesService(gateway, log_reads, reads, proposals, settings.utc_offset_seconds), server
+        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
     credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
@@ -178,13 +185,15 @@ def build_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
     )
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
+    token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
+    token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, customers, threads, settings)
+    return Edge(server, gate, health, (customers, tokens), threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

@@ -3,13 +3,15 @@
 Fields that the server's own settings have as well bear the same names there.
 """
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from domain.token_policy import TokenPolicy
 from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
@@ -28,6 +30,22 @@ def known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is no time zone of the IANA database")
     return name
+
+
+def fixed_zone(name: str) -> str:
+    """Return the name of a time zone whose clocks do not change; raises ValueError for any other."""
+    winter, summer = (datetime(2026, month, 1, tzinfo=ZoneInfo(known_zone(name))).utcoffset() for month in (1, 7))
+    if winter is None or winter != summer:
+        raise ValueError("is a time zone whose clocks change: the days of limits would not be of one length")
+    return name
+
+
+def utc_offset(zone: str) -> int:
+    """Return how many seconds a time zone whose clocks do not change is ahead of UTC."""
+    ahead = datetime(2026, 1, 1, tzinfo=ZoneInfo(zone)).utcoffset()
+    if ahead is None:
+        raise TypeError(f"{zone} without an offset")
+    return ahead // timedelta(seconds=1)
 
 
 class RpcSettings(BaseModel):
@@ -59,9 +77,7 @@ class RpcSettings(BaseModel):
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
 
-    utc_offset_seconds: Annotated[int, Field(gt=-86_400, lt=86_400)] = 21_600
-    """Where the days and months of limits begin: how far the scheme's time is ahead of UTC."""
-    business_time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Bishkek"
+    business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
 
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -70,6 +86,9 @@ class RpcSettings(BaseModel):
     password_tries: Annotated[int, Field(ge=1)] = 5
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     card_details_tries: Annotated[int, Field(ge=1)] = 5
+
+    token_bin: Annotated[str, Field(pattern="^[0-9]{6}$")] = TokenPolicy().bin
+    token_inactive_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().inactive_seconds
 
     @model_validator(mode="after")
     def _secured(self) -> Self:

@@ -14,6 +14,7 @@ from domain.claim import Claim
 from domain.credit import CreditFile
 from domain.customer import Customer, Taken
 from domain.refusals import Refused
+from domain.token import Token
 from domain.transfer import Transfer
 from domain.wallet import Wallet, wallet_id
 from ledger.rpc.cards import Cards
@@ -62,6 +63,8 @@ class Subjects:
             Subject.ANNOUNCED_REFUND: self._announced_refund,
             Subject.REFUND: self._refund,
             Subject.OPERATION: self._operation,
+            Subject.TAP: self._tap,
+            Subject.TOKEN: self._token,
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
@@ -193,6 +196,17 @@ class Subjects:
                 return Whose(await self._banks(debits), await self._banks(credits_), accounts=(found.account,))
             case _:
                 return NOBODYS
+
+    async def _tap(self, request: Any) -> Whose:
+        acquirer = await self._banks([request.credit_account_id])
+        if request.acquirer_id not in ("", *acquirer):
+            acquirer = NOBODY  # An acquirer uses up no references but its own.
+        return Whose(NOBODY, acquirer)
+
+    async def _token(self, request: Any) -> Whose:
+        token_id = parsed(request.token_id)
+        found = None if token_id is None else await self._customers.begun(token_id)  # Its owners never change.
+        return Whose((found.participant,), customer=found.customer) if isinstance(found, Token) else NOBODYS
 
     async def _card(self, request: Any) -> Whose:
         card = await self._named_card(request)

@@ -15,10 +15,12 @@ from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.credit import CreditFile
 from domain.customer import Customer
+from domain.device import Device
 from domain.participant import Participant
 from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
+from domain.token import Token
 from domain.transfer import BatchPosted, Transfer, TransferReversed
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
@@ -35,6 +37,7 @@ from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.credit import credit_file_message
 from ledger.rpc.translate.participant import participant_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
+from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
@@ -71,6 +74,8 @@ class Teller:
                 "card_binding",
                 lambda done: bindings.message(expect(done.subject, Binding), done.recorded_at),
             ),
+            Token: ("token", lambda done: token_message(expect(done.subject, Token), done.recorded_at)),
+            Device: ("device", lambda done: device_message(expect(done.subject, Device))),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
             CreditFile: ("credit_file", lambda done: credit_file_message(expect(done.subject, CreditFile))),

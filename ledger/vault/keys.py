@@ -1,4 +1,4 @@
-"""Master keys: what wraps every customer's data key, and what keyed hashes are made with.
+"""Master keys: what wraps data keys, what keyed hashes are made with, and from what the keys of tokens follow.
 
 ``MasterKeys`` is a port: a key management service or an HSM takes the place of the file, and then no master key
 ever enters this process. A master key is never deleted while anything is wrapped by it; the key of the hashes
@@ -17,11 +17,14 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pyemv.tools import adjust_key_parity
 
+from ledger.vault import cryptogram
 from ledger.vault.errors import KeysRefused, VaultBroken
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+_DES_BYTES: Final = 16
 _OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -52,6 +55,10 @@ class MasterKeys(Protocol):
         """Return HMAC-SHA-256 of a value, different for every purpose."""
         ...
 
+    def token_key(self, master_key_id: str, number: str) -> bytes:
+        """Return the key of one token (EMV 4.3 Book 2, A1.4.1) under this master key; raises VaultBroken."""
+        ...
+
 
 class HeldKeys:
     """Master keys in memory."""
@@ -60,6 +67,7 @@ class HeldKeys:
         if current not in keys or any(len(key) != KEY_BYTES for key in (*keys.values(), hash_key)):
             raise KeysRefused("master keys are 32 bytes each, and the current one is among them")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._of_tokens = {key_id: _of_tokens(key) for key_id, key in keys.items()}
         self._current = current
         self._hash_key = hash_key
 
@@ -88,6 +96,12 @@ class HeldKeys:
 
     def hash(self, purpose: str, value: bytes) -> bytes:
         return hmac.digest(self._hash_key, purpose.encode() + b"\0" + value, "sha256")
+
+    def token_key(self, master_key_id: str, number: str) -> bytes:
+        master_key = self._of_tokens.get(master_key_id)
+        if master_key is None:
+            raise VaultBroken(f"there is no master key {master_key_id!r}")
+        return cryptogram.token_key(master_key, number)
 
 
 class FileKeys:
@@ -118,6 +132,11 @@ class FileKeys:
 
     def hash(self, purpose: str, value: bytes) -> bytes:
         return self._held.hash(purpose, value)
+
+    def token_key(self, master_key_id: str, number: str) -> bytes:
+        if not self._held.knows(master_key_id):
+            self._held = _load(self._path)
+        return self._held.token_key(master_key_id, number)
 
 
 def add_key(path: Path) -> str:
@@ -172,6 +191,11 @@ def _write_new(path: Path, content: object) -> None:
         json.dump(content, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _of_tokens(master_key: bytes) -> bytes:
+    """Return the double-length DES key, as EMV has it, under which keys of tokens follow from a master key."""
+    return adjust_key_parity(hmac.digest(master_key, b"master key of tokens", "sha256")[:_DES_BYTES])
 
 
 def _associated(key_id: str, bound_to: bytes) -> bytes:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -97,7 +97,31 @@ aliases = Table(
     Column("due_at", BigInteger, nullable=True),  # when the log was about to be told; none once it was seen to agree
 )
 
-ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,)}
+tokens = Table(
+    "vault_tokens",
+    metadata,
+    Column("token_id", LargeBinary(16), primary_key=True),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),  # keyed hash of the number, by which it is found
+    Column("key_id", LargeBinary(16), nullable=False),
+    Column("master_key_id", Text, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("settled_at", BigInteger, nullable=True),  # when the log was seen to agree
+    Column("due_at", BigInteger, nullable=True),  # when to see whether it was switched on
+)
+
+token_keys = Table(
+    "vault_token_keys",
+    metadata,
+    Column("token_id", LargeBinary(16), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("master_key_id", Text, nullable=False),  # the key is derived from it, and kept nowhere
+    Column("request_id", LargeBinary(16), nullable=False),
+    PrimaryKeyConstraint("token_id", "sequence", name="vault_token_keys_by_token"),
+)
+
+ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,), 5: (tokens, token_keys)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

@@ -2,8 +2,8 @@
 
 The vault is written first, so an interrupted request leaves something in it that the log does not know. After an hour
 nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
-registration that was not confirmed gives its names free. The number of a card that was never issued is free again too,
-and so is a phone number that leads to nobody.
+registration that was not confirmed gives its names free. The numbers of a card that was never issued, and of a token
+that was never requested, are free again too, and so is a phone number that leads to nobody.
 After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
 """
 
@@ -16,6 +16,7 @@ from domain.alias import AliasLinked
 from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
+from domain.token import TokenRequested
 from ledger.vault.vault import Vault
 
 READ_AT_ONCE: Final = 5_000
@@ -24,7 +25,7 @@ GRACE: Final = 3_600_000_000
 
 
 def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int = GRACE) -> int:
-    """Settle what is old enough; return how many customers and cards were looked at, and data keys wrapped anew."""
+    """Settle what is old enough; return how many things were looked at, and data keys wrapped anew."""
     customers = vault.unsettled(now - grace)
     for customer_id in customers:
         topics = {row.topic for row in log.aggregate(partition, customer_id)}
@@ -40,7 +41,14 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
             vault.cards.settle(card_id, now)
         else:
             vault.cards.forget(card_id)
-    return len(customers) + len(cards) + _sweep_aliases(vault, log, partition, now - grace) + vault.rewrap()
+    tokens = vault.tokens.unsettled(now - grace)
+    for token_id in tokens:
+        if any(row.topic == TokenRequested.TOPIC for row in log.aggregate(partition, token_id, upto_version=1)):
+            vault.tokens.settle(token_id, now)
+        else:
+            vault.tokens.forget(token_id)
+    aliases = _sweep_aliases(vault, log, partition, now - grace)
+    return len(customers) + len(cards) + len(tokens) + aliases + vault.rewrap()
 
 
 def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) -> int:

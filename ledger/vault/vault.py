@@ -1,4 +1,4 @@
-"""The vault: data keys by customer, who holds a login or a phone number, and the numbers of cards.
+"""The vault: data keys by customer, who holds a login or a phone number, and the numbers of cards and tokens.
 
 It is written before the log. A registration reserves its names for as long as it can be confirmed; the right code
 makes them the customer's for good; erasing destroys the key and frees them. What the log never heard of is swept.
@@ -21,6 +21,7 @@ from ledger.vault.errors import VaultBroken
 from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
 from ledger.vault.misses import Misses
 from ledger.vault.schema import keys, migrate, names, verifiers
+from ledger.vault.tokens import Tokens
 from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
 
 MARK_BYTES: Final = 12
@@ -65,6 +66,7 @@ class Vault:
         self._master = master
         self.verifiers = Verifiers(engine, master, hasher)
         self.cards = Cards(engine, master)
+        self.tokens = Tokens(engine, master)
         self.misses = Misses(engine)
         self.aliases = aliases.Aliases(engine, master)
         if engine.dialect.name == "sqlite":
@@ -250,7 +252,7 @@ class Vault:
                     .where(old, keys.c.customer_id == row.customer_id)
                     .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
                 )
-        return len(rows) + self.cards.rewrap(limit)
+        return len(rows) + self.cards.rewrap(limit) + self.tokens.rewrap(limit)
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return customers of whom the vault knows and the log may not, or not yet, and who are older than that."""

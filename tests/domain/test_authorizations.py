@@ -144,7 +144,7 @@ def test_the_record_of_a_decline_keeps_what_was_asked() -> None:
     """A declined authorisation says which, why and by which rules, and holds nothing."""
     spec = Spec().when(command := authorize(5, merchant_name="Дүкөн"))
     assert isinstance(spec.decided, Refusal)
-    change = command.declined(spec.books, spec.decided, Context(HELD.bytes, NOW, spec.policy))
+    (change,) = command.declined(spec.books, spec.decided, Context(HELD.bytes, NOW, spec.policy))
     assert isinstance(change.event, AuthorizationDeclined)
     assert (change.event.reason, change.event.merchant_name) == ("INSUFFICIENT_FUNDS", "Дүкөн")
     spec.given((HELD, change.event)).then_figures(ANA, posted=0)

@@ -50,6 +50,8 @@ def test_one_wrong_digit_is_noticed(place: int) -> None:
         ("941700******7895", None, "9417", None),
         ("941700******7895", None, "941701", Reason.CARD_NUMBER_PREFIX),
         ("427600******0000", None, "9417", Reason.CARD_NUMBER_PREFIX),
+        ("941799******0003", None, "9417", Reason.CARD_NUMBER_OF_TOKEN),
+        ("941799******0003", NumberFault.CHECK_DIGIT, "9417", Reason.CARD_NUMBER_CHECK_DIGIT),
         ("427600******0000", NumberFault.CHECK_DIGIT, "9417", Reason.CARD_NUMBER_CHECK_DIGIT),
         ("", NumberFault.MALFORMED, "9417", Reason.CARD_NUMBER_MALFORMED),
         ("", None, "9417", Reason.CARD_NUMBER_PREFIX),
@@ -58,8 +60,8 @@ def test_one_wrong_digit_is_noticed(place: int) -> None:
 def test_what_is_wrong_is_named_in_order(
     number: str, fault: NumberFault | None, prefix: str, reason: Reason | None
 ) -> None:
-    """Its length first, then its check digit, then the scheme's prefix."""
-    assert number_refusal(number, fault, prefix) is reason
+    """Its length first, then its check digit, then that it is no token's, then the scheme's prefix."""
+    assert number_refusal(number, fault, prefix, "941799") is reason
 
 
 @pytest.mark.parametrize(("text", "expires"), [("01/27", 2027_01), ("12/99", 2099_12), ("10/00", 2000_10)])

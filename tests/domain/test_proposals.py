@@ -11,6 +11,7 @@ from domain.proposal import ProposalApproved, ProposalRejected, ProposalState
 from domain.publishing import ApproveRules, ProposeRules, RejectRules, RulesModel
 from domain.refusals import Reason, Refusal
 from domain.rules import Fee, Operation
+from domain.transfer import ReverseTransfer
 from tests.domain.spec import ANA, BEK, CASH, DAY, DOLLARS, NOBODY, NOW, SECOND, Spec, uid
 
 ONE, OTHER = uid(1), uid(2)
@@ -46,6 +47,15 @@ def test_an_adjustment_moves_money_when_it_is_approved() -> None:
     assert (transfer.kind, transfer.request_id) == ("adjustment", derived_id(ONE.bytes, "adjustment"))
     life = spec.life(ONE)
     assert (life.state(spec.now + 9 * DAY), life.checker, life.version) == (ProposalState.APPROVED, "checker", 2)
+
+
+def test_an_adjustment_is_taken_back_by_another_one_only() -> None:
+    """One operator alone reverses no adjustment; a transfer that merely bears the name of one is like any other."""
+    spec = proposed(WRITE_OFF).given_done(ApproveAdjustment(proposal_id=ONE, operator="checker"))
+    posted = uid_of(derived_id(ONE.bytes, "adjustment"))
+    spec.when(ReverseTransfer(transfer_id=posted)).then_refused(Reason.ADJUSTMENT_NOT_REVERSIBLE)
+    so_called = spec.transfer(ANA, BEK, 1, kind="adjustment")
+    spec.given_done(so_called, ReverseTransfer(transfer_id=uid_of(so_called.request_id)))
 
 
 def uid_of(value: bytes) -> Any:

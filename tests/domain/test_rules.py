@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.authorize import Authorize
+from domain.columns import undo
 from domain.customer import Tier
 from domain.default_rules import DEFAULT
 from domain.event import Event, HoldRule, Policy
@@ -126,6 +127,17 @@ def test_published_rules_say_how_long_a_hold_lasts() -> None:
     assert (event.expires_at - spec.now, event.rule_version) == (60 * SECOND, "rules-1")
     event = spec.when(Authorize(account_id=ANA, credit_account_id=SHOP, amount_tyiyn=1)).event()
     assert event.expires_at - spec.now == HOUR * SECOND
+
+
+def test_undoing_a_publication_brings_back_the_rules_before_it() -> None:
+    """A version that never became durable is not in force."""
+    spec = Spec().given(published(NOW))
+    mark, before = len(spec.books.journal), spec.books.rules
+    spec.given(published(NOW))
+    assert spec.books.rules.at(NOW).version == "rules-2"
+    undo(spec.books.journal, mark)
+    assert spec.books.rules == before
+    assert spec.books.aggregate(RULES_ID) is spec.books.rules
 
 
 def test_versions_follow_each_other_without_a_gap() -> None:

@@ -3,156 +3,35 @@
 import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
+from psycopg import sql
 from stdnum import luhn
 
-from domain.aggregate import fold
 from domain.binding import CardBindingRequested
-from domain.books import Books
-from domain.card import usable
-from domain.ports import Row
-from domain.refusals import Refusal as Domain
-from ledger.engine.lookup import history
-from ledger.log.codec import decode
-from ledger.log.factory import open_log
-from ledger.rpc.client import Ledger
-from protos.esep.v1 import account_pb2, authorization_pb2, card_binding_pb2, card_pb2, customer_pb2
+from protos.esep.v1 import authorization_pb2, card_binding_pb2
 from protos.esep.v1 import authorization_service_pb2 as holds
-from protos.esep.v1 import card_binding_service_pb2 as api
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.account_service_pb2 import GetAccountRequest
-from protos.esep.v1.authorization_pb2 import Authorization
 from protos.esep.v1.card_binding_pb2 import CardBinding
 from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
-from tests.journeys.test_customers import App
-from tests.rpc.world import Refusal, refused
-from tests.serving import CALL_SECONDS, open_account, transfer
+from tests.journeys.binding import NAME, Bank, Phone, events, may_use, other_cvv, rows, without_position, wrong
+from tests.rpc.world import refused
+from tests.serving import CALL_SECONDS, server_on, transfer
 
 DAY, HOUR = 86_400, 3_600
-NAME = "айлык картам"
 OPEN, BOUND = card_binding_pb2.CARD_BINDING_STATE_OPEN, card_binding_pb2.CARD_BINDING_STATE_BOUND
-
-
-class Issued:
-    """A card with what stands on it. ``funds`` are on its account, in tyiyn."""
-
-    def __init__(self, bank: "Bank", serial: int, funds: int) -> None:
-        first = f"94170000{serial:07}"
-        self.number = first + luhn.calc_check_digit(first)
-        self.expiry = "12/29"
-        self.account_id = open_account(bank.ledger, account_pb2.ACCOUNT_KIND_CUSTOMER)
-        if funds:
-            transfer(bank.ledger, bank.source, self.account_id, funds)
-        request = cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id="bank-a",
-            account_id=self.account_id,
-            card_number=self.number,
-            expiry=self.expiry,
-            return_cvv=True,
-        )
-        answer = bank.ledger.cards.IssueCard(request, timeout=CALL_SECONDS)
-        self.card_id, self.cvv = answer.card.card_id, answer.cvv
-
-
-class Bank:
-    """The bank's side: issues cards, and sees what is held on their accounts."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self.source = open_account(ledger, account_pb2.ACCOUNT_KIND_SETTLEMENT)
-        self._serial = 0
-
-    def issue(self, funds: int = 100_000) -> Issued:
-        self._serial += 1
-        return Issued(self, self._serial, funds)
-
-    def card(self, card_id: str) -> card_pb2.Card:
-        return self.ledger.cards.GetCard(cards.GetCardRequest(card_id=card_id), timeout=CALL_SECONDS).card
-
-    def holds(self, **owner: Any) -> list[Authorization]:
-        """Return the authorisations of a card, an account or the bank, as they are now."""
-        head = self.ledger.accounts.GetAccount(GetAccountRequest(account_id=self.source), timeout=CALL_SECONDS).position
-        request = statements.ListAuthorizationsRequest(min_position=head, **owner)
-        return list(self.ledger.statements.ListAuthorizations(request, timeout=CALL_SECONDS).authorizations)
-
-    def amount(self, card: Issued) -> int:
-        """Return the amount that the bank sees held for the binding of a card."""
-        newest = self.holds(card_id=card.card_id, states=[authorization_pb2.AUTHORIZATION_STATE_OPEN])[0]
-        return newest.remaining_tyiyn
-
-    def available(self, account_id: int) -> int:
-        head = self.ledger.accounts.GetAccount(GetAccountRequest(account_id=account_id), timeout=CALL_SECONDS).position
-        request = statements.GetBalanceRequest(account_id=account_id, min_position=head)
-        return self.ledger.statements.GetBalance(request, timeout=CALL_SECONDS).balance.available_tyiyn
-
-    def block(self, card_id: str) -> None:
-        request = cards.BlockCardRequest(request_id=new_id(), card_id=card_id)
-        self.ledger.cards.BlockCard(request, timeout=CALL_SECONDS)
-
-
-class Phone(App):
-    """The application of customers who bind cards."""
-
-    def identified(self) -> str:
-        """Return the id of a customer who was confirmed and identified."""
-        customer_id = self.confirmed().customer_id
-        self.identify(customer_id, customer_pb2.CUSTOMER_TIER_REMOTE)
-        return customer_id
-
-    def asking(self, customer_id: str, card: Issued, **fields: str) -> api.RequestCardBindingRequest:
-        """Return the request to bind a card, with some of its fields changed."""
-        given = {
-            "request_id": new_id(),
-            "customer_id": customer_id,
-            "card_name": NAME,
-            "card_number": card.number,
-            "expiry": card.expiry,
-            "cvv": card.cvv,
-            **fields,
-        }
-        return api.RequestCardBindingRequest(**given)
-
-    def ask(self, request: api.RequestCardBindingRequest) -> api.RequestCardBindingResponse:
-        return self.ledger.card_bindings.RequestCardBinding(request, timeout=CALL_SECONDS)
-
-    def begin(self, customer_id: str, card: Issued, **fields: str) -> CardBinding:
-        return self.ask(self.asking(customer_id, card, **fields)).binding
-
-    def name(self, binding: CardBinding | str, customer_id: str, amount: int, request_id: str = "") -> CardBinding:
-        """Name an amount."""
-        request = api.ConfirmCardBindingRequest(
-            request_id=request_id or new_id(),
-            binding_id=binding if isinstance(binding, str) else binding.binding_id,
-            customer_id=customer_id,
-            amount_tyiyn=amount,
-        )
-        return self.ledger.card_bindings.ConfirmCardBinding(request, timeout=CALL_SECONDS).binding
-
-    def cancel(self, binding: CardBinding, customer_id: str, **fields: Any) -> CardBinding:
-        request = api.CancelCardBindingRequest(
-            request_id=new_id(), binding_id=binding.binding_id, customer_id=customer_id, **fields
-        )
-        return self.ledger.card_bindings.CancelCardBinding(request, timeout=CALL_SECONDS).binding
-
-    def binding(self, binding: CardBinding, customer_id: str) -> CardBinding:
-        request = api.GetCardBindingRequest(binding_id=binding.binding_id, customer_id=customer_id)
-        return self.ledger.card_bindings.GetCardBinding(request, timeout=CALL_SECONDS).binding
-
-    def disclose(self, card: Issued, **fields: str) -> api.DiscloseHeldAmountResponse:
-        given = {"request_id": new_id(), "card_id": card.card_id, "operator": "op-17", **fields}
-        request = api.DiscloseHeldAmountRequest(**given)
-        return self.ledger.card_bindings.DiscloseHeldAmount(request, timeout=CALL_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -169,16 +48,6 @@ def phone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Phone]:
 @pytest.fixture(scope="module")
 def bank(phone: Phone) -> Bank:
     return Bank(phone.ledger)
-
-
-def wrong(amount: int) -> int:
-    """Return another amount than that."""
-    return 100 + (amount - 100 + 1) % 900
-
-
-def other_cvv(cvv: str) -> str:
-    """Return another CVV than that."""
-    return f"{(int(cvv) + 1) % 1000:03}"
 
 
 def test_S05_a_card_is_asked_to_be_bound(phone: Phone, bank: Bank) -> None:
@@ -332,6 +201,21 @@ def test_S08_the_amount_shows_in_the_mini_statement(phone: Phone, bank: Bank) ->
     request = statements.GetMiniStatementRequest(account_id=card.account_id, min_position=position)
     (hold,) = bank.ledger.statements.GetMiniStatement(request, timeout=CALL_SECONDS).open_authorizations
     assert phone.name(answer.binding, customer, hold.remaining_tyiyn).state == BOUND
+
+
+def test_S08_the_printed_authorisations_say_what_the_hold_is_for(phone: Phone, bank: Bank) -> None:
+    """In the cardholder's language, with the amount to be named."""
+    customer, card = phone.identified(), bank.issue()
+    answer = phone.ask(phone.asking(customer, card))
+    request = receipts.GetAuthorizationsReceiptRequest(
+        account_id=card.account_id,
+        language=LANGUAGE_KY,
+        min_position=LogPosition(position=answer.receipt.position + 1),
+    )
+    lines = list(bank.ledger.receipts.GetAuthorizationsReceipt(request, timeout=CALL_SECONDS).lines)
+    assert any("Картанын ээсин текшерүү" in line for line in lines)
+    som, tyiyn = divmod(bank.amount(card), 100)
+    assert any(f"{som},{tyiyn:02}" in line for line in lines)
 
 
 @pytest.mark.parametrize("owner", ["card_id", "account_id", "participant_id"])
@@ -558,25 +442,45 @@ def test_nothing_told_of_a_binding_tells_the_amount(phone: Phone, bank: Bank) ->
     assert {row.topic for row in told if b"amount" in row.state} == set()
 
 
-def without_position(refusal: Refusal) -> dict[str, str]:
-    return {key: value for key, value in refusal.metadata.items() if key != "position"}
+def test_S05_right_details_use_up_no_tries(phone: Phone, bank: Bank) -> None:
+    """However often the details were right, a wrong one afterwards is the customer's first."""
+    customer = phone.identified()
+    for card in (bank.issue(), bank.issue()):
+        for _ in range(3):
+            phone.cancel(phone.begin(customer, card), customer)
+    assert refused(lambda: phone.begin(customer, card, cvv=other_cvv(card.cvv))).reason == "CARD_DETAILS_WRONG"
 
 
-def events(phone: Phone, kind: type[Any]) -> list[Any]:
-    """Return every event of a kind in the log."""
-    return [decode(row.topic, row.state) for row in rows(phone) if row.topic == kind.TOPIC]
+def test_S12_only_its_customer_reads_a_binding(phone: Phone, bank: Bank) -> None:
+    """Somebody else's is as unknown as one that does not exist."""
+    customer, stranger = phone.identified(), phone.identified()
+    binding = phone.begin(customer, bank.issue())
+    assert refused(lambda: phone.binding(binding, stranger)).reason == "BINDING_NOT_FOUND"
+    assert refused(lambda: phone.binding(CardBinding(binding_id=new_id()), customer)).reason == "BINDING_NOT_FOUND"
+    assert phone.binding(binding, customer) == binding
 
 
-def rows(phone: Phone) -> list[Row]:
-    """Return the whole log."""
-    with closing(open_log(f"sqlite:///{phone.directory / 'log.db'}")) as log:
-        return log.read(0, 0, 100_000)
-
-
-def may_use(phone: Phone, card_id: str, customer_id: str) -> str:
-    """Return why a customer may not spend from a card, empty when they may: the guard of every such command."""
-    books, found = Books(0), rows(phone)
-    for aggregate_id in (UUID(card_id).bytes, UUID(customer_id).bytes):
-        books.remember(aggregate_id, fold(history(row for row in found if row.originator_id == aggregate_id)))
-    answer = usable(books, UUID(card_id).bytes, UUID(customer_id).bytes, found[-1].recorded_at)
-    return answer.reason.name if isinstance(answer, Domain) else ""
+@pytest.mark.postgres
+def test_cards_are_bound_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
+    """Over PostgreSQL the same journey leads from the card's issue to its binding, and its number is in no table."""
+    with server_on(postgres_url, tmp_path) as server:
+        server.start()
+        with connect_plainly(server.address) as ledger:
+            phone, bank = Phone(tmp_path, server, ledger), Bank(ledger)
+            customer, card = phone.identified(), bank.issue()
+            refused(lambda: phone.begin(customer, card, cvv=other_cvv(card.cvv)))
+            binding = phone.begin(customer, card)
+            assert (
+                refused(lambda: phone.name(binding, customer, wrong(bank.amount(card)))).metadata["tries_left"] == "2"
+            )
+            assert phone.name(binding, customer, bank.amount(card)).card_name == NAME
+            with psycopg.connect(postgres_url) as connection:
+                written = b"".join(
+                    bytes(value) if isinstance(value, bytes) else str(value).encode()
+                    for table in ("events", "vault_cards", "vault_misses")
+                    for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+                    for value in row
+                )
+            assert written
+            assert card.number[6:].encode() not in written
+        server.stop()

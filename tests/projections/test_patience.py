@@ -1,10 +1,14 @@
 """A question takes no longer than whoever asked it waits."""
 
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
+import psycopg
 import pytest
 
-from projections.store import QuestionOutOfTimeError, Session
+from projections.store import QuestionOutOfTimeError, Session, open_store
 from tests.endless import GIVEN_SECONDS, SOON_SECONDS, endless, seconds_from_now
 from tests.projections.world import World
 
@@ -42,3 +46,22 @@ def test_nothing_is_asked_without_time(world: World) -> None:
     world.project()
     with world.reader.within(seconds_from_now(-1)), pytest.raises(QuestionOutOfTimeError):
         world.reader.positions()
+
+
+@pytest.mark.parametrize("way", ["question", "snapshot"])
+def test_closing_ends_what_is_being_asked(world: World, store_url: str, way: str) -> None:
+    """A connection is not taken from under a thread that works with it: its question ends first, with an error."""
+    world.project()
+    store = open_store(store_url)
+    asking = threading.Event()
+
+    def work(session: Session) -> None:
+        asking.set()
+        session.one(endless(store_url))
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(getattr(store, way), work)
+        assert asking.wait(SOON_SECONDS)
+        store.close()
+        with pytest.raises((sqlite3.OperationalError, psycopg.OperationalError)):
+            asked.result(SOON_SECONDS)

@@ -5,12 +5,17 @@ import threading
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from domain.account import AccountKind
+from domain.adjustment import AdjustmentProposed
 from domain.card import CardIssued
+from domain.limits import Spending
+from domain.participant import Names, ParticipantRegistered, participant_key
+from domain.rules import Operation
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -29,6 +34,13 @@ def history(world: World) -> World:
     made = world.authorize(customer, bank, 100)
     world.capture(made, customer, bank, 40)
     world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    names = Names("Банк", "Банк", "Bank")
+    world.append(
+        ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
+        originator=participant_key("bank-a"),
+    )
+    world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
+    world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
     world.project()
     return world
 
@@ -43,6 +55,9 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
+    "participants": ("name_en", "Tampered"),
+    "proposals": ("decided", "approved"),
+    "spendings": ("amount", 2),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

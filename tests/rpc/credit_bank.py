@@ -54,7 +54,7 @@ class Payer:
             "reference": "2026-11",
             **fields,
         }
-        return api.OpenCreditFileRequest(**content)  # type: ignore[arg-type] # fields of many types
+        return api.OpenCreditFileRequest(**content)
 
     def open(self, lines: int = 1, total: int = 0, **fields: Any) -> str:
         """Open a file; return its id."""

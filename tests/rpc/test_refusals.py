@@ -18,8 +18,10 @@ from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
+from tests.rpc.credit_cases import CREDIT_CASES
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
+from tests.rpc.token_cases import TOKEN_CASES
 from tests.rpc.world import Bank, Refusal, new_id, transfer
 
 Case = Callable[[Bank], Refusal]
@@ -307,6 +309,8 @@ CASES: dict[Reason, Case] = {
     Reason.DEADLINE_EXCEEDED: deadline_exceeded,
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
+    **TOKEN_CASES,
+    **CREDIT_CASES,
     **RULES_CASES,
 }
 

@@ -21,13 +21,14 @@ from domain.wallet import find as wallet_of
 from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2
+from protos.esep.v1 import account_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import receipt_service_pb2 as receipts
@@ -62,6 +63,7 @@ class Scene(NamedTuple):
     card: str
     """Bound to the customer."""
     spare_card: str
+    credit_file: str
 
 
 class Caller:
@@ -144,6 +146,8 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
     card = issue()
     if bound:
         bind(world, card, customer.customer_id)
+    opening = _opening(participant, customer_account)
+    paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
     return Scene(
         participant,
         customer_account,
@@ -155,17 +159,18 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         customer.customer_id,
         card,
         issue(),
+        paid.credit_file.credit_file_id,
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(7)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(8)))
 
 
 def card_number() -> str:
     """Return a card number that was not given out before."""
-    first = f"9417{uuid4().int % 10**11:011}"
+    first = f"94170{uuid4().int % 10**10:010}"  # Some numbers that begin with 94179 are tokens'.
     return first + str(luhn.calc_check_digit(first))
 
 
@@ -204,6 +209,23 @@ def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthoriz
 
 def _write(request: Callable[..., Message], /, **fields: Any) -> Message:
     return request(request_id=new_id(), validate_only=True, **fields)
+
+
+def _opening(participant: str, account: int, *, validate_only: bool = False) -> Message:
+    return credits_.OpenCreditFileRequest(
+        request_id=new_id(),
+        validate_only=validate_only,
+        category=credit_pb2.CREDIT_CATEGORY_SALARY,
+        participant_id=participant,
+        account_id=account,
+        line_count=1,
+        sum_tyiyn=1,
+        payer_name="Ала-Тоо Текстиль",
+    )
+
+
+def _credit_file(scene: Scene) -> Message:
+    return _opening(scene.participant, scene.account, validate_only=True)
 
 
 def _registration(scene: Scene) -> Message:
@@ -333,15 +355,15 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
         operation_id=of.transfer, language=LANGUAGE_RU
     ),
-    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: _write(
-        bindings.RequestCardBindingRequest,
+    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: bindings.RequestCardBindingRequest(
+        request_id=new_id(),
         customer_id=of.customer,
         card_number=card_number(),
         expiry="12/49",
         cvv="123",
     ),
-    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: _write(
-        bindings.ConfirmCardBindingRequest, customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
+    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: bindings.ConfirmCardBindingRequest(
+        request_id=new_id(), customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
     ),
     "/esep.v1.CardBindingService/CancelCardBinding": lambda of: _write(
         bindings.CancelCardBindingRequest, customer_id=of.customer, binding_id=new_id()
@@ -349,8 +371,8 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CardBindingService/GetCardBinding": lambda of: bindings.GetCardBindingRequest(
         customer_id=of.customer, binding_id=new_id()
     ),
-    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: _write(
-        bindings.DiscloseHeldAmountRequest, card_id=of.card, operator="op-17"
+    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: bindings.DiscloseHeldAmountRequest(
+        request_id=new_id(), card_id=of.card, operator="op-17"
     ),
     "/esep.v1.CardService/IssueCard": lambda of: _write(
         cards.IssueCardRequest,
@@ -431,6 +453,21 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
     ),
+    "/esep.v1.CreditService/OpenCreditFile": _credit_file,
+    "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(
+        credit_file_id=of.credit_file,
+        validate_only=True,
+        lines=[
+            credit_pb2.NewCreditLine(
+                line_number=1, target=credit_pb2.CreditTarget(account_id=of.account), amount_tyiyn=1
+            )
+        ],
+    ),
+    "/esep.v1.CreditService/CloseCreditFile": lambda of: _write(
+        credits_.CloseCreditFileRequest, credit_file_id=of.credit_file, line_count=1, sum_tyiyn=1
+    ),
+    "/esep.v1.CreditService/GetCreditFile": lambda of: credits_.GetCreditFileRequest(credit_file_id=of.credit_file),
+    "/esep.v1.CreditService/ListCreditLines": lambda of: credits_.ListCreditLinesRequest(credit_file_id=of.credit_file),
     "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
     "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
     "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),

@@ -70,6 +70,9 @@ def authorization_message(authorization: Authorization, facts: Facts, now: int) 
         effective_time=timestamp(effective_time),
         create_time=timestamp(authorization.created_at),
         update_time=timestamp(authorization.updated_at),
+        token_id="" if details.token is None else str(details.token),
+        till_id=details.till_id,
+        fiscal_receipt_number=details.fiscal_receipt_number,
     )
 
 

@@ -1,5 +1,6 @@
 """Rules: requests to commands. How rules are told stands in ``rules_answers``."""
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -24,8 +25,7 @@ SUBJECTS: Final = _table(rules_pb2.LimitSubject, "LIMIT_SUBJECT_", Subject)
 PERIODS: Final = _table(rules_pb2.LimitPeriod, "LIMIT_PERIOD_", Period)
 MEASURES: Final = _table(rules_pb2.LimitMeasure, "LIMIT_MEASURE_", Measure)
 HOLD_KINDS: Final[dict[int, str]] = {0: "", **AUTHORIZATION_KINDS}
-SCOPES: Final[dict[int, bool | None]] = {
-    rules_pb2.FEE_SCOPE_UNSPECIFIED: None,
+SCOPES: Final[dict[int, bool]] = {
     rules_pb2.FEE_SCOPE_WITHIN_PARTICIPANT: False,
     rules_pb2.FEE_SCOPE_BETWEEN_PARTICIPANTS: True,
 }
@@ -86,21 +86,26 @@ def _fee(intake: Intake, fee: rules_pb2.Fee, path: str) -> dict[str, Any]:
         "minimum_tyiyn": fee.minimum_tyiyn,
         "maximum_tyiyn": fee.maximum_tyiyn if fee.HasField("maximum_tyiyn") else None,
         "participant_id": fee.participant_id,
-        "interbank": intake.choice(fee.scope, SCOPES, f"{path}.scope"),
+        "interbank": intake.choice(fee.scope, SCOPES, f"{path}.scope") if fee.scope else None,
     }
 
 
 def _limit(intake: Intake, limit: rules_pb2.Limit, path: str) -> dict[str, Any]:
-    operations = enumerate(limit.operations)
     return {
         "name": limit.name,
         "subject": intake.choice(limit.subject, SUBJECTS, f"{path}.subject"),
         "period": intake.choice(limit.period, PERIODS, f"{path}.period"),
         "measure": intake.choice(limit.measure, MEASURES, f"{path}.measure"),
         "maximum": limit.maximum,
-        "operations": [intake.choice(each, OPERATIONS, f"{path}.operations[{index}]") for index, each in operations],
-        "tiers": [intake.choice(each, TIERS, f"{path}.tiers[{index}]") for index, each in enumerate(limit.tiers)],
+        "operations": _choices(intake, limit.operations, OPERATIONS, f"{path}.operations"),
+        "tiers": _choices(intake, limit.tiers, TIERS, f"{path}.tiers"),
     }
+
+
+def _choices(intake: Intake, numbers: Iterable[int], table: dict[int, E], path: str) -> list[E]:
+    """Return the known values; no stand-in takes the place of another, which would look like a value named twice."""
+    found = [(number, intake.choice(number, table, f"{path}[{index}]")) for index, number in enumerate(numbers)]
+    return [value for number, value in found if number in table]
 
 
 def _hold(intake: Intake, rule: rules_pb2.HoldLengthRule, path: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _PERIODS: Final = _numbers(PERIODS)
 _MEASURES: Final = _numbers(MEASURES)
 _HOLD_KINDS: Final = _numbers(HOLD_KINDS)
 _ENTRY_MODES: Final = _numbers(ENTRY_MODES)
-_SCOPES: Final = _numbers(SCOPES)
+_SCOPES: Final[dict[bool | None, int]] = {None: rules_pb2.FEE_SCOPE_UNSPECIFIED, **_numbers(SCOPES)}
 
 
 def rules_message(rules: Rules, published: PublishedRules) -> rules_pb2.Rules:

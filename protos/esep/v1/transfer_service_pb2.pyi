@@ -14,6 +14,7 @@ from protos.esep.v1 import credit_pb2 as _credit_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
 from protos.esep.v1 import participant_pb2 as _participant_pb2
 from protos.esep.v1 import rules_pb2 as _rules_pb2
+from protos.esep.v1 import token_pb2 as _token_pb2
 from protos.esep.v1 import transfer_pb2 as _transfer_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -464,6 +465,8 @@ class GetOutcomeResponse(_message.Message):
     REFUND_FIELD_NUMBER: _builtins.int
     SETTLEMENT_NOTICE_FIELD_NUMBER: _builtins.int
     CUSTOMER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     CARD_BINDING_FIELD_NUMBER: _builtins.int
     PARTICIPANT_FIELD_NUMBER: _builtins.int
@@ -527,6 +530,14 @@ class GetOutcomeResponse(_message.Message):
         """customer was registered or changed by a method of CustomerService."""
 
     @_builtins.property
+    def token(self) -> _token_pb2.Token:
+        """token is a token, after what was asked of it. Its number and keys are not told again here."""
+
+    @_builtins.property
+    def device(self) -> _token_pb2.Device:
+        """device is a phone, after it was blocked or unblocked."""
+
+    @_builtins.property
     def card(self) -> _card_pb2.Card:
         """card was issued or changed by a method of CardService."""
 
@@ -574,6 +585,8 @@ class GetOutcomeResponse(_message.Message):
         refund: _authorization_pb2.Refund | None = ...,
         settlement_notice: _authorization_pb2.SettlementNotice | None = ...,
         customer: _customer_pb2.Customer | None = ...,
+        token: _token_pb2.Token | None = ...,
+        device: _token_pb2.Device | None = ...,
         card: _card_pb2.Card | None = ...,
         card_binding: _card_binding_pb2.CardBinding | None = ...,
         participant: _participant_pb2.Participant | None = ...,
@@ -583,11 +596,11 @@ class GetOutcomeResponse(_message.Message):
         credit_file: _credit_pb2.CreditFile | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "credit_file"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "credit_file"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -115,7 +115,8 @@ class TransferServiceServicer(object):
         Without amount_tyiyn the remaining main amount and all legs move back; with it, so much of the main amount and no
         leg.
         Guarantees: the reversals of a transfer never exceed it.
-        Refused with: TRANSFER_NOT_FOUND, ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+        Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
+        another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
         ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

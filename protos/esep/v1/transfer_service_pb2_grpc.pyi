@@ -69,7 +69,8 @@ class TransferServiceStub:
     Without amount_tyiyn the remaining main amount and all legs move back; with it, so much of the main amount and no
     leg.
     Guarantees: the reversals of a transfer never exceed it.
-    Refused with: TRANSFER_NOT_FOUND, ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+    Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
+    another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
     ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
     """
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]
@@ -133,7 +134,8 @@ class TransferServiceAsyncStub(TransferServiceStub):
     Without amount_tyiyn the remaining main amount and all legs move back; with it, so much of the main amount and no
     leg.
     Guarantees: the reversals of a transfer never exceed it.
-    Refused with: TRANSFER_NOT_FOUND, ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+    Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
+    another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
     ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
     """
     GetTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]  # type: ignore[assignment]
@@ -212,7 +214,8 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         Without amount_tyiyn the remaining main amount and all legs move back; with it, so much of the main amount and no
         leg.
         Guarantees: the reversals of a transfer never exceed it.
-        Refused with: TRANSFER_NOT_FOUND, ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+        Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
+        another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
         ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
         """
 

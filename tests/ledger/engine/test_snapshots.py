@@ -6,15 +6,20 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.authorize import Authorize
+from domain.authorize import Authorize, Spender
 from domain.books import Books
 from domain.clearing import ForcePost
+from domain.credentials import Verdict
+from domain.customer import ConfirmRegistration, IdentifyCustomer, RegisterCustomer, Tier
 from domain.engine import SnapshotTaken
+from domain.publishing import ApproveRules, ProposeRules, RulesModel
 from domain.refusals import Reason
 from domain.resolve import Capture
+from domain.rules import Operation
 from domain.transfer import ReverseTransfer
 from ledger.engine import snapshot
 from ledger.engine.modes import Mode
+from ledger.engine.requests import Ahead
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, Declined
 from ledger.log.api import Log
@@ -53,11 +58,31 @@ def busy(desk: Desk) -> dict[str, Any]:
         holds.append(UUID(bytes=request))
     desk.ask(Capture(authorization_id=holds[0], amount_tyiyn=50, clearing_reference="c0"))
     desk.ask(Capture(authorization_id=holds[1], amount_tyiyn=500, clearing_reference="c1", final=True))
+    spend(desk, one, shop)
     return {"cash": cash, "one": one, "shop": shop}
 
 
+def spend(desk: Desk, account: int, shop: int) -> None:
+    """Publish rules, and spend under them as an identified customer."""
+    customer, proposal = desk.ids.recent(), desk.ids.recent()
+    desk.ask(RegisterCustomer(participant_id="b", login=b"1", phone=b"2", confirm_by=2**60), customer)
+    whose = {"customer_id": UUID(bytes=customer)}
+    desk.ask(ConfirmRegistration(**whose, verdict=Verdict.RIGHT))
+    desk.ask(IdentifyCustomer(**whose, tier=Tier.REMOTE))
+    limits = ({"name": "a", "subject": "customer", "period": "day", "measure": "sum", "maximum": 1_000},)
+    document = RulesModel.model_validate({"holds": {"ttl_seconds": 86_400}, "limits": limits})
+    desk.ask(ProposeRules(rules=document, operator="maker"), proposal)
+    desk.ask(ApproveRules(proposal_id=UUID(bytes=proposal), operator="checker"))
+    spender = Spender(operation=Operation.TOP_UP, **whose)
+    for amount in (10, 20):
+        desk.ask(Authorize(account_id=account, credit_account_id=shop, amount_tyiyn=amount, spender=spender))
+    assert desk.books.rules.versions
+    assert set(desk.books.usage.days.values()) == {(2, 30)}
+
+
 def figures(desk: Desk) -> tuple[Any, ...]:
-    return columns(desk), open_holds(desk), desk.books.holds, desk.books.currencies
+    books = desk.books
+    return columns(desk), open_holds(desk), books.holds, books.currencies, books.rules, vars(books.usage)
 
 
 def test_snapshot_and_tail_come_to_what_genesis_comes_to(log: Log, clock: HandClock) -> None:
@@ -215,15 +240,15 @@ def test_a_clock_slightly_behind_is_no_matter(log: Log, clock: HandClock) -> Non
 
 def test_a_snapshot_of_another_time_zone_is_passed_over() -> None:
     """Days that begin at another instant hold other sums: they are counted anew from history."""
-    data = snapshot.dump(Books(0, utc_offset_seconds=21_600), 7, 7)
-    assert snapshot.restore(data, Books(0, utc_offset_seconds=21_600))[:2] == (7, 7)
+    data = snapshot.dump(Books(0, utc_offset_seconds=21_600), 7, 7, Ahead())
+    assert snapshot.restore(data, Books(0, utc_offset_seconds=21_600)) == (7, 7, Ahead())
     with pytest.raises(ValueError, match="21600"):
         snapshot.restore(data, Books(0, utc_offset_seconds=0))
 
 
 def test_a_snapshot_of_the_first_format_is_refused() -> None:
     """What was kept before limits were counted lacks their figures, and is no state to begin with."""
-    known = msgspec.msgpack.decode(snapshot.dump(Books(0), 7, 7))
+    known = msgspec.msgpack.decode(snapshot.dump(Books(0), 7, 7, Ahead()))
     del known["usage"], known["rules"]
     with pytest.raises(ValueError, match="format 1"):
         snapshot.restore(msgspec.msgpack.encode(known | {"format": 1}), Books(0))

@@ -8,7 +8,6 @@ which nobody edits afterwards. A file of an old version stays when the event get
 import json
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -23,8 +22,6 @@ from domain.account import (
     MinimumBalanceSet,
     OverdraftLimitSet,
 )
-from domain.adjustment import AdjustmentProposed
-from domain.alias import AliasLinked, AliasUnlinked
 from domain.authorization import (
     AmountPart,
     AuthorizationAdvised,
@@ -40,29 +37,6 @@ from domain.authorization import (
     RefundAuthorized,
     RefundPosted,
 )
-from domain.binding import (
-    CardBindingCancelled,
-    CardBindingConfirmed,
-    CardBindingMissed,
-    CardBindingRequested,
-    HeldAmountDisclosed,
-    UnknownBindingTried,
-)
-from domain.card import (
-    CardBindingOpened,
-    CardBlocked,
-    CardBound,
-    CardClosed,
-    CardIssued,
-    CardNotificationsSet,
-    CardRenewed,
-    CardReplaced,
-    CardReportedLost,
-    CardUnblocked,
-    CardUnbound,
-    Loss,
-    UnboundBy,
-)
 from domain.claim import ClaimMade, EarlyReversalRecorded, SettlementNoticed
 from domain.customer import (
     CustomerConfirmed,
@@ -73,46 +47,18 @@ from domain.customer import (
     Tier,
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
-from domain.event import Event, HoldRule, Leg
-from domain.limits import Spending, SpendingReturned
-from domain.participant import Names, ParticipantRegistered, ParticipantUpdated
-from domain.proposal import ProposalApproved, ProposalRejected
-from domain.published import RulesPublished
-from domain.publishing import RulesProposed
-from domain.quote import QuoteConfirmed, QuoteCreated
-from domain.recipient import Recipient
-from domain.rules import Fee, Holds, Limit, Measure, Operation, Period, Subject
+from domain.event import Event
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
-from domain.transfer_qr import TransferQrIssued
-from domain.wallet import WalletCardAdded, WalletCardRemoved, WalletCardTried
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_cards import CARD_EXAMPLES
+from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
+from tests.ledger.log.golden_rules import RULES_EXAMPLES
+from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
+from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
+from tests.ledger.log.golden_values import FEE, FINGERPRINT, ID, LEG, MONEY, RETURNED, SEALED, SPENDING, TAGS, TIME
 
 GOLDEN = Path(__file__).parent / "golden"
-
-FINGERPRINT = "00112233445566778899aabb"
-
-ID = UUID("0190a5f0-1234-7abc-8def-0123456789ab")
-
-SEALED = bytes(range(48))
-
-MONEY = 10**15
-
-TIME = 1_790_000_000_000_000
-
-TAGS = {"канал": "мобилдик", "till": "17"}
-
-LEG = Leg("capture", 2, 3, MONEY)
-
-FEE = Leg("fee", 2, 4, 1)
-
-SPENDING = Spending(
-    Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
-)
-
-RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
-
-NAMES = Names("Айыл банк", "Айыл банк", "Aiyl Bank")
 
 DETAILS: dict[str, Any] = {
     "account": 2,
@@ -304,150 +250,6 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
-    ParticipantRegistered: (
-        ParticipantRegistered(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantRegistered(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    ParticipantUpdated: (
-        ParticipantUpdated(participant="bank-a", names=NAMES, settlement_account=2, fee_account=3),
-        ParticipantUpdated(
-            participant="bank-a", names=NAMES, settlement_account=2, fee_account=3, fingerprint=FINGERPRINT
-        ),
-    ),
-    RulesProposed: (
-        RulesProposed(after=0, holds=Holds(604_800), maker="op-1", expires_at=TIME),
-        RulesProposed(
-            after=3,
-            holds=Holds(604_800, (HoldRule(60),)),
-            fees=(Fee(Operation.QR_PAYMENT, basis_points=1),),
-            limits=(Limit("tokens", Subject.TOKEN, Period.OPERATION, Measure.AMOUNT, 1),),
-            effective_from=TIME,
-            maker="op-1",
-            explanation="тарифтер",
-            expires_at=TIME,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    AdjustmentProposed: (
-        AdjustmentProposed(debit_account=1, credit_account=2, amount=1, maker="op-1", expires_at=TIME),
-        AdjustmentProposed(
-            debit_account=1,
-            credit_account=2,
-            amount=MONEY,
-            reference="r",
-            maker="op-1",
-            explanation="ката",
-            expires_at=TIME,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    ProposalApproved: (
-        ProposalApproved(checker="op-2"),
-        ProposalApproved(checker="op-2", result=ID, fingerprint=FINGERPRINT),
-    ),
-    ProposalRejected: (
-        ProposalRejected(checker="op-2"),
-        ProposalRejected(checker="op-2", explanation="ката", fingerprint=FINGERPRINT),
-    ),
-    RulesPublished: (
-        RulesPublished(effective_from=TIME, holds=Holds(604_800)),
-        RulesPublished(
-            effective_from=TIME,
-            holds=Holds(604_800, (HoldRule(86_400, "fuel", "5541", "contactless"),)),
-            fees=(
-                Fee(Operation.TRANSFER_TO_ACCOUNT),
-                Fee(Operation.TRANSFER_TO_CARD, 100, 50, 500, 10_000, "bank-a", interbank=True),
-            ),
-            limits=(
-                Limit("cards", Subject.CARD, Period.MONTH, Measure.COUNT, 100),
-                Limit(
-                    "transfers",
-                    Subject.CUSTOMER,
-                    Period.DAY,
-                    Measure.SUM,
-                    MONEY,
-                    (Operation.TRANSFER_TO_CARD, Operation.TRANSFER_BY_PHONE),
-                    (Tier.REMOTE,),
-                ),
-            ),
-            maker="op-1",
-            checker="op-2",
-            explanation="тарифтер",
-            proposal=ID,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardIssued: (
-        CardIssued(participant="bank-a", account=2, masked="941700******1234", expires=2028_12, par="A1" * 14 + "Z"),
-        CardIssued(
-            participant="bank-a",
-            account=2,
-            masked="941700******1234",
-            expires=2028_12,
-            par="A1" * 14 + "Z",
-            reference="өтүнмө 7",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBlocked: (CardBlocked(), CardBlocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardUnblocked: (CardUnblocked(), CardUnblocked(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardReportedLost: (
-        CardReportedLost(how=Loss.LOST),
-        CardReportedLost(how=Loss.STOLEN, explanation="базарда", fingerprint=FINGERPRINT),
-    ),
-    CardReplaced: (CardReplaced(by=ID), CardReplaced(by=ID, fingerprint=FINGERPRINT)),
-    CardRenewed: (CardRenewed(expires=2031_01), CardRenewed(expires=2031_01, fingerprint=FINGERPRINT)),
-    CardClosed: (CardClosed(), CardClosed(explanation="өтүнүч", fingerprint=FINGERPRINT)),
-    CardNotificationsSet: (
-        CardNotificationsSet(sms=False),
-        CardNotificationsSet(sms=True, fingerprint=FINGERPRINT),
-    ),
-    CardBindingOpened: (
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-        CardBindingOpened(binding=ID, customer=ID, hold=ID),
-    ),
-    CardBound: (CardBound(customer=ID), CardBound(customer=ID, binding=ID, replaces=ID)),
-    CardUnbound: (
-        CardUnbound(customer=ID, by=UnboundBy.BANK),
-        CardUnbound(customer=ID, by=UnboundBy.CUSTOMER, fingerprint=FINGERPRINT),
-    ),
-    WalletCardTried: (WalletCardTried(customer=ID, card=ID), WalletCardTried(customer=ID, card=ID)),
-    WalletCardAdded: (WalletCardAdded(customer=ID, card=ID), WalletCardAdded(customer=ID, card=ID)),
-    WalletCardRemoved: (WalletCardRemoved(customer=ID, card=ID), WalletCardRemoved(customer=ID, card=ID)),
-    CardBindingRequested: (
-        CardBindingRequested(
-            customer=ID, card=ID, participant="bank-a", masked="941700******1234", hold=ID, expires_at=TIME, tries=3
-        ),
-        CardBindingRequested(
-            customer=ID,
-            card=ID,
-            participant="bank-a",
-            masked="941700******1234",
-            hold=ID,
-            expires_at=TIME,
-            tries=3,
-            name=SEALED,
-            sms=True,
-            rule_version="default-1",
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    CardBindingMissed: (
-        CardBindingMissed(tries_left=2),
-        CardBindingMissed(tries_left=0, fingerprint=FINGERPRINT),
-    ),
-    CardBindingConfirmed: (CardBindingConfirmed(), CardBindingConfirmed(fingerprint=FINGERPRINT)),
-    CardBindingCancelled: (CardBindingCancelled(), CardBindingCancelled(fingerprint=FINGERPRINT)),
-    HeldAmountDisclosed: (
-        HeldAmountDisclosed(operator="op-17"),
-        HeldAmountDisclosed(operator="op-17", explanation="паспорт менен", fingerprint=FINGERPRINT),
-    ),
-    UnknownBindingTried: (
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=2),
-        UnknownBindingTried(binding=ID, customer=ID, tries_left=0, fingerprint=FINGERPRINT),
-    ),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -463,58 +265,11 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
             fingerprint=FINGERPRINT,
         ),
     ),
-    AliasLinked: (
-        AliasLinked(customer=ID, card=ID, phone=SEALED),
-        AliasLinked(customer=ID, card=ID, phone=SEALED, fingerprint=FINGERPRINT),
-    ),
-    AliasUnlinked: (AliasUnlinked(), AliasUnlinked(fingerprint=FINGERPRINT)),
-    TransferQrIssued: (
-        TransferQrIssued(customer=ID, card=ID, provider="p2p.elcart.kg"),
-        TransferQrIssued(
-            customer=ID,
-            card=ID,
-            provider="p2p.elcart.kg",
-            dynamic=True,
-            amount=MONEY,
-            amount_editable=True,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    QuoteCreated: (
-        QuoteCreated(
-            operation=Operation.TRANSFER_TO_ACCOUNT,
-            customer=ID,
-            card=ID,
-            account=2,
-            participant="bank-a",
-            recipient=Recipient(3),
-            recipient_participant="bank-a",
-            amount=1,
-            fee=0,
-            currency="KGS",
-            rules="default-1",
-            expires_at=TIME,
-        ),
-        QuoteCreated(
-            operation=Operation.TRANSFER_BY_QR,
-            customer=ID,
-            card=ID,
-            account=2,
-            participant="bank-a",
-            recipient=Recipient(3, ID, ID, ID, ID, "p2p.elcart.kg/AZCl8BI0erye7wEjRWeJqw"),
-            recipient_participant="bank-b",
-            amount=MONEY,
-            fee=MONEY,
-            currency="KGS",
-            rules="rules-1",
-            expires_at=TIME,
-            fingerprint=FINGERPRINT,
-        ),
-    ),
-    QuoteConfirmed: (
-        QuoteConfirmed(transfer=ID, spending=Spending(Operation.TRANSFER_BY_PHONE, 1, ID)),
-        QuoteConfirmed(transfer=ID, spending=SPENDING),
-    ),
+    **RULES_EXAMPLES,
+    **CARD_EXAMPLES,
+    **TRANSFER_EXAMPLES,
+    **TOKEN_EXAMPLES,
+    **CREDIT_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
@@ -556,7 +311,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    return {"minimal": minimal, "full": full, **GROWN.get(kind, {})}
+    grown = (GROWN, TAPPED, CREDITED)
+    return {
+        "minimal": minimal,
+        "full": full,
+        **{name: form for each in grown for name, form in each.get(kind, {}).items()},
+    }
 
 
 CASES = [(kind, form) for kind in topics.EVENTS for form in forms_of(kind)]

@@ -1,0 +1,141 @@
+"""Between requests about tokens and two stores: the vault, which has the numbers and tries the taps, and the log.
+
+As with cards the vault is written first, and what came to nothing is given up at once or swept. Trying a tap takes a
+tenth of a millisecond, but master keys may be somebody else's machine: it has threads of its own, away from those on
+which passwords are hashed.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+from uuid import UUID
+
+from domain import ids
+from domain.pan import masked
+from domain.ports import Clock
+from domain.refusals import Kind, Reason, Refused, refuse
+from domain.token import KeysIssued, State, Token
+from domain.token_payment import AuthorizeTokenPayment
+from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
+from ledger.rpc import calls
+from ledger.rpc.callers import Caller, Role
+from ledger.rpc.customers import SECOND, SWEEP_SECONDS, Customers
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.outcomes import Done
+from ledger.rpc.settings import RpcSettings
+from ledger.rpc.tellers import expect
+from ledger.rpc.translate.token import Keys, Payment
+from ledger.vault.errors import VaultUnavailable
+from ledger.vault.tokens import Provision
+from ledger.vault.vault import Vault
+
+TIMER: Final = Caller("esep", Role.OPERATOR)
+"""Who asks for what the ledger does by itself."""
+_TIMER_SECONDS: Final = 30.0
+_DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED, Kind.CONFLICT})
+"""Kinds of refusal after which nothing has certainly come of a request."""
+
+
+class Tokens:
+    """Carries out what is asked about tokens' numbers, keys and taps."""
+
+    def __init__(
+        self, gateway: Gateway, customers: Customers, vault: Vault, clock: Clock, settings: RpcSettings
+    ) -> None:
+        self._gateway = gateway
+        self._customers = customers
+        self._vault = vault.tokens
+        self._clock = clock
+        self.prefix = settings.token_bin
+        self._patience = settings.token_inactive_seconds * SECOND
+        self._threads = ThreadPoolExecutor(2, "esep-taps")
+
+    async def request(self, command: RequestToken, request_id: bytes, *, validate_only: bool) -> Done:
+        """Draw a number and request the token; raises Refused."""
+        if not validate_only and not await self._customers.recorded(request_id):
+            now = self._clock.now()
+            number = await self._customers.in_vault(self._vault.reserve, request_id, self.prefix, now)
+            command = command.model_copy(update={"masked_number": masked(number)})
+        try:
+            done = await self._gateway.execute(command, request_id, validate_only=validate_only)
+        except Refused as refused:
+            if not validate_only and refused.refusal.reason.value.kind in _DECIDED:
+                await self._customers.in_vault(self._vault.forget, request_id)
+            raise
+        if not validate_only:
+            await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())
+        return done
+
+    async def give_keys(
+        self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
+    ) -> tuple[Done, Provision]:
+        """Have a key numbered, record that it is given, and return what goes into the phone; raises Refused."""
+        token_id = keys.token_id.bytes
+        due_at = self._clock.now() + self._patience
+        numbered = await self._customers.in_vault(self._vault.add_key, token_id, request_id, due_at)
+        if numbered is None:
+            raise Refused(refuse(Reason.TOKEN_NOT_FOUND, token_id=keys.token_id))
+        command = kind(
+            token_id=keys.token_id,
+            expected_version=keys.expected_version,
+            sequence=numbered.sequence,
+            master_key_id=numbered.master_key_id,
+        )
+        try:
+            done = await self._gateway.execute(command, request_id, validate_only=False)
+        except Refused as refused:
+            if refused.refusal.reason.value.kind in _DECIDED:
+                await self._customers.in_vault(self._vault.drop_key, token_id, request_id)
+            raise
+        issued = expect(done.event, KeysIssued)
+        return done, await self._customers.in_vault(self._vault.provision, token_id, issued.sequence)
+
+    async def pay(self, payment: Payment, request_id: bytes, *, validate_only: bool) -> Done:
+        """Try a tap, and decide on it; raises Refused."""
+        command = await asyncio.get_running_loop().run_in_executor(self._threads, self._tried, payment)
+        return await self._gateway.execute(command, request_id, validate_only=validate_only)
+
+    def _tried(self, payment: Payment) -> AuthorizeTokenPayment:
+        """Return the command with whose token it is and whether the cryptogram is right."""
+        try:
+            found = self._vault.find(payment.number, payment.tap.key_sequence)
+            if found is None:
+                raise Refused(refuse(Reason.TOKEN_NOT_FOUND))
+            verdict = self._vault.try_tap(payment.number, found, payment.tap, payment.cryptogram)
+        except VaultUnavailable:
+            raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
+        return payment.command.model_copy(update={"token_id": UUID(bytes=found.token_id), "verdict": verdict})
+
+    # Upkeep.
+
+    async def keep(self) -> None:
+        """Record now and then which tokens have ended because they were not switched on, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            if self._gateway.engine.serving:
+                try:
+                    await self.record_inactive()
+                except Refused:
+                    continue  # The databases do not answer: the next time is soon enough.
+
+    async def record_inactive(self) -> int:
+        """Record the end of every token whose time to be switched on is over; return how many have ended."""
+        calls.enter(calls.Call(TIMER, asyncio.get_running_loop().time() + _TIMER_SECONDS))
+        now, ended = self._clock.now(), 0
+        for token_id in await self._customers.in_vault(self._vault.due, now):
+            token = await self._customers.current(token_id)
+            later: int | None = None
+            if isinstance(token, Token) and token.stage is State.INACTIVE:
+                if token.lapsed(now):
+                    command = RecordInactivity(token_id=UUID(bytes=token_id))
+                    request_id = ids.derived_id(token_id, f"inactive:{token.activate_by}")
+                    await self._gateway.execute(command, request_id, validate_only=False)
+                    ended += 1
+                else:
+                    later = token.activate_by
+            await self._customers.in_vault(self._vault.look_again, token_id, later)
+        return ended
+
+    def close(self) -> None:
+        """Give up the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
