@@ -23,6 +23,7 @@ from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.cards import Cards
 from projections.credits import CreditLines
+from projections.outbox import Outbox
 from projections.participants import Participants
 from projections.proposals import Proposals
 from projections.statements import Statements
@@ -188,6 +189,7 @@ class _Partition:
             Proposals(),
             Spendings(),
             Balances(),
+            Outbox(),
         )
 
 
