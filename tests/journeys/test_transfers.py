@@ -428,6 +428,30 @@ def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, ad
     assert payers.refused(payers.ledger.transfers.CreateTransfer, request).reason == "REQUEST_ID_REUSED"
 
 
+def test_nobody_reads_what_is_another_customers(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+    """A quote, an alias and a code are their customer's alone; to others they do not exist."""
+    alias, issued = payers.link(bakyt), payers.qr(bakyt)
+    quote = payers.quote(adil, phone_number=bakyt.phone)
+    for method, request, reason in (
+        (
+            payers.ledger.quotes.GetQuote,
+            quotes.GetQuoteRequest(quote_id=quote.quote_id, customer_id=bakyt.customer_id),
+            "QUOTE_NOT_FOUND",
+        ),
+        (
+            payers.ledger.aliases.GetAlias,
+            aliases.GetAliasRequest(alias_id=alias.alias_id, customer_id=adil.customer_id),
+            "ALIAS_NOT_FOUND",
+        ),
+        (
+            payers.ledger.qr.GetTransferQr,
+            qrs.GetTransferQrRequest(transfer_qr_id=issued.transfer_qr_id, customer_id=adil.customer_id),
+            "TRANSFER_QR_NOT_FOUND",
+        ),
+    ):
+        assert payers.refused(method, request).reason == reason
+
+
 def test_a_trial_run_quotes_and_moves_nothing(payers: Payers, adil: Payer, bakyt: Payer) -> None:
     """validate_only decides all the same: funds that are missing are told."""
     quote = payers.quote(adil, 100 * SOM, card_number=bakyt.card_number)
