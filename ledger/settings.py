@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
     max_streams: Annotated[int, Field(ge=0)] = 500
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """After how long without news a stream says that it lives."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"

@@ -34,6 +34,7 @@ from protos.esep.v1 import (
     card_binding_service_pb2,
     card_service_pb2,
     customer_service_pb2,
+    notification_service_pb2,
     participant_service_pb2,
     qr_service_pb2,
     quote_service_pb2,
@@ -41,6 +42,8 @@ from protos.esep.v1 import (
     rules_service_pb2,
     service_directory_service_pb2,
     statement_service_pb2,
+    token_payment_service_pb2,
+    token_service_pb2,
     transfer_service_pb2,
 )
 from protos.esep.v1.common_pb2 import LogPosition
@@ -68,8 +71,11 @@ CONTRACT: Final = tuple(
         card_binding_service_pb2,
         card_service_pb2,
         customer_service_pb2,
+        notification_service_pb2,
         receipt_service_pb2,
         statement_service_pb2,
+        token_payment_service_pb2,
+        token_service_pb2,
         transfer_service_pb2,
     )
 )

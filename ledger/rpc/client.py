@@ -23,6 +23,7 @@ from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceSt
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
 from protos.esep.v1.qr_service_pb2_grpc import QrServiceStub
 from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceStub
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
     from protos.esep.v1.qr_service_pb2_grpc import QrServiceAsyncStub
     from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceAsyncStub
@@ -61,6 +63,7 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
@@ -121,6 +124,7 @@ class Ledger:
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
+        self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
         self.token_payments = TokenPaymentServiceStub(channel)
@@ -155,6 +159,7 @@ class AsyncLedger:
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
         self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
         self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)

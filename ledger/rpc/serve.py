@@ -35,6 +35,8 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.notification_service import NotificationService
+from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
@@ -62,6 +64,7 @@ from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
 from protos.esep.v1 import qr_service_pb2_grpc as qr
 from protos.esep.v1 import quote_service_pb2_grpc as quote
@@ -87,6 +90,7 @@ class Edge:
         gate: Gate,
         health: Health,
         keepers: tuple[Customers, Tokens],
+        notifications: Notifications,
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
@@ -95,6 +99,7 @@ class Edge:
         self._health = health
         self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
+        self._notifications = notifications
         self._threads = threads
         self._settings = settings
 
@@ -116,6 +121,7 @@ class Edge:
         await self.server.stop(grace)
         for task in self._upkeep:
             task.cancel()
+        await self._notifications.close()
         for keeper in self._keepers:
             keeper.close()
         self._threads.stop()
@@ -198,6 +204,8 @@ def build_server(
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
     )
+    notifications = Notifications(gateway, reads, log_reads, customers, settings)
+    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
     token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
@@ -207,7 +215,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, (customers, tokens), threads, settings)
+    return Edge(server, gate, health, (customers, tokens), notifications, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

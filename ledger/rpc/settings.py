@@ -81,6 +81,10 @@ class RpcSettings(BaseModel):
     """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
+    notification_poll_seconds: Annotated[float, Field(gt=0)] = 0.05
+    """How often all open streams together look for news."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """After how long without news a stream says that it lives."""
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
     reflection: bool = False
     channelz: bool = False
