@@ -4,26 +4,31 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
+from psycopg import sql
 from stdnum import luhn
 
 from domain.binding import CardBindingRequested
 from protos.esep.v1 import authorization_pb2, card_binding_pb2
 from protos.esep.v1 import authorization_service_pb2 as holds
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.account_service_pb2 import GetAccountRequest
 from protos.esep.v1.card_binding_pb2 import CardBinding
 from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
 from tests.journeys.binding import NAME, Bank, Phone, events, may_use, other_cvv, rows, without_position, wrong
 from tests.rpc.world import refused
-from tests.serving import CALL_SECONDS, transfer
+from tests.serving import CALL_SECONDS, server_on, transfer
 
 DAY, HOUR = 86_400, 3_600
 OPEN, BOUND = card_binding_pb2.CARD_BINDING_STATE_OPEN, card_binding_pb2.CARD_BINDING_STATE_BOUND
@@ -196,6 +201,21 @@ def test_S08_the_amount_shows_in_the_mini_statement(phone: Phone, bank: Bank) ->
     request = statements.GetMiniStatementRequest(account_id=card.account_id, min_position=position)
     (hold,) = bank.ledger.statements.GetMiniStatement(request, timeout=CALL_SECONDS).open_authorizations
     assert phone.name(answer.binding, customer, hold.remaining_tyiyn).state == BOUND
+
+
+def test_S08_the_printed_authorisations_say_what_the_hold_is_for(phone: Phone, bank: Bank) -> None:
+    """In the cardholder's language, with the amount to be named."""
+    customer, card = phone.identified(), bank.issue()
+    answer = phone.ask(phone.asking(customer, card))
+    request = receipts.GetAuthorizationsReceiptRequest(
+        account_id=card.account_id,
+        language=LANGUAGE_KY,
+        min_position=LogPosition(position=answer.receipt.position + 1),
+    )
+    lines = list(bank.ledger.receipts.GetAuthorizationsReceipt(request, timeout=CALL_SECONDS).lines)
+    assert any("Картанын ээсин текшерүү" in line for line in lines)
+    som, tyiyn = divmod(bank.amount(card), 100)
+    assert any(f"{som},{tyiyn:02}" in line for line in lines)
 
 
 @pytest.mark.parametrize("owner", ["card_id", "account_id", "participant_id"])
@@ -420,3 +440,47 @@ def test_nothing_told_of_a_binding_tells_the_amount(phone: Phone, bank: Bank) ->
     told = [row for row in rows(phone) if row.topic.startswith(("card_binding.", "wallet.", "card."))]
     assert told
     assert {row.topic for row in told if b"amount" in row.state} == set()
+
+
+def test_S05_right_details_use_up_no_tries(phone: Phone, bank: Bank) -> None:
+    """However often the details were right, a wrong one afterwards is the customer's first."""
+    customer = phone.identified()
+    for card in (bank.issue(), bank.issue()):
+        for _ in range(3):
+            phone.cancel(phone.begin(customer, card), customer)
+    assert refused(lambda: phone.begin(customer, card, cvv=other_cvv(card.cvv))).reason == "CARD_DETAILS_WRONG"
+
+
+def test_S12_only_its_customer_reads_a_binding(phone: Phone, bank: Bank) -> None:
+    """Somebody else's is as unknown as one that does not exist."""
+    customer, stranger = phone.identified(), phone.identified()
+    binding = phone.begin(customer, bank.issue())
+    assert refused(lambda: phone.binding(binding, stranger)).reason == "BINDING_NOT_FOUND"
+    assert refused(lambda: phone.binding(CardBinding(binding_id=new_id()), customer)).reason == "BINDING_NOT_FOUND"
+    assert phone.binding(binding, customer) == binding
+
+
+@pytest.mark.postgres
+def test_cards_are_bound_on_postgresql_too(postgres_url: str, tmp_path: Path) -> None:
+    """Over PostgreSQL the same journey leads from the card's issue to its binding, and its number is in no table."""
+    with server_on(postgres_url, tmp_path) as server:
+        server.start()
+        with connect_plainly(server.address) as ledger:
+            phone, bank = Phone(tmp_path, server, ledger), Bank(ledger)
+            customer, card = phone.identified(), bank.issue()
+            refused(lambda: phone.begin(customer, card, cvv=other_cvv(card.cvv)))
+            binding = phone.begin(customer, card)
+            assert (
+                refused(lambda: phone.name(binding, customer, wrong(bank.amount(card)))).metadata["tries_left"] == "2"
+            )
+            assert phone.name(binding, customer, bank.amount(card)).card_name == NAME
+            with psycopg.connect(postgres_url) as connection:
+                written = b"".join(
+                    bytes(value) if isinstance(value, bytes) else str(value).encode()
+                    for table in ("events", "vault_cards", "vault_misses")
+                    for row in connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+                    for value in row
+                )
+            assert written
+            assert card.number[6:].encode() not in written
+        server.stop()

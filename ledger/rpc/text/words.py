@@ -58,6 +58,9 @@ _TRANSFER: Final = Names(ky="Акча которуу", ru="Перевод", en="
 _PURCHASE: Final = Names(ky="Сатып алуу", ru="Покупка", en="Purchase")
 _WITHDRAWAL: Final = Names(ky="Накталай акча алуу", ru="Снятие наличных", en="Cash withdrawal")
 _SERVICES: Final = Names(ky="Кызмат көрсөтүүлөргө төлөө", ru="Оплата услуг", en="Payment for services")
+_VERIFICATION: Final = Names(
+    ky="Картанын ээсин текшерүү", ru="Проверка владельца карты", en="Verifying the card's holder"
+)
 _FEE: Final = Names(ky="Комиссия", ru="Комиссия", en="Fee")
 _REVERSAL: Final = Names(ky="Жокко чыгаруу", ru="Отмена", en="Reversal")
 
@@ -82,9 +85,8 @@ KINDS: Final[Mapping[str, Names]] = {
     "atm_withdrawal": _WITHDRAWAL,
     "withdrawal": _WITHDRAWAL,
     "preauthorization": Names(ky="Алдын ала авторизация", ru="Предавторизация", en="Pre-authorisation"),
-    "account_verification": Names(
-        ky="Картанын ээсин текшерүү", ru="Проверка владельца карты", en="Verifying the card's holder"
-    ),
+    "account_verification": _VERIFICATION,
+    "card_verification": _VERIFICATION,
     "refund": Names(ky="Акчаны кайтаруу", ru="Возврат", en="Refund"),
     "reversal": _REVERSAL,
     "fee_reversal": Names(ky="Комиссияны кайтаруу", ru="Возврат комиссии", en="Fee reversed"),
