@@ -68,6 +68,7 @@ class Subjects:
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
+            Subject.NOTIFICATIONS: self._notifications,
         }
 
     async def whose(self, subject: Subject, request: Any) -> Whose:
@@ -238,6 +239,10 @@ class Subjects:
         if request.WhichOneof("owner") == "customer_id":
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
+
+    async def _notifications(self, request: Any) -> Whose:
+        owners: Participants = (request.participant_id,) if request.participant_id else NOBODY
+        return Whose(owners, customer=parsed(request.customer_id))
 
     async def _held(self, found: object) -> Whose:
         if not isinstance(found, Authorization):

@@ -30,6 +30,7 @@ from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import rules_service_pb2 as rules
@@ -41,6 +42,7 @@ from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
 from tests.security.token_requests import TOKEN_REQUESTS
+from tests.security.transfer_scenes import TRANSFER_REQUESTS
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -79,7 +81,16 @@ class Caller:
         self.metadata = ((CALLER_KEY, "somebody"), *((key, value) for key, value in given.items() if value))
 
     def call(self, method: str, request: Message) -> Any:
-        """Call a method by its full name."""
+        """Call a method by its full name; of a stream, take the first message."""
+        if is_stream(method):
+            stream: Any = self._channel.unary_stream(
+                method,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=answer_of(method).FromString,
+            )(request, metadata=self.metadata, timeout=DEADLINE)
+            first = next(stream)
+            stream.cancel()
+            return first
         call: Callable[..., Any] = self._channel.unary_unary(
             method,
             request_serializer=type(request).SerializeToString,
@@ -90,9 +101,17 @@ class Caller:
 
 def answer_of(method: str) -> type[Message]:
     """Return the class of a method's answers."""
+    return message_factory.GetMessageClass(_described(method).output_type)
+
+
+def is_stream(method: str) -> bool:
+    """Tell whether a method answers with a stream."""
+    return bool(_described(method).server_streaming)
+
+
+def _described(method: str) -> Any:
     _, service, name = method.split("/")
-    found = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
-    return message_factory.GetMessageClass(found.output_type)
+    return descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
 
 
 def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: bool = True) -> Scene:
@@ -277,8 +296,15 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
+    ),
+    "/esep.v1.NotificationService/Subscribe": lambda of: notifications.SubscribeRequest(
+        participant_id=of.participant, language=LANGUAGE_RU
+    ),
+    "/esep.v1.NotificationService/ListNotifications": lambda of: notifications.ListNotificationsRequest(
+        participant_id=of.participant, language=LANGUAGE_RU
     ),
     "/esep.v1.AccountService/GetAccount": lambda of: accounts.GetAccountRequest(account_id=of.account),
     "/esep.v1.AccountService/ListAccounts": lambda of: accounts.ListAccountsRequest(participant_id=of.participant),
