@@ -5,14 +5,23 @@ business of the ``phonenumbers`` library.
 """
 
 from collections.abc import Collection
-from typing import Final
+from typing import Annotated, Final
 
 import phonenumbers
+from pydantic import AfterValidator
 
 from domain.refusals import Reason
 
+
+def _known(country: str) -> str:
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country with telephones, in the two letters of ISO 3166")
+    return country
+
+
 HOME: Final = "KG"
 """The country of a number that names none (ISO 3166)."""
+Country = Annotated[str, AfterValidator(_known)]
 LONGEST: Final = 40
 """Characters of a number as it is written, with spaces, brackets and dashes."""
 

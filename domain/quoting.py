@@ -1,8 +1,9 @@
 """Making a quote and confirming it: resolve, quote, confirm (DOMAIN, section 8).
 
 Between two banks the money passes through their settlement accounts, as legs of one event: from the payer to the
-payer's bank, from there to the recipient's bank, and from there to the recipient. What the settlement accounts then
-say of each other is the position between the banks. The fee is a leg of its own, to the payer's bank.
+payer's bank, from there to the recipient's bank, and from there to the recipient. A settlement account so ends where
+it began, and its lines of the kind ``interbank`` add up to the bank's position. The fee is a leg of its own, to the
+payer's bank.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple

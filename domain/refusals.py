@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from domain import card_refusals as cards
 from domain import token_refusals as tokens
+from domain import transfer_refusals as transfers
 from domain.refusal_kinds import Kind, Row
 
 __all__ = ["Kind", "Reason", "Refusal", "Refused", "Row", "Violation", "invalid", "refuse"]
@@ -46,51 +48,18 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
-    CARD_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "The card number is not 16 digits.", "Have the number typed again, without spaces."
-    )
-    CARD_NUMBER_CHECK_DIGIT = Row(
-        Kind.INVALID,
-        False,
-        "The card number's check digit is wrong: a digit was mistyped.",
-        "Have the number typed again.",
-    )
-    CARD_NUMBER_PREFIX = Row(
-        Kind.INVALID, False, "The card number is not one of this scheme's.", "Use a card of the scheme."
-    )
-    CARD_EXPIRY_MALFORMED = Row(
-        Kind.INVALID, False, "The expiry is not a month and a year as MM/YY.", "Have the expiry typed again."
-    )
-    CARD_EXPIRY_PAST = Row(
-        Kind.INVALID,
-        False,
-        "The expiry lies in the past: a card is valid through the last day of its month.",
-        "Use a card that is still valid.",
-    )
-    CVV_MALFORMED = Row(
-        Kind.INVALID, False, "The CVV is not 3 digits.", "Have the last 3 digits on the back of the card typed again."
-    )
+    CARD_NUMBER_MALFORMED = cards.CARD_NUMBER_MALFORMED
+    CARD_NUMBER_CHECK_DIGIT = cards.CARD_NUMBER_CHECK_DIGIT
+    CARD_NUMBER_PREFIX = cards.CARD_NUMBER_PREFIX
+    CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
+    CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
+    CVV_MALFORMED = cards.CVV_MALFORMED
     PHONE_NUMBER_MALFORMED = Row(
         Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
     )
-    PHONE_COUNTRY_NOT_SERVED = Row(
-        Kind.INVALID,
-        False,
-        "Phone numbers of this country cannot be linked to cards here.",
-        "Use a number of a country that is served, or pay by card number.",
-    )
-    QR_UNREADABLE = Row(
-        Kind.INVALID,
-        False,
-        "The text is no payment code; the metadata says why, at which tag and after how many characters.",
-        "Have the code scanned again, or ask for another one.",
-    )
-    QR_NOT_A_TRANSFER = Row(
-        Kind.INVALID,
-        False,
-        "The code asks for a payment, or for a transfer that another ledger carries out.",
-        "Pay it as a payment.",
-    )
+    PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
+    QR_UNREADABLE = transfers.QR_UNREADABLE
+    QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -113,9 +82,7 @@ class Reason(Enum):
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
-    BINDING_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such binding of this customer or card.", "Check the binding id."
-    )
+    BINDING_NOT_FOUND = cards.BINDING_NOT_FOUND
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
     )
@@ -125,7 +92,7 @@ class Reason(Enum):
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
-    CARD_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such card.", "Check the card id.")
+    CARD_NOT_FOUND = cards.CARD_NOT_FOUND
     OPERATION_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -138,18 +105,9 @@ class Reason(Enum):
         "The phone number leads to no card, or there is no such alias of this customer.",
         "Check the number, or ask the recipient to link it to a card.",
     )
-    RECIPIENT_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "No card has this number, or no customer's account of this bank does.",
-        "Have the number typed again.",
-    )
-    TRANSFER_QR_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "This ledger issued no such code.", "Ask whoever showed the code for another one."
-    )
-    QUOTE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
-    )
+    RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
+    TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
+    QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -321,37 +279,17 @@ class Reason(Enum):
     ACCOUNT_NOT_FOR_CARDS = Row(
         Kind.STATE, True, "Cards are issued for customers' accounts only.", "Use an account of the kind customer."
     )
-    CARD_ALREADY_ISSUED = Row(
-        Kind.STATE, True, "A card with this number was issued before.", "Use the card that exists, or another number."
-    )
-    CARD_BLOCKED = Row(
-        Kind.STATE, True, "The card is blocked.", "Wait until its bank unblocks it, then send a new request."
-    )
-    CARD_NOT_BLOCKED = Row(Kind.STATE, True, "The card is not blocked.", "Nothing is left to do; read the card.")
-    CARD_LOST = Row(Kind.STATE, True, "The card was reported lost or stolen.", "Use the card that replaces it.")
-    CARD_NOT_LOST = Row(
-        Kind.STATE,
-        True,
-        "Only a card that was reported lost or stolen is replaced.",
-        "Report the card lost first, or renew it.",
-    )
-    CARD_ALREADY_REPLACED = Row(
-        Kind.STATE, True, "Another card took this one's place already.", "Nothing is left to do; read the card."
-    )
-    CARD_REPLACEMENT_UNFIT = Row(
-        Kind.STATE,
-        True,
-        "The replacement is not a card of the same account that is active, valid and nobody's.",
-        "Issue a new card for the account, and name that one.",
-    )
-    CARD_CLOSED = Row(Kind.STATE, True, "The card is closed.", "Use another card.")
-    CARD_EXPIRED = Row(Kind.STATE, True, "The card has expired.", "Use another card, or have it renewed.")
-    CARD_EXPIRY_NOT_LATER = Row(
-        Kind.STATE, True, "A renewed card expires later than before.", "Send a new request with a later expiry."
-    )
-    CARD_NOT_BOUND = Row(
-        Kind.STATE, True, "The card is not bound to this customer.", "Bind the card first, then send a new request."
-    )
+    CARD_ALREADY_ISSUED = cards.CARD_ALREADY_ISSUED
+    CARD_BLOCKED = cards.CARD_BLOCKED
+    CARD_NOT_BLOCKED = cards.CARD_NOT_BLOCKED
+    CARD_LOST = cards.CARD_LOST
+    CARD_NOT_LOST = cards.CARD_NOT_LOST
+    CARD_ALREADY_REPLACED = cards.CARD_ALREADY_REPLACED
+    CARD_REPLACEMENT_UNFIT = cards.CARD_REPLACEMENT_UNFIT
+    CARD_CLOSED = cards.CARD_CLOSED
+    CARD_EXPIRED = cards.CARD_EXPIRED
+    CARD_EXPIRY_NOT_LATER = cards.CARD_EXPIRY_NOT_LATER
+    CARD_NOT_BOUND = cards.CARD_NOT_BOUND
 
     # Tokens and the phones that they are in.
     TOKEN_NUMBER_MALFORMED = tokens.TOKEN_NUMBER_MALFORMED
@@ -392,103 +330,30 @@ class Reason(Enum):
         "Linking this number needs the code that is sent to it, and none was sent or given.",
         "Have a code sent, then send a new request with it.",
     )
-    ALIAS_CODE_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the code that was sent to the number; the metadata says how many tries are left.",
-        "Ask for the code again, and try it with a new request id.",
-    )
-    ALIAS_CODE_LOCKED = Row(
-        Kind.STATE, True, "The tries of this code are used up.", "Have another code sent, then send a new request."
-    )
-    ALIAS_CODE_EXPIRED = Row(
-        Kind.STATE, True, "The time of this code is over.", "Have another code sent, then send a new request."
-    )
-    ALIAS_ALREADY_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to this card already.", "Nothing is left to do; read the alias."
-    )
-    ALIAS_NOT_LINKED = Row(
-        Kind.STATE, True, "The phone number leads to no card any more.", "Nothing is left to do; read the alias."
-    )
-    QR_ALTERED = Row(
-        Kind.STATE,
-        True,
-        "The code says something else than what was issued under its id.",
-        "Do not pay by it: ask the recipient for another code.",
-    )
-    QR_AMOUNT_NOT_EDITABLE = Row(
-        Kind.STATE,
-        True,
-        "The code's amount may not be changed; the metadata says what it is.",
-        "Send a new request without an amount.",
-    )
-    QR_USED = Row(
-        Kind.STATE, True, "The code was good for one use, and was used.", "Ask the recipient for another code."
-    )
-    RECIPIENT_UNAVAILABLE = Row(
-        Kind.STATE, True, "The recipient cannot be paid at present.", "Pay another card or account of the recipient."
-    )
-    RECIPIENT_IS_PAYER = Row(
-        Kind.STATE,
-        True,
-        "The money would come down to the account it leaves.",
-        "Choose another recipient, or another card.",
-    )
-    QUOTE_USED = Row(
-        Kind.STATE, True, "The quote was confirmed already; the metadata names its transfer.", "Read the transfer."
-    )
-    QUOTE_EXPIRED = Row(Kind.STATE, True, "The quote's time is over.", "Ask for a new quote, and confirm that.")
-    QUOTE_STALE = Row(
-        Kind.STATE,
-        True,
-        "The recipient is not the one who was quoted any more.",
-        "Ask for a new quote, and have its recipient looked at.",
-    )
-    CARD_ALREADY_BOUND = Row(
-        Kind.STATE, True, "The card is bound to this customer already.", "Nothing is left to do; read the card."
-    )
-    CARD_BOUND_ELSEWHERE = Row(
-        Kind.STATE,
-        True,
-        "The card is bound to another customer.",
-        "Have it unbound there, or by its bank, then send a new request.",
-    )
-    CARD_DETAILS_WRONG = Row(
-        Kind.STATE,
-        True,
-        "No card has this number, expiry and CVV.",
-        "Have all three typed again, and send them with a new request id.",
-    )
-    CARD_DETAILS_LOCKED = Row(
-        Kind.STATE,
-        True,
-        "After too many wrong card details none of this customer's are checked for a day.",
-        "Wait, then send a new request.",
-    )
-    BINDING_LIMIT = Row(
-        Kind.STATE,
-        True,
-        "The card, or the customer, was part of too many bindings; the metadata says which limit it is.",
-        "Wait, or unbind a card, then send a new request.",
-    )
-    BINDING_AMOUNT_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the held amount of an open binding; the metadata says how many tries are left.",
-        "Ask for the amount again, and try it with a new request id.",
-    )
-    BINDING_LOCKED = Row(Kind.STATE, True, "The tries of the binding are used up.", "Begin to bind the card again.")
-    BINDING_CANCELLED = Row(Kind.STATE, True, "The binding was cancelled.", "Begin to bind the card again.")
-    BINDING_EXPIRED = Row(Kind.STATE, True, "The time to confirm the binding is over.", "Begin to bind the card again.")
-    BINDING_NOT_OPEN = Row(
-        Kind.STATE, True, "No binding of the card is open.", "Nothing is held; begin to bind the card."
-    )
-    VERIFICATION_HOLD = Row(
-        Kind.STATE,
-        True,
-        "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
-        "Confirm or cancel the binding, or wait until it expires.",
-    )
+    ALIAS_CODE_WRONG = transfers.ALIAS_CODE_WRONG
+    ALIAS_CODE_LOCKED = transfers.ALIAS_CODE_LOCKED
+    ALIAS_CODE_EXPIRED = transfers.ALIAS_CODE_EXPIRED
+    ALIAS_ALREADY_LINKED = transfers.ALIAS_ALREADY_LINKED
+    ALIAS_NOT_LINKED = transfers.ALIAS_NOT_LINKED
+    QR_ALTERED = transfers.QR_ALTERED
+    QR_AMOUNT_NOT_EDITABLE = transfers.QR_AMOUNT_NOT_EDITABLE
+    QR_USED = transfers.QR_USED
+    RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
+    RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    QUOTE_USED = transfers.QUOTE_USED
+    QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
+    QUOTE_STALE = transfers.QUOTE_STALE
+    CARD_ALREADY_BOUND = cards.CARD_ALREADY_BOUND
+    CARD_BOUND_ELSEWHERE = cards.CARD_BOUND_ELSEWHERE
+    CARD_DETAILS_WRONG = cards.CARD_DETAILS_WRONG
+    CARD_DETAILS_LOCKED = cards.CARD_DETAILS_LOCKED
+    BINDING_LIMIT = cards.BINDING_LIMIT
+    BINDING_AMOUNT_WRONG = cards.BINDING_AMOUNT_WRONG
+    BINDING_LOCKED = cards.BINDING_LOCKED
+    BINDING_CANCELLED = cards.BINDING_CANCELLED
+    BINDING_EXPIRED = cards.BINDING_EXPIRED
+    BINDING_NOT_OPEN = cards.BINDING_NOT_OPEN
+    VERIFICATION_HOLD = cards.VERIFICATION_HOLD
 
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(

@@ -177,7 +177,9 @@ class _KeysCommand(_TokenCommand):
     master_key_id: str
 
     def _newer(self, token: Token) -> Refusal | None:
-        """Refuse a key that another one, numbered later, has overtaken."""
+        """Refuse keys for a suspended token, switched on or not, and one that another, numbered later, overtook."""
+        if token.suspended_by:
+            return self._refuse(Reason.TOKEN_SUSPENDED, suspended_by=",".join(token.suspended_by))
         if token.keys is not None and self.sequence <= token.keys.sequence:
             return self._refuse(Reason.KEY_SUPERSEDED)
         return None

@@ -175,6 +175,20 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
     )
 
 
+def payee(transfer: Transfer | TransferPosted) -> int:
+    """Return the account at which a transfer's money ends, following it through the banks' own accounts."""
+    credited = transfer.credit_account
+    for leg in transfer.legs:
+        if leg.debit_account == credited:
+            credited = leg.credit_account
+    return credited
+
+
+def fees(transfer: Transfer | TransferPosted) -> tuple[Leg, ...]:
+    """Return what else left the payer's account with a transfer."""
+    return tuple(leg for leg in transfer.legs if leg.debit_account == transfer.debit_account)
+
+
 class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     """Move money. ``request_id`` becomes the transfer's id."""
 

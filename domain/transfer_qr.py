@@ -34,7 +34,8 @@ ID_LENGTH: Final = 22
 MAX_PROVIDER: Final = 24
 """Provider, recipient and transaction must fit into the 99 characters of tag 32."""
 
-Provider = Annotated[str, Field(pattern=rf"^[A-Za-z0-9.-]{{1,{MAX_PROVIDER}}}$")]
+PROVIDER: Final = rf"^[A-Za-z0-9.-]{{1,{MAX_PROVIDER}}}$"
+Provider = Annotated[str, Field(pattern=PROVIDER)]
 
 
 class TransferQrIssued(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):

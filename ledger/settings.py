@@ -14,10 +14,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
+from domain.phone import HOME, Country
+from domain.qr import DEFAULT_HOST
 from domain.token_policy import TokenPolicy
+from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import RpcSettings, fixed_zone, known_policy, utc_offset
+from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -71,6 +74,8 @@ class Settings(BaseSettings):
     """Calls under way at once; more are answered RESOURCE_EXHAUSTED."""
     max_streams: Annotated[int, Field(ge=0)] = 500
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """After how long without news a stream says that it lives."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -130,6 +135,20 @@ class Settings(BaseSettings):
     """How long one key of a phone is good."""
     tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
     """Tokens that one card may have in its life."""
+    alias_code_tries: Annotated[int, Field(ge=1)] = 5
+    """Wrong codes after which another must be sent before a phone number is linked to a card."""
+    alias_code_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    """How long a code that was sent links its phone number."""
+    alias_codes_sent: Annotated[int, Field(ge=1)] = 5
+    """Codes sent for one customer, and not used, after which none is sent for a while."""
+    alias_codes_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    """How long that while is."""
+    phone_countries: tuple[Country, ...] = (HOME,)
+    """ISO 3166 codes of the countries whose phone numbers can be linked to cards."""
+    qr_provider: Annotated[str, Field(pattern=PROVIDER)] = "p2p.elcart.kg"
+    """The provider id of codes that ask for a transfer of this ledger."""
+    qr_host: Annotated[str, AfterValidator(known_host)] = DEFAULT_HOST
+    """What the link of such a code begins with."""
     quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
     """How long a quoted transfer can be confirmed."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600

@@ -3,7 +3,7 @@
 Amounts are tyiyn, times microseconds since the Unix epoch, ids the 16 bytes of a UUID.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -168,6 +168,86 @@ class CardRecord(msgspec.Struct, frozen=True, gc=False):
     partition: int
     position: int
     card: Card
+
+
+class NoticeKind(StrEnum):
+    """What a notice tells."""
+
+    SALARY_CREDITED = "salary_credited"
+    PENSION_CREDITED = "pension_credited"
+    MONEY_IN = "money_in"
+    PAYMENT_MADE = "payment_made"
+    TRANSFER_SENT = "transfer_sent"
+    MONEY_OUT = "money_out"
+    HOLD_PLACED = "hold_placed"
+    HOLD_RELEASED = "hold_released"
+    VERIFICATION_HOLD = "verification_hold"
+    CARD_BOUND = "card_bound"
+    CARD_UNBOUND = "card_unbound"
+    CARD_BINDING_LOCKED = "card_binding_locked"
+    CARD_BLOCKED = "card_blocked"
+    CARD_UNBLOCKED = "card_unblocked"
+    CARD_LOST = "card_lost"
+    CARD_CLOSED = "card_closed"
+
+
+class Channel(IntEnum):
+    """The way a notice is told."""
+
+    PUSH = 1
+    SMS = 2
+
+
+class Cursor(NamedTuple):
+    """A place in the outbox: behind a notice."""
+
+    position: int = 0
+    item: int = 2**15 - 1
+
+
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """What somebody is to be told. ``customer`` is empty where it is the bank's own business."""
+
+    partition: int
+    cursor: Cursor
+    kind: NoticeKind
+    channel: Channel
+    participant: str
+    account_id: int
+    account_number: str
+    currency: str
+    customer: bytes
+    card: bytes
+    masked_card: str | None
+    amount: int
+    fee: int
+    counterparty: int
+    counterparty_number: str | None
+    category: str
+    merchant: str
+    happened: int
+    source_id: bytes
+
+
+class Wanted(NamedTuple):
+    """Which notices a reader wants; None wants all."""
+
+    participant: str | None = None
+    customer: bytes | None = None
+    channel: Channel | None = None
+
+
+class NoticePage(NamedTuple):
+    """Notices in order, the place up to which all that are wanted are among them, and how far the tables are."""
+
+    notices: tuple[Notice, ...]
+    reached: Cursor
+    tracked: int
+
+    @property
+    def last(self) -> bool:
+        """Whether there is nothing more, for now."""
+        return self.reached.position >= self.tracked and self.reached.item == Cursor().item
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

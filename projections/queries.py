@@ -17,7 +17,18 @@ from domain.limits import Used
 from domain.participant import Participant
 from domain.proposal import ProposalState
 from domain.rules import Operation
-from projections import accounts, authorizations, balances, cards, participants, periods, proposals, transfers, usage
+from projections import (
+    accounts,
+    authorizations,
+    balances,
+    cards,
+    outbox,
+    participants,
+    periods,
+    proposals,
+    transfers,
+    usage,
+)
 from projections.answers import (
     Answer,
     AsOf,
@@ -26,14 +37,17 @@ from projections.answers import (
     Axis,
     Balance,
     CardRecord,
+    Cursor,
     LineCursor,
     MiniStatement,
+    NoticePage,
     Overview,
     ProposalFound,
     RecordCursor,
     Statement,
     TransferFound,
     TrialBalanceLine,
+    Wanted,
 )
 from projections.store import Left, Session, Store, open_store
 
@@ -226,6 +240,15 @@ class Reader:
         if answer.result is None:
             return answer
         return Answer(answer.result, {partition: answer.result.position})
+
+    def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
+        """Return the next notices behind a place in the outbox."""
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticePage:
+            tracked = positions.get(partition, 0)
+            return outbox.read_notices(session, partition, after, wanted, tracked=tracked, limit=limit)
+
+        return self._answer(ask, {partition}).result
 
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 6
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -309,6 +309,53 @@ Index(
     transfer_tags.c.recorded_at,
     transfer_tags.c.partition,
 )
+
+notices = _table(
+    "notices",
+    _small("partition"),
+    _big("position"),
+    _small("item"),
+    _text("kind"),
+    _small("channel"),
+    _text("participant"),
+    _big("account_id"),
+    _bytes("customer"),
+    _bytes("card"),
+    _big("amount"),
+    _big("fee"),
+    _big("counterparty"),
+    _text("category"),
+    _text("merchant"),
+    _big("happened"),
+    _bytes("source_id"),
+    key=("partition", "position", "item"),
+)
+"""What somebody is to be told of the event at ``position``, numbered from 0; ``customer`` is empty for the bank."""
+
+card_addresses = _table(
+    "card_addresses",
+    _small("partition"),
+    _bytes("card_id"),
+    _text("participant"),
+    _big("account_id"),
+    _text("masked"),
+    _bytes("customer"),
+    _small("sms"),
+    key=("partition", "card_id"),
+)
+"""Whom the outbox tells of a card; ``customer`` is empty while it is nobody's."""
+Index("card_addresses_by_account", card_addresses.c.partition, card_addresses.c.account_id)
+Index("card_addresses_by_customer", card_addresses.c.partition, card_addresses.c.customer)
+
+binding_addresses = _table(
+    "binding_addresses",
+    _small("partition"),
+    _bytes("binding_id"),
+    _bytes("card_id"),
+    _bytes("customer"),
+    key=("partition", "binding_id"),
+)
+"""Whom the outbox tells of a binding."""
 
 participants = _table(
     "participants",

@@ -1,7 +1,8 @@
-"""``make demo``: a server, a day of payments, a power cut in the middle, and an audit.
+"""``make demo``: the leaflets' story on a fresh server, then ten thousand transfers, a power cut, and an audit.
 
-Everything goes through the product's own front door: a real server process on fresh SQLite files, a gRPC client,
-and a journal that the client keeps of whatever it was told. The last line is ``demo: ok``, or the exit code is 1.
+Everything goes through the product's own front door: a real server process on fresh SQLite files, gRPC clients in the
+roles of those who call in life, and a journal that the clients keep of whatever they were told. The last line is
+``demo: ok``, or the exit code is 1.
 """
 
 import random
@@ -11,26 +12,25 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import grpc
 from rich.table import Table
 
-from ledger.cli.authorizations import authorization_table
 from ledger.cli.output import amount, console, table
-from ledger.cli.statement import print_mini_statement
 from ledger.rpc.client import Ledger
 from protos.esep.v1.account_pb2 import AccountKind
 from protos.esep.v1.statement_pb2 import TrialBalanceLine
-from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest, ListAuthorizationsRequest
 from scripts import demo_audit as audit
-from scripts.demo_banks import BANKS, DEPOSIT, SENT, Bank, a_day, open_bank
+from scripts.demo_banks import BANKS, DEPOSIT, open_bank
 from scripts.demo_client import answer_of, connect_plainly
 from scripts.demo_journal import Journal
-from scripts.demo_load import CALL_SECONDS, Load, Traffic, settle
+from scripts.demo_load import Load, Traffic, settle
 from scripts.demo_server import ServerError, ServerProcess
 from scripts.scenario_player import Player
 from scripts.scenarios import read_scenarios
+from scripts.story.plot import tell
+from scripts.story.scene import Scene
+from scripts.voice import Discrepancy, Voice
 
 TRANSFERS: Final = 10_000
 CALLERS: Final = (1, 1, 1, 1, 100, 250)
@@ -40,13 +40,10 @@ SEED: Final = 2026
 LARGEST: Final = 400_00
 ASKED: Final = 300
 SCENARIOS: Final = Path(__file__).resolve().parent.parent / "tests" / "conformance" / "authorizations.json"
-ZONE: Final = ZoneInfo("Asia/Bishkek")
 
-out = console()
-
-
-class Discrepancy(Exception):
-    """The ledger is not what it should be; the message says in what."""
+voice = Voice(console())
+out = voice.console
+heading, say = voice.heading, voice.say
 
 
 def main() -> int:
@@ -75,15 +72,18 @@ def demonstrate(server: ServerProcess) -> None:
     heading("A server on fresh SQLite files")
     took = timed(server.start)
     say(f"listening and serving after {took:.1f} s")
-    with connect_plainly(server.address) as ledger:
-        banks = [open_bank(ledger, name) for name in BANKS]
-        accounts = sum(len(bank.accounts) for bank in banks)
+    with (
+        connect_plainly(server.address) as ledger,
+        Scene(server.address, server.directory / "confirmation-codes", voice) as scene,
+    ):
+        banks = {name: open_bank(scene.bank(name), scene.operator(), name) for name in BANKS}
+        accounts = sum(len(bank.accounts) for bank in banks.values())
         say(f"{accounts} accounts opened at {len(banks)} banks: customers, merchants, settlement, cash, fee income")
+        tell(scene, banks)
         play_scenarios(ledger, server)
-        show_a_day(ledger, banks)
-        opening = posted(banks)
+        opening = {customer: DEPOSIT for bank in banks.values() for customer in bank.customers}
         journal = Journal()
-        move_money(ledger, server, journal, [customer for bank in banks for customer in bank.customers])
+        move_money(ledger, server, journal, list(opening))
         compare(ledger, journal, opening)
         show_books(ledger, journal)
     server.stop()
@@ -99,17 +99,6 @@ def play_scenarios(ledger: Ledger, server: ServerProcess) -> None:
     failed = [f"{each.scenario.id}: {each.difference}" for each in played if each.difference]
     if failed:
         raise Discrepancy("\n".join(failed))
-
-
-def show_a_day(ledger: Ledger, banks: Sequence[Bank]) -> None:
-    """Print what one customer sees."""
-    heading("A customer's day: what an ATM prints, and what is held")
-    customer, position = a_day(ledger, banks[0], banks[1])
-    request = GetMiniStatementRequest(account_id=customer, min_position=position)
-    print_mini_statement(ledger.statements.GetMiniStatement(request, timeout=CALL_SECONDS), ZONE)
-    listing = ListAuthorizationsRequest(account_id=customer, min_position=position)
-    found = ledger.statements.ListAuthorizations(listing, timeout=CALL_SECONDS).authorizations
-    out.print(authorization_table(found, ZONE))
 
 
 def move_money(ledger: Ledger, server: ServerProcess, journal: Journal, customers: Sequence[int]) -> None:
@@ -169,23 +158,6 @@ def books_table(lines: Sequence[TrialBalanceLine]) -> Table:
         "sum", str(sum(line.account_count for line in lines)), amount(sum(line.posted_tyiyn for line in lines))
     )
     return grid
-
-
-def posted(banks: Sequence[Bank]) -> dict[int, int]:
-    """Return what every customer has before the transfers, as the client knows it by itself."""
-    opening = {customer: DEPOSIT for bank in banks for customer in bank.customers}
-    opening[banks[1].customers[0]] += SENT
-    return opening
-
-
-def heading(title: str) -> None:
-    """Begin a part."""
-    out.print(f"\n[bold]{title}[/]")
-
-
-def say(text: str) -> None:
-    """Print a line of a part."""
-    out.print(f"  {text}")
 
 
 def thousands(number: int) -> str:

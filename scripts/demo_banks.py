@@ -1,26 +1,26 @@
-"""Three banks with their accounts, and one customer's day."""
+"""Three banks: their accounts, and their entry among the participants of the scheme."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.rpc.client import Ledger
-from protos.esep.v1 import account_pb2, authorization_pb2
-from protos.esep.v1 import authorization_service_pb2 as holds
+from protos.esep.v1 import account_pb2
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
-from protos.esep.v1.common_pb2 import LogPosition
-from protos.esep.v1.transfer_pb2 import NewTransfer, TransferLeg
+from protos.esep.v1.participant_pb2 import ParticipantNames
+from protos.esep.v1.participant_service_pb2 import RegisterParticipantRequest
+from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransferRequest
-from scripts.demo_client import new_id, position_of
+from scripts.demo_client import new_id
 from scripts.demo_load import CALL_SECONDS
 
-BANKS: Final = ("ala-too", "issyk-kul", "manas")
+BANKS: Final = {
+    "ala-too": ParticipantNames(ky="Ала-Тоо банкы", ru="Банк Ала-Тоо", en="Ala-Too Bank"),
+    "issyk-kul": ParticipantNames(ky="Ысык-Көл банкы", ru="Банк Иссык-Куль", en="Issyk-Kul Bank"),
+    "manas": ParticipantNames(ky="Манас банкы", ru="Банк Манас", en="Manas Bank"),
+}
 CUSTOMERS: Final = 6
 """Of each bank."""
 DEPOSIT: Final = 5_000_00
-SENT: Final = 5_500_00
-"""From the customer of ``a_day`` to the first customer of the other bank."""
-_FEE: Final = 10_00
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Bank:
         return [self.settlement, self.cash, self.fee_income, self.merchant, *self.customers]
 
 
-def open_bank(ledger: Ledger, name: str, customers: int = CUSTOMERS) -> Bank:
-    """Open a bank's accounts, its customers' with a deposit in each."""
+def open_bank(ledger: Ledger, operator: Ledger, name: str, customers: int = CUSTOMERS) -> Bank:
+    """Let a bank open its accounts, its customers' with a deposit in each, and an operator register the bank."""
 
     def opened(kind: account_pb2.AccountKind.ValueType, number: str) -> int:
         request = OpenAccountRequest(request_id=new_id(), participant_id=name, kind=kind, account_number=number)
@@ -58,80 +58,19 @@ def open_bank(ledger: Ledger, name: str, customers: int = CUSTOMERS) -> Bank:
         customer = opened(account_pb2.ACCOUNT_KIND_CUSTOMER, f"20{number:02}")
         move(ledger, bank.cash, customer, DEPOSIT, kind="cash_deposit")
         bank.customers.append(customer)
+    registration = RegisterParticipantRequest(
+        request_id=new_id(),
+        participant_id=name,
+        names=BANKS[name],
+        settlement_account_id=bank.settlement,
+        fee_account_id=bank.fee_income,
+    )
+    operator.participants.RegisterParticipant(registration, timeout=CALL_SECONDS)
     return bank
 
 
-def move(
-    ledger: Ledger, debit: int, credit: int, amount: int, *, kind: str, legs: Sequence[TransferLeg] = ()
-) -> LogPosition:
-    """Move money; return where that is recorded."""
-    transfer = NewTransfer(debit_account_id=debit, credit_account_id=credit, amount_tyiyn=amount, kind=kind, legs=legs)
+def move(ledger: Ledger, debit: int, credit: int, amount: int, *, kind: str) -> None:
+    """Move money."""
+    transfer = NewTransfer(debit_account_id=debit, credit_account_id=credit, amount_tyiyn=amount, kind=kind)
     request = CreateTransferRequest(request_id=new_id(), transfer=transfer)
-    return position_of(ledger.transfers.CreateTransfer(request, timeout=CALL_SECONDS).receipt)
-
-
-def a_day(ledger: Ledger, home: Bank, other: Bank) -> tuple[int, LogPosition]:
-    """Let a new customer be paid, shop, fill up, send money and be refunded; return the account and where it ends."""
-    request = OpenAccountRequest(
-        request_id=new_id(), participant_id=home.name, kind=account_pb2.ACCOUNT_KIND_CUSTOMER, account_number="2099"
-    )
-    customer = ledger.accounts.OpenAccount(request, timeout=CALL_SECONDS).account.account_id
-    move(ledger, other.settlement, customer, 48_000_00, kind="salary")
-    groceries = _hold(ledger, customer, home.merchant, 1_845_50, "Dordoi Market")
-    _capture(ledger, groceries, 1_845_50)
-    _capture(ledger, _hold(ledger, customer, other.merchant, 900_00, "Navat Teahouse"), 990_00)  # With a tip.
-    fuel = _hold(
-        ledger, customer, home.merchant, 3_000_00, "Ala-Too Fuel", authorization_pb2.AUTHORIZATION_KIND_PREAUTHORIZATION
-    )
-    _replace(ledger, fuel, 2_210_00)
-    _hold(
-        ledger,
-        customer,
-        other.merchant,
-        12_000_00,
-        "Karakol Lodge",
-        authorization_pb2.AUTHORIZATION_KIND_PREAUTHORIZATION,
-    )
-    fee = TransferLeg(debit_account_id=customer, credit_account_id=home.fee_income, amount_tyiyn=_FEE)
-    move(ledger, customer, other.customers[0], SENT, kind="card_to_card", legs=[fee])
-    position = _refund(ledger, groceries, 250_00)
-    return customer, position
-
-
-def _hold(
-    ledger: Ledger,
-    customer: int,
-    merchant: int,
-    amount: int,
-    name: str,
-    kind: authorization_pb2.AuthorizationKind.ValueType = authorization_pb2.AUTHORIZATION_KIND_PURCHASE,
-) -> str:
-    request = holds.CreateAuthorizationRequest(
-        request_id=new_id(),
-        account_id=customer,
-        credit_account_id=merchant,
-        amount_tyiyn=amount,
-        kind=kind,
-        entry_mode=authorization_pb2.ENTRY_MODE_CONTACTLESS,
-        merchant_name=name,
-    )
-    return ledger.authorizations.CreateAuthorization(request, timeout=CALL_SECONDS).authorization.authorization_id
-
-
-def _replace(ledger: Ledger, hold: str, total: int) -> None:
-    request = holds.ReplaceAuthorizationAmountRequest(request_id=new_id(), authorization_id=hold, total_tyiyn=total)
-    ledger.authorizations.ReplaceAuthorizationAmount(request, timeout=CALL_SECONDS)
-
-
-def _capture(ledger: Ledger, hold: str, amount: int) -> None:
-    request = holds.CaptureAuthorizationRequest(
-        request_id=new_id(), authorization_id=hold, amount_tyiyn=amount, final=True, clearing_reference=new_id()
-    )
-    ledger.authorizations.CaptureAuthorization(request, timeout=CALL_SECONDS)
-
-
-def _refund(ledger: Ledger, hold: str, amount: int) -> LogPosition:
-    request = holds.PostRefundRequest(
-        request_id=new_id(), authorization_id=hold, amount_tyiyn=amount, clearing_reference=new_id()
-    )
-    return position_of(ledger.authorizations.PostRefund(request, timeout=CALL_SECONDS).receipt)
+    ledger.transfers.CreateTransfer(request, timeout=CALL_SECONDS)

@@ -14,7 +14,7 @@ import grpc
 from ledger.rpc.client import Ledger, reason
 from protos.esep.v1.common_pb2 import LogPosition, Receipt
 
-_OPTIONS: Final = (
+CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_retries", 0),
@@ -23,7 +23,7 @@ _OPTIONS: Final = (
 
 def connect_plainly(address: str) -> Ledger:
     """Return a connection that sends every request once."""
-    return Ledger(grpc.insecure_channel(address, _OPTIONS), caller="")
+    return Ledger(grpc.insecure_channel(address, CHANNEL_OPTIONS), caller="")
 
 
 class Answer(NamedTuple):

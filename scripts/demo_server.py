@@ -53,6 +53,8 @@ class ServerProcess:
     """``python server.py`` with settings, on a port that the system chooses at the first start."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.directory = directory
+        """Where its files stand, unless the settings say otherwise."""
         clock_file = directory / "clock"
         self.clock = ServerClock(clock_file)
         self.address = "127.0.0.1:0"

@@ -37,6 +37,7 @@ __all__ = [
     "QrReason",
     "Tip",
     "TipKind",
+    "is_host",
     "read",
     "write_elqr",
     "write_emvco",
@@ -61,9 +62,14 @@ def write_elqr(code: QrCode, host: str = DEFAULT_HOST) -> str:
 
     Raises QrError, naming the field that stands in the way.
     """
-    if not _HOST.fullmatch(host):
+    if not is_host(host):
         raise QrError("host", "not a link that begins with https:// or http:// and has no #")
     return elqr_link(code, host)
+
+
+def is_host(link: str) -> bool:
+    """Return whether a national code's link can begin like this."""
+    return _HOST.fullmatch(link) is not None
 
 
 def write_emvco(code: QrCode) -> str:

@@ -18,11 +18,15 @@ from ledger.rpc.identity import CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
+from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
+from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
+from protos.esep.v1.qr_service_pb2_grpc import QrServiceStub
+from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
 from protos.esep.v1.rules_service_pb2_grpc import RulesServiceStub
 from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceStub
@@ -34,11 +38,15 @@ from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceStub
 if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceAsyncStub
+    from protos.esep.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
+    from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
+    from protos.esep.v1.qr_service_pb2_grpc import QrServiceAsyncStub
+    from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
     from protos.esep.v1.rules_service_pb2_grpc import RulesServiceAsyncStub
     from protos.esep.v1.service_directory_service_pb2_grpc import DirectoryServiceAsyncStub
@@ -55,12 +63,16 @@ SERVICES: Final = (
     "esep.v1.CardService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
     "esep.v1.RulesService",
     "esep.v1.StatementService",
     "esep.v1.TokenPaymentService",
     "esep.v1.TokenService",
+    "esep.v1.AliasService",
+    "esep.v1.QrService",
+    "esep.v1.QuoteService",
     "esep.v1.TransferService",
 )
 
@@ -103,12 +115,16 @@ class Ledger:
         self.authorizations = AuthorizationServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
+        self.aliases = AliasServiceStub(channel)
+        self.qr = QrServiceStub(channel)
+        self.quotes = QuoteServiceStub(channel)
         self.customers = CustomerServiceStub(channel)
         self.participants = ParticipantServiceStub(channel)
         self.rules = RulesServiceStub(channel)
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
+        self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
         self.tokens = TokenServiceStub(channel)
         self.token_payments = TokenPaymentServiceStub(channel)
@@ -134,12 +150,16 @@ class AsyncLedger:
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
+        self.aliases: AliasServiceAsyncStub = AliasServiceStub(channel)
+        self.qr: QrServiceAsyncStub = QrServiceStub(channel)
+        self.quotes: QuoteServiceAsyncStub = QuoteServiceStub(channel)
         self.customers: CustomerServiceAsyncStub = CustomerServiceStub(channel)
         self.participants: ParticipantServiceAsyncStub = ParticipantServiceStub(channel)
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
+        self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)
         self.tokens: TokenServiceAsyncStub = TokenServiceStub(channel)
         self.token_payments: TokenPaymentServiceAsyncStub = TokenPaymentServiceStub(channel)

@@ -185,6 +185,16 @@ class Customers:
         )
         return customer_message(customer, personal)
 
+    async def phone(self, customer_id: bytes) -> str:
+        """Return a customer's telephone number, ``[erased]`` once it cannot be read."""
+        customer = await self.current(customer_id)
+        if not isinstance(customer, Customer):
+            raise unknown(customer_id)
+        if customer.erased:
+            return ERASED
+        topic = CustomerRegistered.TOPIC
+        return (await self.in_vault(self._vault.read, customer_id, topic, customer.sealed)).phone
+
     async def current(self, aggregate_id: bytes) -> object:
         """Return whatever stands in the log under an id, as it is now."""
         return await self._gateway.in_thread(self._gateway.outcomes.aggregate, aggregate_id)

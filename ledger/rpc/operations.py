@@ -8,9 +8,8 @@ from domain import ids
 from domain.account import Account
 from domain.aggregate import Aggregate, fold
 from domain.authorization import Authorization, AuthorizationDeclined, ForcePosted, RefundPosted, State
-from domain.event import Leg
 from domain.services.catalogue import Names
-from domain.transfer import Transfer, TransferPosted
+from domain.transfer import Transfer, fees, payee
 from ledger.engine.lookup import history
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
@@ -117,20 +116,6 @@ class Operations:
         found = await self._gateway.question(self._read, ids.account_originator(account_id), position)
         number = found[0].number if found is not None and isinstance(found[0], Account) else ""
         return masked_account(number, account_id)
-
-
-def payee(transfer: Transfer | TransferPosted) -> int:
-    """Return the account at which a transfer's money ends, following it through the banks' own accounts."""
-    credited = transfer.credit_account
-    for leg in transfer.legs:
-        if leg.debit_account == credited:
-            credited = leg.credit_account
-    return credited
-
-
-def fees(transfer: Transfer | TransferPosted) -> tuple[Leg, ...]:
-    """Return what else left the payer's account with a transfer."""
-    return tuple(leg for leg in transfer.legs if leg.debit_account == transfer.debit_account)
 
 
 def _transfer_state(transfer: Transfer) -> Names:

@@ -35,9 +35,11 @@ class Subject(Enum):
     OPERATION = "the banks whose account pays; counterparties: those whose account is paid"
     TAP = "counterparty: the bank of the account to be credited, which is its own acquirer"
     TOKEN = "the bank of the token's card"  # noqa: S105 - a payment token, no secret
+    TOKENS = "the bank of the card, or of the customer"
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
+    NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
 
@@ -147,6 +149,12 @@ _RECEIPTS: Final = {
     "GetOperationReceipt": _row(Subject.OPERATION, app=BOUND, bank=PARTY, atm=PARTY, auditor=ANY, operator=ANY),
 }
 
+_NOTIFICATIONS: Final = {
+    # Not for operators: the amount that verifies a cardholder is among the text messages.
+    "Subscribe": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+    "ListNotifications": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+}
+
 _CARDS: Final = {
     "IssueCard": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
     "GetCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
@@ -171,6 +179,26 @@ _CARD_BINDINGS: Final = {
 }
 
 _EVERYBODY: Final = _row(Subject.NOTHING, app=ANY, bank=ANY, atm=ANY, pos=ANY, auditor=ANY, operator=ANY)
+
+_ALIASES: Final = {
+    "SendAliasCode": _row(Subject.CUSTOMER, app=SERVED),
+    "LinkPhone": _row(Subject.CUSTOMER, app=SERVED),
+    "UnlinkPhone": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetAlias": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+    "ListAliases": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QRS: Final = {
+    "DecodeQr": _EVERYBODY,
+    "IssueTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN),
+    "GetTransferQr": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_QUOTES: Final = {
+    "CreateQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "ConfirmQuote": _row(Subject.CUSTOMER, app=SERVED),
+    "GetQuote": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+}
 
 _DIRECTORY: Final = {
     "ListServiceCategories": _EVERYBODY,
@@ -224,7 +252,7 @@ _TOKENS: Final = {
     "BlockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
     "UnblockDevice": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
     "GetToken": _row(Subject.TOKEN, app=HOLDER, bank=OWN, operator=ANY),
-    "ListTokens": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
+    "ListTokens": _row(Subject.TOKENS, app=HOLDER, bank=OWN, operator=ANY),
 }
 
 _TOKEN_PAYMENTS: Final = {"AuthorizeTokenPayment": _row(Subject.TAP, pos=ACQUIRER, operator=ANY)}
@@ -234,12 +262,16 @@ PERMISSIONS: Final[dict[str, Row]] = {
     for service, rows in {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
+        "esep.v1.AliasService": _ALIASES,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
+        "esep.v1.NotificationService": _NOTIFICATIONS,
         "esep.v1.ParticipantService": _PARTICIPANTS,
+        "esep.v1.QrService": _QRS,
+        "esep.v1.QuoteService": _QUOTES,
         "esep.v1.ReceiptService": _RECEIPTS,
         "esep.v1.RulesService": _RULES,
         "esep.v1.StatementService": _STATEMENTS,

@@ -27,10 +27,7 @@ class Positions:
         """Wait until the position is reached; raises Refused(POSITION_NOT_REACHED) shortly before the deadline."""
         if position <= self._known:
             return
-        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[arrived] = position
-        if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._poll())
+        arrived = self._wait_for(position)
         remaining = calls.current().remaining()
         patience = None if isinf(remaining) else remaining - max(remaining * _MARGIN, _LEAST_MARGIN)
         try:
@@ -40,9 +37,35 @@ class Positions:
         finally:
             self._waiting.pop(arrived, None)
 
+    async def news(self, position: int, seconds: float) -> bool:
+        """Wait for a position, so many seconds at most; tell whether it was reached."""
+        if position <= self._known:
+            return True
+        arrived = self._wait_for(position)
+        try:
+            await asyncio.wait_for(arrived, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.pop(arrived, None)
+        return True
+
     def fell_back(self, position: int) -> None:
         """Hear that it is only here now: what had grown was made anew."""
         self._known = min(self._known, position)
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+
+    def _wait_for(self, position: int) -> "asyncio.Future[None]":
+        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[arrived] = position
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._poll())
+        return arrived
 
     async def _poll(self) -> None:
         while self._waiting:

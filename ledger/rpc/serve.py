@@ -15,6 +15,8 @@ from domain.services.catalogue import Catalogue
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
+from ledger.rpc.alias_service import AliasService
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.bindings import Bindings
@@ -33,11 +35,16 @@ from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identi
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
 from ledger.rpc.metrics import Metrics
+from ledger.rpc.notification_service import NotificationService
+from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.qr_service import QrService
+from ledger.rpc.quote_service import QuoteService
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.receipt_service import ReceiptService
 from ledger.rpc.rules_service import RulesService
@@ -52,11 +59,15 @@ from ledger.rpc.transfer_service import TransferService
 from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
+from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import customer_service_pb2_grpc as customer
+from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import qr_service_pb2_grpc as qr
+from protos.esep.v1 import quote_service_pb2_grpc as quote
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
 from protos.esep.v1 import rules_service_pb2_grpc as rules
 from protos.esep.v1 import service_directory_service_pb2_grpc as directory
@@ -79,6 +90,7 @@ class Edge:
         gate: Gate,
         health: Health,
         keepers: tuple[Customers, Tokens],
+        notifications: Notifications,
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
@@ -87,6 +99,7 @@ class Edge:
         self._health = health
         self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
+        self._notifications = notifications
         self._threads = threads
         self._settings = settings
 
@@ -108,6 +121,7 @@ class Edge:
         await self.server.stop(grace)
         for task in self._upkeep:
             task.cancel()
+        await self._notifications.close()
         for keeper in self._keepers:
             keeper.close()
         self._threads.stop()
@@ -140,7 +154,9 @@ def build_server(
     facts = AccountFacts(gateway)
     tokens = Tokens(gateway, customers, vault.vault, clock, settings)
     bindings = Bindings(gateway, customers, vault, clock, settings)
-    teller = Teller(gateway, facts, customers, bindings)
+    aliases = Aliases(gateway, customers, vault, clock, settings)
+    quotes = Quotes(customers, aliases, vault.vault, settings.qr_host)
+    teller = Teller(gateway, facts, customers, bindings, aliases, quotes)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
@@ -177,10 +193,19 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    alias.add_AliasServiceServicer_to_server(
+        AliasService(gateway, aliases, log_reads, settings.phone_countries), server
+    )
+    qr.add_QrServiceServicer_to_server(QrService(gateway, quotes, log_reads, settings.qr_provider), server)
+    quote.add_QuoteServiceServicer_to_server(
+        QuoteService(gateway, quotes, teller, log_reads, settings.phone_countries, settings.qr_provider), server
+    )
     statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
     receipt.add_ReceiptServiceServicer_to_server(
         ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
     )
+    notifications = Notifications(gateway, reads, log_reads, customers, settings)
+    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
     directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
     token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
     token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
@@ -190,7 +215,7 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, (customers, tokens), threads, settings)
+    return Edge(server, gate, health, (customers, tokens), notifications, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

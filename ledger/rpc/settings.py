@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from domain.credentials import LEAFLET_2022, PASSWORD_POLICIES
+from domain.phone import HOME, Country
+from domain.qr import DEFAULT_HOST, is_host
 from domain.token_policy import TokenPolicy
+from domain.transfer_qr import PROVIDER
 from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
@@ -48,6 +51,13 @@ def utc_offset(zone: str) -> int:
     return ahead // timedelta(seconds=1)
 
 
+def known_host(link: str) -> str:
+    """Return the beginning of a code's link; raises ValueError for one that no code can have."""
+    if not is_host(link):
+        raise ValueError("is not a link that begins with https:// or http:// and has no #")
+    return link
+
+
 class RpcSettings(BaseModel):
     """How the edge listens and what it bounds."""
 
@@ -71,11 +81,23 @@ class RpcSettings(BaseModel):
     """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
+    notification_poll_seconds: Annotated[float, Field(gt=0)] = 0.05
+    """How often all open streams together look for news."""
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """After how long without news a stream says that it lives."""
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
     reflection: bool = False
     channelz: bool = False
     bench_methods: bool = False
     """Serve ``esep.bench.Empty``: methods that do nothing, to measure what the edge itself costs."""
+
+    alias_code_tries: Annotated[int, Field(ge=1)] = 5
+    alias_code_ttl_seconds: Annotated[int, Field(ge=1, le=3_000)] = 600
+    alias_codes_sent: Annotated[int, Field(ge=1)] = 5
+    alias_codes_lock_seconds: Annotated[int, Field(ge=1)] = 900
+    phone_countries: tuple[Country, ...] = (HOME,)
+    qr_provider: Annotated[str, Field(pattern=PROVIDER)] = "p2p.elcart.kg"
+    qr_host: Annotated[str, AfterValidator(known_host)] = DEFAULT_HOST
 
     business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
 

@@ -64,9 +64,11 @@ class Subjects:
             Subject.OPERATION: self._operation,
             Subject.TAP: self._tap,
             Subject.TOKEN: self._token,
+            Subject.TOKENS: self._tokens_of,
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
+            Subject.NOTIFICATIONS: self._notifications,
         }
 
     async def whose(self, subject: Subject, request: Any) -> Whose:
@@ -206,6 +208,9 @@ class Subjects:
         found = None if token_id is None else await self._customers.begun(token_id)  # Its owners never change.
         return Whose((found.participant,), customer=found.customer) if isinstance(found, Token) else NOBODYS
 
+    async def _tokens_of(self, request: Any) -> Whose:
+        return await (self._customer if request.WhichOneof("owner") == "customer_id" else self._card)(request)
+
     async def _card(self, request: Any) -> Whose:
         card = await self._named_card(request)
         if card is None:
@@ -234,6 +239,10 @@ class Subjects:
         if request.WhichOneof("owner") == "customer_id":
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
+
+    async def _notifications(self, request: Any) -> Whose:
+        owners: Participants = (request.participant_id,) if request.participant_id else NOBODY
+        return Whose(owners, customer=parsed(request.customer_id))
 
     async def _held(self, found: object) -> Whose:
         if not isinstance(found, Authorization):

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from domain import ids
 from domain.account import Account
 from domain.adjustment import AdjustmentProposed
+from domain.alias import Alias
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.binding import Binding
 from domain.card import Card
@@ -19,8 +20,11 @@ from domain.participant import Participant
 from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
+from domain.quote import Quote
 from domain.token import Token
 from domain.transfer import BatchPosted, Transfer, TransferReversed
+from domain.transfer_qr import TransferQr
+from ledger.rpc.aliases import Aliases
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.customers import Customers
 from ledger.rpc.errors import message
@@ -28,6 +32,7 @@ from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.guard import told
 from ledger.rpc.outcomes import Done, declined
+from ledger.rpc.quotes import Quotes
 from ledger.rpc.translate import authorization_answers as answers
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.adjustment import adjustment_message
@@ -49,7 +54,15 @@ Tell = Callable[[Done], Message | Awaitable[Message]]
 class Teller:
     """Makes messages of outcomes; knows what accounts' banks and currencies are."""
 
-    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers, bindings: Bindings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        facts: AccountFacts,
+        customers: Customers,
+        bindings: Bindings,
+        aliases: Aliases,
+        quotes: Quotes,
+    ) -> None:
         self._gateway = gateway
         self._facts = facts
         self._told: dict[type, tuple[str, Tell]] = {
@@ -74,6 +87,9 @@ class Teller:
             ),
             Token: ("token", lambda done: token_message(expect(done.subject, Token), done.recorded_at)),
             Device: ("device", lambda done: device_message(expect(done.subject, Device))),
+            Alias: ("alias", lambda done: aliases.message(expect(done.subject, Alias))),
+            Quote: ("quote", lambda done: quotes.message(expect(done.subject, Quote))),
+            TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
             AdjustmentProposed: ("adjustment", _adjustment),

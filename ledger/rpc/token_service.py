@@ -1,13 +1,16 @@
 """TokenService: putting tokens into phones, and what becomes of them."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
+from domain import ids
 from domain.card import Card
 from domain.command import Command
+from domain.customer import Customer
 from domain.device import Device
 from domain.ports import Clock
-from domain.refusals import Reason, Refused, refuse
+from domain.refusals import Reason, Refused, invalid, refuse
 from domain.token import KeysIssued, Token
 from domain.tokenise import ProvisionToken, ReplenishKeys
+from domain.wallet import Wallet, wallet_id
 from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
@@ -103,17 +106,33 @@ class TokenService(TokenServiceServicer):
         return pb.GetTokenResponse(token=token_message(token, self._clock.now()), position=self._log.message(position))
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
-        """List a card's tokens from the log."""
-        card_id = _known(request.card_id, "card_id")
+        """List a card's tokens from the log, or those of all cards of a customer."""
         position = await self._log.position(request)
-        card = await self._log.aggregate(card_id, position)
-        if not isinstance(card, Card):
-            raise Refused(refuse(Reason.CARD_NOT_FOUND, card_id=request.card_id))
-        found = [expect(await self._log.aggregate(token_id, position), Token) for token_id in card.tokens]
+        match request.WhichOneof("owner"):
+            case "card_id":
+                cards = [await self._card(_known(request.card_id, "card_id"), position)]
+            case "customer_id":
+                cards = await self._cards_of(_known(request.customer_id, "customer_id"), position)
+            case _:
+                raise Refused(invalid("owner", "MISSING", "is required: a card_id or a customer_id"))
+        known = [token_id for card in cards for token_id in card.tokens]
+        found = [expect(await self._log.aggregate(token_id, position), Token) for token_id in known]
         now = self._clock.now()
         return pb.ListTokensResponse(
             tokens=[token_message(token, now) for token in found], position=self._log.message(position)
         )
+
+    async def _card(self, card_id: bytes, position: int) -> Card:
+        card = await self._log.aggregate(card_id, position)
+        if not isinstance(card, Card):
+            raise Refused(refuse(Reason.CARD_NOT_FOUND, card_id=ids.format_uuid(card_id)))
+        return card
+
+    async def _cards_of(self, customer_id: bytes, position: int) -> list[Card]:
+        if not isinstance(await self._log.aggregate(customer_id, position), Customer):
+            raise Refused(refuse(Reason.CUSTOMER_NOT_FOUND, customer_id=ids.format_uuid(customer_id)))
+        wallet = await self._log.aggregate(wallet_id(customer_id), position)
+        return [await self._card(card, position) for card in wallet.cards] if isinstance(wallet, Wallet) else []
 
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
         return await self._gateway.execute(command, request_id, validate_only=validate_only)

@@ -84,7 +84,8 @@ class Tokens:
         try:
             done = await self._gateway.execute(command, request_id, validate_only=False)
         except Refused as refused:
-            if refused.refusal.reason.value.kind in _DECIDED:
+            # One that was overtaken keeps its number, so that a vault older than the log catches up with it.
+            if refused.refusal.reason.value.kind in _DECIDED and refused.refusal.reason is not Reason.KEY_SUPERSEDED:
                 await self._customers.in_vault(self._vault.drop_key, token_id, request_id)
             raise
         issued = expect(done.event, KeysIssued)

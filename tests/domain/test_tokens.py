@@ -339,6 +339,13 @@ def test_a_token_suspended_before_it_is_switched_on_stays_suspended() -> None:
     assert state(spec.given_done(resume(Actor.ISSUER))) is State.ACTIVE
 
 
+@pytest.mark.parametrize("command", [provision(sequence=2), REPLENISH])
+def test_a_suspended_phone_gets_no_key(command: Command) -> None:
+    """Switched on or not: whoever suspended the token has not said that it may be made ready."""
+    for given in (provisioned, active):
+        given().given_done(suspend(Actor.ISSUER)).when(command).then_refused(Reason.TOKEN_SUSPENDED)
+
+
 def test_new_keys_take_the_place_of_the_old_ones() -> None:
     """Replenishing keeps the counter; provisioning anew begins it again, and keeps contactless switched on."""
     spec = active().when(REPLENISH)

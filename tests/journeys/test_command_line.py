@@ -17,9 +17,10 @@ from ledger.rpc.client import Ledger
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
-from scripts.demo_banks import Bank, a_day, open_bank
+from scripts.demo_banks import open_bank
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ROOT, ServerProcess
+from tests.journeys.day import a_day
 from tests.serving import CALL_SECONDS, ledger, open_account, server, transfer
 
 __all__ = ["ledger", "server"]
@@ -46,8 +47,7 @@ class CommandLine:
 
 @pytest.fixture(scope="module")
 def customer(ledger: Ledger) -> str:
-    home: Bank
-    home, other = (open_bank(ledger, name, customers=1) for name in ("ala-too", "manas"))
+    home, other = (open_bank(ledger, ledger, name, customers=1) for name in ("ala-too", "manas"))
     account, position = a_day(ledger, home, other)
     # From here on whoever asks is answered with this day.
     request = GetBalanceRequest(account_id=account, min_position=position)

@@ -12,6 +12,7 @@ import pytest
 
 from domain.account import AccountKind
 from domain.adjustment import AdjustmentProposed
+from domain.binding import CardBindingRequested
 from domain.card import CardIssued
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
@@ -33,7 +34,18 @@ def history(world: World) -> World:
     world.transfer(bank, customer, 500, reference="r", tags={"k": "v"})
     made = world.authorize(customer, bank, 100)
     world.capture(made, customer, bank, 40)
-    world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    card = world.append(CardIssued(participant="bank-a", account=customer, masked="", expires=2028_12, par="A" * 29))
+    world.append(
+        CardBindingRequested(
+            customer=UUID(int=1),
+            card=UUID(bytes=card),
+            participant="bank-a",
+            masked="",
+            hold=UUID(int=2),
+            expires_at=world.now,
+            tries=3,
+        )
+    )
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -55,6 +67,9 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
+    "notices": ("amount", 9),
+    "card_addresses": ("sms", 1),
+    "binding_addresses": ("card_id", b"x" * 16),
     "participants": ("name_en", "Tampered"),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),

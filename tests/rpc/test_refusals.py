@@ -13,6 +13,7 @@ from ledger.rpc import errors
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
@@ -21,7 +22,8 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
-from tests.rpc.world import Bank, Refusal, new_id, transfer
+from tests.rpc.transfer_cases import TRANSFER_CASES
+from tests.rpc.world import Bank, Refusal, new_id, refused, transfer
 
 Case = Callable[[Bank], Refusal]
 
@@ -106,6 +108,15 @@ def clearing_reference_not_found(bank: Bank) -> Refusal:
 def operation_not_found(bank: Bank) -> Refusal:
     request = receipts.GetOperationReceiptRequest(operation_id=new_id(), language=LANGUAGE_KY)
     return bank.refused(bank.ledger.receipts.GetOperationReceipt, request)
+
+
+def too_many_streams(bank: Bank) -> Refusal:
+    request = notifications.SubscribeRequest(language=LANGUAGE_KY)
+    open_one = bank.call(bank.ledger.notifications.Subscribe, request)
+    next(open_one)
+    refusal = refused(lambda: list(bank.call(bank.ledger.notifications.Subscribe, request)))
+    open_one.cancel()
+    return refusal
 
 
 def outcome_not_found(bank: Bank) -> Refusal:
@@ -298,7 +309,7 @@ CASES: dict[Reason, Case] = {
     Reason.PERMISSION_DENIED: permission_denied,
     Reason.QUEUE_FULL: from_the_engine(Reason.QUEUE_FULL),
     Reason.STORAGE_FULL: from_the_engine(Reason.STORAGE_FULL),
-    Reason.TOO_MANY_STREAMS: from_the_engine(Reason.TOO_MANY_STREAMS),
+    Reason.TOO_MANY_STREAMS: too_many_streams,
     Reason.MESSAGE_TOO_LARGE: message_too_large,
     Reason.LEDGER_UNAVAILABLE: from_the_engine(Reason.LEDGER_UNAVAILABLE),
     Reason.NOT_THE_OWNER: from_the_engine(Reason.NOT_THE_OWNER),
@@ -309,6 +320,7 @@ CASES: dict[Reason, Case] = {
     Reason.INTERNAL: internal,
     **CUSTOMER_CASES,
     **TOKEN_CASES,
+    **TRANSFER_CASES,
     **RULES_CASES,
 }
 
@@ -322,7 +334,7 @@ DETAILS = {
 
 
 @pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 1.0}], ids=[""])
+@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 1.0, "max_streams": 1}], ids=[""])
 def test_every_reason_reaches_the_caller(reason: Reason, limited_bank: Bank) -> None:
     """Each reason comes with its code, its ErrorInfo, the details of its kind, and whether it is recorded."""
     refusal = CASES[reason](limited_bank)

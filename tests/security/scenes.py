@@ -12,16 +12,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from stdnum import luhn
 
 from domain.books import Books
-from domain.card import Card, CardBound, find
+from domain.card import Card, CardBound, CardTokensLinked, find
 from domain.command import Command
 from domain.event import Change, Context
 from domain.refusals import Refusal
+from domain.token import TokenRequested
 from domain.wallet import WalletCardAdded, following
 from domain.wallet import find as wallet_of
 from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2
+from protos.esep.v1 import account_pb2, customer_pb2, token_payment_service_pb2, token_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
@@ -29,16 +30,19 @@ from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
+from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
+from tests.security.transfer_scenes import TRANSFER_REQUESTS
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -62,6 +66,8 @@ class Scene(NamedTuple):
     card: str
     """Bound to the customer."""
     spare_card: str
+    token: str
+    """Of the card, where that is bound."""
 
 
 class Caller:
@@ -75,7 +81,16 @@ class Caller:
         self.metadata = ((CALLER_KEY, "somebody"), *((key, value) for key, value in given.items() if value))
 
     def call(self, method: str, request: Message) -> Any:
-        """Call a method by its full name."""
+        """Call a method by its full name; of a stream, take the first message."""
+        if is_stream(method):
+            stream: Any = self._channel.unary_stream(
+                method,
+                request_serializer=type(request).SerializeToString,
+                response_deserializer=answer_of(method).FromString,
+            )(request, metadata=self.metadata, timeout=DEADLINE)
+            first = next(stream)
+            stream.cancel()
+            return first
         call: Callable[..., Any] = self._channel.unary_unary(
             method,
             request_serializer=type(request).SerializeToString,
@@ -86,9 +101,17 @@ class Caller:
 
 def answer_of(method: str) -> type[Message]:
     """Return the class of a method's answers."""
+    return message_factory.GetMessageClass(_described(method).output_type)
+
+
+def is_stream(method: str) -> bool:
+    """Tell whether a method answers with a stream."""
+    return bool(_described(method).server_streaming)
+
+
+def _described(method: str) -> Any:
     _, service, name = method.split("/")
-    found = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
-    return message_factory.GetMessageClass(found.output_type)
+    return descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
 
 
 def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: bool = True) -> Scene:
@@ -141,9 +164,10 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         )
         return str(by.call("/esep.v1.CardService/IssueCard", request).card.card_id)
 
-    card = issue()
+    card, token = issue(), new_id()
     if bound:
         bind(world, card, customer.customer_id)
+        tokenise(world, token, card, customer.customer_id)
     return Scene(
         participant,
         customer_account,
@@ -155,17 +179,18 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         customer.customer_id,
         card,
         issue(),
+        token,
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(7)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(8)))
 
 
 def card_number() -> str:
     """Return a card number that was not given out before."""
-    first = f"9417{uuid4().int % 10**11:011}"
+    first = f"94170{uuid4().int % 10**10:010}"
     return first + str(luhn.calc_check_digit(first))
 
 
@@ -185,10 +210,43 @@ class Bind(Command):
         return [bound, *following(wallet, WalletCardAdded(customer=self.customer, card=self.card))]
 
 
+class Tokenise(Command):
+    """Makes a token of a card as a request that has succeeded does, whoever the customer is."""
+
+    NAME: ClassVar[str] = "tokenise_for_a_test"
+
+    card: UUID
+    customer: UUID
+
+    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
+        card = find(books, self.card.bytes)
+        assert isinstance(card, Card)
+        requested = TokenRequested(
+            participant=card.participant,
+            card=self.card,
+            customer=self.customer,
+            device=self.card,
+            device_id="d-1",
+            masked="941799******0000",
+            par=card.par,
+        )
+        linked = CardTokensLinked(tokens=(UUID(bytes=context.request_id),))
+        return [Change(context.request_id, 1, requested), Change(card.card_id, card.version + 1, linked)]
+
+
 def bind(world: World, card: str, customer: str) -> None:
     """Bind a card to a customer."""
+    _decide(world, Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes)
+
+
+def tokenise(world: World, token: str, card: str, customer: str) -> None:
+    """Make a token of a card."""
+    _decide(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
+
+
+def _decide(world: World, command: Command, request_id: bytes) -> None:
     done = Event()
-    ticket = CommandTicket(Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes, "test")
+    ticket = CommandTicket(command, request_id, "test")
     ticket.deliver = lambda _: done.set()
     world.engine.submit(ticket)
     assert done.wait(PATIENCE)
@@ -237,9 +295,27 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
     return request(account_id=scene.account, language=LANGUAGE_RU)
 
 
+TAP: Final = token_payment_service_pb2.Tap(
+    country_number=417,
+    transaction_date="261122",
+    unpredictable_number=bytes(4),
+    transaction_counter=1,
+    key_sequence=1,
+    cryptogram=bytes(8),
+)
+
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **TRANSFER_REQUESTS,
+    **TRANSFER_REQUESTS,
+    **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
+    ),
+    "/esep.v1.NotificationService/Subscribe": lambda of: notifications.SubscribeRequest(
+        participant_id=of.participant, language=LANGUAGE_RU
+    ),
+    "/esep.v1.NotificationService/ListNotifications": lambda of: notifications.ListNotificationsRequest(
+        participant_id=of.participant, language=LANGUAGE_RU
     ),
     "/esep.v1.AccountService/GetAccount": lambda of: accounts.GetAccountRequest(account_id=of.account),
     "/esep.v1.AccountService/ListAccounts": lambda of: accounts.ListAccountsRequest(participant_id=of.participant),
@@ -416,6 +492,50 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     ),
     "/esep.v1.AdjustmentService/GetAdjustment": lambda of: adjustments.GetAdjustmentRequest(adjustment_id=of.transfer),
     "/esep.v1.AdjustmentService/ListAdjustments": lambda of: adjustments.ListAdjustmentsRequest(),
+    "/esep.v1.TokenService/RequestToken": lambda of: _write(
+        tokens.RequestTokenRequest,
+        card_id=of.card,
+        customer_id=of.customer,
+        device=token_pb2.Device(device_id="d-1", model="Pixel 7", android_version="13", nfc=True),
+    ),
+    "/esep.v1.TokenService/DeclineToken": lambda of: _write(tokens.DeclineTokenRequest, token_id=of.token),
+    "/esep.v1.TokenService/ProvisionToken": lambda of: tokens.ProvisionTokenRequest(
+        request_id=new_id(), token_id=of.token
+    ),
+    "/esep.v1.TokenService/ActivateToken": lambda of: _write(tokens.ActivateTokenRequest, token_id=of.token),
+    "/esep.v1.TokenService/ReplenishKeys": lambda of: tokens.ReplenishKeysRequest(
+        request_id=new_id(), token_id=of.token
+    ),
+    "/esep.v1.TokenService/SuspendToken": lambda of: _write(
+        tokens.SuspendTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
+    ),
+    "/esep.v1.TokenService/ResumeToken": lambda of: _write(
+        tokens.ResumeTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
+    ),
+    "/esep.v1.TokenService/DeactivateToken": lambda of: _write(
+        tokens.DeactivateTokenRequest, token_id=of.token, cause=token_pb2.TOKEN_DEACTIVATION_CAUSE_ISSUER
+    ),
+    "/esep.v1.TokenService/RelinkToken": lambda of: _write(
+        tokens.RelinkTokenRequest, token_id=of.token, card_id=of.spare_card
+    ),
+    "/esep.v1.TokenService/BlockDevice": lambda of: _write(
+        tokens.BlockDeviceRequest, customer_id=of.customer, device_id="d-1"
+    ),
+    "/esep.v1.TokenService/UnblockDevice": lambda of: _write(
+        tokens.UnblockDeviceRequest, customer_id=of.customer, device_id="d-1"
+    ),
+    "/esep.v1.TokenService/GetToken": lambda of: tokens.GetTokenRequest(token_id=of.token),
+    "/esep.v1.TokenService/ListTokens": lambda of: tokens.ListTokensRequest(card_id=of.card),
+    "/esep.v1.TokenPaymentService/AuthorizeTokenPayment": lambda of: _write(
+        token_payment_service_pb2.AuthorizeTokenPaymentRequest,
+        token_number="9417990000000000",
+        expiry="12/29",
+        credit_account_id=of.merchant,
+        amount_tyiyn=1,
+        currency_code="KGS",
+        entry_mode=held.ENTRY_MODE_CONTACTLESS,
+        tap=TAP,
+    ),
     "/esep.v1.CustomerService/RegisterCustomer": _registration,
     "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
         request_id=new_id(), customer_id=of.customer, code="000000"

@@ -13,9 +13,13 @@ from ledger.rpc.callers import OF_A_PARTICIPANT, Role
 from ledger.rpc.client import method_names
 from ledger.rpc.permissions import PERMISSIONS, Rule, check_complete
 from ledger.rpc.serve import build_server
+from protos.esep.v1 import token_pb2
+from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
+from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
-from tests.rpc.world import Refusal, World, refused
+from tests.rpc.world import Refusal, World, new_id, refused
 from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, nobodys
 
 ROLES: Final = [role for role in Role if role is not Role.DEVELOPER]
@@ -23,11 +27,29 @@ ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True}
 """Rules by which it does not matter whose a resource is, and what they say; the others allow what is one's own."""
 INDIFFERENT: Final = {name for name, row in PERMISSIONS.items() if row.rules.get(Role.BANK) is Rule.ANY}
 """Methods of which whose a resource is does not matter to a bank."""
-ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.BOUND}
+ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.HOLDERS, Rule.BOUND}
 """Rules for an application that says for which customer it acts."""
 OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),
+    "/esep.v1.NotificationService/Subscribe": lambda of: SubscribeRequest(
+        customer_id=of.customer, language=LANGUAGE_KY
+    ),
+    "/esep.v1.NotificationService/ListNotifications": lambda of: ListNotificationsRequest(
+        customer_id=of.customer, language=LANGUAGE_KY
+    ),
     "/esep.v1.CardService/ListCards": lambda of: ListCardsRequest(customer_id=of.customer),
+    "/esep.v1.TokenService/SuspendToken": lambda of: tokens.SuspendTokenRequest(
+        request_id=new_id(), validate_only=True, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_WALLET
+    ),
+    "/esep.v1.TokenService/ResumeToken": lambda of: tokens.ResumeTokenRequest(
+        request_id=new_id(), validate_only=True, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_CARDHOLDER
+    ),
+    "/esep.v1.TokenService/DeactivateToken": lambda of: tokens.DeactivateTokenRequest(
+        request_id=new_id(),
+        validate_only=True,
+        token_id=of.token,
+        cause=token_pb2.TOKEN_DEACTIVATION_CAUSE_CARDHOLDER,
+    ),
 }
 """What an application asks about where it names something else than others do."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from domain.authorization import State
+from domain.binding import HOLD_KIND
 from domain.services.catalogue import Names
 
 MINI_STATEMENT: Final = Names(ky="Кыскача көчүрмө", ru="Мини-выписка", en="Mini-statement")
@@ -19,6 +20,7 @@ RECEIPT: Final = Names(ky="Дүмүрчөк", ru="Квитанция", en="Recei
 
 BANK: Final = Names(ky="Банк", ru="Банк", en="Bank")
 ACCOUNT: Final = Names(ky="Эсеп", ru="Счёт", en="Account")
+CARD: Final = Names(ky="Карта", ru="Карта", en="Card")
 FROM: Final = Names(ky="Кайдан", ru="Откуда", en="From")
 TO: Final = Names(ky="Кайда", ru="Куда", en="To")
 CURRENCY: Final = Names(ky="Валюта", ru="Валюта", en="Currency")
@@ -58,11 +60,12 @@ _TRANSFER: Final = Names(ky="Акча которуу", ru="Перевод", en="
 _PURCHASE: Final = Names(ky="Сатып алуу", ru="Покупка", en="Purchase")
 _WITHDRAWAL: Final = Names(ky="Накталай акча алуу", ru="Снятие наличных", en="Cash withdrawal")
 _SERVICES: Final = Names(ky="Кызмат көрсөтүүлөргө төлөө", ru="Оплата услуг", en="Payment for services")
+FEE: Final = Names(ky="Комиссия", ru="Комиссия", en="Fee")
+_REVERSAL: Final = Names(ky="Жокко чыгаруу", ru="Отмена", en="Reversal")
+
 _VERIFICATION: Final = Names(
     ky="Картанын ээсин текшерүү", ru="Проверка владельца карты", en="Verifying the card's holder"
 )
-_FEE: Final = Names(ky="Комиссия", ru="Комиссия", en="Fee")
-_REVERSAL: Final = Names(ky="Жокко чыгаруу", ru="Отмена", en="Reversal")
 
 KINDS: Final[Mapping[str, Names]] = {
     "transfer": _TRANSFER,
@@ -78,15 +81,15 @@ KINDS: Final[Mapping[str, Names]] = {
     "pos_payment": Names(ky="Контактсыз төлөө", ru="Бесконтактная оплата", en="Contactless payment"),
     "salary": Names(ky="Эмгек акы", ru="Заработная плата", en="Salary"),
     "pension": Names(ky="Пенсия", ru="Пенсия", en="Pension"),
-    "fee": _FEE,
+    "fee": FEE,
     "capture": _PURCHASE,
     "force_post": _PURCHASE,
     "purchase": _PURCHASE,
     "atm_withdrawal": _WITHDRAWAL,
     "withdrawal": _WITHDRAWAL,
     "preauthorization": Names(ky="Алдын ала авторизация", ru="Предавторизация", en="Pre-authorisation"),
+    HOLD_KIND: _VERIFICATION,
     "account_verification": _VERIFICATION,
-    "card_verification": _VERIFICATION,
     "refund": Names(ky="Акчаны кайтаруу", ru="Возврат", en="Refund"),
     "reversal": _REVERSAL,
     "fee_reversal": Names(ky="Комиссияны кайтаруу", ru="Возврат комиссии", en="Fee reversed"),

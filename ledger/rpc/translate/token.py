@@ -72,6 +72,10 @@ PAYMENT_PATHS: Final = {
 }
 
 
+_NO_TAP: Final = Tap(0, 0, 0, "", b"", 0, 1, cardholder_verified=False)
+"""Stands in for a tap that is not there, so that the rest of the request can still be looked at."""
+
+
 class Keys(NamedTuple):
     """A request for keys, before the vault has numbered them."""
 
@@ -211,8 +215,6 @@ def payment(request: payment_pb.AuthorizeTokenPaymentRequest, prefix: str) -> tu
         for field in ("till_id", "receipt_number"):
             if not getattr(request.fiscal_receipt, field):
                 intake.wrong(f"fiscal_receipt.{field}", "MISSING", "is required")
-    if not request.HasField("tap"):
-        intake.wrong("tap", "MISSING", "is required")
     tap = _tap(intake, request)
     values = {
         "token_id": NOBODY,
@@ -221,9 +223,9 @@ def payment(request: payment_pb.AuthorizeTokenPaymentRequest, prefix: str) -> tu
         "amount_tyiyn": request.amount_tyiyn,
         "currency_code": request.currency_code,
         "entry_mode": intake.choice(request.entry_mode, ENTRY_MODES, "entry_mode"),
-        "cardholder_verified": request.tap.cardholder_verified,
-        "counter": request.tap.transaction_counter,
-        "key_sequence": request.tap.key_sequence,
+        "cardholder_verified": tap.cardholder_verified,
+        "counter": tap.counter,
+        "key_sequence": tap.key_sequence,
         "verdict": Verdict.ABSENT,
         "merchant_category_code": request.merchant_category_code,
         "acquirer_id": request.acquirer_id,
@@ -246,6 +248,9 @@ def payment(request: payment_pb.AuthorizeTokenPaymentRequest, prefix: str) -> tu
 
 def _tap(intake: Intake, request: payment_pb.AuthorizeTokenPaymentRequest) -> Tap:
     """Return what the cryptogram is over; what cannot be is noted, under the field's path."""
+    if not request.HasField("tap"):
+        intake.wrong("tap", "MISSING", "is required")
+        return _NO_TAP
     tap = request.tap
     if not 0 < tap.country_number <= MAX_COUNTRY:
         intake.wrong("tap.country_number", "OUT_OF_RANGE", f"is not 1 to {MAX_COUNTRY}")

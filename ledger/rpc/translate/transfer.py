@@ -123,6 +123,7 @@ def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Tra
         record_time=timestamp(transfer.created_at),
         reversed_tyiyn=transfer.reversed_amount,
         legs_reversed=bool(transfer.legs) and transfer.reversed_whole,
+        quote_id="" if transfer.quote is None else ids.format_uuid(transfer.quote),
     )
 
 

@@ -45,8 +45,8 @@ class CardServiceStub:
     Guarantees: a card number is one card's for ever. A repeated request is compared by all it holds, the number too.
     Limits: the number is 16 digits with a check digit (Luhn) and begins with the scheme's prefix, 9417 unless the server
     is set otherwise.
-    Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_PREFIX, CARD_EXPIRY_MALFORMED,
-    CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
+    Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_OF_TOKEN, CARD_NUMBER_PREFIX,
+    CARD_EXPIRY_MALFORMED, CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
     ACCOUNT_CLOSED, CARD_ALREADY_ISSUED.
 
     Example: IssueCard{request_id, participant_id "bank-a", account_id, card_number "9417001234567895", expiry "12/28"}
@@ -126,8 +126,8 @@ class CardServiceAsyncStub(CardServiceStub):
     Guarantees: a card number is one card's for ever. A repeated request is compared by all it holds, the number too.
     Limits: the number is 16 digits with a check digit (Luhn) and begins with the scheme's prefix, 9417 unless the server
     is set otherwise.
-    Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_PREFIX, CARD_EXPIRY_MALFORMED,
-    CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
+    Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_OF_TOKEN, CARD_NUMBER_PREFIX,
+    CARD_EXPIRY_MALFORMED, CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
     ACCOUNT_CLOSED, CARD_ALREADY_ISSUED.
 
     Example: IssueCard{request_id, participant_id "bank-a", account_id, card_number "9417001234567895", expiry "12/28"}
@@ -210,8 +210,8 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: a card number is one card's for ever. A repeated request is compared by all it holds, the number too.
         Limits: the number is 16 digits with a check digit (Luhn) and begins with the scheme's prefix, 9417 unless the server
         is set otherwise.
-        Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_PREFIX, CARD_EXPIRY_MALFORMED,
-        CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
+        Refused with: CARD_NUMBER_MALFORMED, CARD_NUMBER_CHECK_DIGIT, CARD_NUMBER_OF_TOKEN, CARD_NUMBER_PREFIX,
+        CARD_EXPIRY_MALFORMED, CARD_EXPIRY_PAST, ACCOUNT_NOT_FOUND, ACCOUNT_OF_ANOTHER_BANK, ACCOUNT_NOT_FOR_CARDS (its kind is not CUSTOMER),
         ACCOUNT_CLOSED, CARD_ALREADY_ISSUED.
 
         Example: IssueCard{request_id, participant_id "bank-a", account_id, card_number "9417001234567895", expiry "12/28"}

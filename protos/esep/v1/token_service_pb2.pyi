@@ -854,14 +854,17 @@ Global___GetTokenResponse: _TypeAlias = GetTokenResponse  # noqa: Y015
 
 @_typing.final
 class ListTokensRequest(_message.Message):
-    """ListTokensRequest names the card."""
+    """ListTokensRequest names the card, or the customer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
-    """card_id is the card whose tokens to list."""
+    """card_id is one card."""
+    customer_id: _builtins.str
+    """customer_id is the customer to whom cards are bound."""
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is a position that the answer must reflect."""
@@ -870,13 +873,16 @@ class ListTokensRequest(_message.Message):
         self,
         *,
         card_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "customer_id", b"customer_id", "min_position", b"min_position", "owner", b"owner"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "min_position", b"min_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "customer_id", b"customer_id", "min_position", b"min_position", "owner", b"owner"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_owner: _TypeAlias = _typing.Literal["card_id", "customer_id"]  # noqa: Y015
+    _WhichOneofArgType_owner: _TypeAlias = _typing.Literal["owner", b"owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_owner) -> _WhichOneofReturnType_owner | None: ...
 
 Global___ListTokensRequest: _TypeAlias = ListTokensRequest  # noqa: Y015
 
@@ -890,7 +896,7 @@ class ListTokensResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[_token_pb2.Token]:
-        """tokens are the card's, as at the position."""
+        """tokens are those of the card or the customer, as at the position."""
 
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:

@@ -257,10 +257,11 @@ class TokenServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListTokens(self, request, context):
-        """ListTokens lists the tokens of one card, in the order in which they came to it, those that ended too.
+        """ListTokens lists the tokens of one card, or of every card that is bound to a customer, card by card in the order in
+        which they came to it, those that ended too.
 
-        Limits: a card has at most 100 tokens, so all of them are answered at once.
-        Refused with: CARD_NOT_FOUND.
+        Limits: a card has at most 100 tokens and a customer few cards, so all of them are answered at once.
+        Refused with: CARD_NOT_FOUND, CUSTOMER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

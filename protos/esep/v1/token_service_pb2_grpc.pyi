@@ -126,10 +126,11 @@ class TokenServiceStub:
     Refused with: TOKEN_NOT_FOUND.
     """
     ListTokens: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ListTokensRequest, _token_service_pb2.ListTokensResponse]
-    """ListTokens lists the tokens of one card, in the order in which they came to it, those that ended too.
+    """ListTokens lists the tokens of one card, or of every card that is bound to a customer, card by card in the order in
+    which they came to it, those that ended too.
 
-    Limits: a card has at most 100 tokens, so all of them are answered at once.
-    Refused with: CARD_NOT_FOUND.
+    Limits: a card has at most 100 tokens and a customer few cards, so all of them are answered at once.
+    Refused with: CARD_NOT_FOUND, CUSTOMER_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -230,10 +231,11 @@ class TokenServiceAsyncStub(TokenServiceStub):
     Refused with: TOKEN_NOT_FOUND.
     """
     ListTokens: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ListTokensRequest, _token_service_pb2.ListTokensResponse]  # type: ignore[assignment]
-    """ListTokens lists the tokens of one card, in the order in which they came to it, those that ended too.
+    """ListTokens lists the tokens of one card, or of every card that is bound to a customer, card by card in the order in
+    which they came to it, those that ended too.
 
-    Limits: a card has at most 100 tokens, so all of them are answered at once.
-    Refused with: CARD_NOT_FOUND.
+    Limits: a card has at most 100 tokens and a customer few cards, so all of them are answered at once.
+    Refused with: CARD_NOT_FOUND, CUSTOMER_NOT_FOUND.
     """
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -409,10 +411,11 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _token_service_pb2.ListTokensRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_token_service_pb2.ListTokensResponse, _abc.Awaitable[_token_service_pb2.ListTokensResponse]]:
-        """ListTokens lists the tokens of one card, in the order in which they came to it, those that ended too.
+        """ListTokens lists the tokens of one card, or of every card that is bound to a customer, card by card in the order in
+        which they came to it, those that ended too.
 
-        Limits: a card has at most 100 tokens, so all of them are answered at once.
-        Refused with: CARD_NOT_FOUND.
+        Limits: a card has at most 100 tokens and a customer few cards, so all of them are answered at once.
+        Refused with: CARD_NOT_FOUND, CUSTOMER_NOT_FOUND.
         """
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -182,6 +182,7 @@ class Transfer(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     REVERSED_TYIYN_FIELD_NUMBER: _builtins.int
     LEGS_REVERSED_FIELD_NUMBER: _builtins.int
+    QUOTE_ID_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """transfer_id is the request_id of the transfer."""
     debit_account_id: _builtins.int
@@ -200,6 +201,8 @@ class Transfer(_message.Message):
     """reversed_tyiyn is how much of amount_tyiyn has been reversed since."""
     legs_reversed: _builtins.bool
     """legs_reversed is true when the legs have been reversed too: only a whole reversal does that."""
+    quote_id: _builtins.str
+    """quote_id is the quote that was confirmed. Empty for a transfer that was made in any other way."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """tags are the caller's own labels."""
@@ -232,10 +235,11 @@ class Transfer(_message.Message):
         record_time: _timestamp_pb2.Timestamp | None = ...,
         reversed_tyiyn: _builtins.int = ...,
         legs_reversed: _builtins.bool = ...,
+        quote_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "record_time", b"record_time", "reference", b"reference", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "quote_id", b"quote_id", "record_time", b"record_time", "reference", b"reference", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,7 +267,9 @@ class TransferReversal(_message.Message):
     """explanation is what the caller gave as the reason."""
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransferLeg]:
-        """legs are the movements that moved the transfer's legs back. Empty for a reversal in part."""
+        """legs are the movements that moved the transfer's legs back. A reversal in part has none, but for those by which a
+        confirmed quote's amount went from bank to bank: they move the part back.
+        """
 
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp:

@@ -1,0 +1,63 @@
+"""NotificationService: telling what happened, once, as a stream or page by page."""
+# ruff: noqa: N802 - the names of the methods are the contract's
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from ledger.rpc.calls import Context
+from ledger.rpc.notifications import Notifications
+from ledger.rpc.reads import Reads, min_position, positions_message
+from ledger.rpc.translate import notification as translate
+from projections.answers import Cursor
+from protos.esep.v1 import notification_service_pb2 as pb
+from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceServicer
+
+
+class NotificationService(NotificationServiceServicer):
+    """Answers esep.v1.NotificationService."""
+
+    def __init__(self, notifications: Notifications, reads: Reads) -> None:
+        self._notifications = notifications
+        self._reads = reads
+
+    async def Subscribe(
+        self, request: pb.SubscribeRequest, context: Context
+    ) -> AsyncGenerator[pb.SubscribeResponse, None]:
+        """Tell every notification behind a cursor, and those to come."""
+        source = self._notifications
+        asked = translate.asked(request, source.partition, await source.head())
+        caught_up = False
+        async with aclosing(source.follow(asked)) as pages:
+            async for page, news in pages:
+                cursor = translate.cursor_message(source.partition, page.reached)
+                if page.notices:
+                    batch = pb.NotificationBatch(notifications=await source.messages(page.notices, asked.language))
+                    yield pb.SubscribeResponse(notifications=batch)
+                if not news:
+                    yield pb.SubscribeResponse(heartbeat=pb.NotificationHeartbeat(cursor=cursor))
+                elif page.last and not caught_up:
+                    caught_up = True
+                    yield pb.SubscribeResponse(caught_up=pb.NotificationCaughtUp(cursor=cursor))
+                elif not page.notices:
+                    yield pb.SubscribeResponse(checkpoint=pb.NotificationCheckpoint(cursor=cursor))
+
+    async def ListNotifications(
+        self, request: pb.ListNotificationsRequest, context: Context
+    ) -> pb.ListNotificationsResponse:
+        """Read notifications a page at a time."""
+        source = self._notifications
+        page = self._reads.pager.page(request)
+        least = min_position(request, source.partition)
+        asked = translate.asked(request, source.partition, max(least, await source.head()))
+        after = asked.after if page.cursor is None else msgspec.convert(page.cursor, Cursor)
+        found = await self._reads.ask(request, lambda: source.question(after, asked, page.size))
+        (position,) = positions_message(found.positions)
+        reached = None if found.result.last else found.result.reached
+        return pb.ListNotificationsResponse(
+            notifications=await source.messages(found.result.notices, asked.language),
+            next_page_token=self._reads.pager.token(request, reached, position.position),
+            cursor=translate.cursor_message(source.partition, found.result.reached),
+            position=position,
+        )

@@ -1,0 +1,116 @@
+"""Following the outbox: pages of it, and waiting for what comes next.
+
+No stream has a thread or a connection of its own. All that wait do so on one look at how far the projections are;
+whoever has something to read takes one page, sends it, and only then takes the next. So a slow reader holds one page,
+and what it has not read yet stays where it is: in the tables.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from domain.refusals import Reason, Refused, refuse
+from domain.services.catalogue import Language
+from ledger.rpc.customers import Customers
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.positions import Positions
+from ledger.rpc.reads import UNREACHABLE, LogReads, Reads
+from ledger.rpc.settings import RpcSettings
+from ledger.rpc.translate.notification import Asked, notification_message
+from projections.answers import Answer, Channel, Cursor, Notice, NoticePage
+from projections.store import ProjectionsNotReadyError
+from protos.esep.v1 import notification_pb2
+
+MOST: Final = 500
+"""Notifications in one message of a stream."""
+CHECKPOINT_POSITIONS: Final = 1_000
+"""Positions without anything wanted after which a stream says how far it is."""
+
+
+class Notifications:
+    """Reads the outbox for streams and pages."""
+
+    def __init__(
+        self, gateway: Gateway, reads: Reads, log_reads: LogReads, customers: Customers, settings: RpcSettings
+    ) -> None:
+        self._gateway = gateway
+        self._reads = reads
+        self._log = log_reads
+        self._customers = customers
+        self._zone = ZoneInfo(settings.business_time_zone)
+        self._heartbeat_seconds = settings.heartbeat_seconds
+        self._news = Positions(self._projected, settings.notification_poll_seconds)
+
+    @property
+    def partition(self) -> int:
+        """The partition whose notifications these are."""
+        return self._gateway.engine.partition
+
+    async def head(self) -> int:
+        """Return the newest position there is."""
+        return await self._log.head()
+
+    async def page(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
+        """Return the next notices behind a place; raises Refused."""
+        try:
+            return await self._gateway.in_thread(self._read, after, asked, limit)
+        except ProjectionsNotReadyError:
+            return NoticePage((), after, 0)
+        except UNREACHABLE:
+            raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
+
+    def _read(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
+        return self._reads.reader.notices(self.partition, after, asked.wanted, limit=limit)
+
+    def question(self, after: Cursor, asked: Asked, limit: int) -> Answer[NoticePage]:
+        """Return a page as an answer that says its position. Blocking."""
+        page = self._read(after, asked, limit)
+        return Answer(page, {self.partition: page.tracked})
+
+    async def follow(self, asked: Asked) -> AsyncGenerator[tuple[NoticePage, bool], None]:
+        """Yield pages without end, each after its predecessor was taken, and whether it is more than a heartbeat.
+
+        A page without notices is yielded when it is the last one for the moment, when many positions held nothing that
+        is wanted, and, when nothing was yielded for long, as a heartbeat.
+        """
+        clock = asyncio.get_running_loop().time
+        cursor, told, told_at = asked.after, asked.after, clock()
+        caught_up = False
+        while True:
+            page = await self.page(cursor, asked, MOST)
+            cursor = page.reached
+            if page.notices or cursor.position - told.position >= CHECKPOINT_POSITIONS or (page.last and not caught_up):
+                yield page, True
+                told, told_at = cursor, clock()
+            if not page.last:
+                continue
+            caught_up = True
+            self._news.fell_back(page.tracked)  # The tables may be made anew.
+            quiet = self._heartbeat_seconds - (clock() - told_at)
+            if quiet <= 0 or not await self._news.news(cursor.position + 1, quiet):
+                yield page._replace(notices=()), False
+                told, told_at = cursor, clock()
+
+    async def messages(self, notices: Iterable[Notice], language: Language) -> list[notification_pb2.Notification]:
+        """Return notices as they are told; telephone numbers are read from the vault, each customer's once."""
+        phones: dict[bytes, str] = {}
+        told = []
+        for notice in notices:
+            phone = ""
+            if notice.channel is Channel.SMS and notice.customer:
+                if notice.customer not in phones:
+                    phones[notice.customer] = await self._customers.phone(notice.customer)
+                phone = phones[notice.customer]
+            told.append(notification_message(notice, language, self._zone, phone))
+        return told
+
+    async def close(self) -> None:
+        """Look for no more news."""
+        await self._news.close()
+
+    async def _projected(self) -> int:
+        try:
+            return await self._gateway.in_thread(self._reads.reader.position, self.partition)
+        except (ProjectionsNotReadyError, *UNREACHABLE):
+            return 0

@@ -1,0 +1,64 @@
+"""Quotes and codes as people see them: who is paid, by the masked name that the vault can still read.
+
+Card and phone numbers are looked up in the vault before the decision. That the vault knows none is told by the
+decision, after it has looked at the payer: else anybody could try numbers.
+"""
+
+from uuid import UUID
+
+from domain.card import Card
+from domain.customer import Customer
+from domain.names import masked_name
+from domain.participant import Participant, participant_key
+from domain.quote import Quote
+from domain.quoting import CreateQuote
+from domain.recipient import ToCard, ToPhone
+from domain.transfer_qr import TransferQr
+from ledger.rpc.aliases import Aliases
+from ledger.rpc.customers import Customers
+from ledger.rpc.translate.qr import transfer_qr_message
+from ledger.rpc.translate.quote import Asked, Known, found, quote_message
+from ledger.vault.vault import ERASED, Vault
+from protos.esep.v1 import qr_pb2, quote_pb2
+
+
+class Quotes:
+    """Finds recipients, and tells of them what may be told."""
+
+    def __init__(self, customers: Customers, aliases: Aliases, vault: Vault, qr_host: str) -> None:
+        self._customers = customers
+        self._aliases = aliases
+        self._vault = vault
+        self._qr_host = qr_host
+
+    async def command(self, asked: Asked) -> CreateQuote:
+        """Return the command, with ids in the place of numbers."""
+        if asked.card_number:
+            card_id = await self._customers.in_vault(self._vault.find_card, asked.card_number)
+            return found(asked, ToCard(card_id=None if card_id is None else UUID(bytes=card_id)))
+        if asked.phone:
+            alias_id = await self._aliases.find(asked.phone)
+            return found(asked, ToPhone(alias_id=None if alias_id is None else UUID(bytes=alias_id)))
+        return asked.command
+
+    async def message(self, quote: Quote) -> quote_pb2.Quote:
+        """Return a quote as it is told to its payer."""
+        recipient = quote.recipient
+        current = self._customers.current
+        card = None if recipient.card is None else await current(recipient.card.bytes)
+        bank = await current(participant_key(quote.recipient_participant))
+        name = "" if recipient.customer is None else await self.name(recipient.customer.bytes)
+        known = Known(name, card if isinstance(card, Card) else None, bank if isinstance(bank, Participant) else None)
+        return quote_message(quote, known)
+
+    async def qr(self, issued: TransferQr) -> qr_pb2.TransferQr:
+        """Return a code as it is told to whoever is paid by it."""
+        return transfer_qr_message(issued, await self.name(issued.customer), self._qr_host)
+
+    async def name(self, customer_id: bytes) -> str:
+        """Return a customer's masked name, empty where none was given."""
+        customer = await self._customers.current(customer_id)
+        if not isinstance(customer, Customer):
+            return ""
+        full_name = (await self._customers.message(customer)).full_name
+        return full_name if full_name == ERASED else masked_name(full_name)
