@@ -13,6 +13,7 @@ from domain import (
     binding,
     card,
     claim,
+    credit,
     customer,
     device,
     engine,
@@ -50,6 +51,8 @@ Aggregate = (
     | quote.Quote
     | payee.Payee
     | payment.Payment
+    | credit.CreditFile
+    | credit.CreditLineRefused
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -155,6 +158,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     payment.PaymentSucceeded: payment.evolve,
     payment.PaymentFailed: payment.evolve,
     payment.PaymentRefunded: payment.evolve,
+    credit.CreditFileOpened: credit.evolve,
+    credit.CreditLinesDecided: credit.evolve,
+    credit.CreditFileClosed: credit.evolve,
+    credit.CreditLineRefused: _alone,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from domain.books import Books
 
 _SECOND: Final = 1_000_000
-_RECEIVING: Final = (Reason.ACCOUNT_CLOSED, Reason.ACCOUNT_FROZEN)
 
 
 class CreateQuote(Command):
@@ -134,7 +133,7 @@ class ConfirmQuote(Command):
         transfer = _transfer(quote, between, context.request_id)
         refusal = transfer.guard(books, context)
         if refusal is not None:
-            return _to_payer(refusal, quote)
+            return refusal
         return self._changes(quote, transfer, spending)
 
     def _changed(self, books: "Books", quote: Quote, now: int) -> Refusal | None:
@@ -185,10 +184,3 @@ def _transfer(quote: Quote, between: Banks, transfer_id: bytes) -> CreateTransfe
     return CreateTransfer(
         transfer_id, first.debit_account, first.credit_account, first.amount, quote.currency, kind, legs=tuple(others)
     )
-
-
-def _to_payer(refusal: Refusal, quote: Quote) -> Refusal:
-    """Return a refusal that tells the payer nothing of the recipient's account."""
-    if refusal.reason in _RECEIVING and refusal.metadata.get("account_id") == str(quote.recipient.account):
-        return refuse(Reason.RECIPIENT_UNAVAILABLE)
-    return refusal

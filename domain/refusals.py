@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain import card_refusals as cards
+from domain import credit_refusals as credits_
 from domain import payment_refusals as payments
 from domain import token_refusals as tokens
 from domain import transfer_refusals as transfers
@@ -55,9 +56,7 @@ class Reason(Enum):
     CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
     CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
     CVV_MALFORMED = cards.CVV_MALFORMED
-    PHONE_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
-    )
+    PHONE_NUMBER_MALFORMED = transfers.PHONE_NUMBER_MALFORMED
     PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
     QR_UNREADABLE = transfers.QR_UNREADABLE
     QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
@@ -88,6 +87,7 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    CREDIT_FILE_NOT_FOUND = credits_.CREDIT_FILE_NOT_FOUND
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
@@ -342,6 +342,9 @@ class Reason(Enum):
     QR_USED = transfers.QR_USED
     RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
     RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    CREDIT_FILE_CLOSED = credits_.CREDIT_FILE_CLOSED
+    CREDIT_FILE_INCOMPLETE = credits_.CREDIT_FILE_INCOMPLETE
+    CREDIT_AMOUNT_ZERO = credits_.CREDIT_AMOUNT_ZERO
     QUOTE_USED = transfers.QUOTE_USED
     QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
     QUOTE_STALE = transfers.QUOTE_STALE
@@ -374,6 +377,7 @@ class Reason(Enum):
         "The request id already stands for a request with other content.",
         "Use a new request id for a new request.",
     )
+    CREDIT_LINE_REUSED = credits_.CREDIT_LINE_REUSED
     EXPECTED_VERSION_MISMATCH = Row(
         Kind.CONFLICT,
         False,
@@ -416,12 +420,7 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    ISSUER_UNAVAILABLE = Row(
-        Kind.UNAVAILABLE,
-        False,
-        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
-        "Wait as told by RetryInfo, then send the same request again.",
-    )
+    ISSUER_UNAVAILABLE = cards.ISSUER_UNAVAILABLE
     PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,

@@ -24,6 +24,7 @@ from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
+from ledger.rpc.credit_service import CreditService
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
@@ -67,6 +68,7 @@ from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
+from protos.esep.v1 import credit_service_pb2_grpc as credit
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
@@ -206,6 +208,7 @@ def build_server(
     _add_payments(
         server, PayeeService(gateway, log_reads, reads, clock), PaymentService(payments, log_reads, reads, clock)
     )
+    credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
     alias.add_AliasServiceServicer_to_server(
         AliasService(gateway, aliases, log_reads, settings.phone_countries), server
     )
@@ -224,10 +227,7 @@ def build_server(
     token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    if settings.bench_methods:
-        server.add_generic_rpc_handlers((bench_handler(),))
-    if settings.reflection:
-        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
+    _add_extras(server, settings)
     return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
 
 
@@ -238,6 +238,13 @@ def _providers(settings: RpcSettings) -> GrpcProviders:
 def _add_payments(server: grpc.aio.Server, payees: PayeeService, payments: PaymentService) -> None:
     payee.add_PayeeServiceServicer_to_server(payees, server)
     payment.add_PaymentServiceServicer_to_server(payments, server)
+
+
+def _add_extras(server: grpc.aio.Server, settings: RpcSettings) -> None:
+    if settings.bench_methods:
+        server.add_generic_rpc_handlers((bench_handler(),))
+    if settings.reflection:
+        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

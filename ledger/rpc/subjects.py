@@ -11,6 +11,7 @@ from domain import ids
 from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
 from domain.card import Card
 from domain.claim import Claim
+from domain.credit import CreditFile
 from domain.customer import Customer, Taken
 from domain.payee import Payee
 from domain.payment import Payment
@@ -73,6 +74,7 @@ class Subjects:
             Subject.PAYEE: self._payee,
             Subject.PAYMENT: self._payment,
             Subject.PAYMENTS: self._payments_of,
+            Subject.CREDIT_FILE: self._credit_file,
             Subject.NOTIFICATIONS: self._notifications,
         }
 
@@ -268,6 +270,10 @@ class Subjects:
                 return await self._payee(request)
             case _:
                 return await self._participant(request)
+
+    async def _credit_file(self, request: Any) -> Whose:
+        file = await self._current(request.credit_file_id)
+        return Whose((file.participant,)) if isinstance(file, CreditFile) else NOBODYS
 
     async def _notifications(self, request: Any) -> Whose:
         owners: Participants = (request.participant_id,) if request.participant_id else NOBODY
