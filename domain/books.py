@@ -14,6 +14,7 @@ from domain.aggregate import Aggregate
 from domain.authorization import Authorization
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
+from domain.credit import CreditLineRefused
 from domain.event import Change, Policy
 from domain.ids import claim_id
 from domain.limits import Usage
@@ -27,7 +28,14 @@ ABSENT = object()
 _SPARE_EXPIRIES = 1_024
 """Expiries of resolved holds that are not worth clearing away."""
 
-_UNREMEMBERED = (TransferPosted, TransferDeclined, BatchPosted, BatchDeclined, engine.CommandDeclined)
+_UNREMEMBERED = (
+    TransferPosted,
+    TransferDeclined,
+    BatchPosted,
+    BatchDeclined,
+    CreditLineRefused,
+    engine.CommandDeclined,
+)
 """Events that begin an aggregate nobody is likely to ask for soon: it is read from the log when asked for."""
 
 _ACCOUNT_EVENTS = (

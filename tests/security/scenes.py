@@ -12,13 +12,14 @@ from stdnum import luhn
 
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2
+from protos.esep.v1 import account_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import participant_service_pb2 as participants
@@ -59,6 +60,7 @@ class Scene(NamedTuple):
     spare_card: str
     token: str
     """Of the card, where that is bound."""
+    credit_file: str
 
 
 class Caller:
@@ -159,6 +161,8 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
     if bound:
         bind(world, card, customer.customer_id)
         tokenise(world, token, card, customer.customer_id)
+    opening = _opening(participant, customer_account)
+    paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
     return Scene(
         participant,
         customer_account,
@@ -171,12 +175,13 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         card,
         issue(),
         token,
+        paid.credit_file.credit_file_id,
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(8)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(9)))
 
 
 def card_number() -> str:
@@ -194,6 +199,23 @@ def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthoriz
 
 def _write(request: Callable[..., Message], /, **fields: Any) -> Message:
     return request(request_id=new_id(), validate_only=True, **fields)
+
+
+def _opening(participant: str, account: int, *, validate_only: bool = False) -> Message:
+    return credits_.OpenCreditFileRequest(
+        request_id=new_id(),
+        validate_only=validate_only,
+        category=credit_pb2.CREDIT_CATEGORY_SALARY,
+        participant_id=participant,
+        account_id=account,
+        line_count=1,
+        sum_tyiyn=1,
+        payer_name="Ала-Тоо Текстиль",
+    )
+
+
+def _credit_file(scene: Scene) -> Message:
+    return _opening(scene.participant, scene.account, validate_only=True)
 
 
 def _registration(scene: Scene) -> Message:
@@ -429,6 +451,21 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
     ),
+    "/esep.v1.CreditService/OpenCreditFile": _credit_file,
+    "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(
+        credit_file_id=of.credit_file,
+        validate_only=True,
+        lines=[
+            credit_pb2.NewCreditLine(
+                line_number=1, target=credit_pb2.CreditTarget(account_id=of.account), amount_tyiyn=1
+            )
+        ],
+    ),
+    "/esep.v1.CreditService/CloseCreditFile": lambda of: _write(
+        credits_.CloseCreditFileRequest, credit_file_id=of.credit_file, line_count=1, sum_tyiyn=1
+    ),
+    "/esep.v1.CreditService/GetCreditFile": lambda of: credits_.GetCreditFileRequest(credit_file_id=of.credit_file),
+    "/esep.v1.CreditService/ListCreditLines": lambda of: credits_.ListCreditLinesRequest(credit_file_id=of.credit_file),
     "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
     "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
     "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),
