@@ -169,7 +169,7 @@ class Reader:
     def mini_statement(
         self, account_id: int, *, now: int, lines: int = 10, open_authorizations: int = 100
     ) -> Answer[MiniStatement | None]:
-        """Return the last lines and the open authorisations, newest first; None for an unknown account."""
+        """Return the last lines and the authorisations that hold something, newest first; None for no such account."""
 
         def ask(session: Session) -> Answer[MiniStatement | None]:
             balance, position = balances.balance_now(session, account_id, now)

@@ -116,7 +116,7 @@ class Decider:
         except (LookUpError, NotAtHandError) as missing:
             self._roll_back(batch, mark, rows, ids, before)
             if isinstance(missing, NotAtHandError):
-                ticket.missed.append(missing.aggregate_id)
+                ticket.missed += missing.aggregate_ids
             raise LookUpError from missing
         except BaseException:
             self._roll_back(batch, mark, rows, ids, before)
