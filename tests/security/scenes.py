@@ -22,13 +22,14 @@ from domain.wallet import find as wallet_of
 from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2, token_payment_service_pb2, token_pb2
+from protos.esep.v1 import account_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import participant_service_pb2 as participants
@@ -36,12 +37,12 @@ from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
-from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import PATIENCE, World, item, new_id, transfer
+from tests.security.token_requests import TOKEN_REQUESTS
 from tests.security.transfer_scenes import TRANSFER_REQUESTS
 
 PASSWORD: Final = "Jashyl2026"
@@ -68,6 +69,7 @@ class Scene(NamedTuple):
     spare_card: str
     token: str
     """Of the card, where that is bound."""
+    credit_file: str
 
 
 class Caller:
@@ -168,6 +170,8 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
     if bound:
         bind(world, card, customer.customer_id)
         tokenise(world, token, card, customer.customer_id)
+    opening = _opening(participant, customer_account)
+    paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
     return Scene(
         participant,
         customer_account,
@@ -180,12 +184,13 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         card,
         issue(),
         token,
+        paid.credit_file.credit_file_id,
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(8)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(9)))
 
 
 def card_number() -> str:
@@ -264,6 +269,23 @@ def _write(request: Callable[..., Message], /, **fields: Any) -> Message:
     return request(request_id=new_id(), validate_only=True, **fields)
 
 
+def _opening(participant: str, account: int, *, validate_only: bool = False) -> Message:
+    return credits_.OpenCreditFileRequest(
+        request_id=new_id(),
+        validate_only=validate_only,
+        category=credit_pb2.CREDIT_CATEGORY_SALARY,
+        participant_id=participant,
+        account_id=account,
+        line_count=1,
+        sum_tyiyn=1,
+        payer_name="Ала-Тоо Текстиль",
+    )
+
+
+def _credit_file(scene: Scene) -> Message:
+    return _opening(scene.participant, scene.account, validate_only=True)
+
+
 def _registration(scene: Scene) -> Message:
     number = uuid4().int % 10**8
     return customers.RegisterCustomerRequest(
@@ -295,18 +317,7 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
     return request(account_id=scene.account, language=LANGUAGE_RU)
 
 
-TAP: Final = token_payment_service_pb2.Tap(
-    country_number=417,
-    transaction_date="261122",
-    unpredictable_number=bytes(4),
-    transaction_counter=1,
-    key_sequence=1,
-    cryptogram=bytes(8),
-)
-
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
-    **TRANSFER_REQUESTS,
-    **TRANSFER_REQUESTS,
     **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
@@ -492,50 +503,7 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     ),
     "/esep.v1.AdjustmentService/GetAdjustment": lambda of: adjustments.GetAdjustmentRequest(adjustment_id=of.transfer),
     "/esep.v1.AdjustmentService/ListAdjustments": lambda of: adjustments.ListAdjustmentsRequest(),
-    "/esep.v1.TokenService/RequestToken": lambda of: _write(
-        tokens.RequestTokenRequest,
-        card_id=of.card,
-        customer_id=of.customer,
-        device=token_pb2.Device(device_id="d-1", model="Pixel 7", android_version="13", nfc=True),
-    ),
-    "/esep.v1.TokenService/DeclineToken": lambda of: _write(tokens.DeclineTokenRequest, token_id=of.token),
-    "/esep.v1.TokenService/ProvisionToken": lambda of: tokens.ProvisionTokenRequest(
-        request_id=new_id(), token_id=of.token
-    ),
-    "/esep.v1.TokenService/ActivateToken": lambda of: _write(tokens.ActivateTokenRequest, token_id=of.token),
-    "/esep.v1.TokenService/ReplenishKeys": lambda of: tokens.ReplenishKeysRequest(
-        request_id=new_id(), token_id=of.token
-    ),
-    "/esep.v1.TokenService/SuspendToken": lambda of: _write(
-        tokens.SuspendTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
-    ),
-    "/esep.v1.TokenService/ResumeToken": lambda of: _write(
-        tokens.ResumeTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
-    ),
-    "/esep.v1.TokenService/DeactivateToken": lambda of: _write(
-        tokens.DeactivateTokenRequest, token_id=of.token, cause=token_pb2.TOKEN_DEACTIVATION_CAUSE_ISSUER
-    ),
-    "/esep.v1.TokenService/RelinkToken": lambda of: _write(
-        tokens.RelinkTokenRequest, token_id=of.token, card_id=of.spare_card
-    ),
-    "/esep.v1.TokenService/BlockDevice": lambda of: _write(
-        tokens.BlockDeviceRequest, customer_id=of.customer, device_id="d-1"
-    ),
-    "/esep.v1.TokenService/UnblockDevice": lambda of: _write(
-        tokens.UnblockDeviceRequest, customer_id=of.customer, device_id="d-1"
-    ),
-    "/esep.v1.TokenService/GetToken": lambda of: tokens.GetTokenRequest(token_id=of.token),
-    "/esep.v1.TokenService/ListTokens": lambda of: tokens.ListTokensRequest(card_id=of.card),
-    "/esep.v1.TokenPaymentService/AuthorizeTokenPayment": lambda of: _write(
-        token_payment_service_pb2.AuthorizeTokenPaymentRequest,
-        token_number="9417990000000000",
-        expiry="12/29",
-        credit_account_id=of.merchant,
-        amount_tyiyn=1,
-        currency_code="KGS",
-        entry_mode=held.ENTRY_MODE_CONTACTLESS,
-        tap=TAP,
-    ),
+    **TOKEN_REQUESTS,
     "/esep.v1.CustomerService/RegisterCustomer": _registration,
     "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
         request_id=new_id(), customer_id=of.customer, code="000000"
@@ -551,6 +519,21 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
     ),
+    "/esep.v1.CreditService/OpenCreditFile": _credit_file,
+    "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(
+        credit_file_id=of.credit_file,
+        validate_only=True,
+        lines=[
+            credit_pb2.NewCreditLine(
+                line_number=1, target=credit_pb2.CreditTarget(account_id=of.account), amount_tyiyn=1
+            )
+        ],
+    ),
+    "/esep.v1.CreditService/CloseCreditFile": lambda of: _write(
+        credits_.CloseCreditFileRequest, credit_file_id=of.credit_file, line_count=1, sum_tyiyn=1
+    ),
+    "/esep.v1.CreditService/GetCreditFile": lambda of: credits_.GetCreditFileRequest(credit_file_id=of.credit_file),
+    "/esep.v1.CreditService/ListCreditLines": lambda of: credits_.ListCreditLinesRequest(credit_file_id=of.credit_file),
     "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
     "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
     "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),
