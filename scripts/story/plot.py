@@ -12,7 +12,7 @@ from ledger.cli.output import money
 from protos.esep.v1 import notification_pb2 as notices
 from scripts.demo_banks import Bank, move
 from scripts.device import Phone
-from scripts.story import blocking, contactless, joining, transferring
+from scripts.story import blocking, contactless, joining, salary, transferring
 from scripts.story.listening import PUSH, SMS, Listener
 from scripts.story.people import Person, aizada, bakyt, issue_card, open_account, subscribe_to_sms
 from scripts.story.reading import available, receipt
@@ -23,6 +23,8 @@ _BY_PHONE: Final = 500_00
 _BY_QR: Final = 250_00
 _GROCERIES: Final = 645_50
 _COFFEE: Final = 120_00
+_SALARY: Final = 25_000_00
+_FRIENDS_SALARY: Final = 21_500_00
 _TILL: Final = "KKM-0417"
 
 
@@ -44,6 +46,7 @@ def tell(scene: Scene, banks: Mapping[str, Bank]) -> list[Person]:
     cast = join(scene, banks)
     send_to_a_friend(scene, cast)
     phone = pay_by_phone(scene, cast)
+    payday(scene, cast)
     block_and_unblock(scene, cast, phone)
     listeners = (cast.texts, cast.pushes, cast.friends_pushes)
     for listener in listeners:
@@ -125,6 +128,23 @@ def pay_by_phone(scene: Scene, cast: Cast) -> Phone:
     voice.slip(receipt(scene, person, payment))
     expect("what may be spent after the tap", available(scene, person), before - _GROCERIES)
     return phone
+
+
+def payday(scene: Scene, cast: Cast) -> None:
+    """Be paid a salary, as one line of a file."""
+    voice, person, friend = scene.voice, cast.person, cast.friend
+    voice.heading("Payday: a bank pays a file of salaries")
+    before, had = available(scene, person), available(scene, friend)
+    lines = {1: (person, _SALARY), 2: (friend, _FRIENDS_SALARY)}
+    file = salary.pay_salaries(scene, person.bank, lines)
+    paid = f"{file.posted_lines} of {file.line_count} lines, {money(file.posted_sum_tyiyn)} som"
+    voice.check(f"{paid}: one to its own customer, one to another bank's")
+    told = cast.pushes.hear(notices.NOTIFICATION_KIND_SALARY_CREDITED)
+    expect("the salary that was told", told.amount_tyiyn, _SALARY)
+    told = cast.friends_pushes.hear(notices.NOTIFICATION_KIND_SALARY_CREDITED)
+    expect("the friend's salary that was told", told.amount_tyiyn, _FRIENDS_SALARY)
+    expect("what there is after payday", available(scene, person), before + _SALARY)
+    expect("what the friend has after payday", available(scene, friend), had + _FRIENDS_SALARY)
 
 
 def block_and_unblock(scene: Scene, cast: Cast, phone: Phone) -> None:
