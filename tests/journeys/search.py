@@ -122,13 +122,18 @@ def _texts(text: str) -> Iterator[str]:
 
 
 def _leaves(document: Any) -> Iterator[str]:
-    if isinstance(document, str):
-        yield document
-    elif isinstance(document, list | dict):
-        for each in document:  # The names of a dictionary's entries.
-            yield from _leaves(each)
-        for each in document.values() if isinstance(document, dict) else ():
-            yield from _leaves(each)
+    match document:
+        case str():
+            yield document
+        case list():
+            for each in document:
+                yield from _leaves(each)
+        case dict():
+            for name, each in document.items():
+                yield name
+                yield from _leaves(each)
+        case _:
+            pass  # Numbers and truths are no text.
 
 
 # Where to look.
