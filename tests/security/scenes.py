@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
@@ -19,7 +19,8 @@ from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from tests.rpc.world import PATIENCE, World, new_id, transfer
-from tests.security.shortcuts import bind, tokenise
+from tests.security.payment_scenes import payee_request, payment_of
+from tests.security.shortcuts import bind, submit, tokenise
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -46,6 +47,10 @@ class Scene(NamedTuple):
     token: str
     """Of the card, where that is bound."""
     credit_file: str
+    payee: str
+    """Paid into the merchant's account."""
+    payment: str
+    """From the account to the payee."""
 
 
 class Caller:
@@ -148,6 +153,11 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         tokenise(world, token, card, customer.customer_id)
     opening = opening_of(participant, customer_account)
     paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
+    registered = by.call(
+        "/esep.v1.PayeeService/RegisterPayee", payee_request(participant, merchant, validate_only=False)
+    )
+    payee = str(registered.payee.payee_id)
+    payment = payment_of(participant, customer_account, merchant, customer=customer.customer_id, card=card, payee=payee)
     return Scene(
         participant,
         customer_account,
@@ -161,12 +171,14 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         issue(),
         token,
         paid.credit_file.credit_file_id,
+        payee,
+        str(UUID(bytes=submit(world, payment))),
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(9)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in Scene._fields[3:]))
 
 
 def card_number() -> str:

@@ -58,18 +58,20 @@ class Tokenise(Command):
 
 def bind(world: World, card: str, customer: str) -> None:
     """Bind a card to a customer."""
-    _decide(world, Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes)
+    submit(world, Bind(card=UUID(card), customer=UUID(customer)))
 
 
 def tokenise(world: World, token: str, card: str, customer: str) -> None:
     """Make a token of a card."""
-    _decide(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
+    submit(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
 
 
-def _decide(world: World, command: Command, request_id: bytes) -> None:
+def submit(world: World, command: Command, request_id: bytes | None = None) -> bytes:
+    """Have a command decided that no method asks for; return the id of its request."""
     done = Event()
-    ticket = CommandTicket(command, request_id, "test")
+    ticket = CommandTicket(command, request_id or uuid4().bytes, "test")
     ticket.deliver = lambda _: done.set()
     world.engine.submit(ticket)
     assert done.wait(PATIENCE)
     assert isinstance(ticket.outcome, Accepted)
+    return ticket.request_id
