@@ -73,6 +73,7 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **PAYMENT_REQUESTS,
     **TRANSFER_REQUESTS,
     **PAYMENT_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
