@@ -37,7 +37,9 @@ def test_a_server_answers_questions_from_the_moment_it_serves(tmp_path: Path) ->
 HEADINGS = (
     "A server on fresh SQLite files",
     "Айзада joins: ",
+    "Айзада pays her lunch by QR code",
     "Айзада sends money to Бакыт, ",
+    "Айзада pays for services",
     "Elcart Pay: ",
     "Payday: ",
     "An operator blocks the card, ",
