@@ -18,6 +18,8 @@ from domain import (
     device,
     engine,
     participant,
+    payee,
+    payment,
     proposal,
     published,
     publishing,
@@ -49,6 +51,8 @@ Aggregate = (
     | quote.Quote
     | credit.CreditFile
     | credit.CreditLineRefused
+    | payee.Payee
+    | payment.Payment
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -149,6 +153,15 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     credit.CreditLinesDecided: credit.evolve,
     credit.CreditFileClosed: credit.evolve,
     credit.CreditLineRefused: _alone,
+    payee.PayeeRegistered: payee.evolve,
+    payee.PayeeUpdated: payee.evolve,
+    payment.PaymentPrepared: payment.evolve,
+    payment.PaymentConfirmed: payment.evolve,
+    payment.ProviderAsked: payment.evolve,
+    payment.PaymentUnresolved: payment.evolve,
+    payment.PaymentSucceeded: payment.evolve,
+    payment.PaymentFailed: payment.evolve,
+    payment.PaymentRefunded: payment.evolve,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,
