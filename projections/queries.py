@@ -29,6 +29,7 @@ from projections import (
     transfers,
     usage,
 )
+from projections import credits as credits_
 from projections.answers import (
     Answer,
     AsOf,
@@ -313,6 +314,20 @@ class Reader:
                 states=states,
                 after=after,
                 limit=limit,
+            )
+        )
+
+    def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
+        """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
+        return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def list_credit_lines(
+        self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
+    ) -> Answer[list[credits_.LineFound]]:
+        """Return where a credit file's lines were decided, by their numbers, from the one after ``after`` on."""
+        return self._answer(
+            lambda session, _: credits_.list_credit_lines(
+                session, partition, file_id, refused_only=refused_only, after=after, limit=limit
             )
         )
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -308,6 +308,25 @@ Index(
     transfer_tags.c.value,
     transfer_tags.c.recorded_at,
     transfer_tags.c.partition,
+)
+
+credit_lines = _table(
+    "credit_lines",
+    _small("partition"),
+    _bytes("file_id"),
+    _integer("line"),
+    _big("position"),
+    _small("refused"),
+    key=("partition", "file_id", "line"),
+)
+"""Where the line of a credit file was decided, and whether it was refused."""
+Index(
+    "refused_credit_lines",
+    credit_lines.c.partition,
+    credit_lines.c.file_id,
+    credit_lines.c.line,
+    sqlite_where=credit_lines.c.refused == 1,
+    postgresql_where=credit_lines.c.refused == 1,
 )
 
 notices = _table(

@@ -88,12 +88,13 @@ def test_the_books_sum_to_zero(bank: Bank) -> None:
 def test_a_hold_reversed_down_to_nothing_is_open_and_not_printed(bank: Bank) -> None:
     """The list tells it with 0, the mini-statement and its receipt leave it out, and it can be raised again."""
     authorization_id = held(bank, 500, merchant_name="Kiosk")
-    part = authorizations.ReverseAuthorizationPartRequest(
-        request_id=new_id(), authorization_id=authorization_id, amount_tyiyn=200
-    )
-    bank.call(bank.ledger.authorizations.ReverseAuthorizationPart, part)
-    part.request_id, part.amount_tyiyn = new_id(), 300
-    answer = bank.call(bank.ledger.authorizations.ReverseAuthorizationPart, part)
+    parts = [
+        authorizations.ReverseAuthorizationPartRequest(
+            request_id=new_id(), authorization_id=authorization_id, amount_tyiyn=amount
+        )
+        for amount in (200, 300)
+    ]
+    _, answer = [bank.call(bank.ledger.authorizations.ReverseAuthorizationPart, part) for part in parts]
     state, left = authorization_pb2.AUTHORIZATION_STATE_OPEN, answer.authorization.remaining_tyiyn
     assert (answer.authorization.state, left) == (state, 0)
     after = at(answer.receipt.position)

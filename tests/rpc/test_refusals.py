@@ -20,6 +20,7 @@ from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.card_cases import CARD_CASES
+from tests.rpc.credit_cases import CREDIT_CASES
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
@@ -322,6 +323,7 @@ CASES: dict[Reason, Case] = {
     **CARD_CASES,
     **CUSTOMER_CASES,
     **TOKEN_CASES,
+    **CREDIT_CASES,
     **TRANSFER_CASES,
     **RULES_CASES,
 }
