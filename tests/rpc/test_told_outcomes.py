@@ -17,6 +17,7 @@ from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import transfer_service_pb2 as api
 from protos.esep.v1.card_binding_service_pb2 import ConfirmCardBindingRequest
 from tests.holder import Holder
+from tests.rpc.credit_bank import Payer, to_account
 from tests.rpc.payers import Payers
 from tests.rpc.rules_cases import adjustment, approval, propose_adjustment, propose_rules, rules_approval
 from tests.rpc.test_refusals import authorize, capture, held, reverse
@@ -29,6 +30,7 @@ def payers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Payers]:
         payers = Payers(world)
         move(payers.bank)
         authorise(payers.bank)
+        pay_out(payers.bank)
         govern(payers.bank)
         carry(payers)
         yield payers
@@ -95,6 +97,14 @@ def captured_finally(bank: Bank) -> str:
     request.final = True
     bank.call(bank.ledger.authorizations.CaptureAuthorization, request)
     return done
+
+
+def pay_out(bank: Bank) -> None:
+    """Pay out a file of credits, of which one line goes nowhere."""
+    payer = Payer(bank)
+    file_id = payer.open(2, 10)
+    payer.post(file_id, [to_account(1, bank.poor, 5), to_account(2, 999, 5)])
+    payer.close(file_id, 2, 10)
 
 
 def govern(bank: Bank) -> None:
