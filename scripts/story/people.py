@@ -16,7 +16,7 @@ from scripts.story.scene import Scene
 _ISSUER: Final = "941700"
 _EXPIRY: Final = "12/29"
 _PIN: Final = "7"
-"""The first digit of every PIN: no category or account number of the story begins with it, so none is mistaken for one."""
+"""The first digit of every PIN: no account number or category of merchants in the story begins with it."""
 
 
 @dataclass
