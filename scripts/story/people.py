@@ -15,6 +15,8 @@ from scripts.story.scene import Scene
 
 _ISSUER: Final = "941700"
 _EXPIRY: Final = "12/29"
+_PIN: Final = "7"
+"""The first digit of every PIN: no account number or category of merchants in the story begins with it."""
 
 
 @dataclass
@@ -46,14 +48,20 @@ class Person:
 def aizada(bank: Bank) -> Person:
     """Return the newcomer."""
     return Person(
-        "Айзада Үсөнова", "Айзада Ү.", "aizada.story", f"+996700{digits(6)}", f"Jashyl{digits(6)}", digits(4), bank
+        "Айзада Үсөнова",
+        "Айзада Ү.",
+        "aizada.story",
+        f"+996700{digits(6)}",
+        f"Jashyl{digits(6)}",
+        _PIN + digits(3),
+        bank,
     )
 
 
 def bakyt(bank: Bank) -> Person:
     """Return her friend at another bank."""
     return Person(
-        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{digits(6)}", f"Kyzyl{digits(6)}", digits(4), bank
+        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{digits(6)}", f"Kyzyl{digits(6)}", _PIN + digits(3), bank
     )
 
 
