@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_pb2, token_pb2
 from protos.esep.v1 import authorization_service_pb2 as holds
 from protos.esep.v1 import statement_service_pb2 as statements
@@ -58,7 +59,9 @@ def open_shop(directory: Path) -> Iterator[Shop]:
 
 def available(holder: Holder) -> int:
     """Return what may be spent from the account."""
-    request = statements.GetBalanceRequest(account_id=holder.account_id)
+    account = accounts.GetAccountRequest(account_id=holder.account_id)
+    head = holder.call(holder.ledger.accounts.GetAccount, account).position
+    request = statements.GetBalanceRequest(account_id=holder.account_id, min_position=head)
     balance = holder.call(holder.ledger.statements.GetBalance, request).balance
     return int(balance.available_tyiyn)
 
