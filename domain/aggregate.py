@@ -13,10 +13,13 @@ from domain import (
     binding,
     card,
     claim,
+    credit,
     customer,
     device,
     engine,
     participant,
+    payee,
+    payment,
     proposal,
     published,
     publishing,
@@ -46,6 +49,10 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
+    | credit.CreditFile
+    | credit.CreditLineRefused
+    | payee.Payee
+    | payment.Payment
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -142,6 +149,19 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer_qr.TransferQrIssued: transfer_qr.evolve,
     quote.QuoteCreated: quote.evolve,
     quote.QuoteConfirmed: quote.evolve,
+    credit.CreditFileOpened: credit.evolve,
+    credit.CreditLinesDecided: credit.evolve,
+    credit.CreditFileClosed: credit.evolve,
+    credit.CreditLineRefused: _alone,
+    payee.PayeeRegistered: payee.evolve,
+    payee.PayeeUpdated: payee.evolve,
+    payment.PaymentPrepared: payment.evolve,
+    payment.PaymentConfirmed: payment.evolve,
+    payment.ProviderAsked: payment.evolve,
+    payment.PaymentUnresolved: payment.evolve,
+    payment.PaymentSucceeded: payment.evolve,
+    payment.PaymentFailed: payment.evolve,
+    payment.PaymentRefunded: payment.evolve,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

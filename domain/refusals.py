@@ -13,6 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from domain import card_refusals as cards
+from domain import credit_refusals as credits_
+from domain import payment_refusals as payments
 from domain import token_refusals as tokens
 from domain import transfer_refusals as transfers
 from domain.refusal_kinds import Kind, Row
@@ -54,9 +56,7 @@ class Reason(Enum):
     CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
     CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
     CVV_MALFORMED = cards.CVV_MALFORMED
-    PHONE_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
-    )
+    PHONE_NUMBER_MALFORMED = transfers.PHONE_NUMBER_MALFORMED
     PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
     QR_UNREADABLE = transfers.QR_UNREADABLE
     QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
@@ -76,9 +76,7 @@ class Reason(Enum):
         "No movement was posted under this clearing reference.",
         "Post the movement, or check the reference.",
     )
-    SERVICE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
-    )
+    SERVICE_NOT_FOUND = payments.SERVICE_NOT_FOUND
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
@@ -89,6 +87,7 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    CREDIT_FILE_NOT_FOUND = credits_.CREDIT_FILE_NOT_FOUND
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
@@ -99,15 +98,13 @@ class Reason(Enum):
         "There is no operation with this id that a receipt is written of.",
         "Check the id of the transfer, authorisation, force post or refund.",
     )
-    ALIAS_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "The phone number leads to no card, or there is no such alias of this customer.",
-        "Check the number, or ask the recipient to link it to a card.",
-    )
+    ALIAS_NOT_FOUND = transfers.ALIAS_NOT_FOUND
     RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
     TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
     QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
+    PAYEE_NOT_FOUND = payments.PAYEE_NOT_FOUND
+    PAYMENT_NOT_FOUND = payments.PAYMENT_NOT_FOUND
+    BENEFICIARY_UNKNOWN = payments.BENEFICIARY_UNKNOWN
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -324,12 +321,7 @@ class Reason(Enum):
     KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
     KEY_USED_UP = tokens.KEY_USED_UP
     FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
-    ALIAS_CODE_REQUIRED = Row(
-        Kind.STATE,
-        True,
-        "Linking this number needs the code that is sent to it, and none was sent or given.",
-        "Have a code sent, then send a new request with it.",
-    )
+    ALIAS_CODE_REQUIRED = transfers.ALIAS_CODE_REQUIRED
     ALIAS_CODE_WRONG = transfers.ALIAS_CODE_WRONG
     ALIAS_CODE_LOCKED = transfers.ALIAS_CODE_LOCKED
     ALIAS_CODE_EXPIRED = transfers.ALIAS_CODE_EXPIRED
@@ -340,6 +332,9 @@ class Reason(Enum):
     QR_USED = transfers.QR_USED
     RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
     RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    CREDIT_FILE_CLOSED = credits_.CREDIT_FILE_CLOSED
+    CREDIT_FILE_INCOMPLETE = credits_.CREDIT_FILE_INCOMPLETE
+    CREDIT_AMOUNT_ZERO = credits_.CREDIT_AMOUNT_ZERO
     QUOTE_USED = transfers.QUOTE_USED
     QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
     QUOTE_STALE = transfers.QUOTE_STALE
@@ -355,6 +350,16 @@ class Reason(Enum):
     BINDING_NOT_OPEN = cards.BINDING_NOT_OPEN
     VERIFICATION_HOLD = cards.VERIFICATION_HOLD
 
+    PAYMENT_HOLD = payments.PAYMENT_HOLD
+    PAYEE_CODE_TAKEN = payments.PAYEE_CODE_TAKEN
+    PAYEE_ACCOUNT_UNFIT = payments.PAYEE_ACCOUNT_UNFIT
+    PAYEE_NOT_ACTIVE = payments.PAYEE_NOT_ACTIVE
+    PAYMENT_ALREADY_CONFIRMED = payments.PAYMENT_ALREADY_CONFIRMED
+    PAYMENT_LAPSED = payments.PAYMENT_LAPSED
+    PAYMENT_STALE = payments.PAYMENT_STALE
+    PAYMENT_NOT_ASKED = payments.PAYMENT_NOT_ASKED
+    PAYMENT_ALREADY_ANSWERED = payments.PAYMENT_ALREADY_ANSWERED
+    PAYMENT_NOT_SUCCEEDED = payments.PAYMENT_NOT_SUCCEEDED
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -362,6 +367,7 @@ class Reason(Enum):
         "The request id already stands for a request with other content.",
         "Use a new request id for a new request.",
     )
+    CREDIT_LINE_REUSED = credits_.CREDIT_LINE_REUSED
     EXPECTED_VERSION_MISMATCH = Row(
         Kind.CONFLICT,
         False,
@@ -379,12 +385,7 @@ class Reason(Enum):
         "More requests are waiting than the ledger can answer in time.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    TOO_MANY_CODES = Row(
-        Kind.EXHAUSTED,
-        False,
-        "Too many codes were sent for this customer, or to this number, without being used.",
-        "Wait as told by RetryInfo, then have a code sent.",
-    )
+    TOO_MANY_CODES = transfers.TOO_MANY_CODES
     STORAGE_FULL = Row(
         Kind.EXHAUSTED,
         False,
@@ -404,12 +405,8 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    ISSUER_UNAVAILABLE = Row(
-        Kind.UNAVAILABLE,
-        False,
-        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
-        "Wait as told by RetryInfo, then send the same request again.",
-    )
+    ISSUER_UNAVAILABLE = cards.ISSUER_UNAVAILABLE
+    PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,
         False,

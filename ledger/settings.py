@@ -20,12 +20,22 @@ from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
+from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
-_OTHERS = frozenset((_CONFIG, "ESEP_SERVER", "ESEP_PARTITION"))
-"""No settings: the file of settings, where clients find a server, the partition of a library's application."""
+_OTHERS = frozenset(
+    (
+        _CONFIG,
+        "ESEP_SERVER",
+        "ESEP_PARTITION",
+        "ESEP_CLIENT_CA_FILE",
+        "ESEP_CLIENT_CERTIFICATE_FILE",
+        "ESEP_CLIENT_KEY_FILE",
+    )
+)
+"""No settings: the file of settings, where clients find a server and what they show it, the partition of a library's
+application."""
 _TESTS = "ESEP_TEST_"
 
 
@@ -76,6 +86,8 @@ class Settings(BaseSettings):
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
+    stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """For how long a stream's caller is sent messages before it is looked at again what it may read."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -102,6 +114,15 @@ class Settings(BaseSettings):
     """Wrong passwords in a row after which none is checked for a while."""
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     """How long that while is."""
+
+    providers: dict[str, Endpoint] = {}
+    """Where providers answer, by their ids in the directory: {"target", "authority_file"}; `*` for all others."""
+    provider_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How long a provider may take to answer one question."""
+    provider_patience_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long the confirmation of a payment waits for its provider before it answers."""
+    provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How soon a provider that did not say is asked again; then less and less often."""
 
     currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""

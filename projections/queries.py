@@ -26,9 +26,11 @@ from projections import (
     participants,
     periods,
     proposals,
+    resources,
     transfers,
     usage,
 )
+from projections import credits as credits_
 from projections.answers import (
     Answer,
     AsOf,
@@ -49,6 +51,7 @@ from projections.answers import (
     TrialBalanceLine,
     Wanted,
 )
+from projections.resources import Found, Kind
 from projections.store import Left, Session, Store, open_store
 
 T = TypeVar("T")
@@ -168,7 +171,7 @@ class Reader:
     def mini_statement(
         self, account_id: int, *, now: int, lines: int = 10, open_authorizations: int = 100
     ) -> Answer[MiniStatement | None]:
-        """Return the last lines and the open authorisations, newest first; None for an unknown account."""
+        """Return the last lines and the authorisations that hold something, newest first; None for no such account."""
 
         def ask(session: Session) -> Answer[MiniStatement | None]:
             balance, position = balances.balance_now(session, account_id, now)
@@ -316,6 +319,20 @@ class Reader:
             )
         )
 
+    def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
+        """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
+        return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def list_credit_lines(
+        self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
+    ) -> Answer[list[credits_.LineFound]]:
+        """Return where a credit file's lines were decided, by their numbers, from the one after ``after`` on."""
+        return self._answer(
+            lambda session, _: credits_.list_credit_lines(
+                session, partition, file_id, refused_only=refused_only, after=after, limit=limit
+            )
+        )
+
     def transfers_by_reference(
         self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
     ) -> Answer[list[TransferFound]]:
@@ -359,6 +376,31 @@ class Reader:
         return self._answer(
             lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
             {partition},
+        )
+
+    def list_resources(
+        self,
+        kind: Kind,
+        owner: str,
+        *,
+        states: Collection[str] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[Found]]:
+        """Return an owner's things of a kind, newest first; the next page comes after the last one's cursor."""
+        return self._answer(
+            lambda session, _: resources.list_resources(
+                session, kind, owner, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def resources_in_state(
+        self, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
+    ) -> Answer[list[Found]]:
+        """Return things of a kind that stand in one of these states, the oldest first."""
+        return self._answer(
+            lambda session, _: resources.resources_in_state(session, kind, states, after=after, limit=limit)
         )
 
     def _answer(

@@ -22,9 +22,11 @@ from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.cards import Cards
+from projections.credits import CreditLines
 from projections.outbox import Outbox
 from projections.participants import Participants
 from projections.proposals import Proposals
+from projections.resources import Resources
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -183,6 +185,8 @@ class _Partition:
             Cards(),
             Statements(),
             Transfers(),
+            CreditLines(),
+            Resources(),
             Participants(),
             Proposals(),
             Spendings(),

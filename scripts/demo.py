@@ -26,8 +26,10 @@ from scripts.demo_client import answer_of, connect_plainly
 from scripts.demo_journal import Journal
 from scripts.demo_load import Load, Traffic, settle
 from scripts.demo_server import ServerError, ServerProcess
+from scripts.provider import Provider
 from scripts.scenario_player import Player
 from scripts.scenarios import read_scenarios
+from scripts.story import paying
 from scripts.story.plot import tell
 from scripts.story.scene import Scene
 from scripts.voice import Discrepancy, Voice
@@ -52,7 +54,8 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="esep-demo-", ignore_cleanup_errors=True) as directory,
-            ServerProcess(Path(directory)) as server,
+            Provider() as provider,
+            ServerProcess(Path(directory), paying.settings(provider.target)) as server,
         ):
             demonstrate(server)
     except grpc.RpcError as error:
@@ -86,6 +89,7 @@ def demonstrate(server: ServerProcess) -> None:
         move_money(ledger, server, journal, list(opening))
         compare(ledger, journal, opening)
         show_books(ledger, journal)
+        summarise(scene, journal)
     server.stop()
 
 
@@ -145,6 +149,15 @@ def show_books(ledger: Ledger, journal: Journal) -> None:
     heading("Trial balance")
     lines = audit.trial_balance(ledger, audit.reached(journal))
     out.print(books_table(lines))
+
+
+def summarise(scene: Scene, journal: Journal) -> None:
+    """Say in a few lines what was shown."""
+    heading("All of it")
+    calls = ", ".join(f"{count} by {role}" for role, count in scene.calls.most_common())
+    say(f"the story: {sum(scene.calls.values())} calls, {calls}; {len(scene.errors)} refused, as it had to be")
+    say(f"the traffic: {thousands(len(journal.outcomes))} outcomes, none lost, changed or doubled by the power cut")
+    say("every balance was reckoned by the callers themselves, and the books sum to zero")
 
 
 def books_table(lines: Sequence[TrialBalanceLine]) -> Table:

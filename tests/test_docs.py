@@ -33,9 +33,13 @@ from protos.esep.v1 import (
     authorization_service_pb2,
     card_binding_service_pb2,
     card_service_pb2,
+    credit_service_pb2,
     customer_service_pb2,
     notification_service_pb2,
     participant_service_pb2,
+    payee_service_pb2,
+    payment_service_pb2,
+    provider_service_pb2,
     qr_service_pb2,
     quote_service_pb2,
     receipt_service_pb2,
@@ -70,8 +74,12 @@ CONTRACT: Final = tuple(
         service_directory_service_pb2,
         card_binding_service_pb2,
         card_service_pb2,
+        credit_service_pb2,
         customer_service_pb2,
         notification_service_pb2,
+        payee_service_pb2,
+        payment_service_pb2,
+        provider_service_pb2,
         receipt_service_pb2,
         statement_service_pb2,
         token_payment_service_pb2,
@@ -82,6 +90,9 @@ CONTRACT: Final = tuple(
 
 OTHER_NAMES: Final = frozenset(
     {
+        "ESEP_CLIENT_CA_FILE",  # these three are the command line's
+        "ESEP_CLIENT_CERTIFICATE_FILE",
+        "ESEP_CLIENT_KEY_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
         "NOT_SERVING",  # grpc.health.v1

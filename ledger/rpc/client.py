@@ -22,9 +22,12 @@ from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
+from protos.esep.v1.credit_service_pb2_grpc import CreditServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
+from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceStub
+from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceStub
 from protos.esep.v1.qr_service_pb2_grpc import QrServiceStub
 from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
@@ -42,9 +45,12 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from protos.esep.v1.credit_service_pb2_grpc import CreditServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
+    from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceAsyncStub
+    from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
     from protos.esep.v1.qr_service_pb2_grpc import QrServiceAsyncStub
     from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
@@ -61,8 +67,11 @@ SERVICES: Final = (
     "esep.v1.AuthorizationService",
     "esep.v1.CardBindingService",
     "esep.v1.CardService",
+    "esep.v1.CreditService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.PayeeService",
+    "esep.v1.PaymentService",
     "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
@@ -115,6 +124,7 @@ class Ledger:
         self.authorizations = AuthorizationServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
+        self.credits = CreditServiceStub(channel)
         self.aliases = AliasServiceStub(channel)
         self.qr = QrServiceStub(channel)
         self.quotes = QuoteServiceStub(channel)
@@ -123,6 +133,8 @@ class Ledger:
         self.rules = RulesServiceStub(channel)
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
+        self.payees = PayeeServiceStub(channel)
+        self.payments = PaymentServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
         self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
@@ -150,6 +162,7 @@ class AsyncLedger:
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
+        self.credits: CreditServiceAsyncStub = CreditServiceStub(channel)
         self.aliases: AliasServiceAsyncStub = AliasServiceStub(channel)
         self.qr: QrServiceAsyncStub = QrServiceStub(channel)
         self.quotes: QuoteServiceAsyncStub = QuoteServiceStub(channel)
@@ -158,6 +171,8 @@ class AsyncLedger:
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+        self.payees: PayeeServiceAsyncStub = PayeeServiceStub(channel)
+        self.payments: PaymentServiceAsyncStub = PaymentServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)

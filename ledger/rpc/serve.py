@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import grpc
@@ -24,6 +25,7 @@ from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
+from ledger.rpc.credit_service import CreditService
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
@@ -40,8 +42,12 @@ from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.payee_service import PayeeService
+from ledger.rpc.payment_service import PaymentService
+from ledger.rpc.payments import Payments
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.providers import GrpcProviders
 from ledger.rpc.qr_service import QrService
 from ledger.rpc.quote_service import QuoteService
 from ledger.rpc.quotes import Quotes
@@ -63,9 +69,12 @@ from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
+from protos.esep.v1 import credit_service_pb2_grpc as credit
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import payee_service_pb2_grpc as payee
+from protos.esep.v1 import payment_service_pb2_grpc as payment
 from protos.esep.v1 import qr_service_pb2_grpc as qr
 from protos.esep.v1 import quote_service_pb2_grpc as quote
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
@@ -91,6 +100,7 @@ class Edge:
         health: Health,
         keepers: tuple[Customers, Tokens],
         notifications: Notifications,
+        payments: Payments,
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
@@ -100,6 +110,7 @@ class Edge:
         self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
         self._notifications = notifications
+        self._payments = payments
         self._threads = threads
         self._settings = settings
 
@@ -111,7 +122,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
+        self._upkeep = [asyncio.create_task(each.keep()) for each in (*self._keepers, self._payments)]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -122,6 +133,7 @@ class Edge:
         for task in self._upkeep:
             task.cancel()
         await self._notifications.close()
+        await self._payments.close()
         for keeper in self._keepers:
             keeper.close()
         self._threads.stop()
@@ -156,7 +168,8 @@ def build_server(
     bindings = Bindings(gateway, customers, vault, clock, settings)
     aliases = Aliases(gateway, customers, vault, clock, settings)
     quotes = Quotes(customers, aliases, vault.vault, settings.qr_host)
-    teller = Teller(gateway, facts, customers, bindings, aliases, quotes)
+    payments = Payments(gateway, customers, vault.vault, catalogue, _providers(settings), reader, clock, settings)
+    teller = Teller(gateway, facts, customers, bindings, aliases, quotes, payments)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
@@ -168,6 +181,7 @@ def build_server(
         max_request_bytes=settings.max_request_bytes,
         max_streams=settings.max_streams,
         max_calls=settings.max_concurrent_calls,
+        permission_seconds=settings.stream_permission_seconds,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:
@@ -175,47 +189,53 @@ def build_server(
     server = grpc.aio.server(
         interceptors=[gate], options=options, maximum_concurrent_rpcs=2 * settings.max_concurrent_calls + _SPARE_CALLS
     )
-    account.add_AccountServiceServicer_to_server(AccountService(gateway, log_reads, reads), server)
-    transfer.add_TransferServiceServicer_to_server(TransferService(gateway, log_reads, reads, teller, metrics), server)
-    authorization.add_AuthorizationServiceServicer_to_server(
-        AuthorizationService(gateway, log_reads, teller, clock), server
-    )
-    customer.add_CustomerServiceServicer_to_server(
-        CustomerService(customers, log_reads, settings.password_policy), server
-    )
-    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
-    card_binding.add_CardBindingServiceServicer_to_server(
-        CardBindingService(gateway, bindings, log_reads, clock), server
-    )
     proposals = ProposalReads(log_reads, reads, clock)
-    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
-    rules.add_RulesServiceServicer_to_server(
-        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
-    )
-    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
-    alias.add_AliasServiceServicer_to_server(
-        AliasService(gateway, aliases, log_reads, settings.phone_countries), server
-    )
-    qr.add_QrServiceServicer_to_server(QrService(gateway, quotes, log_reads, settings.qr_provider), server)
-    quote.add_QuoteServiceServicer_to_server(
-        QuoteService(gateway, quotes, teller, log_reads, settings.phone_countries, settings.qr_provider), server
-    )
-    statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
-    receipt.add_ReceiptServiceServicer_to_server(
-        ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
-    )
     notifications = Notifications(gateway, reads, log_reads, customers, settings)
-    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
-    directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
-    token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
-    token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
+    countries, zone = settings.phone_countries, ZoneInfo(settings.business_time_zone)
+    add: dict[Callable[[Any, grpc.aio.Server], None], object] = {
+        account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
+        adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, proposals),
+        alias.add_AliasServiceServicer_to_server: AliasService(gateway, aliases, log_reads, countries),
+        authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
+            gateway, log_reads, teller, clock
+        ),
+        card.add_CardServiceServicer_to_server: CardService(gateway, cards, log_reads, reads, personaliser),
+        card_binding.add_CardBindingServiceServicer_to_server: CardBindingService(gateway, bindings, log_reads, clock),
+        credit.add_CreditServiceServicer_to_server: CreditService(gateway, log_reads, reads, metrics),
+        customer.add_CustomerServiceServicer_to_server: CustomerService(customers, log_reads, settings.password_policy),
+        directory.add_DirectoryServiceServicer_to_server: DirectoryService(catalogue, pager),
+        notification.add_NotificationServiceServicer_to_server: NotificationService(notifications, reads),
+        participant.add_ParticipantServiceServicer_to_server: ParticipantService(gateway, log_reads, reads),
+        payee.add_PayeeServiceServicer_to_server: PayeeService(gateway, log_reads, reads, clock),
+        payment.add_PaymentServiceServicer_to_server: PaymentService(payments, log_reads, reads, clock),
+        qr.add_QrServiceServicer_to_server: QrService(gateway, quotes, log_reads, settings.qr_provider),
+        quote.add_QuoteServiceServicer_to_server: QuoteService(
+            gateway, quotes, teller, log_reads, countries, settings.qr_provider
+        ),
+        receipt.add_ReceiptServiceServicer_to_server: ReceiptService(
+            reads, log_reads, Operations(gateway, facts), zone
+        ),
+        rules.add_RulesServiceServicer_to_server: RulesService(
+            gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)
+        ),
+        statement.add_StatementServiceServicer_to_server: StatementService(reads, teller),
+        token.add_TokenServiceServicer_to_server: TokenService(gateway, tokens, log_reads, clock),
+        token_payment.add_TokenPaymentServiceServicer_to_server: TokenPaymentService(tokens, teller),
+        transfer.add_TransferServiceServicer_to_server: TransferService(gateway, log_reads, reads, teller, metrics),
+    }
+    for add_to, service in add.items():
+        add_to(service, server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, (customers, tokens), notifications, threads, settings)
+    return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
+
+
+def _providers(settings: RpcSettings) -> GrpcProviders:
+    return GrpcProviders(settings.providers, settings.provider_timeout_seconds)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

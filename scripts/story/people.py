@@ -8,7 +8,7 @@ from stdnum import luhn
 
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
-from protos.esep.v1.card_service_pb2 import IssueCardRequest
+from protos.esep.v1.card_service_pb2 import IssueCardRequest, SetCardNotificationsRequest
 from scripts.demo_banks import Bank
 from scripts.demo_client import new_id
 from scripts.story.scene import Scene
@@ -46,14 +46,14 @@ class Person:
 def aizada(bank: Bank) -> Person:
     """Return the newcomer."""
     return Person(
-        "Айзада Үсөнова", "Айзада Ү.", "aizada.story", f"+996700{_digits(6)}", f"Jashyl{_digits(6)}", _digits(4), bank
+        "Айзада Үсөнова", "Айзада Ү.", "aizada.story", f"+996700{digits(6)}", f"Jashyl{digits(6)}", digits(4), bank
     )
 
 
 def bakyt(bank: Bank) -> Person:
     """Return her friend at another bank."""
     return Person(
-        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{_digits(6)}", f"Kyzyl{_digits(6)}", _digits(4), bank
+        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{digits(6)}", f"Kyzyl{digits(6)}", digits(4), bank
     )
 
 
@@ -71,8 +71,8 @@ def open_account(scene: Scene, person: Person, number: str) -> None:
 
 def issue_card(scene: Scene, person: Person) -> None:
     """Have the bank issue a card for the account; number and CVV stand on the card alone."""
-    digits = f"{_ISSUER}{_digits(9)}"
-    person.card_number = digits + luhn.calc_check_digit(digits)
+    number = f"{_ISSUER}{digits(9)}"
+    person.card_number = number + luhn.calc_check_digit(number)
     request = IssueCardRequest(
         request_id=new_id(),
         participant_id=person.bank.name,
@@ -86,5 +86,12 @@ def issue_card(scene: Scene, person: Person) -> None:
     scene.secret(person.card_number, person.cvv)
 
 
-def _digits(count: int) -> str:
+def subscribe_to_sms(scene: Scene, person: Person) -> None:
+    """Have the bank send text messages about the card."""
+    request = SetCardNotificationsRequest(request_id=new_id(), card_id=person.card_id, sms=True)
+    scene.do(scene.bank(person.bank.name).cards.SetCardNotifications, request)
+
+
+def digits(count: int) -> str:
+    """Return so many digits at random."""
     return f"{randbelow(10**count):0{count}}"

@@ -69,6 +69,7 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
     (MOVE, transfer(1, 2, 3, reference="a\nb"), {"transfer.reference": "VALUE_ERROR"}),
     (MOVE, transfer(1, 2, 3, kind="Fee"), {"transfer.kind": "STRING_PATTERN_MISMATCH"}),
     (MOVE, transfer(1, 2, 3, kind="fee\n"), {"transfer.kind": "STRING_PATTERN_MISMATCH"}),
+    (MOVE, transfer(1, 2, 3, kind="adjustment"), {"transfer.kind": "RESERVED"}),
     (MOVE, transfer(1, 2, 3, currency_code="kgs"), {"transfer.currency_code": "STRING_PATTERN_MISMATCH"}),
     (MOVE, transfer(1, 2, 3, tags={"k": "x" * 65}), {"transfer.tags.k": "STRING_TOO_LONG"}),
     (MOVE, transfer(1, 2, 3, tags={str(n): "" for n in range(9)}), {"transfer.tags": "TOO_LONG"}),

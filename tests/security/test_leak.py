@@ -30,7 +30,8 @@ from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, Su
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from tests.rpc.world import Refusal, World, new_id
-from tests.security.scenes import EXPIRY, OWN_BANK, REQUESTS, Caller, Scene, card_number, make_scene
+from tests.security.requests import REQUESTS
+from tests.security.scenes import EXPIRY, OWN_BANK, Caller, Scene, card_number, make_scene
 
 HELD = (137, 941)
 BEGUN: dict[str, str] = {}
@@ -185,7 +186,7 @@ def about_the_binding(scene: Scene) -> list[tuple[str, Any]]:
     """Return what one can ask about the binding itself, with a wrong amount, and at last giving it up."""
     binding, service = BEGUN[scene.customer], "/esep.v1.CardBindingService"
     notices = "/esep.v1.NotificationService"
-    named = {"binding_id": binding, "customer_id": scene.customer}
+    named: dict[str, Any] = {"binding_id": binding, "customer_id": scene.customer}
     wrong = bindings.ConfirmCardBindingRequest(request_id=new_id(), amount_tyiyn=500, **named)
     return [
         (f"{service}/GetCardBinding", bindings.GetCardBindingRequest(**named)),

@@ -12,6 +12,7 @@ from domain.transfer import (
     Transfer,
     TransferModel,
     TransferReversed,
+    is_reserved_kind,
 )
 from ledger.rpc.intake import Intake, tags, timestamp
 from ledger.rpc.outcomes import Done
@@ -59,7 +60,7 @@ def plain_transfer(item: transfer_pb2.NewTransfer, request_id: bytes) -> CreateT
     currency, kind, reference = item.currency_code, item.kind, item.reference
     if not (
         (not currency or CURRENCY.fullmatch(currency))
-        and (not kind or KIND.fullmatch(kind))
+        and (not kind or (KIND.fullmatch(kind) and not is_reserved_kind(kind)))
         and len(reference) <= MAX_REFERENCE
         and reference.isprintable()
     ):
@@ -123,6 +124,8 @@ def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Tra
         record_time=timestamp(transfer.created_at),
         reversed_tyiyn=transfer.reversed_amount,
         legs_reversed=bool(transfer.legs) and transfer.reversed_whole,
+        credit_file_id="" if transfer.credit is None else ids.format_uuid(transfer.credit[0]),
+        credit_line_number=0 if transfer.credit is None else transfer.credit[1],
         quote_id="" if transfer.quote is None else ids.format_uuid(transfer.quote),
     )
 

@@ -1,10 +1,11 @@
-"""The world of the tokens' journeys: a server, people whose phones pay at it, and what they look at."""
+"""A server, and people who pay at it: what the journeys of Elcart Pay begin with."""
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_pb2, token_pb2
@@ -46,9 +47,9 @@ class Shop:
         return {secret for holder in self._holders for secret in holder.secrets}
 
 
-@contextmanager
-def open_shop(directory: Path) -> Iterator[Shop]:
-    """Give a shop with a server of its own, whose every line is remembered."""
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    directory = tmp_path_factory.mktemp("tokens")
     with ServerProcess(directory, {"ESEP_LOG_FORMAT": "json", "ESEP_TOKEN_KEY_USES": "20"}) as server:
         server._said = deque()  # All of it is searched at the end.
         server.start()
