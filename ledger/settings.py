@@ -187,7 +187,7 @@ class Settings(BaseSettings):
     card_details_tries: Annotated[int, Field(ge=1)] = 5
     """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
     business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
-    """Where the business day ends at midnight."""
+    """Where the business day ends at midnight, and with a month's last one the cards that are valid through it."""
 
     @field_validator("hold_rules")
     @classmethod

@@ -132,6 +132,20 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
         {"parts": "SUM"},
     ),
     (
+        HOLD,
+        authorizations.CreateAuthorizationRequest(
+            request_id=ID, credit_account_id=2, amount_tyiyn=1, kind=1, card_id="?", fiscal_receipt={"till_id": "a b"}
+        ),
+        {"card_id": "UUID", "fiscal_receipt.till_id": "STRING_PATTERN_MISMATCH"},
+    ),
+    (
+        ADVISE,
+        authorizations.AdviseAuthorizationRequest(
+            request_id=ID, credit_account_id=2, amount_tyiyn=1, kind=1, card_id="", fiscal_receipt={"till_id": "a"}
+        ),
+        {"card_id": "MISSING"},
+    ),
+    (
         UNDO,
         authorizations.ReverseAuthorizationRequest(request_id=ID),
         {"reversed_by": "MISSING", "original": "MISSING"},
