@@ -55,6 +55,7 @@ def history(world: World) -> World:
     world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
     world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
     world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
+    world.transfer(bank, customer, 1, credit_file=UUID(int=8), credit_line=1)
     world.project()
     return world
 
@@ -69,6 +70,7 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
+    "credit_lines": ("refused", 1),
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
