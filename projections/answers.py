@@ -189,6 +189,15 @@ class NoticeKind(StrEnum):
     CARD_UNBLOCKED = "card_unblocked"
     CARD_LOST = "card_lost"
     CARD_CLOSED = "card_closed"
+    HOLD_CHANGED = "hold_changed"
+    PAYMENT_DECLINED = "payment_declined"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_UNRESOLVED = "payment_unresolved"
+    TOKEN_REQUESTED = "token_requested"  # noqa: S105 - a payment token, no secret
+    TOKEN_ACTIVATED = "token_activated"  # noqa: S105
+    TOKEN_SUSPENDED = "token_suspended"  # noqa: S105
+    TOKEN_RESUMED = "token_resumed"  # noqa: S105
+    TOKEN_DEACTIVATED = "token_deactivated"  # noqa: S105
 
 
 class Channel(IntEnum):

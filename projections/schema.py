@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -356,6 +356,15 @@ binding_addresses = _table(
     key=("partition", "binding_id"),
 )
 """Whom the outbox tells of a binding."""
+
+token_addresses = _table(
+    "token_addresses",
+    _small("partition"),
+    _bytes("token_id"),
+    _bytes("card_id"),
+    key=("partition", "token_id"),
+)
+"""The card whose holder the outbox tells of a token."""
 
 participants = _table(
     "participants",

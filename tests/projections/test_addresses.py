@@ -83,10 +83,23 @@ def bank(world: World, request: pytest.FixtureRequest) -> Bank:
 
 def test_an_account_without_a_bound_card_is_its_banks_business(bank: Bank) -> None:
     """The bank is told, once; nobody's application is."""
-    bank.pay_in()
     bank.issue()
     bank.pay_in()
-    assert bank.seen() == [(K.MONEY_IN, NOBODY, PUSH)] * 2
+    assert bank.seen() == [(K.MONEY_IN, NOBODY, PUSH)]
+
+
+def test_nobody_is_told_of_an_account_that_never_had_a_card(bank: Bank) -> None:
+    """From the first card on, and after the last was closed as well, but not before, whatever is projected together."""
+    bank.pay_in(1)
+    card = bank.issue()
+    bank.pay_in(2)
+    bank.on(card, cards.CardClosed())
+    bank.pay_in(3)
+    assert [(each.kind, each.amount) for each in bank.notices()] == [
+        (K.MONEY_IN, 2),
+        (K.CARD_CLOSED, 0),
+        (K.MONEY_IN, 3),
+    ]
 
 
 def test_each_customer_is_told_once_however_many_cards_there_are(bank: Bank) -> None:

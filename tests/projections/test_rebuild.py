@@ -17,6 +17,7 @@ from domain.card import CardIssued
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
 from domain.rules import Operation
+from domain.token import TokenRequested
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -46,6 +47,17 @@ def history(world: World) -> World:
             tries=3,
         )
     )
+    world.append(
+        TokenRequested(
+            participant="bank-a",
+            card=UUID(bytes=card),
+            customer=UUID(int=1),
+            device=UUID(int=3),
+            device_id="d",
+            masked="",
+            par="A" * 29,
+        )
+    )
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -70,6 +82,7 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
+    "token_addresses": ("card_id", b"x" * 16),
     "participants": ("name_en", "Tampered"),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),
