@@ -13,6 +13,7 @@ from domain import (
     binding,
     card,
     claim,
+    credit,
     customer,
     device,
     engine,
@@ -46,6 +47,8 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
+    | credit.CreditFile
+    | credit.CreditLineRefused
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -142,6 +145,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer_qr.TransferQrIssued: transfer_qr.evolve,
     quote.QuoteCreated: quote.evolve,
     quote.QuoteConfirmed: quote.evolve,
+    credit.CreditFileOpened: credit.evolve,
+    credit.CreditLinesDecided: credit.evolve,
+    credit.CreditFileClosed: credit.evolve,
+    credit.CreditLineRefused: _alone,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

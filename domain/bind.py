@@ -93,7 +93,7 @@ class RequestCardBinding(Command):
         if not isinstance(card, Card) or self.details is not Details.RIGHT or card.expires != self.expires:
             return refuse(Reason.CARD_DETAILS_WRONG)
         refusal = (
-            status_refusal(card, context.now)
+            status_refusal(books, card, context.now)
             or self._whose(books, card)
             or self._limits(books, card, context)
             or self._funds(books, card)
@@ -117,7 +117,8 @@ class RequestCardBinding(Command):
         reason = number_refusal(self.masked_number, self.number_fault, policy.card_prefix, policy.tokens.bin)
         if reason is None and self.expires is None:
             reason = Reason.CARD_EXPIRY_MALFORMED
-        if reason is None and self.expires is not None and expired(self.expires, context.now):
+        offset = policy.utc_offset_seconds
+        if reason is None and self.expires is not None and expired(self.expires, context.now, offset):
             reason = Reason.CARD_EXPIRY_PAST
         if reason is None and self.cvv_malformed:
             reason = Reason.CVV_MALFORMED

@@ -4,7 +4,7 @@ Accounts stand in columns; open authorisations stand in memory; every other aggr
 asks for a decision and kept in a bounded cache while it is in use. Changes are noted in ``journal``.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -14,6 +14,7 @@ from domain.aggregate import Aggregate
 from domain.authorization import Authorization
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
+from domain.credit import CreditLineRefused
 from domain.event import Change, Policy
 from domain.ids import claim_id
 from domain.limits import Usage
@@ -27,7 +28,14 @@ ABSENT = object()
 _SPARE_EXPIRIES = 1_024
 """Expiries of resolved holds that are not worth clearing away."""
 
-_UNREMEMBERED = (TransferPosted, TransferDeclined, BatchPosted, BatchDeclined, engine.CommandDeclined)
+_UNREMEMBERED = (
+    TransferPosted,
+    TransferDeclined,
+    BatchPosted,
+    BatchDeclined,
+    CreditLineRefused,
+    engine.CommandDeclined,
+)
 """Events that begin an aggregate nobody is likely to ask for soon: it is read from the log when asked for."""
 
 _ACCOUNT_EVENTS = (
@@ -41,11 +49,12 @@ _ACCOUNT_EVENTS = (
 
 
 class NotAtHandError(LookupError):
-    """The decision needs an aggregate that has not been looked up, or not recently enough."""
+    """The decision needs aggregates that have not been looked up, or not recently enough."""
 
-    def __init__(self, aggregate_id: bytes) -> None:
+    def __init__(self, aggregate_id: bytes, *others: bytes) -> None:
         super().__init__(aggregate_id.hex())
         self.aggregate_id = aggregate_id
+        self.aggregate_ids = (aggregate_id, *others)
 
 
 class Books:
@@ -87,6 +96,14 @@ class Books:
             raise NotAtHandError(aggregate_id)
         found, _ = self._cache[aggregate_id]
         return None if found is ABSENT else found
+
+    def aggregates(self, aggregate_ids: Iterable[bytes]) -> list[Aggregate | None]:
+        """Return several aggregates; what is missing of them is looked up at once, not one after another."""
+        wanted = list(aggregate_ids)
+        missing = [each for each in wanted if not self.at_hand(each)]
+        if missing:
+            raise NotAtHandError(*missing)
+        return [self.aggregate(each) for each in wanted]
 
     def at_hand(self, aggregate_id: bytes) -> bool:
         """Tell whether ``aggregate`` can answer."""

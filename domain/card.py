@@ -286,10 +286,10 @@ def find(books: "Books", card_id: bytes) -> Card | Refusal:
     return card if isinstance(card, Card) else refuse(Reason.CARD_NOT_FOUND, card_id=UUID(bytes=card_id))
 
 
-def status_refusal(card: Card, now: int) -> Refusal | None:
+def status_refusal(books: "Books", card: Card, now: int) -> Refusal | None:
     """Return why a card cannot be used by anybody, None when it can. In order: status, expiry."""
     reason = UNUSABLE.get(card.status)
-    if reason is None and expired(card.expires, now):
+    if reason is None and expired(card.expires, now, books.usage.utc_offset_seconds):
         reason = Reason.CARD_EXPIRED
     return None if reason is None else refuse(reason, card_id=UUID(bytes=card.card_id))
 
@@ -306,7 +306,7 @@ def usable(books: "Books", card_id: bytes, customer_id: bytes, now: int) -> tupl
         return card
     if card.customer != customer_id:
         return refuse(Reason.CARD_NOT_BOUND, card_id=UUID(bytes=card_id))
-    refusal = status_refusal(card, now)
+    refusal = status_refusal(books, card, now)
     if refusal is not None:
         return refusal
     customer = books.aggregate(customer_id)

@@ -56,7 +56,7 @@ class IssueCard(Command):
         """Guards in order: the number, the expiry, the account (known, the bank's, a customer's, open), the number."""
         policy = context.policy
         reason = number_refusal(self.masked_number, self.number_fault, policy.card_prefix, policy.tokens.bin)
-        if reason is None and expired(self.expires, context.now):
+        if reason is None and expired(self.expires, context.now, context.policy.utc_offset_seconds):
             reason = Reason.CARD_EXPIRY_PAST
         if reason is not None:
             return refuse(reason)
@@ -205,7 +205,7 @@ class ReplaceCard(_CardCommand):
         fits = (
             new.account == card.account
             and new.status is Status.ACTIVE
-            and not expired(new.expires, context.now)
+            and not expired(new.expires, context.now, context.policy.utc_offset_seconds)
             and new.customer is None
             and new.replaces is None
         )
@@ -241,7 +241,7 @@ class RenewCard(_CardCommand):
     expires: Expiry
 
     def _guard(self, books: "Books", card: Card, context: Context) -> Refusal | None:
-        if expired(self.expires, context.now):
+        if expired(self.expires, context.now, context.policy.utc_offset_seconds):
             return refuse(Reason.CARD_EXPIRY_PAST)
         if self.expires <= card.expires:
             return self._refuse(Reason.CARD_EXPIRY_NOT_LATER)

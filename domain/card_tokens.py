@@ -65,5 +65,4 @@ def _each(books: "Books", card: Card, now: int, event: Callable[[Token], Event |
 
 def _live(books: "Books", card: Card, now: int) -> list[Token]:
     """Return a card's tokens that have not ended; the requested ones end and move as the others do."""
-    found = [books.aggregate(token_id) for token_id in card.tokens]
-    return [token for token in found if isinstance(token, Token) and token.live(now)]
+    return [token for token in books.aggregates(card.tokens) if isinstance(token, Token) and token.live(now)]

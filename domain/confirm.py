@@ -97,7 +97,7 @@ class ConfirmCardBinding(_BindingCommand):
         card = find(books, binding.card)
         if isinstance(card, Refusal):
             return card
-        refusal = status_refusal(card, context.now) or self._whose(books, card, context)
+        refusal = status_refusal(books, card, context.now) or self._whose(books, card, context)
         if refusal is not None:
             return refusal
         if self._named(held(books, binding).details.amount):

@@ -1,16 +1,15 @@
 """Card numbers and expiry dates, as they are typed: what is wrong with one, and what of it may be shown.
 
 A number is 16 ASCII digits with a check digit by Luhn (ISO/IEC 7812-1); which first digits the scheme uses is a
-setting, so the decision looks at them. A card is valid through the last day of its month, in Bishkek. Nothing here
-keeps a number: what leaves is its masked form, the first six digits and the last four (PCI DSS 3.4.1).
+setting, so the decision looks at them. A card is valid through the last day of its month, in the scheme's time. Nothing
+here keeps a number: what leaves is its masked form, the first six digits and the last four (PCI DSS 3.4.1).
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from stdnum import luhn
@@ -18,8 +17,6 @@ from stdnum import luhn
 from domain.refusals import Reason
 
 DIGITS: Final = 16
-ZONE: Final = ZoneInfo("Asia/Bishkek")
-"""Where a card's last day ends at midnight."""
 
 Expiry = Annotated[int, Field(strict=True, ge=2000_01, le=2099_12)]
 """``year * 100 + month``."""
@@ -29,7 +26,7 @@ _NUMBER: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 _EXPIRY: Final = re.compile(r"(0[1-9]|1[0-2])/([0-9]{2})")
 _CVV: Final = re.compile(r"[0-9]{3}")
 _CENTURY: Final = 2000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NumberFault(StrEnum):
@@ -91,13 +88,16 @@ def cvv_fits(cvv: str) -> bool:
 
 
 @lru_cache(maxsize=2_048)
-def ends_at(expires: int) -> int:
-    """Return the first instant at which a card is not valid any more, in microseconds since the Unix epoch."""
+def ends_at(expires: int, utc_offset_seconds: int) -> int:
+    """Return the first instant at which a card is not valid any more, in microseconds since the Unix epoch.
+
+    It is midnight after the month's last day, where clocks are ahead of UTC by so many seconds.
+    """
     year, month = divmod(expires, 100)
-    first = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=ZONE)
+    first = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(seconds=utc_offset_seconds)
     return (first - _EPOCH) // timedelta(microseconds=1)
 
 
-def expired(expires: int, now: int) -> bool:
+def expired(expires: int, now: int, utc_offset_seconds: int) -> bool:
     """Tell whether a card is not valid any more."""
-    return now >= ends_at(expires)
+    return now >= ends_at(expires, utc_offset_seconds)

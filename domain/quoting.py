@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from domain.participant import Participant
 
 _SECOND: Final = 1_000_000
-_RECEIVING: Final = (Reason.ACCOUNT_CLOSED, Reason.ACCOUNT_FROZEN)
 
 
 class _Banks(NamedTuple):
@@ -155,7 +154,7 @@ class ConfirmQuote(Command):
         transfer = _transfer(quote, banks, context.request_id)
         refusal = transfer.guard(books, context)
         if refusal is not None:
-            return _to_payer(refusal, quote)
+            return refusal
         return self._changes(quote, transfer, spending)
 
     def _changed(self, books: "Books", quote: Quote, now: int) -> Refusal | None:
@@ -215,10 +214,3 @@ def _transfer(quote: Quote, banks: _Banks, transfer_id: bytes) -> CreateTransfer
     return CreateTransfer(
         transfer_id, quote.account, first, quote.amount, quote.currency, quote.operation.value, legs=tuple(legs)
     )
-
-
-def _to_payer(refusal: Refusal, quote: Quote) -> Refusal:
-    """Return a refusal that tells the payer nothing of the recipient's account."""
-    if refusal.reason in _RECEIVING and refusal.metadata.get("account_id") == str(quote.recipient.account):
-        return refuse(Reason.RECIPIENT_UNAVAILABLE)
-    return refusal

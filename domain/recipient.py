@@ -140,7 +140,7 @@ def _own_card(books: "Books", card_id: bytes, customer: bytes, now: int) -> Reci
 
 
 def _card(books: "Books", card: Card, now: int) -> Recipient | Refusal:
-    if status_refusal(card, now) is not None:
+    if status_refusal(books, card, now) is not None:
         return refuse(Reason.RECIPIENT_UNAVAILABLE)
     customer = bound_to(books, card)
     whose = None if customer is None else UUID(bytes=customer)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain import card_refusals as cards
+from domain import credit_refusals as credits_
 from domain import token_refusals as tokens
 from domain import transfer_refusals as transfers
 from domain.refusal_kinds import Kind, Row
@@ -89,6 +90,7 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    CREDIT_FILE_NOT_FOUND = credits_.CREDIT_FILE_NOT_FOUND
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
     )
@@ -340,6 +342,9 @@ class Reason(Enum):
     QR_USED = transfers.QR_USED
     RECIPIENT_UNAVAILABLE = transfers.RECIPIENT_UNAVAILABLE
     RECIPIENT_IS_PAYER = transfers.RECIPIENT_IS_PAYER
+    CREDIT_FILE_CLOSED = credits_.CREDIT_FILE_CLOSED
+    CREDIT_FILE_INCOMPLETE = credits_.CREDIT_FILE_INCOMPLETE
+    CREDIT_AMOUNT_ZERO = credits_.CREDIT_AMOUNT_ZERO
     QUOTE_USED = transfers.QUOTE_USED
     QUOTE_EXPIRED = transfers.QUOTE_EXPIRED
     QUOTE_STALE = transfers.QUOTE_STALE
@@ -362,6 +367,7 @@ class Reason(Enum):
         "The request id already stands for a request with other content.",
         "Use a new request id for a new request.",
     )
+    CREDIT_LINE_REUSED = credits_.CREDIT_LINE_REUSED
     EXPECTED_VERSION_MISMATCH = Row(
         Kind.CONFLICT,
         False,

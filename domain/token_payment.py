@@ -92,7 +92,7 @@ class AuthorizeTokenPayment(Command):
         token = find(books, self.token_id.bytes)
         if isinstance(token, Refusal):
             return token
-        refusal = self._expiry(token, context.now) or payable(token, context.now)
+        refusal = self._expiry(token, context) or payable(token, context.now)
         if refusal is not None:
             return refusal
         found = usable(books, token.card, token.customer, context.now)
@@ -128,10 +128,10 @@ class AuthorizeTokenPayment(Command):
 
     # Guards.
 
-    def _expiry(self, token: Token, now: int) -> Refusal | None:
+    def _expiry(self, token: Token, context: Context) -> Refusal | None:
         if token.keys is None:
             return None  # Not in any phone yet: the state says so.
-        if expired(token.expires, now):
+        if expired(token.expires, context.now, context.policy.utc_offset_seconds):
             return self._refuse(Reason.TOKEN_EXPIRED)
         return None if token.expires == self.expires else self._refuse(Reason.TOKEN_EXPIRY_WRONG)
 

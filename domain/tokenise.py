@@ -17,7 +17,6 @@ from domain.card import CardTokensLinked, CardTokensUnlinked
 from domain.command import Command, Explanation
 from domain.device import Device, DeviceModel, device_key, register, too_old
 from domain.event import Change, Context, Event
-from domain.pan import ZONE
 from domain.refusals import Reason, Refusal, refuse
 from domain.token import (
     Actor,
@@ -213,7 +212,7 @@ class ProvisionToken(_KeysCommand):
         policy = context.policy.tokens
         return TokenProvisioned(
             **self._issued(context),
-            expires=_month_after(context.now, policy.months),
+            expires=_month_after(context.now + context.policy.utc_offset_seconds * SECOND, policy.months),
             activate_by=context.now + policy.inactive_seconds * SECOND,
         )
 
@@ -358,8 +357,8 @@ def _in_phone(token: Token, now: int) -> Refusal | None:
     return state_refusal(token, now, State.INACTIVE, State.ACTIVE, State.SUSPENDED)
 
 
-def _month_after(now: int, months: int) -> int:
-    """Return the month so many months after the one in which ``now`` lies in Bishkek, ``year * 100 + month``."""
-    local = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now)).astimezone(ZONE)
+def _month_after(local_time: int, months: int) -> int:
+    """Return the month so many months after the one in which a local time lies, ``year * 100 + month``."""
+    local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=local_time)
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
     return year * 100 + month + 1

@@ -48,6 +48,7 @@ class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
 
     ``effective_time`` is None where it equals the recorded time. ``quote`` is the quote that was confirmed, where one
     was; only then has the event a fingerprint, because only then does it not hold the content of its request.
+    ``credit_file`` and ``credit_line`` say of which file's line it is the payment.
     """
 
     TOPIC: ClassVar[str] = "transfer.posted.v1"
@@ -63,6 +64,8 @@ class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
     effective_time: int | None = None
     quote: UUID | None = None
     fingerprint: str = ""
+    credit_file: UUID | None = None
+    credit_line: int = 0
 
 
 class TransferDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -138,10 +141,12 @@ class Transfer(msgspec.Struct, frozen=True):
     reversed_whole: bool = False
     decline: tuple[str, dict[str, str]] | None = None
     quote: bytes | None = None
+    credit: tuple[bytes, int] | None = None
+    """The credit file and the number of the line that it pays."""
 
     def carries(self, leg: Leg) -> bool:
         """Tell whether a leg carries the main amount on to the recipient, so that it goes back with it."""
-        return self.quote is not None and leg.kind in _ONWARD
+        return self.credit is not None or (self.quote is not None and leg.kind in _ONWARD)
 
 
 def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Transfer:
@@ -163,6 +168,7 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
             updated_at=recorded_at,
             decline=(event.reason, event.detail) if isinstance(event, TransferDeclined) else None,
             quote=event.quote.bytes if isinstance(event, TransferPosted) and event.quote is not None else None,
+            credit=_credit(event),
         )
     if transfer is None or not isinstance(event, TransferReversed):
         raise ValueError(f"{event.TOPIC} is not the next event of a transfer")
@@ -173,6 +179,12 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
         reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == "reversal"),
         reversed_whole=transfer.reversed_whole or event.whole,
     )
+
+
+def _credit(event: TransferPosted | TransferDeclined) -> tuple[bytes, int] | None:
+    if isinstance(event, TransferPosted) and event.credit_file is not None:
+        return event.credit_file.bytes, event.credit_line
+    return None
 
 
 def payee(transfer: Transfer | TransferPosted) -> int:

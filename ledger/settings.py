@@ -24,8 +24,18 @@ from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_polic
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
-_OTHERS = frozenset((_CONFIG, "ESEP_SERVER", "ESEP_PARTITION"))
-"""No settings: the file of settings, where clients find a server, the partition of a library's application."""
+_OTHERS = frozenset(
+    (
+        _CONFIG,
+        "ESEP_SERVER",
+        "ESEP_PARTITION",
+        "ESEP_CLIENT_CA_FILE",
+        "ESEP_CLIENT_CERTIFICATE_FILE",
+        "ESEP_CLIENT_KEY_FILE",
+    )
+)
+"""No settings: the file of settings, where clients find a server and what they show it, the partition of a library's
+application."""
 _TESTS = "ESEP_TEST_"
 
 

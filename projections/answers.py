@@ -146,7 +146,7 @@ class AuthorizationRecord(msgspec.Struct, frozen=True):
 
 
 class MiniStatement(msgspec.Struct, frozen=True):
-    """The last movements in recorded order and the open authorisations, both newest first."""
+    """The last movements in recorded order and the authorisations that hold something, both newest first."""
 
     balance: Balance
     lines: tuple[StatementLine, ...]

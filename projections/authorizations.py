@@ -191,9 +191,13 @@ def list_authorizations(
 
 
 def open_authorizations(session: Session, account_id: int, now: int, limit: int) -> list[AuthorizationRecord]:
-    """Return the authorisations that hold something of the account at ``now`` or could, newest first."""
+    """Return the authorisations that hold something of the account at ``now``, newest first.
+
+    One that was reversed in parts, or captured, down to nothing may still be open; there is nothing in it to show.
+    """
     sql = (
-        f"SELECT {_RECORD} FROM authorizations WHERE state = 'open' AND account_id = ? AND expires_at > ?"
+        f"SELECT {_RECORD} FROM authorizations"
+        " WHERE state = 'open' AND account_id = ? AND expires_at > ? AND remaining > 0"
         " ORDER BY created_at DESC LIMIT ?"
     )
     return [_record(row, now) for row in session.all(sql, account_id, now, limit)]

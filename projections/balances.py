@@ -21,7 +21,7 @@ from projections.answers import (
 from projections.authorizations import held_as_of
 from projections.batch import Batch, Ledger
 from projections.lines import totals_at
-from projections.periods import posted_as_of_effective_time
+from projections.periods import totals_as_of_effective_time
 from projections.store import Session, Values, Writer
 from projections.times import position_at, time_at
 
@@ -61,11 +61,13 @@ def balance_now(session: Session, account_id: int, now: int) -> tuple[Balance | 
 def balance_as_of(session: Session, account_id: int, as_of: AsOf, *, tracked: int, now: int) -> Balance | None:
     """Return the balance at an earlier moment, None when the account did not exist then.
 
+    It exists from its opening on; by effective time also from its first movement, which may have happened before.
     Raises PositionInFutureError for a moment after ``tracked`` or ``now``.
     """
     partition = account_partition(account_id)
     found = session.one(
-        "SELECT currency, overdraft_limit, minimum_balance FROM accounts WHERE partition = ? AND account_id = ?",
+        "SELECT currency, overdraft_limit, minimum_balance, created_at FROM accounts"
+        " WHERE partition = ? AND account_id = ?",
         partition,
         account_id,
     )
@@ -74,8 +76,10 @@ def balance_as_of(session: Session, account_id: int, as_of: AsOf, *, tracked: in
     if isinstance(as_of, AtEffectiveTime):
         if as_of.time > now:
             raise PositionInFutureError(as_of.time, now)
-        posted = posted_as_of_effective_time(session, account_id, as_of.time, tracked=tracked)
-        return Balance(account_id, found[0], posted, None, None, found[1], found[2])
+        totals = totals_as_of_effective_time(session, account_id, as_of.time, tracked=tracked)
+        if as_of.time < found[3] and not totals.lines:
+            return None
+        return Balance(account_id, found[0], totals.posted, None, None, found[1], found[2])
     position, time = _moment(session, partition, as_of, tracked=tracked, now=now)
     limits = session.one(
         "SELECT overdraft_limit, minimum_balance FROM account_limits"

@@ -76,9 +76,9 @@ def statement(
     )
 
 
-def posted_as_of_effective_time(session: Session, account_id: int, time: int, *, tracked: int) -> int:
+def totals_as_of_effective_time(session: Session, account_id: int, time: int, *, tracked: int) -> Totals:
     """Return what movements known at ``tracked`` that had happened by ``time`` come to."""
-    return _View(session, account_id, tracked).happened_before(time + 1).posted
+    return _View(session, account_id, tracked).happened_before(time + 1)
 
 
 class _View:

@@ -29,6 +29,7 @@ from projections import (
     transfers,
     usage,
 )
+from projections import credits as credits_
 from projections.answers import (
     Answer,
     AsOf,
@@ -168,7 +169,7 @@ class Reader:
     def mini_statement(
         self, account_id: int, *, now: int, lines: int = 10, open_authorizations: int = 100
     ) -> Answer[MiniStatement | None]:
-        """Return the last lines and the open authorisations, newest first; None for an unknown account."""
+        """Return the last lines and the authorisations that hold something, newest first; None for no such account."""
 
         def ask(session: Session) -> Answer[MiniStatement | None]:
             balance, position = balances.balance_now(session, account_id, now)
@@ -313,6 +314,20 @@ class Reader:
                 states=states,
                 after=after,
                 limit=limit,
+            )
+        )
+
+    def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
+        """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
+        return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def list_credit_lines(
+        self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
+    ) -> Answer[list[credits_.LineFound]]:
+        """Return where a credit file's lines were decided, by their numbers, from the one after ``after`` on."""
+        return self._answer(
+            lambda session, _: credits_.list_credit_lines(
+                session, partition, file_id, refused_only=refused_only, after=after, limit=limit
             )
         )
 

@@ -22,6 +22,7 @@ from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
 from projections.cards import Cards
+from projections.credits import CreditLines
 from projections.outbox import Outbox
 from projections.participants import Participants
 from projections.proposals import Proposals
@@ -183,6 +184,7 @@ class _Partition:
             Cards(),
             Statements(),
             Transfers(),
+            CreditLines(),
             Participants(),
             Proposals(),
             Spendings(),

@@ -310,6 +310,25 @@ Index(
     transfer_tags.c.partition,
 )
 
+credit_lines = _table(
+    "credit_lines",
+    _small("partition"),
+    _bytes("file_id"),
+    _integer("line"),
+    _big("position"),
+    _small("refused"),
+    key=("partition", "file_id", "line"),
+)
+"""Where the line of a credit file was decided, and whether it was refused."""
+Index(
+    "refused_credit_lines",
+    credit_lines.c.partition,
+    credit_lines.c.file_id,
+    credit_lines.c.line,
+    sqlite_where=credit_lines.c.refused == 1,
+    postgresql_where=credit_lines.c.refused == 1,
+)
+
 notices = _table(
     "notices",
     _small("partition"),

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 RECEIPT_COLUMNS: Final = 40
+_KIND: Final = 3
+"""The line of a receipt that says what was done."""
 
 
 class Discrepancy(Exception):
@@ -53,6 +55,6 @@ class Voice:
         self.say(f"[dim]└{'─' * (RECEIPT_COLUMNS + 2)}┘[/]")
 
     def slip(self, lines: Sequence[str]) -> None:
-        """Show what stands between the rules of a receipt: who, to whom and how much, without the rest."""
+        """Show the receipt of an operation in short: its title, what it was, and what stands between the rules."""
         rules = [number for number, line in enumerate(lines) if set(line) == {"-"}]
-        self.receipt([lines[0], *lines[rules[0] + 1 : rules[-1]]] if len(rules) > 1 else lines)
+        self.receipt([lines[0], lines[_KIND], *lines[rules[0] + 1 : rules[-1]]])

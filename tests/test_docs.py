@@ -82,6 +82,9 @@ CONTRACT: Final = tuple(
 
 OTHER_NAMES: Final = frozenset(
     {
+        "ESEP_CLIENT_CA_FILE",  # these three are the command line's
+        "ESEP_CLIENT_CERTIFICATE_FILE",
+        "ESEP_CLIENT_KEY_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
         "NOT_SERVING",  # grpc.health.v1

@@ -1,10 +1,11 @@
-"""The way from a command to a server."""
+"""The way from a command to a server: plain text to one in development, TLS both ways to any other."""
 
+from pathlib import Path
 from typing import Final, Self
 
 from ledger.cli.options import settings
 from ledger.cli.problems import USAGE, Problem, ProblemError
-from ledger.rpc.client import connect
+from ledger.rpc.client import connect, credentials
 from protos.esep.v1.account_service_pb2 import GetAccountRequest
 
 DEADLINE_SECONDS: Final = 20.0
@@ -13,9 +14,19 @@ DEADLINE_SECONDS: Final = 20.0
 class Connection:
     """A channel to a server, and the services that commands ask. A context manager."""
 
-    def __init__(self, server: str = "") -> None:
+    def __init__(
+        self, server: str, authorities: Path | None = None, certificate: Path | None = None, key: Path | None = None
+    ) -> None:
+        """Connect, in plain text unless all three files are given. Raises ProblemError when only some are."""
         self.address = server or settings().listen
-        ledger = connect(self.address)
+        shown = None
+        if authorities is not None and certificate is not None and key is not None:
+            shown = credentials(authorities, certificate, key)
+        elif authorities is not None or certificate is not None or key is not None:
+            message = "Of --tls-ca, --tls-cert and --tls-key some are given and some are not."
+            advice = "Give all three, or none of them and none of their variables."
+            raise ProblemError(Problem("INVALID_ARGUMENT", message, advice), USAGE)
+        ledger = connect(self.address, credentials=shown)
         self.channel = ledger.channel
         self.accounts = ledger.accounts
         self.statements = ledger.statements

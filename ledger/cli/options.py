@@ -1,6 +1,7 @@
 """Arguments that several commands share, and the settings behind their defaults."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
@@ -15,6 +16,21 @@ Account = Annotated[
 Server = Annotated[
     str, typer.Option("--server", metavar="HOST:PORT", help="The server to ask. Default: the setting listen.")
 ]
+
+
+def _file(option: str, variable: str, help_text: str) -> Any:
+    return typer.Option(
+        option, envvar=variable, metavar="FILE", help=help_text, exists=True, dir_okay=False, readable=True
+    )
+
+
+TlsCa = Annotated[
+    Path | None, _file("--tls-ca", "ESEP_CLIENT_CA_FILE", "Certificates of who signs the server's certificate, in PEM.")
+]
+TlsCert = Annotated[
+    Path | None, _file("--tls-cert", "ESEP_CLIENT_CERTIFICATE_FILE", "The certificate to show the server, in PEM.")
+]
+TlsKey = Annotated[Path | None, _file("--tls-key", "ESEP_CLIENT_KEY_FILE", "The certificate's private key, in PEM.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; amounts are integers, in tyiyn.")]
 
 

@@ -65,7 +65,10 @@ def problem_of(error: grpc.RpcError) -> Problem:
         return Problem(info.reason, call.details() or "", advice)
     match call.code():
         case grpc.StatusCode.UNAVAILABLE:
-            advice = "Start it with `esep serve`, or name another with --server."
+            advice = (
+                "Start it with `esep serve`, or name another with --server; to one that is not in development, show a "
+                "certificate with --tls-ca, --tls-cert and --tls-key."
+            )
             return Problem("SERVER_UNREACHABLE", "No server answers there.", advice)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return Problem(Reason.DEADLINE_EXCEEDED.name, "The server did not answer in time.", "Ask again.")

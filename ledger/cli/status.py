@@ -15,7 +15,7 @@ from domain.aggregate import fold
 from domain.engine import ENGINE_ID, EngineLife
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.databases import databases
-from ledger.cli.options import AsJson, Server
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
 from ledger.cli.output import console, now, plain, print_document
 from ledger.cli.problems import REFUSED, ProblemError, problem_of, reporting
 from ledger.engine.lookup import history
@@ -31,10 +31,16 @@ _SERVING: Final = "SERVING"
 _MICROSECONDS: Final = 1_000_000
 
 
-def status(server: Server = "", as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
+def status(
+    server: Server = "",
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way
+) -> None:
     """Show the server's health, its mode, the log's head and epoch, and the lag of the projections."""
     with reporting(as_json=as_json):
-        with Connection(server) as connection:
+        with Connection(server, tls_ca, tls_cert, tls_key) as connection:
             answered = _ask(connection)
         document = {"server": answered, "database": _look() if not server else None}
         if as_json:

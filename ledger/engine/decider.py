@@ -7,6 +7,7 @@ ticket. Everything it changes can be undone, batch by batch.
 
 from itertools import repeat
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -14,12 +15,13 @@ from domain.aggregate import Aggregate
 from domain.books import Books, NotAtHandError
 from domain.columns import undo
 from domain.command import Command
+from domain.credit import CreditFile, CreditLinesDecided, decide_line, not_taken, refused
 from domain.engine import CommandDeclined
 from domain.event import Change, Context, Policy
 from domain.ids import derived_id
 from domain.plain import PlainTransfers, try_move_all
 from domain.ports import Clock, Row
-from domain.refusals import Reason, Refusal
+from domain.refusals import Reason, Refusal, refuse
 from domain.resolve import expire
 from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, TransferPosted
 from ledger.engine.batch import Batch
@@ -29,11 +31,13 @@ from ledger.engine.tickets import (
     BatchOutcome,
     BatchTicket,
     CommandTicket,
+    CreditTicket,
     Declined,
     Outcome,
     Repeated,
     Ticket,
 )
+from ledger.engine.trials import as_trial
 from ledger.log.codec import decode, encode
 
 TIMER: Final = "esep"
@@ -103,6 +107,8 @@ class Decider:
         try:
             if isinstance(ticket, BatchTicket):
                 outcome: object = self._atomic(ticket, batch) if ticket.atomic else self._each(ticket, batch)
+            elif isinstance(ticket, CreditTicket):
+                outcome = self._credit(ticket, batch)
             elif isinstance(ticket, CommandTicket):
                 outcome = self._command(ticket, ticket.command, ticket.request_id, batch)
             else:
@@ -110,14 +116,14 @@ class Decider:
         except (LookUpError, NotAtHandError) as missing:
             self._roll_back(batch, mark, rows, ids, before)
             if isinstance(missing, NotAtHandError):
-                ticket.missed.append(missing.aggregate_id)
+                ticket.missed += missing.aggregate_ids
             raise LookUpError from missing
         except BaseException:
             self._roll_back(batch, mark, rows, ids, before)
             raise
         if ticket.validate_only:
             self._roll_back(batch, mark, rows, ids, before)
-            outcome = _as_trial(outcome, ticket, self.position)
+            outcome = as_trial(outcome, ticket, self.position)
         ticket.outcome = outcome
         batch.tickets.append(ticket)
 
@@ -258,7 +264,7 @@ class Decider:
             position = ticket.found.get(request_id, 0)
         return Repeated(position, replayed=ticket.attempted.get(index) != position) if position else None
 
-    def _bring_to_hand(self, ticket: Ticket, command: Command | CreateTransfer) -> None:
+    def _bring_to_hand(self, ticket: Ticket, command: Command | CreateTransfer | None) -> None:
         """Take what was loaded for the ticket into the books, where it is certainly not out of date."""
         books = self.books
         for aggregate_id, (aggregate, as_of) in ticket.loaded.items():
@@ -401,24 +407,47 @@ class Decider:
         self.recent.add(ticket.request_id, position, now)
         return Declined(refusal, position, now)
 
+    # Many credits.
 
-def _as_trial(outcome: object, ticket: Ticket, position: int) -> object:
-    """Return an outcome without the positions after ``position``, which a trial run did not record."""
-    if isinstance(outcome, Accepted | Declined):
-        return msgspec.structs.replace(outcome, position=0)
-    if not isinstance(outcome, BatchOutcome) or not isinstance(ticket, BatchTicket):
+    def _credit(self, ticket: CreditTicket, batch: Batch) -> BatchOutcome | Declined:
+        """Decide every line by itself, and record in the same append what all of them come to."""
+        books = self.books
+        self._bring_to_hand(ticket, None)
+        file = books.aggregate(ticket.file_id)
+        if not isinstance(file, CreditFile):
+            return Declined(refuse(Reason.CREDIT_FILE_NOT_FOUND, credit_file_id=UUID(bytes=ticket.file_id)))
+        ticket.file = file
+        for lapsed in books.lapsed((file.account,), self.now()):
+            self._expire(expire(lapsed), batch, lapsed.expires_at)
+        outcome = BatchOutcome(self.now())
+        posted: list[int] = []
+        declined: list[int] = []
+        received = file.received_total
+        for index, line in enumerate(ticket.lines):
+            now = self.now()
+            repeated = self._repeat(ticket, line.line_id, now, index)
+            if repeated is not None:
+                outcome.positions.append(repeated.position)
+                outcome.repeated.append((index, repeated))
+                continue
+            untaken = not_taken(file, line, received)
+            if untaken is not None:
+                outcome.positions.append(0)
+                outcome.declined.append((index, Declined(untaken)))
+                continue
+            received += line.amount
+            decided = decide_line(books, Context(line.line_id, now, self.policy), file, line)
+            event = refused(file, line, decided) if isinstance(decided, Refusal) else decided
+            position = self._append([Change(line.line_id, 1, event)], batch, ticket.caller, None, now)
+            batch.ids.append(line.line_id)
+            self.recent.add(line.line_id, position, now)
+            outcome.positions.append(position)
+            if isinstance(decided, Refusal):
+                outcome.declined.append((index, Declined(decided, position, now)))
+            (declined if isinstance(decided, Refusal) else posted).append(line.amount)
+        if posted or declined:
+            sums = CreditLinesDecided(
+                posted=len(posted), posted_total=sum(posted), refused=len(declined), refused_total=sum(declined)
+            )
+            self._append([Change(ticket.file_id, file.version + 1, sums)], batch, ticket.caller, None, self.now())
         return outcome
-    trial = BatchOutcome(outcome.recorded_at, [0] * len(outcome.positions))
-    trial.declined = [(index, msgspec.structs.replace(result, position=0)) for index, result in outcome.declined]
-    first: dict[bytes, CreateTransfer] = {}
-    for transfer in ticket.transfers:
-        first.setdefault(transfer.request_id, transfer)
-    for index, repeated in outcome.repeated:
-        transfer = ticket.transfers[index]
-        if repeated.position <= position:
-            trial.positions[index] = repeated.position
-            trial.repeated.append((index, repeated))
-        elif transfer != first[transfer.request_id]:
-            trial.declined.append((index, Declined(Refusal(Reason.REQUEST_ID_REUSED))))
-    trial.declined.sort(key=lambda each: each[0])
-    return trial

@@ -14,7 +14,7 @@ from domain.command import Command
 from domain.event import Change
 from domain.ports import LogReader, Row
 from domain.refusals import Reason, refuse
-from ledger.engine.tickets import BatchTicket, CommandTicket, Declined, Ticket
+from ledger.engine.tickets import BatchTicket, CommandTicket, CreditTicket, Declined, Ticket
 from ledger.log.codec import UnknownTopicError, decode
 from ledger.log.errors import LogError
 
@@ -32,6 +32,8 @@ def request_ids(ticket: Ticket) -> list[bytes]:
     ids = [ticket.request_id] if ticket.request_id else []
     if isinstance(ticket, BatchTicket):
         ids += [transfer.request_id for transfer in ticket.transfers]
+    elif isinstance(ticket, CreditTicket):
+        ids += [line.line_id for line in ticket.lines]
     return ids
 
 
@@ -69,8 +71,10 @@ class LookUps:
         as_of = self._durable()
         ticket.found = self._log.find(self._partition, request_ids(ticket))
         ticket.looked_up = as_of
+        needed = dict.fromkeys(ticket.missed)
         if isinstance(ticket, CommandTicket) and isinstance(ticket.command, Command):
-            needed = dict.fromkeys((*ticket.command.needs(), *ticket.command.claims(), *ticket.missed))
+            needed |= dict.fromkeys((*ticket.command.needs(), *ticket.command.claims()))
+        if needed:
             ticket.loaded = {aggregate_id: (self._load(aggregate_id), as_of) for aggregate_id in needed}
 
     def _load(self, aggregate_id: bytes) -> Aggregate | None:

@@ -11,6 +11,7 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.command import Command
+from domain.credit import CreditFile, CreditLine
 from domain.event import Change
 from domain.refusals import Refusal
 from domain.transfer import CreateTransfer
@@ -154,3 +155,18 @@ class BatchTicket(Ticket):
         self.transfers = transfers
         self.atomic = atomic
         self.fingerprint = fingerprint
+
+
+class CreditTicket(Ticket):
+    """A ticket for lines of one credit file, each with its own id; its outcome is a ``BatchOutcome``.
+
+    ``file`` is the file as its lines were decided against, for whoever compares repeated lines with it.
+    """
+
+    __slots__ = ("file", "file_id", "lines")
+
+    def __init__(self, file_id: bytes, lines: Sequence[CreditLine], caller: str, **options: Any) -> None:
+        super().__init__(b"", caller, weight=len(lines), **options)
+        self.file_id = file_id
+        self.lines = lines
+        self.file: CreditFile | None = None

@@ -22,6 +22,7 @@ from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
+from protos.esep.v1.credit_service_pb2_grpc import CreditServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
+    from protos.esep.v1.credit_service_pb2_grpc import CreditServiceAsyncStub
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
@@ -61,6 +63,7 @@ SERVICES: Final = (
     "esep.v1.AuthorizationService",
     "esep.v1.CardBindingService",
     "esep.v1.CardService",
+    "esep.v1.CreditService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
     "esep.v1.NotificationService",
@@ -115,6 +118,7 @@ class Ledger:
         self.authorizations = AuthorizationServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
+        self.credits = CreditServiceStub(channel)
         self.aliases = AliasServiceStub(channel)
         self.qr = QrServiceStub(channel)
         self.quotes = QuoteServiceStub(channel)
@@ -150,6 +154,7 @@ class AsyncLedger:
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
+        self.credits: CreditServiceAsyncStub = CreditServiceStub(channel)
         self.aliases: AliasServiceAsyncStub = AliasServiceStub(channel)
         self.qr: QrServiceAsyncStub = QrServiceStub(channel)
         self.quotes: QuoteServiceAsyncStub = QuoteServiceStub(channel)

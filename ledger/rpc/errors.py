@@ -75,6 +75,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.BINDING_NOT_FOUND: Resource("card_binding", ("binding_id",)),
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
+    Reason.CREDIT_FILE_NOT_FOUND: Resource("credit_file", ("credit_file_id",)),
     Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),

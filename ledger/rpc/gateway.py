@@ -17,13 +17,22 @@ from domain.command import Command
 from domain.plain import debited
 from domain.refusals import Reason, Refused, refuse
 from domain.transfer import CreateTransfer
-from ledger.engine.tickets import Accepted, BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
+from ledger.engine.tickets import (
+    Accepted,
+    BatchOutcome,
+    BatchTicket,
+    CommandTicket,
+    CreditTicket,
+    Declined,
+    Repeated,
+    Ticket,
+)
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import LogError, ReadOutOfTime
 from ledger.rpc import calls
 from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
-from ledger.rpc.replays import BatchResult, settle
+from ledger.rpc.replays import BatchResult, settle, settle_lines
 
 T = TypeVar("T")
 
@@ -118,6 +127,16 @@ class Gateway:
                 raise Refused(declined.refusal)
             case other:
                 raise TypeError(f"the engine answered a batch with {type(other).__name__}")
+
+    async def execute_credits(self, ticket: CreditTicket) -> BatchResult:
+        """Return what became of each line of a credit file; raises Refused when none was looked at."""
+        match await self._submit(ticket):
+            case BatchOutcome() as outcome:
+                return await self.in_thread(settle_lines, self.outcomes, ticket, outcome)
+            case Declined() as declined:
+                raise Refused(declined.refusal)
+            case other:
+                raise TypeError(f"the engine answered credit lines with {type(other).__name__}")
 
     def _check_payers(self, ticket: BatchTicket) -> None:
         """Raise Refused unless the caller may debit every account that a batch debits.

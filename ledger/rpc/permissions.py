@@ -39,6 +39,7 @@ class Subject(Enum):
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
+    CREDIT_FILE = "the bank that pays the file"
     NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
@@ -237,6 +238,15 @@ _ADJUSTMENTS: Final = {
     "ListAdjustments": _OVERSEERS,
 }
 
+_CREDITS: Final = {
+    # Whoever opens a file pays it: from then on the file's bank is the owner of the account that is debited.
+    "OpenCreditFile": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "PostCreditLines": _row(Subject.CREDIT_FILE, bank=OWN, operator=ANY),
+    "CloseCreditFile": _row(Subject.CREDIT_FILE, bank=OWN, operator=ANY),
+    "GetCreditFile": _row(Subject.CREDIT_FILE, bank=OWN, auditor=ANY, operator=ANY),
+    "ListCreditLines": _row(Subject.CREDIT_FILE, bank=OWN, auditor=ANY, operator=ANY),
+}
+
 HOLDERS, ISSUERS = Rule.HOLDERS, Rule.ISSUERS
 _TOKENS: Final = {
     "RequestToken": _row(Subject.CARD, app=HOLDER, bank=OWN),
@@ -266,6 +276,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
+        "esep.v1.CreditService": _CREDITS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
         "esep.v1.NotificationService": _NOTIFICATIONS,

@@ -1,15 +1,16 @@
-"""A batch's outcome with its repeated transfers settled: each compared with what the log holds of it."""
+"""A batch's outcome with what was repeated settled: each item compared with what the log holds of it."""
 
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
+from domain.credit import CreditLineRefused
 from domain.event import Event
 from domain.ports import Row
 from domain.refusals import Reason, Refusal, refuse
 from domain.transfer import TransferDeclined, TransferPosted
-from ledger.engine.tickets import BatchOutcome, BatchTicket, Repeated
+from ledger.engine.tickets import BatchOutcome, BatchTicket, CreditTicket, Repeated
 from ledger.log import codec
 from ledger.rpc.outcomes import Outcomes, declined, recorded
 
@@ -44,12 +45,32 @@ def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> Ba
     ]
     replayed: list[int] = []
     if outcome.repeated:
-        found = _events(outcomes, {item.position for _, item in outcome.repeated})
+        found = events_at(outcomes, {item.position for _, item in outcome.repeated})
         for index, item in outcome.repeated:
             _settle_one(ticket, index, item, found[item.position], BatchResult(positions, replayed, refused))
         refused.sort(key=lambda item: item.index)
         replayed.sort()
     return BatchResult(positions, replayed, refused)
+
+
+def settle_lines(outcomes: Outcomes, ticket: CreditTicket, outcome: BatchOutcome) -> BatchResult:
+    """Return the result of lines of a credit file; blocking when some were sent before, by whomever."""
+    positions = outcome.positions
+    refused = [NotMade(index, item.refusal, item.position > 0) for index, item in outcome.declined]
+    replayed: list[int] = []
+    found = events_at(outcomes, {item.position for _, item in outcome.repeated}) if outcome.repeated else {}
+    for index, item in outcome.repeated:
+        event = found[item.position][1]
+        if ticket.file is None or not ticket.lines[index].same_as(event, ticket.file):
+            positions[index] = 0
+            refused.append(NotMade(index, refuse(Reason.CREDIT_LINE_REUSED), recorded=False))
+            continue
+        if item.replayed:
+            replayed.append(index)
+        if isinstance(event, CreditLineRefused):
+            refused.append(NotMade(index, Refusal(Reason[event.reason], event.detail), recorded=True))
+    refused.sort(key=lambda item: item.index)
+    return BatchResult(positions, sorted(replayed), refused)
 
 
 def _settle_one(
@@ -70,7 +91,8 @@ def _settle_one(
         result.refused.append(NotMade(index, refusal, recorded=True))
 
 
-def _events(outcomes: Outcomes, positions: set[int]) -> dict[int, tuple[Row, Event]]:
+def events_at(outcomes: Outcomes, positions: set[int]) -> dict[int, tuple[Row, Event]]:
+    """Return the events at these positions with their rows; blocking."""
     return {
         row.position: (row, codec.decode(row.topic, row.state))
         for first, last in _runs(sorted(positions))

@@ -24,6 +24,7 @@ from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.cards import Cards
 from ledger.rpc.client import SERVICES, method_names
+from ledger.rpc.credit_service import CreditService
 from ledger.rpc.customer_service import CustomerService
 from ledger.rpc.customers import Customers, VaultPort
 from ledger.rpc.directory_service import DirectoryService
@@ -63,6 +64,7 @@ from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
+from protos.esep.v1 import credit_service_pb2_grpc as credit
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
@@ -193,6 +195,7 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
     alias.add_AliasServiceServicer_to_server(
         AliasService(gateway, aliases, log_reads, settings.phone_countries), server
     )

@@ -11,6 +11,7 @@ from domain import ids
 from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
 from domain.card import Card
 from domain.claim import Claim
+from domain.credit import CreditFile
 from domain.customer import Customer, Taken
 from domain.refusals import Refused
 from domain.token import Token
@@ -68,6 +69,7 @@ class Subjects:
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
+            Subject.CREDIT_FILE: self._credit_file,
             Subject.NOTIFICATIONS: self._notifications,
         }
 
@@ -239,6 +241,10 @@ class Subjects:
         if request.WhichOneof("owner") == "customer_id":
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
+
+    async def _credit_file(self, request: Any) -> Whose:
+        file = await self._current(request.credit_file_id)
+        return Whose((file.participant,)) if isinstance(file, CreditFile) else NOBODYS
 
     async def _notifications(self, request: Any) -> Whose:
         owners: Participants = (request.participant_id,) if request.participant_id else NOBODY

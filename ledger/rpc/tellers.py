@@ -14,6 +14,7 @@ from domain.authorization import Authorization, ForcePosted, RefundAuthorized, R
 from domain.binding import Binding
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
+from domain.credit import CreditFile
 from domain.customer import Customer
 from domain.device import Device
 from domain.participant import Participant
@@ -38,6 +39,7 @@ from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.adjustment import adjustment_message
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
+from ledger.rpc.translate.credit import credit_file_message
 from ledger.rpc.translate.participant import participant_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
 from ledger.rpc.translate.token import device_message, token_message
@@ -92,6 +94,7 @@ class Teller:
             TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
+            CreditFile: ("credit_file", lambda done: credit_file_message(expect(done.subject, CreditFile))),
             AdjustmentProposed: ("adjustment", _adjustment),
             RulesProposed: ("rules_proposal", _rules_proposal),
         }

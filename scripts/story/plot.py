@@ -10,12 +10,14 @@ from typing import Final
 from ledger.cli.output import money
 from scripts.demo_banks import Bank, move
 from scripts.device import Phone
-from scripts.story import blocking, contactless, joining
+from scripts.story import blocking, contactless, joining, transferring
 from scripts.story.people import Person, aizada, bakyt, issue_card, open_account
 from scripts.story.reading import available, receipt
 from scripts.story.scene import Scene, expect
 
 _DEPOSIT: Final = 3_000_00
+_BY_PHONE: Final = 500_00
+_BY_QR: Final = 250_00
 _GROCERIES: Final = 645_50
 _TILL: Final = ("KKM-0417", "000042")
 
@@ -24,8 +26,9 @@ def tell(scene: Scene, banks: Mapping[str, Bank]) -> list[Person]:
     """Tell it all; return the people of the story."""
     home, friends, shop = banks["ala-too"], banks["issyk-kul"], banks["manas"]
     person, friend = aizada(home), bakyt(friends)
-    joining.join(scene, friend, "2101", deposit=_DEPOSIT)
+    joining.join(scene, friend, "1280020002100996", deposit=_DEPOSIT)
     join(scene, person)
+    send_to_a_friend(scene, person, friend)
     phone = pay_by_phone(scene, person, shop)
     block_and_unblock(scene, person, phone, shop)
     return [person, friend]
@@ -35,7 +38,7 @@ def join(scene: Scene, person: Person) -> None:
     """Become a customer whose card is bound."""
     voice = scene.voice
     voice.heading(f"{person.first_name} joins: register, be identified, bind the card")
-    open_account(scene, person, "2100")
+    open_account(scene, person, "1240020002100417")
     issue_card(scene, person)
     move(scene.bank(person.bank.name), person.bank.cash, person.account_id, _DEPOSIT, kind="cash_deposit")
     voice.say(f"her bank opened an account with {money(_DEPOSIT)} som and issued a card")
@@ -51,6 +54,26 @@ def join(scene: Scene, person: Person) -> None:
     joining.confirm(scene, person, binding_id, amount)
     voice.check(f"she entered {money(amount)} som, as printed: the card is bound, and nothing is held any more")
     expect("what may be spent after the binding", available(scene, person), _DEPOSIT)
+
+
+def send_to_a_friend(scene: Scene, person: Person, friend: Person) -> None:
+    """Send money to somebody with a card of another bank: by phone number, then by QR code."""
+    voice = scene.voice
+    voice.heading(f"{person.first_name} sends money to {friend.first_name}, whose card is another bank's")
+    transferring.link_phone(scene, friend)
+    link = transferring.own_code(scene, friend)
+    for way, amount, by in (
+        ("phone number", _BY_PHONE, {"phone_number": friend.phone_number}),
+        ("QR code", _BY_QR, {"qr_text": link}),
+    ):
+        before, had = available(scene, person), available(scene, friend)
+        if way == "QR code":
+            expect("whom the code names", transferring.scan(scene, person, link).display_name, friend.shown_as)
+        sent = transferring.send(scene, person, friend, amount, **by)
+        voice.check(f"by {way}: shown {sent.recipient} and a fee of {money(sent.fee)} som before; confirmed")
+        voice.slip(receipt(scene, person, sent.transfer_id))
+        expect("what is left", available(scene, person), before - amount - sent.fee)
+        expect("what the friend has", available(scene, friend), had + amount)
 
 
 def pay_by_phone(scene: Scene, person: Person, shop: Bank) -> Phone:

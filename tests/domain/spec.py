@@ -46,7 +46,7 @@ class Spec:
     """The books of a small world, and what was decided last."""
 
     def __init__(self, policy: Policy = POLICY) -> None:
-        self.books = Books(0)
+        self.books = Books(0, utc_offset_seconds=policy.utc_offset_seconds)
         self.policy = policy
         self.now = NOW
         self.decided: list[Change] | Refusal | None = None

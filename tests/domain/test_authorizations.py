@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.account import AccountClosed, AccountFrozen
+from domain.account import AccountClosed, AccountFrozen, CloseAccount
 from domain.authorization import (
     AuthorizationAdvised,
     AuthorizationAmountReplaced,
@@ -21,6 +21,7 @@ from domain.event import Context, HoldRule, Policy
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart, expire
+from domain.transfer import CreateTransfer
 from tests.domain.spec import ANA, BEK, CASH, DAY, DOLLARS, NOBODY, NOW, SECOND, SETTLEMENT, SHOP, Spec, uid
 
 HELD = uid(1)
@@ -180,6 +181,30 @@ def test_the_record_of_a_decline_keeps_what_was_asked() -> None:
 def test_an_open_hold_can_be_changed(command: Command, event: Any, holds: int) -> None:
     """More, another total, less, or nothing of it is held."""
     held().when(command).then(event).then_figures(ANA, posted=100, held=holds)
+
+
+@pytest.mark.parametrize(
+    ("command", "holds"),
+    [
+        (Increment(authorization_id=HELD, amount_tyiyn=7), 7),
+        (Replace(authorization_id=HELD, total_tyiyn=8), 8),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Command) else "",
+)
+def test_a_hold_reversed_down_to_nothing_can_be_raised_again(command: Command, holds: int) -> None:
+    """It holds nothing and is open: it can be anything but reversed in part, and its account is in use."""
+    spec = held(60, 60)
+    for amount in (25, 35):
+        spec.given_done(ReversePart(authorization_id=HELD, amount_tyiyn=amount))
+    spec.given_done(CreateTransfer(uid(90).bytes, ANA, CASH, 60)).then_figures(ANA, posted=0)
+    over = ReversePart(authorization_id=HELD, amount_tyiyn=1)
+    spec.when(over).then_refused(Reason.OVER_REVERSAL, remaining_tyiyn="0")
+    close = CloseAccount(account_id=ANA)
+    spec.when(close).then_refused(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn="0", held_tyiyn="0")
+    spec.given_done(CreateTransfer(uid(91).bytes, CASH, ANA, 60))
+    spec.when(command).then_figures(ANA, posted=60, held=holds)
+    spec.given_done(Reverse(authorization_id=HELD)).then_figures(ANA, posted=60, held=0)
+    spec.given_done(CreateTransfer(uid(92).bytes, ANA, CASH, 60), close)
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_the_card_of_somebody_who_was_erased_is_nobodys() -> None:
 def test_an_expired_card_is_told_by_what_was_typed() -> None:
     """From the first instant after its last month the expiry lies in the past."""
     spec = world()
-    spec.after(ends_at(EXPIRES) - spec.now)
+    spec.after(ends_at(EXPIRES, Policy().utc_offset_seconds) - spec.now)
     spec.when(request()).then_refused(Reason.CARD_EXPIRY_PAST)
 
 

@@ -39,7 +39,7 @@ from domain.card_commands import (
 )
 from domain.command import Command
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerIdentified, CustomerRegistered, Tier
-from domain.event import Change, Event
+from domain.event import Change, Event, Policy
 from domain.pan import NumberFault, ends_at
 from domain.refusals import Reason, Refusal
 from domain.wallet import Wallet, WalletCardAdded, WalletCardRemoved
@@ -47,6 +47,7 @@ from tests.domain.spec import ANA, BEK, DAY, DOLLARS, NOBODY, NOW, SETTLEMENT, S
 
 CARD, OTHER, HOLDER, STRANGER = uid(1), uid(2), uid(3), uid(4)
 EXPIRES = 2028_12
+END = ends_at(EXPIRES, Policy().utc_offset_seconds)
 PAR = "A" * 29
 MASKED = "941700******7895"
 ISSUED = CardIssued(participant="bank-a", account=ANA, masked=MASKED, expires=EXPIRES, par=PAR)
@@ -241,8 +242,9 @@ def test_a_card_remembers_its_last_five_holds_and_a_month_of_sessions() -> None:
     assert [session.binding for session in card.sessions] == [uid(number).bytes for number in (14, 15, 16)]
 
 
-def with_person(*events: Event, person: tuple[Event, ...] = PERSON) -> Spec:
-    return given(*events).given(*((HOLDER, event) for event in person))
+def with_person(*events: Event, person: tuple[Event, ...] = PERSON, policy: Policy | None = None) -> Spec:
+    spec = Spec(policy or Policy()).given(*((CARD, event) for event in events))
+    return spec.given(*((HOLDER, event) for event in person))
 
 
 def try_usable(spec: Spec, now: int = NOW) -> tuple[Card, object] | Refusal:
@@ -264,11 +266,11 @@ def test_a_bound_card_is_usable_by_its_customer() -> None:
         ((), PERSON, NOW, Reason.CARD_NOT_FOUND),
         ((ISSUED,), PERSON, NOW, Reason.CARD_NOT_BOUND),
         ((ISSUED, CardBound(customer=STRANGER), CardClosed()), PERSON, NOW, Reason.CARD_NOT_BOUND),
-        ((*BOUND, CardBlocked()), PERSON, ends_at(EXPIRES), Reason.CARD_BLOCKED),
+        ((*BOUND, CardBlocked()), PERSON, END, Reason.CARD_BLOCKED),
         ((*BOUND, CardReportedLost(how=Loss.LOST)), PERSON, NOW, Reason.CARD_LOST),
         ((*BOUND, CardReportedLost(how=Loss.STOLEN)), PERSON, NOW, Reason.CARD_LOST),
         ((*BOUND, CardClosed()), PERSON, NOW, Reason.CARD_CLOSED),
-        (BOUND, (*PERSON, CustomerErased()), ends_at(EXPIRES), Reason.CARD_EXPIRED),
+        (BOUND, (*PERSON, CustomerErased()), END, Reason.CARD_EXPIRED),
         (BOUND, (*PERSON[:2], CustomerErased()), NOW, Reason.CUSTOMER_ERASED),
         (BOUND, PERSON[:2], NOW, Reason.CUSTOMER_NOT_IDENTIFIED),
     ],
@@ -285,8 +287,21 @@ def test_whoever_may_not_spend_is_told_why_in_order(
 def test_an_expired_card_is_usable_until_the_last_instant_of_its_month() -> None:
     """A renewal makes it usable again."""
     spec = with_person(*BOUND)
-    assert not isinstance(try_usable(spec, ends_at(EXPIRES) - 1), Refusal)
-    assert not isinstance(try_usable(with_person(*BOUND, CardRenewed(expires=2031_12)), ends_at(EXPIRES)), Refusal)
+    assert not isinstance(try_usable(spec, END - 1), Refusal)
+    assert not isinstance(try_usable(with_person(*BOUND, CardRenewed(expires=2031_12)), END), Refusal)
+
+
+@pytest.mark.parametrize("offset", [-10 * 3_600, 0, 5 * 3_600 + 45 * 60, 14 * 3_600])
+def test_a_cards_last_day_ends_where_the_policy_says(offset: int) -> None:
+    """At midnight of the policy's time zone, to the microsecond: one before, everything accepts the card still."""
+    policy = Policy(utc_offset_seconds=offset)
+    end = END + (Policy().utc_offset_seconds - offset) * 1_000_000
+    for now, usable_still in ((end - 1, True), (end, False)):
+        spec = with_person(*BOUND, policy=policy)
+        assert isinstance(try_usable(spec, now), Refusal) is not usable_still
+        other = Spec(policy)
+        other.now = now - 1  # Deciding takes a microsecond there.
+        assert isinstance(other.when(issue()).decided, Refusal) is not usable_still
 
 
 def test_a_life_begins_at_its_beginning() -> None:

@@ -152,6 +152,12 @@ def test_versions_compare_by_their_numbers(version: str, old: bool) -> None:  # 
     assert too_old(version, "6.0.1") is old
 
 
+def test_zeros_at_the_end_of_a_version_say_nothing() -> None:
+    """6 is 6.0.0, whichever of the two is the oldest that will do."""
+    assert not too_old("6", "6.0.0")
+    assert too_old("5.9", "6.0.0")
+
+
 @pytest.mark.parametrize("version", ["", "6.", ".6", "6..1", "six", "6.0.1\n", "٦", "6.0.1.1.1", "10000"])
 def test_what_is_no_version_is_not_compared(version: str) -> None:
     """A version is one to four numbers with points between."""
@@ -391,6 +397,12 @@ def test_a_blocked_phone_gets_no_token_until_it_is_unblocked() -> None:
     spec.when(request(), OTHER_TOKEN).then_refused(Reason.DEVICE_BLOCKED)
     spec.when(UNBLOCK_DEVICE).then(DeviceUnblocked())
     spec.given_done(request())
+
+
+def test_a_phone_that_is_recorded_anew_stays_blocked() -> None:
+    """Only unblocking lifts a block, whatever else the history tells of the phone."""
+    again = DeviceRegistered(customer=HOLDER, device_id=DEVICE_ID, model="Pixel 7", android_version="14", nfc=True)
+    assert requested().given((DEVICE, DeviceBlocked()), (DEVICE, again)).life(DEVICE).blocked
 
 
 def test_no_fingerprint_depends_on_what_the_vault_made() -> None:

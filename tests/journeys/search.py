@@ -132,6 +132,8 @@ def _leaves(document: Any) -> Iterator[str]:
             for name, each in document.items():
                 yield name
                 yield from _leaves(each)
+        case _:
+            pass  # Numbers and truths are no text.
 
 
 # Where to look.

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from domain.account import AccountKind
-from domain.authorization import AuthorizationDeclined, AuthorizationReversed, State
+from domain.authorization import (
+    AuthorizationDeclined,
+    AuthorizationIncremented,
+    AuthorizationPartlyReversed,
+    AuthorizationReversed,
+    State,
+)
 from domain.transfer import TransferDeclined
 from projections.answers import AuthorizationRecord, RecordCursor
 from tests.projections.world import DAY, SECOND, World
@@ -101,6 +107,36 @@ def test_lists_are_newest_first_and_paged(world: World, pair: tuple[int, int]) -
             account_id=customer, states=[State.REVERSED, State.DECLINED], now=world.now
         ).result
     ) == [made[1]]
+
+
+def test_an_open_authorisation_that_holds_nothing_is_listed_and_not_printed(
+    world: World, pair: tuple[int, int]
+) -> None:
+    """Reversed in parts, or captured, down to nothing it stays among the open ones; raised again, it is printed."""
+    bank, customer = pair
+    reversed_, captured, held = (world.authorize(customer, bank, amount) for amount in (60, 70, 80))
+    for amount in (20, 40):
+        world.append(AuthorizationPartlyReversed(account=customer, amount=amount), originator=reversed_)
+    world.capture(captured, customer, bank, 70)
+    world.project()
+
+    def printed() -> tuple[list[bytes], int | None]:
+        statement = world.reader.mini_statement(customer, now=world.now).result
+        overview = world.reader.overview(
+            customer, now=world.now, lines=9, authorizations_limit=9, only_open=True
+        ).result
+        assert statement is not None
+        assert overview is not None
+        assert ids(list(overview.authorizations)) == ids(list(statement.open_authorizations))
+        return ids(list(statement.open_authorizations)), statement.balance.held
+
+    listed = world.reader.list_authorizations(account_id=customer, states=[State.OPEN], now=world.now).result
+    assert ids(listed) == [held, captured, reversed_]
+    assert [each.authorization.remaining for each in listed] == [80, 0, 0]
+    assert printed() == ([held], 80)
+    world.append(AuthorizationIncremented(account=customer, amount=5), originator=reversed_)
+    world.project()
+    assert printed() == ([held, reversed_], 85)
 
 
 def test_transfers_are_found_by_reference_and_by_tag(world: World, pair: tuple[int, int]) -> None:

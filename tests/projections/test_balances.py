@@ -76,6 +76,31 @@ def test_an_effective_time_has_no_holds(world: World) -> None:
     assert (found.held, found.available) == (None, None)
 
 
+def test_before_its_opening_an_account_has_no_balance(world: World) -> None:
+    """By position, by recorded and by effective time alike; at the very event, and instant, it has one."""
+    world.open_account()
+    account = world.open_account()
+    opened = world.now
+    world.project()
+    before: list[AsOf] = [AtPosition(0, 1), AtRecordedTime(opened - 1), AtEffectiveTime(opened - 1)]
+    at: list[AsOf] = [AtPosition(0, 2), AtRecordedTime(opened), AtEffectiveTime(opened)]
+    assert [world.reader.balance(account, now=world.now, as_of=as_of).result for as_of in before] == [None] * 3
+    assert [balance(world, account, as_of=as_of).posted for as_of in at] == [0] * 3
+
+
+def test_a_movement_may_have_happened_before_the_opening(world: World) -> None:
+    """By effective time the account has a balance from its first movement on; the books of then knew of neither."""
+    bank, account = world.open_account(kind=AccountKind.SETTLEMENT), world.open_account()
+    happened = world.now - DAY
+    world.transfer(bank, account, 500, effective_time=happened)
+    world.transfer(account, bank, 500, effective_time=happened + 1)
+    world.project()
+    first, moved = AtEffectiveTime(happened), AtEffectiveTime(happened + 1)
+    assert (balance(world, account, as_of=first).posted, balance(world, account, as_of=moved).posted) == (500, 0)
+    for too_early in (AtEffectiveTime(happened - 1), AtRecordedTime(happened)):
+        assert world.reader.balance(account, now=world.now, as_of=too_early).result is None
+
+
 @pytest.mark.parametrize("shift", [0, 1])
 def test_a_moment_after_now_is_refused(world: World, shift: int) -> None:
     """A position that is not reached and a time after now have no answer yet."""

@@ -197,9 +197,15 @@ def balances_agree(world: World, account: int) -> None:
             assert recorded is not None
             assert recorded.posted == world.posted(account, world.upto(position))
             assert recorded.held == world.held(account, position, time)
+        else:
+            assert recorded is None
         effective = reader.balance(account, now=now, as_of=AtEffectiveTime(time)).result
-        assert effective is not None
-        assert effective.posted == world.posted(account, [pair for pair in events if happened(*pair) <= time])
+        had_happened = [pair for pair in events if happened(*pair) <= time]
+        if effective is None:
+            assert position < opened
+            assert world.posted(account, had_happened) == 0
+        else:
+            assert effective.posted == world.posted(account, had_happened)
 
 
 def interesting_times(world: World) -> list[int]:

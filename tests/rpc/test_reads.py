@@ -12,8 +12,10 @@ from projections.answers import Source, StatementLine
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
 from tests.rpc.test_refusals import authorize, held
 from tests.rpc.world import Bank, new_id, transfer
 
@@ -81,6 +83,36 @@ def test_the_books_sum_to_zero(bank: Bank) -> None:
     assert sum(line.posted_tyiyn for line in answer.lines) == 0
     assert [line.kind for line in answer.lines] == [1, 3, 6]
     assert sum(line.account_count for line in answer.lines) == 4
+
+
+def test_a_hold_reversed_down_to_nothing_is_open_and_not_printed(bank: Bank) -> None:
+    """The list tells it with 0, the mini-statement and its receipt leave it out, and it can be raised again."""
+    authorization_id = held(bank, 500, merchant_name="Kiosk")
+    parts = [
+        authorizations.ReverseAuthorizationPartRequest(
+            request_id=new_id(), authorization_id=authorization_id, amount_tyiyn=amount
+        )
+        for amount in (200, 300)
+    ]
+    _, answer = [bank.call(bank.ledger.authorizations.ReverseAuthorizationPart, part) for part in parts]
+    state, left = authorization_pb2.AUTHORIZATION_STATE_OPEN, answer.authorization.remaining_tyiyn
+    assert (answer.authorization.state, left) == (state, 0)
+    after = at(answer.receipt.position)
+    listing = statements.ListAuthorizationsRequest(account_id=bank.rich, states=[state], min_position=after)
+    listed = bank.call(bank.ledger.statements.ListAuthorizations, listing).authorizations
+    assert [(each.authorization_id, each.remaining_tyiyn) for each in listed] == [(authorization_id, 0)]
+    printing = statements.GetMiniStatementRequest(account_id=bank.rich, min_position=after)
+    assert not bank.call(bank.ledger.statements.GetMiniStatement, printing).open_authorizations
+    paper = receipts.GetMiniStatementReceiptRequest(account_id=bank.rich, language=LANGUAGE_EN, min_position=after)
+    assert "Kiosk" not in "".join(bank.call(bank.ledger.receipts.GetMiniStatementReceipt, paper).lines)
+    more = authorizations.IncrementAuthorizationRequest(
+        request_id=new_id(), authorization_id=authorization_id, amount_tyiyn=70
+    )
+    raised = bank.call(bank.ledger.authorizations.IncrementAuthorization, more)
+    printing.min_position.position = paper.min_position.position = raised.receipt.position
+    (shown,) = bank.call(bank.ledger.statements.GetMiniStatement, printing).open_authorizations
+    assert (shown.authorization_id, shown.remaining_tyiyn) == (authorization_id, 70)
+    assert "Kiosk" in "".join(bank.call(bank.ledger.receipts.GetMiniStatementReceipt, paper).lines)
 
 
 def test_a_mini_statement_shows_movements_and_holds(bank: Bank) -> None:

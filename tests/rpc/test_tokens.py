@@ -251,6 +251,27 @@ def test_a_vault_older_than_the_log_catches_up(bank: Bank) -> None:
     assert holder.pay(1).authorization.token_id == holder.token_id
 
 
+def test_everything_missing_is_looked_up_at_once(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocking a card with many tokens after a restart reads each of them once, not once for every other one."""
+    holder = bound(bank)
+    for _ in range(12):
+        holder.tokenise()
+    engine = bank.world.engine.real
+    engine._decider.books._cache.clear()  # As a fresh start would leave it.
+    read: list[bytes] = []
+    log = bank.world.log
+    real = log.aggregate
+
+    def watched(partition: int, originator_id: bytes, **options: Any) -> Any:
+        read.append(originator_id)
+        return real(partition, originator_id, **options)
+
+    monkeypatch.setattr(log, "aggregate", watched)
+    holder.call(bank.ledger.cards.BlockCard, cards.BlockCardRequest(request_id=new_id(), card_id=holder.card_id))
+    assert len(read) < 12 * 4
+    assert list(holder.token().suspended_by) == [token_pb2.TOKEN_ACTOR_ISSUER]
+
+
 def test_tokens_are_listed_by_card_and_by_customer(bank: Bank) -> None:
     """A customer's are those of all bound cards, one after another; neither is asked for without a name."""
     holder = in_phone(bank)

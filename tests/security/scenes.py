@@ -1,14 +1,12 @@
 """Resources of one bank, of another and of nobody, and a request about them for every method of the contract."""
 
 from collections.abc import Callable
-from functools import partial
 from threading import Event
 from typing import Any, ClassVar, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from stdnum import luhn
 
 from domain.books import Books
@@ -22,27 +20,15 @@ from domain.wallet import find as wallet_of
 from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
-from protos.esep.v1 import account_pb2, customer_pb2, token_payment_service_pb2, token_pb2
+from protos.esep.v1 import account_pb2, credit_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
-from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
-from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
-from protos.esep.v1 import notification_service_pb2 as notifications
-from protos.esep.v1 import participant_service_pb2 as participants
-from protos.esep.v1 import receipt_service_pb2 as receipts
-from protos.esep.v1 import rules_service_pb2 as rules
-from protos.esep.v1 import service_directory_service_pb2 as directory
-from protos.esep.v1 import statement_service_pb2 as statements
-from protos.esep.v1 import token_service_pb2 as tokens
-from protos.esep.v1 import transfer_service_pb2 as transfers
-from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
-from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
-from tests.rpc.world import PATIENCE, World, item, new_id, transfer
-from tests.security.transfer_scenes import TRANSFER_REQUESTS
+from tests.rpc.world import PATIENCE, World, new_id, transfer
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -68,6 +54,7 @@ class Scene(NamedTuple):
     spare_card: str
     token: str
     """Of the card, where that is bound."""
+    credit_file: str
 
 
 class Caller:
@@ -168,6 +155,8 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
     if bound:
         bind(world, card, customer.customer_id)
         tokenise(world, token, card, customer.customer_id)
+    opening = opening_of(participant, customer_account)
+    paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
     return Scene(
         participant,
         customer_account,
@@ -180,12 +169,13 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         card,
         issue(),
         token,
+        paid.credit_file.credit_file_id,
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(8)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(9)))
 
 
 def card_number() -> str:
@@ -260,303 +250,15 @@ def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthoriz
     )
 
 
-def _write(request: Callable[..., Message], /, **fields: Any) -> Message:
-    return request(request_id=new_id(), validate_only=True, **fields)
-
-
-def _registration(scene: Scene) -> Message:
-    number = uuid4().int % 10**8
-    return customers.RegisterCustomerRequest(
+def opening_of(participant: str, account: int, *, validate_only: bool = False) -> Message:
+    """Return the request to open a credit file."""
+    return credits_.OpenCreditFileRequest(
         request_id=new_id(),
-        participant_id=scene.participant,
-        login=f"user{number}",
-        password=PASSWORD,
-        phone_number=f"+9965{number:08}",
+        validate_only=validate_only,
+        category=credit_pb2.CREDIT_CATEGORY_SALARY,
+        participant_id=participant,
+        account_id=account,
+        line_count=1,
+        sum_tyiyn=1,
+        payer_name="Ала-Тоо Текстиль",
     )
-
-
-def _authorization(request: Callable[..., Message], scene: Scene) -> Message:
-    return _write(
-        request,
-        account_id=scene.account,
-        credit_account_id=scene.merchant,
-        amount_tyiyn=10,
-        kind=held.AUTHORIZATION_KIND_PURCHASE,
-    )
-
-
-def _statement(scene: Scene) -> Message:
-    return statements.GetStatementRequest(
-        account_id=scene.account, period_start=Timestamp(seconds=1), period_end=Timestamp(seconds=2)
-    )
-
-
-def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
-    return request(account_id=scene.account, language=LANGUAGE_RU)
-
-
-TAP: Final = token_payment_service_pb2.Tap(
-    country_number=417,
-    transaction_date="261122",
-    unpredictable_number=bytes(4),
-    transaction_counter=1,
-    key_sequence=1,
-    cryptogram=bytes(8),
-)
-
-REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
-    **TRANSFER_REQUESTS,
-    **TRANSFER_REQUESTS,
-    **TRANSFER_REQUESTS,
-    "/esep.v1.AccountService/OpenAccount": lambda of: _write(
-        accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
-    ),
-    "/esep.v1.NotificationService/Subscribe": lambda of: notifications.SubscribeRequest(
-        participant_id=of.participant, language=LANGUAGE_RU
-    ),
-    "/esep.v1.NotificationService/ListNotifications": lambda of: notifications.ListNotificationsRequest(
-        participant_id=of.participant, language=LANGUAGE_RU
-    ),
-    "/esep.v1.AccountService/GetAccount": lambda of: accounts.GetAccountRequest(account_id=of.account),
-    "/esep.v1.AccountService/ListAccounts": lambda of: accounts.ListAccountsRequest(participant_id=of.participant),
-    "/esep.v1.AccountService/FreezeAccount": lambda of: _write(
-        accounts.FreezeAccountRequest, account_id=of.account, debits=True
-    ),
-    "/esep.v1.AccountService/UnfreezeAccount": lambda of: _write(
-        accounts.UnfreezeAccountRequest, account_id=of.account, debits=True
-    ),
-    "/esep.v1.AccountService/SetOverdraftLimit": lambda of: _write(
-        accounts.SetOverdraftLimitRequest, account_id=of.account
-    ),
-    "/esep.v1.AccountService/SetMinimumBalance": lambda of: _write(
-        accounts.SetMinimumBalanceRequest, account_id=of.account
-    ),
-    "/esep.v1.AccountService/CloseAccount": lambda of: _write(accounts.CloseAccountRequest, account_id=of.account),
-    "/esep.v1.TransferService/CreateTransfer": lambda of: transfer(of.account, of.merchant, 1, validate_only=True),
-    "/esep.v1.TransferService/CreateTransfers": lambda of: transfers.CreateTransfersRequest(
-        validate_only=True, transfers=[item(of.account, of.merchant, 1)]
-    ),
-    "/esep.v1.TransferService/ReverseTransfer": lambda of: _write(
-        transfers.ReverseTransferRequest, transfer_id=of.transfer
-    ),
-    "/esep.v1.TransferService/GetTransfer": lambda of: transfers.GetTransferRequest(transfer_id=of.transfer),
-    "/esep.v1.TransferService/ListTransfers": lambda of: transfers.ListTransfersRequest(reference="x"),
-    "/esep.v1.TransferService/GetOutcome": lambda of: transfers.GetOutcomeRequest(request_id=of.transfer),
-    "/esep.v1.AuthorizationService/CreateAuthorization": lambda of: _authorization(
-        authorizations.CreateAuthorizationRequest, of
-    ),
-    "/esep.v1.AuthorizationService/AdviseAuthorization": lambda of: _authorization(
-        authorizations.AdviseAuthorizationRequest, of
-    ),
-    "/esep.v1.AuthorizationService/IncrementAuthorization": lambda of: _write(
-        authorizations.IncrementAuthorizationRequest, authorization_id=of.authorization, amount_tyiyn=1
-    ),
-    "/esep.v1.AuthorizationService/ReplaceAuthorizationAmount": lambda of: _write(
-        authorizations.ReplaceAuthorizationAmountRequest, authorization_id=of.authorization, total_tyiyn=600
-    ),
-    "/esep.v1.AuthorizationService/ReverseAuthorizationPart": lambda of: _write(
-        authorizations.ReverseAuthorizationPartRequest, authorization_id=of.authorization, amount_tyiyn=1
-    ),
-    "/esep.v1.AuthorizationService/ReverseAuthorization": lambda of: _write(
-        authorizations.ReverseAuthorizationRequest,
-        authorization_id=of.authorization,
-        reversed_by=held.REVERSAL_INITIATOR_ACQUIRER,
-    ),
-    "/esep.v1.AuthorizationService/CaptureAuthorization": lambda of: capture(of.authorization, validate_only=True),
-    "/esep.v1.AuthorizationService/ForcePost": lambda of: _write(
-        authorizations.ForcePostRequest,
-        account_id=of.account,
-        credit_account_id=of.merchant,
-        amount_tyiyn=1,
-        clearing_reference=new_id(),
-    ),
-    "/esep.v1.AuthorizationService/AuthorizeRefund": lambda of: _write(
-        authorizations.AuthorizeRefundRequest,
-        account_id=of.account,
-        authorization_id=of.captured,
-        amount_tyiyn=1,
-    ),
-    "/esep.v1.AuthorizationService/PostRefund": lambda of: _write(
-        authorizations.PostRefundRequest,
-        authorization_id=of.captured,
-        amount_tyiyn=1,
-        clearing_reference=new_id(),
-    ),
-    "/esep.v1.AuthorizationService/RecordSettlementNotice": lambda of: _write(
-        authorizations.RecordSettlementNoticeRequest, clearing_reference="x", amount_tyiyn=1
-    ),
-    "/esep.v1.AuthorizationService/GetAuthorization": lambda of: authorizations.GetAuthorizationRequest(
-        authorization_id=of.authorization
-    ),
-    "/esep.v1.StatementService/GetBalance": lambda of: statements.GetBalanceRequest(account_id=of.account),
-    "/esep.v1.StatementService/BatchGetBalances": lambda of: statements.BatchGetBalancesRequest(
-        account_ids=[of.account, of.merchant]
-    ),
-    "/esep.v1.StatementService/GetMiniStatement": lambda of: statements.GetMiniStatementRequest(account_id=of.account),
-    "/esep.v1.StatementService/GetStatement": _statement,
-    "/esep.v1.StatementService/ListAuthorizations": lambda of: statements.ListAuthorizationsRequest(
-        account_id=of.account
-    ),
-    "/esep.v1.StatementService/GetTrialBalance": lambda of: statements.GetTrialBalanceRequest(),
-    **{
-        f"/esep.v1.ReceiptService/{name}": partial(_receipt, request)
-        for name, request in {
-            "GetMiniStatementReceipt": receipts.GetMiniStatementReceiptRequest,
-            "GetAuthorizationsReceipt": receipts.GetAuthorizationsReceiptRequest,
-            "GetTransactionsReceipt": receipts.GetTransactionsReceiptRequest,
-        }.items()
-    },
-    "/esep.v1.ReceiptService/GetOperationReceipt": lambda of: receipts.GetOperationReceiptRequest(
-        operation_id=of.transfer, language=LANGUAGE_RU
-    ),
-    "/esep.v1.CardBindingService/RequestCardBinding": lambda of: bindings.RequestCardBindingRequest(
-        request_id=new_id(),
-        customer_id=of.customer,
-        card_number=card_number(),
-        expiry="12/49",
-        cvv="123",
-    ),
-    "/esep.v1.CardBindingService/ConfirmCardBinding": lambda of: bindings.ConfirmCardBindingRequest(
-        request_id=new_id(), customer_id=of.customer, binding_id=new_id(), amount_tyiyn=421
-    ),
-    "/esep.v1.CardBindingService/CancelCardBinding": lambda of: _write(
-        bindings.CancelCardBindingRequest, customer_id=of.customer, binding_id=new_id()
-    ),
-    "/esep.v1.CardBindingService/GetCardBinding": lambda of: bindings.GetCardBindingRequest(
-        customer_id=of.customer, binding_id=new_id()
-    ),
-    "/esep.v1.CardBindingService/DiscloseHeldAmount": lambda of: bindings.DiscloseHeldAmountRequest(
-        request_id=new_id(), card_id=of.card, operator="op-17"
-    ),
-    "/esep.v1.CardService/IssueCard": lambda of: _write(
-        cards.IssueCardRequest,
-        participant_id=of.participant,
-        account_id=of.account,
-        card_number=card_number(),
-        expiry=EXPIRY,
-    ),
-    "/esep.v1.CardService/GetCard": lambda of: cards.GetCardRequest(card_id=of.card),
-    "/esep.v1.CardService/ListCards": lambda of: cards.ListCardsRequest(account_id=of.account),
-    "/esep.v1.CardService/BlockCard": lambda of: _write(cards.BlockCardRequest, card_id=of.card),
-    "/esep.v1.CardService/UnblockCard": lambda of: _write(cards.UnblockCardRequest, card_id=of.card),
-    "/esep.v1.CardService/ReportCardLost": lambda of: _write(
-        cards.ReportCardLostRequest, card_id=of.card, loss=cards.CARD_LOSS_LOST
-    ),
-    "/esep.v1.CardService/ReplaceCard": lambda of: _write(
-        cards.ReplaceCardRequest, card_id=of.card, replacement_card_id=of.spare_card
-    ),
-    "/esep.v1.CardService/RenewCard": lambda of: _write(cards.RenewCardRequest, card_id=of.card, expiry="12/29"),
-    "/esep.v1.CardService/CloseCard": lambda of: _write(cards.CloseCardRequest, card_id=of.card),
-    "/esep.v1.CardService/UnbindCard": lambda of: _write(cards.UnbindCardRequest, card_id=of.card),
-    "/esep.v1.CardService/SetCardNotifications": lambda of: _write(
-        cards.SetCardNotificationsRequest, card_id=of.card, sms=True
-    ),
-    "/esep.v1.RulesService/ProposeRules": lambda of: _write(rules.ProposeRulesRequest, document=DOCUMENT),
-    "/esep.v1.RulesService/ApproveRules": lambda of: _write(rules.ApproveRulesRequest, proposal_id=of.transfer),
-    "/esep.v1.RulesService/RejectRules": lambda of: _write(rules.RejectRulesRequest, proposal_id=of.transfer),
-    "/esep.v1.RulesService/GetRulesProposal": lambda of: rules.GetRulesProposalRequest(proposal_id=of.transfer),
-    "/esep.v1.RulesService/ListRulesProposals": lambda of: rules.ListRulesProposalsRequest(),
-    "/esep.v1.RulesService/GetRules": lambda of: rules.GetRulesRequest(),
-    "/esep.v1.RulesService/ListRules": lambda of: rules.ListRulesRequest(),
-    "/esep.v1.RulesService/GetUsage": lambda of: rules.GetUsageRequest(card_id=of.card),
-    "/esep.v1.ParticipantService/RegisterParticipant": lambda of: _write(
-        participants.RegisterParticipantRequest,
-        participant_id=of.participant,
-        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
-        settlement_account_id=1 << 35,
-        fee_account_id=(1 << 35) + 1,
-    ),
-    "/esep.v1.ParticipantService/UpdateParticipant": lambda of: _write(
-        participants.UpdateParticipantRequest,
-        participant_id=of.participant,
-        names=ParticipantNames(ky="Айыл банк", ru="Айыл Банк", en="Aiyl Bank"),
-        settlement_account_id=of.account,
-        fee_account_id=of.merchant,
-    ),
-    "/esep.v1.ParticipantService/GetParticipant": lambda of: participants.GetParticipantRequest(
-        participant_id=of.participant
-    ),
-    "/esep.v1.ParticipantService/ListParticipants": lambda of: participants.ListParticipantsRequest(),
-    "/esep.v1.AdjustmentService/ProposeAdjustment": lambda of: _write(
-        adjustments.ProposeAdjustmentRequest,
-        debit_account_id=of.account,
-        credit_account_id=of.merchant,
-        amount_tyiyn=1,
-        explanation="posted twice",
-    ),
-    "/esep.v1.AdjustmentService/ApproveAdjustment": lambda of: _write(
-        adjustments.ApproveAdjustmentRequest, adjustment_id=of.transfer
-    ),
-    "/esep.v1.AdjustmentService/RejectAdjustment": lambda of: _write(
-        adjustments.RejectAdjustmentRequest, adjustment_id=of.transfer
-    ),
-    "/esep.v1.AdjustmentService/GetAdjustment": lambda of: adjustments.GetAdjustmentRequest(adjustment_id=of.transfer),
-    "/esep.v1.AdjustmentService/ListAdjustments": lambda of: adjustments.ListAdjustmentsRequest(),
-    "/esep.v1.TokenService/RequestToken": lambda of: _write(
-        tokens.RequestTokenRequest,
-        card_id=of.card,
-        customer_id=of.customer,
-        device=token_pb2.Device(device_id="d-1", model="Pixel 7", android_version="13", nfc=True),
-    ),
-    "/esep.v1.TokenService/DeclineToken": lambda of: _write(tokens.DeclineTokenRequest, token_id=of.token),
-    "/esep.v1.TokenService/ProvisionToken": lambda of: tokens.ProvisionTokenRequest(
-        request_id=new_id(), token_id=of.token
-    ),
-    "/esep.v1.TokenService/ActivateToken": lambda of: _write(tokens.ActivateTokenRequest, token_id=of.token),
-    "/esep.v1.TokenService/ReplenishKeys": lambda of: tokens.ReplenishKeysRequest(
-        request_id=new_id(), token_id=of.token
-    ),
-    "/esep.v1.TokenService/SuspendToken": lambda of: _write(
-        tokens.SuspendTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
-    ),
-    "/esep.v1.TokenService/ResumeToken": lambda of: _write(
-        tokens.ResumeTokenRequest, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_ISSUER
-    ),
-    "/esep.v1.TokenService/DeactivateToken": lambda of: _write(
-        tokens.DeactivateTokenRequest, token_id=of.token, cause=token_pb2.TOKEN_DEACTIVATION_CAUSE_ISSUER
-    ),
-    "/esep.v1.TokenService/RelinkToken": lambda of: _write(
-        tokens.RelinkTokenRequest, token_id=of.token, card_id=of.spare_card
-    ),
-    "/esep.v1.TokenService/BlockDevice": lambda of: _write(
-        tokens.BlockDeviceRequest, customer_id=of.customer, device_id="d-1"
-    ),
-    "/esep.v1.TokenService/UnblockDevice": lambda of: _write(
-        tokens.UnblockDeviceRequest, customer_id=of.customer, device_id="d-1"
-    ),
-    "/esep.v1.TokenService/GetToken": lambda of: tokens.GetTokenRequest(token_id=of.token),
-    "/esep.v1.TokenService/ListTokens": lambda of: tokens.ListTokensRequest(card_id=of.card),
-    "/esep.v1.TokenPaymentService/AuthorizeTokenPayment": lambda of: _write(
-        token_payment_service_pb2.AuthorizeTokenPaymentRequest,
-        token_number="9417990000000000",
-        expiry="12/29",
-        credit_account_id=of.merchant,
-        amount_tyiyn=1,
-        currency_code="KGS",
-        entry_mode=held.ENTRY_MODE_CONTACTLESS,
-        tap=TAP,
-    ),
-    "/esep.v1.CustomerService/RegisterCustomer": _registration,
-    "/esep.v1.CustomerService/ConfirmRegistration": lambda of: customers.ConfirmRegistrationRequest(
-        request_id=new_id(), customer_id=of.customer, code="000000"
-    ),
-    "/esep.v1.CustomerService/SetPin": lambda of: customers.SetPinRequest(
-        request_id=new_id(), customer_id=of.customer, password=PASSWORD, pin="8305"
-    ),
-    "/esep.v1.CustomerService/VerifyPin": lambda of: customers.VerifyPinRequest(customer_id=of.customer, pin="8305"),
-    "/esep.v1.CustomerService/IdentifyCustomer": lambda of: _write(
-        customers.IdentifyCustomerRequest, customer_id=of.customer, tier=customer_pb2.CUSTOMER_TIER_REMOTE
-    ),
-    "/esep.v1.CustomerService/GetCustomer": lambda of: customers.GetCustomerRequest(customer_id=of.customer),
-    "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
-        customers.EraseCustomerRequest, customer_id=of.customer
-    ),
-    "/esep.v1.DirectoryService/ListServiceCategories": lambda of: directory.ListServiceCategoriesRequest(),
-    "/esep.v1.DirectoryService/ListServices": lambda of: directory.ListServicesRequest(),
-    "/esep.v1.DirectoryService/GetService": lambda of: directory.GetServiceRequest(service_id="x"),
-    "/esep.v1.DirectoryService/SearchServices": lambda of: directory.SearchServicesRequest(query="свет"),
-    "/esep.v1.DirectoryService/ValidateServiceFields": lambda of: directory.ValidateServiceFieldsRequest(
-        service_id="x"
-    ),
-}
-"""A request about a scene, by the method's full name. Writes try only, where they can."""

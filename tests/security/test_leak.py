@@ -20,7 +20,8 @@ from ledger.rpc.callers import Role
 from ledger.rpc.permissions import PERMISSIONS
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
 from tests.rpc.world import Refusal, World
-from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, make_scene
+from tests.security.requests import REQUESTS
+from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
 
 HELD = (137, 941)
 NEUTRAL = (

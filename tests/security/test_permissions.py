@@ -20,7 +20,8 @@ from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, Su
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from tests.rpc.world import Refusal, World, new_id, refused
-from tests.security.scenes import OWN_BANK, REQUESTS, Caller, Scene, nobodys
+from tests.security.requests import REQUESTS
+from tests.security.scenes import OWN_BANK, Caller, Scene, nobodys
 
 ROLES: Final = [role for role in Role if role is not Role.DEVELOPER]
 ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True}

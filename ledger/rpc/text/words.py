@@ -75,6 +75,8 @@ KINDS: Final[Mapping[str, Names]] = {
         ky="Телефон номери боюнча которуу", ru="Перевод по номеру телефона", en="Transfer by phone number"
     ),
     "transfer_by_qr": Names(ky="QR-коду боюнча акча которуу", ru="Перевод по QR-коду", en="Transfer by QR code"),
+    "delivery": _TRANSFER,
+    "interbank": Names(ky="Банктар аралык которуу", ru="Межбанковский перевод", en="Interbank transfer"),
     "qr_payment": Names(ky="QR-коду боюнча төлөө", ru="Оплата по QR-коду", en="Payment by QR code"),
     "service_payment": _SERVICES,
     "top_up": Names(ky="Мобилдик байланышты толуктоо", ru="Пополнение телефона", en="Mobile top-up"),
@@ -92,6 +94,8 @@ KINDS: Final[Mapping[str, Names]] = {
     "account_verification": _VERIFICATION,
     "refund": Names(ky="Акчаны кайтаруу", ru="Возврат", en="Refund"),
     "reversal": _REVERSAL,
+    "delivery_reversal": _REVERSAL,
+    "interbank_reversal": _REVERSAL,
     "fee_reversal": Names(ky="Комиссияны кайтаруу", ru="Возврат комиссии", en="Fee reversed"),
     "interest": Names(ky="Пайыз", ru="Проценты", en="Interest"),
     "opening": Names(ky="Баштапкы калдык", ru="Начальный остаток", en="Opening balance"),

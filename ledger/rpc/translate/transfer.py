@@ -123,6 +123,8 @@ def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Tra
         record_time=timestamp(transfer.created_at),
         reversed_tyiyn=transfer.reversed_amount,
         legs_reversed=bool(transfer.legs) and transfer.reversed_whole,
+        credit_file_id="" if transfer.credit is None else ids.format_uuid(transfer.credit[0]),
+        credit_line_number=0 if transfer.credit is None else transfer.credit[1],
         quote_id="" if transfer.quote is None else ids.format_uuid(transfer.quote),
     )
 

@@ -169,6 +169,8 @@ class AuthorizationServiceServicer(object):
     def ReverseAuthorizationPart(self, request, context):
         """ReverseAuthorizationPart releases part of what is held.
 
+        Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+        and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -75,6 +75,8 @@ class AuthorizationServiceStub:
     ReverseAuthorizationPart: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationPartRequest, _authorization_service_pb2.ReverseAuthorizationPartResponse]
     """ReverseAuthorizationPart releases part of what is held.
 
+    Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+    and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
     """
     ReverseAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationRequest, _authorization_service_pb2.ReverseAuthorizationResponse]
@@ -171,6 +173,8 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     ReverseAuthorizationPart: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationPartRequest, _authorization_service_pb2.ReverseAuthorizationPartResponse]  # type: ignore[assignment]
     """ReverseAuthorizationPart releases part of what is held.
 
+    Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+    and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
     """
     ReverseAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationRequest, _authorization_service_pb2.ReverseAuthorizationResponse]  # type: ignore[assignment]
@@ -294,6 +298,8 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.ReverseAuthorizationPartResponse, _abc.Awaitable[_authorization_service_pb2.ReverseAuthorizationPartResponse]]:
         """ReverseAuthorizationPart releases part of what is held.
 
+        Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+        and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
         """
 

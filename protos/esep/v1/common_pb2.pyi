@@ -131,7 +131,11 @@ Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
 class AsOf(_message.Message):
-    """AsOf names the moment that a question is about. Left out of a request, it is now: the newest position."""
+    """AsOf names the moment that a question is about. Left out of a request, it is now: the newest position.
+
+    Before its opening an account is ACCOUNT_NOT_FOUND along every axis. Along effective time it is there from its first
+    movement on where that happened earlier: what is recorded late may have happened before the opening was recorded.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

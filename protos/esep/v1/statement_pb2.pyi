@@ -176,7 +176,7 @@ class TrialBalanceLine(_message.Message):
     posted_tyiyn: _builtins.int
     """posted_tyiyn is the sum of the posted balances. The lines of one currency sum to zero."""
     account_count: _builtins.int
-    """account_count is how many accounts are in the sum, closed ones too."""
+    """account_count is how many accounts are in the sum, closed ones too: as of an effective time all that are known today."""
     def __init__(
         self,
         *,

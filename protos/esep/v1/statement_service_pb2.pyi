@@ -225,7 +225,9 @@ class GetMiniStatementResponse(_message.Message):
 
     @_builtins.property
     def open_authorizations(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.Authorization]:
-        """open_authorizations are the holds, newest first."""
+        """open_authorizations are the holds, newest first: open authorizations that hold something. One that was reversed in
+        parts, or captured, down to 0 is still open and is told by ListAuthorizations, but there is nothing in it to print.
+        """
 
     @_builtins.property
     def balance(self) -> _statement_pb2.Balance:

@@ -82,7 +82,8 @@ class StatementServiceServicer(object):
 
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
-        Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
+        Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
+        the newest position is INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -92,14 +93,15 @@ class StatementServiceServicer(object):
         """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
         Guarantees: balances of one partition are of one position.
-        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
+        did not exist yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMiniStatement(self, request, context):
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
         Guarantees: lines, authorizations and balance are of one position.
         Limits: up to 100 lines, and up to 100 authorizations, newest first.

@@ -42,16 +42,18 @@ class StatementServiceStub:
 
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
-    Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
+    Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
+    the newest position is INVALID_ARGUMENT.
     """
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
     Guarantees: balances of one partition are of one position.
-    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
+    did not exist yet.
     """
     GetMiniStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
     Guarantees: lines, authorizations and balance are of one position.
     Limits: up to 100 lines, and up to 100 authorizations, newest first.
@@ -91,16 +93,18 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
-    Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
+    Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
+    the newest position is INVALID_ARGUMENT.
     """
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
     Guarantees: balances of one partition are of one position.
-    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
+    did not exist yet.
     """
     GetMiniStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]  # type: ignore[assignment]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
     Guarantees: lines, authorizations and balance are of one position.
     Limits: up to 100 lines, and up to 100 authorizations, newest first.
@@ -143,7 +147,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
-        Refused with: ACCOUNT_NOT_FOUND. An as_of later than the newest position is INVALID_ARGUMENT.
+        Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
+        the newest position is INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -155,7 +160,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
 
         Guarantees: balances of one partition are of one position.
-        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo).
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
+        did not exist yet.
         """
 
     @_abc_1.abstractmethod
@@ -164,7 +170,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_service_pb2.GetMiniStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.GetMiniStatementResponse, _abc.Awaitable[_statement_service_pb2.GetMiniStatementResponse]]:
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and the open authorizations.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
 
         Guarantees: lines, authorizations and balance are of one position.
         Limits: up to 100 lines, and up to 100 authorizations, newest first.

@@ -183,6 +183,8 @@ class Transfer(_message.Message):
     REVERSED_TYIYN_FIELD_NUMBER: _builtins.int
     LEGS_REVERSED_FIELD_NUMBER: _builtins.int
     QUOTE_ID_FIELD_NUMBER: _builtins.int
+    CREDIT_FILE_ID_FIELD_NUMBER: _builtins.int
+    CREDIT_LINE_NUMBER_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """transfer_id is the request_id of the transfer."""
     debit_account_id: _builtins.int
@@ -203,6 +205,10 @@ class Transfer(_message.Message):
     """legs_reversed is true when the legs have been reversed too: only a whole reversal does that."""
     quote_id: _builtins.str
     """quote_id is the quote that was confirmed. Empty for a transfer that was made in any other way."""
+    credit_file_id: _builtins.str
+    """credit_file_id is the credit file of which this paid a line; empty for any other transfer."""
+    credit_line_number: _builtins.int
+    """credit_line_number is that line's number, 0 for any other transfer."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """tags are the caller's own labels."""
@@ -236,10 +242,12 @@ class Transfer(_message.Message):
         reversed_tyiyn: _builtins.int = ...,
         legs_reversed: _builtins.bool = ...,
         quote_id: _builtins.str = ...,
+        credit_file_id: _builtins.str = ...,
+        credit_line_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "quote_id", b"quote_id", "record_time", b"record_time", "reference", b"reference", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "credit_file_id", b"credit_file_id", "credit_line_number", b"credit_line_number", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "quote_id", b"quote_id", "record_time", b"record_time", "reference", b"reference", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -52,6 +52,7 @@ from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, Transf
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
+from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
@@ -268,6 +269,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
     **TOKEN_EXAMPLES,
+    **CREDIT_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
@@ -309,7 +311,12 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    return {"minimal": minimal, "full": full, **GROWN.get(kind, {}), **TAPPED.get(kind, {})}
+    grown = (GROWN, TAPPED, CREDITED)
+    return {
+        "minimal": minimal,
+        "full": full,
+        **{name: form for each in grown for name, form in each.get(kind, {}).items()},
+    }
 
 
 CASES = [(kind, form) for kind in topics.EVENTS for form in forms_of(kind)]
