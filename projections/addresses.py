@@ -113,10 +113,9 @@ class Addresses:
                 accounts.add(event.account)
             elif isinstance(event, _OF_CARDS):
                 named.add(row.originator_id)
-            elif isinstance(event, TokenRequested | TokenRelinked):
-                named.add(event.card.bytes)
-            elif isinstance(event, Details) and event.card is not None:
-                named.add(event.card.bytes)
+            elif isinstance(event, TokenRequested | TokenRelinked | Details):
+                if event.card is not None:
+                    named.add(event.card.bytes)
             elif isinstance(event, CustomerErased):
                 erased.add(row.originator_id)
         for column, keys in (("card_id", named - self._cards.keys()), ("customer", erased)):

@@ -79,6 +79,7 @@ def _transfer(told: Told) -> Iterator[Draft]:
 
 @lru_cache(1_000)
 def sent(kind: str) -> NoticeKind:
+    """Return what a transfer of this kind is to who pays."""
     if kind in PAYMENTS:
         return NoticeKind.PAYMENT_MADE
     return NoticeKind.TRANSFER_SENT if kind.startswith("transfer") else NoticeKind.MONEY_OUT
@@ -86,6 +87,7 @@ def sent(kind: str) -> NoticeKind:
 
 @lru_cache(1_000)
 def received(kind: str) -> NoticeKind:
+    """Return what a transfer of this kind is to who is paid."""
     match kind:
         case "salary":
             return NoticeKind.SALARY_CREDITED

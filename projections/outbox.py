@@ -5,8 +5,8 @@ the same batch. So the outbox is the same however often it is made, and (positio
 whoever remembers the last one that was delivered is told each exactly once. Texts are not kept; they are written, in
 the reader's language, when a notice is read. No personal data is kept either: a telephone number is looked up then.
 
-What is told of an event stands in ``projections.notices``, in one table with a row for each kind of event. Only accounts
-for which a card was issued are told of, so that the others cost nothing: neither rows nor time.
+What is told of an event stands in ``projections.notices``, in one table with a row for each kind of event. Only
+accounts for which a card was issued are told of, so that the others cost nothing: neither rows nor time.
 """
 
 from collections.abc import Iterable, Iterator
