@@ -18,6 +18,8 @@ from domain import (
     device,
     engine,
     participant,
+    payee,
+    payment,
     proposal,
     published,
     publishing,
@@ -47,6 +49,8 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
+    | payee.Payee
+    | payment.Payment
     | credit.CreditFile
     | credit.CreditLineRefused
     | engine.EngineLife
@@ -145,6 +149,15 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer_qr.TransferQrIssued: transfer_qr.evolve,
     quote.QuoteCreated: quote.evolve,
     quote.QuoteConfirmed: quote.evolve,
+    payee.PayeeRegistered: payee.evolve,
+    payee.PayeeUpdated: payee.evolve,
+    payment.PaymentPrepared: payment.evolve,
+    payment.PaymentConfirmed: payment.evolve,
+    payment.ProviderAsked: payment.evolve,
+    payment.PaymentUnresolved: payment.evolve,
+    payment.PaymentSucceeded: payment.evolve,
+    payment.PaymentFailed: payment.evolve,
+    payment.PaymentRefunded: payment.evolve,
     credit.CreditFileOpened: credit.evolve,
     credit.CreditLinesDecided: credit.evolve,
     credit.CreditFileClosed: credit.evolve,

@@ -64,7 +64,10 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """``amount`` is held until ``expires_at``; in a partial approval it is less than ``asked``."""
+    """``amount`` is held until ``expires_at``; in a partial approval it is less than ``asked``.
+
+    What holds a payment's total names it: nothing but the payment changes or captures it.
+    """
 
     TOPIC: ClassVar[str] = "authorization.approved.v1"
 
@@ -72,6 +75,7 @@ class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=Tr
     rule_version: str
     asked: int | None = None
     spending: Spending | None = None
+    payment: UUID | None = None
 
 
 class AuthorizationAdvised(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -258,6 +262,11 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
     def spending(self) -> Spending | None:
         """What it took of limits when it was made, None when it took nothing."""
         return self.details.spending if isinstance(self.details, AuthorizationApproved) else None
+
+    @property
+    def payment(self) -> UUID | None:
+        """The payment whose total it holds, None where it stands for itself."""
+        return self.details.payment if isinstance(self.details, AuthorizationApproved) else None
 
     def returned(self, *, released: int, captured: int = 0) -> SpendingReturned | None:
         """Return what goes back to limits when ``released`` of the hold is let go and ``captured`` is posted."""

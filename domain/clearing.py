@@ -19,7 +19,7 @@ from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTi
 from domain.event import Change, Context
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, invalid, refuse
-from domain.resolve import CaptureParts, ClearingReference, capture_legs
+from domain.resolve import CaptureParts, ClearingReference, capture_legs, owner_refusal
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -112,6 +112,9 @@ class AuthorizeRefund(Command):
             original = books.aggregate(self.authorization_id.bytes)
             if not isinstance(original, Authorization) or original.account != self.account_id:
                 return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=self.authorization_id)
+            refusal = owner_refusal(original)
+            if refusal is not None:
+                return refusal
         if not books.in_currency(self.account_id, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
         if books.accounts.is_closed(index):
@@ -175,6 +178,9 @@ class PostRefund(Command):
             found = books.aggregate(self.authorization_id.bytes)
             if not isinstance(found, Authorization):
                 return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=self.authorization_id)
+            refusal = owner_refusal(found)
+            if refusal is not None:
+                return refusal
             if found.state is State.DECLINED:
                 return refuse(Reason.AUTHORIZATION_DECLINED, authorization_id=self.authorization_id)
             original = found

@@ -1,12 +1,6 @@
-"""Making a quote and confirming it: resolve, quote, confirm (DOMAIN, section 8).
+"""Making a quote and confirming it: resolve, quote, confirm (DOMAIN, section 8)."""
 
-Between two banks the money passes through their settlement accounts, as legs of one event: from the payer to the
-payer's bank, from there to the recipient's bank, and from there to the recipient. A settlement account so ends where
-it began, and its lines of the kind ``interbank`` add up to the bank's position. The fee is a leg of its own, to the
-payer's bank.
-"""
-
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -14,33 +8,19 @@ import msgspec
 from domain.card import usable
 from domain.claim import claim
 from domain.command import Amount, Command
-from domain.event import Change, Context, Leg
+from domain.event import Change, Context
 from domain.limits import Spending, limit_refusal
-from domain.participant import find_participant
 from domain.quote import Quote, QuoteConfirmed, QuoteCreated
 from domain.recipient import Recipient, ToCard, ToPhone, ToQr, Way, by_qr, open_for_credits
 from domain.refusals import Reason, Refusal, invalid, refuse
-from domain.transfer import DELIVERY, FEE, INTERBANK, CreateTransfer
+from domain.routing import Banks, banks, way
+from domain.transfer import CreateTransfer
 from domain.transfer_qr import QR_CLAIM, TransferQr, payable, used
 
 if TYPE_CHECKING:
     from domain.books import Books
-    from domain.participant import Participant
 
 _SECOND: Final = 1_000_000
-
-
-class _Banks(NamedTuple):
-    payer: "Participant"
-    recipient: "Participant"
-
-
-def _banks(books: "Books", payer: str, recipient: str) -> _Banks | Refusal:
-    """Return both banks; nothing passes through a bank that is not registered."""
-    banks = [find_participant(books, participant) for participant in (payer, recipient)]
-    if banks[0] is None or banks[1] is None:
-        return refuse(Reason.PARTICIPANT_NOT_FOUND, participant_id=payer if banks[0] is None else recipient)
-    return _Banks(banks[0], banks[1])
 
 
 class CreateQuote(Command):
@@ -74,13 +54,12 @@ class CreateQuote(Command):
             return refuse(Reason.RECIPIENT_IS_PAYER, card_id=self.card_id)
         participant, currency = books.facts(card.account) or ("", "")
         recipient_participant, recipient_currency = books.facts(recipient.account) or ("", "")
-        banks = _banks(books, participant, recipient_participant)
-        if isinstance(banks, Refusal):
-            return banks
+        between = banks(books, participant, recipient_participant)
+        if isinstance(between, Refusal):
+            return between
         if currency != recipient_currency:
             return refuse(Reason.CURRENCY_MISMATCH)
         rules = books.rules.at(context.now)
-        interbank = participant != recipient_participant
         operation = self.recipient.operation
         event = QuoteCreated(
             operation=operation,
@@ -91,7 +70,7 @@ class CreateQuote(Command):
             recipient=recipient,
             recipient_participant=recipient_participant,
             amount=amount,
-            fee=rules.fee(operation, amount, interbank=interbank, participant=participant),
+            fee=rules.fee(operation, amount, interbank=between.interbank, participant=participant),
             currency=currency,
             rules=rules.version,
             expires_at=context.now + context.policy.quote_ttl_seconds * _SECOND,
@@ -148,10 +127,10 @@ class ConfirmQuote(Command):
         refusal = limit_refusal(books, spending, customer.tier, context.now)
         if refusal is not None:
             return refusal
-        banks = _banks(books, quote.participant, quote.recipient_participant)
-        if isinstance(banks, Refusal):
-            return banks
-        transfer = _transfer(quote, banks, context.request_id)
+        between = banks(books, quote.participant, quote.recipient_participant)
+        if isinstance(between, Refusal):
+            return between
+        transfer = _transfer(quote, between, context.request_id)
         refusal = transfer.guard(books, context)
         if refusal is not None:
             return refusal
@@ -198,19 +177,10 @@ def _again(books: "Books", quote: Quote, now: int) -> Recipient | Refusal:
     return open_for_credits(books, recipient)
 
 
-def _transfer(quote: Quote, banks: _Banks, transfer_id: bytes) -> CreateTransfer:
-    """Return the movement: straight within a bank, else through both settlement accounts; then the fee."""
-    legs: list[Leg] = []
-    first = quote.recipient.account
-    if quote.interbank:
-        first = banks.payer.settlement_account
-        second = banks.recipient.settlement_account
-        legs = [
-            Leg(INTERBANK, first, second, quote.amount),
-            Leg(DELIVERY, second, quote.recipient.account, quote.amount),
-        ]
-    if quote.fee:
-        legs.append(Leg(FEE, quote.account, banks.payer.fee_account, quote.fee))
+def _transfer(quote: Quote, between: Banks, transfer_id: bytes) -> CreateTransfer:
+    """Return the movement with all its legs."""
+    to, kind = quote.recipient.account, quote.operation.value
+    first, *others = way(between, quote.account, to, quote.amount, kind, quote.fee)
     return CreateTransfer(
-        transfer_id, quote.account, first, quote.amount, quote.currency, quote.operation.value, legs=tuple(legs)
+        transfer_id, first.debit_account, first.credit_account, first.amount, quote.currency, kind, legs=tuple(others)
     )

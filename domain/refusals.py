@@ -14,6 +14,7 @@ import msgspec
 
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
+from domain import payment_refusals as payments
 from domain import token_refusals as tokens
 from domain import transfer_refusals as transfers
 from domain.refusal_kinds import Kind, Row
@@ -55,9 +56,7 @@ class Reason(Enum):
     CARD_EXPIRY_MALFORMED = cards.CARD_EXPIRY_MALFORMED
     CARD_EXPIRY_PAST = cards.CARD_EXPIRY_PAST
     CVV_MALFORMED = cards.CVV_MALFORMED
-    PHONE_NUMBER_MALFORMED = Row(
-        Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
-    )
+    PHONE_NUMBER_MALFORMED = transfers.PHONE_NUMBER_MALFORMED
     PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
     QR_UNREADABLE = transfers.QR_UNREADABLE
     QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
@@ -77,9 +76,7 @@ class Reason(Enum):
         "No movement was posted under this clearing reference.",
         "Post the movement, or check the reference.",
     )
-    SERVICE_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
-    )
+    SERVICE_NOT_FOUND = payments.SERVICE_NOT_FOUND
     CUSTOMER_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
     )
@@ -110,6 +107,9 @@ class Reason(Enum):
     RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
     TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
     QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
+    PAYEE_NOT_FOUND = payments.PAYEE_NOT_FOUND
+    PAYMENT_NOT_FOUND = payments.PAYMENT_NOT_FOUND
+    BENEFICIARY_UNKNOWN = payments.BENEFICIARY_UNKNOWN
     OUTCOME_NOT_FOUND = Row(
         Kind.NOT_FOUND,
         False,
@@ -360,6 +360,16 @@ class Reason(Enum):
     BINDING_NOT_OPEN = cards.BINDING_NOT_OPEN
     VERIFICATION_HOLD = cards.VERIFICATION_HOLD
 
+    PAYMENT_HOLD = payments.PAYMENT_HOLD
+    PAYEE_CODE_TAKEN = payments.PAYEE_CODE_TAKEN
+    PAYEE_ACCOUNT_UNFIT = payments.PAYEE_ACCOUNT_UNFIT
+    PAYEE_NOT_ACTIVE = payments.PAYEE_NOT_ACTIVE
+    PAYMENT_ALREADY_CONFIRMED = payments.PAYMENT_ALREADY_CONFIRMED
+    PAYMENT_LAPSED = payments.PAYMENT_LAPSED
+    PAYMENT_STALE = payments.PAYMENT_STALE
+    PAYMENT_NOT_ASKED = payments.PAYMENT_NOT_ASKED
+    PAYMENT_ALREADY_ANSWERED = payments.PAYMENT_ALREADY_ANSWERED
+    PAYMENT_NOT_SUCCEEDED = payments.PAYMENT_NOT_SUCCEEDED
     # The request id, and the caller's picture of the state.
     REQUEST_ID_REUSED = Row(
         Kind.REUSED,
@@ -410,12 +420,8 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    ISSUER_UNAVAILABLE = Row(
-        Kind.UNAVAILABLE,
-        False,
-        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
-        "Wait as told by RetryInfo, then send the same request again.",
-    )
+    ISSUER_UNAVAILABLE = cards.ISSUER_UNAVAILABLE
+    PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,
         False,

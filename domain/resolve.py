@@ -58,17 +58,28 @@ class _OnAuthorization(Command):
 
 
 def find(books: "Books", authorization_id: UUID, expected_version: int | None) -> Authorization | Refusal:
-    """Return an authorisation that was approved, in whatever state it is now; never the hold of a binding."""
+    """Return an authorisation that was approved, whatever its state; never one that belongs to something else."""
     authorization = books.aggregate(authorization_id.bytes)
     if not isinstance(authorization, Authorization):
         return refuse(Reason.AUTHORIZATION_NOT_FOUND, authorization_id=authorization_id)
     if expected_version is not None and expected_version != authorization.version:
         return refuse(Reason.EXPECTED_VERSION_MISMATCH, expected=expected_version, actual=authorization.version)
-    if authorization.details.kind == HOLD_KIND:
-        return refuse(Reason.VERIFICATION_HOLD, authorization_id=authorization_id)
+    refusal = owner_refusal(authorization)
+    if refusal is not None:
+        return refusal
     if authorization.state is State.DECLINED:
         return refuse(Reason.AUTHORIZATION_DECLINED, authorization_id=authorization_id)
     return authorization
+
+
+def owner_refusal(authorization: Authorization) -> Refusal | None:
+    """Return the refusal to touch a hold that belongs to a binding or a payment, None for one that does not."""
+    authorization_id = UUID(bytes=authorization.authorization_id)
+    if authorization.details.kind == HOLD_KIND:
+        return refuse(Reason.VERIFICATION_HOLD, authorization_id=authorization_id)
+    if authorization.payment is not None:
+        return refuse(Reason.PAYMENT_HOLD, authorization_id=authorization_id, payment_id=authorization.payment)
+    return None
 
 
 def find_open(books: "Books", authorization_id: UUID, expected_version: int | None) -> Authorization | Refusal:

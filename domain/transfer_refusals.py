@@ -82,3 +82,6 @@ QUOTE_STALE = Row(
     "The recipient is not the one who was quoted any more.",
     "Ask for a new quote, and have its recipient looked at.",
 )
+PHONE_NUMBER_MALFORMED = Row(
+    Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
+)

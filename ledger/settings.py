@@ -20,7 +20,7 @@ from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import RpcSettings, fixed_zone, known_host, known_policy, utc_offset
+from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -112,6 +112,15 @@ class Settings(BaseSettings):
     """Wrong passwords in a row after which none is checked for a while."""
     password_lock_seconds: Annotated[int, Field(ge=1)] = 900
     """How long that while is."""
+
+    providers: dict[str, Endpoint] = {}
+    """Where providers answer, by their ids in the directory: {"target", "authority_file"}; `*` for all others."""
+    provider_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How long a provider may take to answer one question."""
+    provider_patience_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long the confirmation of a payment waits for its provider before it answers."""
+    provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How soon a provider that did not say is asked again; then less and less often."""
 
     currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""

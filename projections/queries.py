@@ -26,6 +26,7 @@ from projections import (
     participants,
     periods,
     proposals,
+    resources,
     transfers,
     usage,
 )
@@ -50,6 +51,7 @@ from projections.answers import (
     TrialBalanceLine,
     Wanted,
 )
+from projections.resources import Found, Kind
 from projections.store import Left, Session, Store, open_store
 
 T = TypeVar("T")
@@ -374,6 +376,31 @@ class Reader:
         return self._answer(
             lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
             {partition},
+        )
+
+    def list_resources(
+        self,
+        kind: Kind,
+        owner: str,
+        *,
+        states: Collection[str] = (),
+        now: int,
+        after: RecordCursor | None = None,
+        limit: int = 100,
+    ) -> Answer[list[Found]]:
+        """Return an owner's things of a kind, newest first; the next page comes after the last one's cursor."""
+        return self._answer(
+            lambda session, _: resources.list_resources(
+                session, kind, owner, states=states, now=now, after=after, limit=limit
+            )
+        )
+
+    def resources_in_state(
+        self, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
+    ) -> Answer[list[Found]]:
+        """Return things of a kind that stand in one of these states, the oldest first."""
+        return self._answer(
+            lambda session, _: resources.resources_in_state(session, kind, states, after=after, limit=limit)
         )
 
     def _answer(

@@ -26,6 +26,7 @@ from projections.credits import CreditLines
 from projections.outbox import Outbox
 from projections.participants import Participants
 from projections.proposals import Proposals
+from projections.resources import Resources
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -184,6 +185,7 @@ class _Partition:
             Cards(),
             Statements(),
             Transfers(),
+            Resources(),
             CreditLines(),
             Participants(),
             Proposals(),

@@ -251,6 +251,41 @@ Index(
     postgresql_where=authorizations.c.state == "open",
 )
 
+resources = _table(
+    "resources",
+    _small("partition"),
+    _bytes("resource_id"),
+    _text("kind"),
+    _text("state"),
+    _big("lapses_at"),
+    _big("created_at"),
+    _big("position"),
+    _bytes("body"),
+    key=("partition", "resource_id"),
+    in_order=False,
+)
+Index("resources_by_state", resources.c.kind, resources.c.state, resources.c.created_at)
+
+resource_owners = _table(
+    "resource_owners",
+    _small("partition"),
+    _text("kind"),
+    _text("owner"),
+    _bytes("resource_id"),
+    _big("created_at"),
+    _big("position"),
+    _small("present"),
+    key=("partition", "kind", "owner", "resource_id"),
+)
+"""Whose a thing is, or was: ``present`` is 0 once it is not any more."""
+Index(
+    "resources_by_owner",
+    resource_owners.c.kind,
+    resource_owners.c.owner,
+    resource_owners.c.created_at,
+    resource_owners.c.partition,
+    resource_owners.c.position,
+)
 cards = _table(
     "cards",
     _small("partition"),

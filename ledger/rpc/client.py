@@ -26,6 +26,8 @@ from protos.esep.v1.credit_service_pb2_grpc import CreditServiceStub
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceStub
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceStub
+from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceStub
+from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceStub
 from protos.esep.v1.qr_service_pb2_grpc import QrServiceStub
 from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceStub
 from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceStub
@@ -47,6 +49,8 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceAsyncStub
     from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceAsyncStub
+    from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceAsyncStub
+    from protos.esep.v1.payment_service_pb2_grpc import PaymentServiceAsyncStub
     from protos.esep.v1.qr_service_pb2_grpc import QrServiceAsyncStub
     from protos.esep.v1.quote_service_pb2_grpc import QuoteServiceAsyncStub
     from protos.esep.v1.receipt_service_pb2_grpc import ReceiptServiceAsyncStub
@@ -66,6 +70,8 @@ SERVICES: Final = (
     "esep.v1.CreditService",
     "esep.v1.DirectoryService",
     "esep.v1.CustomerService",
+    "esep.v1.PayeeService",
+    "esep.v1.PaymentService",
     "esep.v1.NotificationService",
     "esep.v1.ReceiptService",
     "esep.v1.ParticipantService",
@@ -127,6 +133,8 @@ class Ledger:
         self.rules = RulesServiceStub(channel)
         self.adjustments = AdjustmentServiceStub(channel)
         self.statements = StatementServiceStub(channel)
+        self.payees = PayeeServiceStub(channel)
+        self.payments = PaymentServiceStub(channel)
         self.receipts = ReceiptServiceStub(channel)
         self.notifications = NotificationServiceStub(channel)
         self.directory = DirectoryServiceStub(channel)
@@ -163,6 +171,8 @@ class AsyncLedger:
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
+        self.payees: PayeeServiceAsyncStub = PayeeServiceStub(channel)
+        self.payments: PaymentServiceAsyncStub = PaymentServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)
         self.notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
         self.directory: DirectoryServiceAsyncStub = DirectoryServiceStub(channel)

@@ -49,6 +49,7 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
+    Reason.PROVIDER_UNAVAILABLE: 5.0,
     Reason.CODE_NOT_SENT: 5.0,
     Reason.ISSUER_UNAVAILABLE: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
@@ -86,6 +87,9 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.RECIPIENT_NOT_FOUND: Resource("recipient", ()),
     Reason.TRANSFER_QR_NOT_FOUND: Resource("transfer_qr", ("transfer_qr_id",)),
     Reason.QUOTE_NOT_FOUND: Resource("quote", ("quote_id",)),
+    Reason.PAYEE_NOT_FOUND: Resource("payee", ("payee_id", "code")),
+    Reason.PAYMENT_NOT_FOUND: Resource("payment", ("payment_id",)),
+    Reason.BENEFICIARY_UNKNOWN: Resource("beneficiary", ("service_id",)),
     Reason.OUTCOME_NOT_FOUND: Resource("outcome", ("request_id",)),
 }
 """For every reason of the kind NOT_FOUND."""

@@ -38,6 +38,9 @@ class Subject(Enum):
     TOKENS = "the bank of the card, or of the customer"
     CARD = "the bank that issued the card, or the cards"
     ISSUED_CARD = "the participant that the request names, and the bank of the account"
+    PAYEE = "the payee's bank, and the bank of the account"
+    PAYMENT = "the payer's bank; counterparty: the payee's"
+    PAYMENTS = "the participant that the request names, or the payee's bank; nobody's when a customer is named"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
     CREDIT_FILE = "the bank that pays the file"
     NOTIFICATIONS = "the participant that the request names; the customer that it names"
@@ -209,6 +212,25 @@ _DIRECTORY: Final = {
     "ValidateServiceFields": _EVERYBODY,
 }
 
+_PAYEES: Final = {
+    "RegisterPayee": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "UpdatePayee": _row(Subject.PAYEE, bank=OWN, operator=ANY),
+    "GetPayee": _EVERYBODY,
+    "ListPayees": _row(Subject.PARTICIPANT, bank=OWN, auditor=ANY, operator=ANY),
+}
+
+_PAYMENTS: Final = {
+    "PrepareServicePayment": _row(Subject.CUSTOMER, app=CUSTOMER),
+    "PrepareQrPayment": _row(Subject.CUSTOMER, app=CUSTOMER),
+    "ConfirmPayment": _row(Subject.CUSTOMER, app=CUSTOMER),
+    # A provider's gateway is run by the bank that keeps the provider's account.
+    "AnswerPayment": _row(Subject.PAYMENT, bank=ACQUIRER, operator=ANY),
+    "DecidePayment": _row(Subject.PAYMENT, operator=ANY),
+    "RefundPayment": _row(Subject.PAYMENT, bank=ACQUIRER, operator=ANY),
+    "GetPayment": _row(Subject.PAYMENT, app=CUSTOMER, bank=PARTY, auditor=ANY, operator=ANY),
+    "ListPayments": _row(Subject.PAYMENTS, app=CUSTOMER, bank=OWN, auditor=ANY, operator=ANY),
+}
+
 _OPERATORS: Final = _row(Subject.NOTHING, operator=ANY)
 _OVERSEERS: Final = _row(Subject.NOTHING, auditor=ANY, operator=ANY)
 
@@ -281,6 +303,8 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.DirectoryService": _DIRECTORY,
         "esep.v1.NotificationService": _NOTIFICATIONS,
         "esep.v1.ParticipantService": _PARTICIPANTS,
+        "esep.v1.PayeeService": _PAYEES,
+        "esep.v1.PaymentService": _PAYMENTS,
         "esep.v1.QrService": _QRS,
         "esep.v1.QuoteService": _QUOTES,
         "esep.v1.ReceiptService": _RECEIPTS,

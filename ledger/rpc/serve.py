@@ -41,8 +41,12 @@ from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.participant_service import ParticipantService
+from ledger.rpc.payee_service import PayeeService
+from ledger.rpc.payment_service import PaymentService
+from ledger.rpc.payments import Payments
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.providers import GrpcProviders
 from ledger.rpc.qr_service import QrService
 from ledger.rpc.quote_service import QuoteService
 from ledger.rpc.quotes import Quotes
@@ -68,6 +72,8 @@ from protos.esep.v1 import credit_service_pb2_grpc as credit
 from protos.esep.v1 import customer_service_pb2_grpc as customer
 from protos.esep.v1 import notification_service_pb2_grpc as notification
 from protos.esep.v1 import participant_service_pb2_grpc as participant
+from protos.esep.v1 import payee_service_pb2_grpc as payee
+from protos.esep.v1 import payment_service_pb2_grpc as payment
 from protos.esep.v1 import qr_service_pb2_grpc as qr
 from protos.esep.v1 import quote_service_pb2_grpc as quote
 from protos.esep.v1 import receipt_service_pb2_grpc as receipt
@@ -93,6 +99,7 @@ class Edge:
         health: Health,
         keepers: tuple[Customers, Tokens],
         notifications: Notifications,
+        payments: Payments,
         threads: Threads,
         settings: RpcSettings,
     ) -> None:
@@ -102,6 +109,7 @@ class Edge:
         self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
         self._notifications = notifications
+        self._payments = payments
         self._threads = threads
         self._settings = settings
 
@@ -113,7 +121,7 @@ class Edge:
             raise OSError(f"cannot listen on {self._settings.listen}: {error}") from error
         await self._health.start()
         await self.server.start()
-        self._upkeep = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
+        self._upkeep = [asyncio.create_task(each.keep()) for each in (*self._keepers, self._payments)]
         return port
 
     async def stop(self, grace: float) -> None:
@@ -124,6 +132,7 @@ class Edge:
         for task in self._upkeep:
             task.cancel()
         await self._notifications.close()
+        await self._payments.close()
         for keeper in self._keepers:
             keeper.close()
         self._threads.stop()
@@ -158,7 +167,8 @@ def build_server(
     bindings = Bindings(gateway, customers, vault, clock, settings)
     aliases = Aliases(gateway, customers, vault, clock, settings)
     quotes = Quotes(customers, aliases, vault.vault, settings.qr_host)
-    teller = Teller(gateway, facts, customers, bindings, aliases, quotes)
+    payments = Payments(gateway, customers, vault.vault, catalogue, _providers(settings), reader, clock, settings)
+    teller = Teller(gateway, facts, customers, bindings, aliases, quotes, payments)
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
@@ -195,6 +205,9 @@ def build_server(
         RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
     )
     adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
+    _add_payments(
+        server, PayeeService(gateway, log_reads, reads, clock), PaymentService(payments, log_reads, reads, clock)
+    )
     credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
     alias.add_AliasServiceServicer_to_server(
         AliasService(gateway, aliases, log_reads, settings.phone_countries), server
@@ -214,11 +227,24 @@ def build_server(
     token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    _add_extras(server, settings)
+    return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
+
+
+def _providers(settings: RpcSettings) -> GrpcProviders:
+    return GrpcProviders(settings.providers, settings.provider_timeout_seconds)
+
+
+def _add_payments(server: grpc.aio.Server, payees: PayeeService, payments: PaymentService) -> None:
+    payee.add_PayeeServiceServicer_to_server(payees, server)
+    payment.add_PaymentServiceServicer_to_server(payments, server)
+
+
+def _add_extras(server: grpc.aio.Server, settings: RpcSettings) -> None:
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, (customers, tokens), notifications, threads, settings)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

@@ -35,6 +35,23 @@ def known_zone(name: str) -> str:
     return name
 
 
+class Endpoint(BaseModel):
+    """Where a provider of services answers. Without an authority the connection is plain: only on loopback."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    """``host:port``."""
+    authority_file: Path | None = None
+    """Certificates of the authorities that sign the provider's, in PEM."""
+
+    @model_validator(mode="after")
+    def _plain_on_loopback(self) -> Self:
+        if self.authority_file is None and self.target.rpartition(":")[0] not in LOOPBACK:
+            raise ValueError("a provider elsewhere than on loopback needs an authority_file")
+        return self
+
+
 def fixed_zone(name: str) -> str:
     """Return the name of a time zone whose clocks do not change; raises ValueError for any other."""
     winter, summer = (datetime(2026, month, 1, tzinfo=ZoneInfo(known_zone(name))).utcoffset() for month in (1, 7))
@@ -80,6 +97,14 @@ class RpcSettings(BaseModel):
     max_streams: Annotated[int, Field(ge=0)] = 500
     """Streams open at once; they count among the calls, and must leave room for others."""
     read_threads: Annotated[int, Field(gt=0)] = 4
+    providers: dict[str, Endpoint] = {}
+    """Where providers of services answer, by their ids in the directory; ``*`` for all others."""
+    provider_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    """How long a provider may take to answer one question."""
+    provider_patience_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """How long the confirmation of a payment waits for its provider before it answers."""
+    provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    """How soon a provider that did not say is asked again; then less and less often."""
     position_poll_seconds: Annotated[float, Field(gt=0)] = 0.005
     notification_poll_seconds: Annotated[float, Field(gt=0)] = 0.05
     """How often all open streams together look for news."""

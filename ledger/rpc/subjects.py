@@ -13,6 +13,8 @@ from domain.card import Card
 from domain.claim import Claim
 from domain.credit import CreditFile
 from domain.customer import Customer, Taken
+from domain.payee import Payee
+from domain.payment import Payment
 from domain.refusals import Refused
 from domain.token import Token
 from domain.transfer import Transfer
@@ -69,6 +71,9 @@ class Subjects:
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
+            Subject.PAYEE: self._payee,
+            Subject.PAYMENT: self._payment,
+            Subject.PAYMENTS: self._payments_of,
             Subject.CREDIT_FILE: self._credit_file,
             Subject.NOTIFICATIONS: self._notifications,
         }
@@ -241,6 +246,30 @@ class Subjects:
         if request.WhichOneof("owner") == "customer_id":
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
+
+    async def _payee(self, request: Any) -> Whose:
+        payee = await self._current(request.payee_id)
+        if not isinstance(payee, Payee):
+            return NOBODYS
+        account = getattr(request, "account_id", 0)
+        return Whose((payee.participant, *(await self._banks([account]) if account else ())))
+
+    async def _payment(self, request: Any) -> Whose:
+        payment = await self._current(request.payment_id)
+        if not isinstance(payment, Payment):
+            return NOBODYS
+        details = payment.details
+        paid = await self._banks([details.credit_account])
+        return Whose((details.participant,), paid, (details.account,), details.customer.bytes)
+
+    async def _payments_of(self, request: Any) -> Whose:
+        match request.WhichOneof("owner"):
+            case "customer_id":
+                return Whose(NOBODY, customer=parsed(request.customer_id))
+            case "payee_id":
+                return await self._payee(request)
+            case _:
+                return await self._participant(request)
 
     async def _credit_file(self, request: Any) -> Whose:
         file = await self._current(request.credit_file_id)

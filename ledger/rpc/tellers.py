@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.protobuf.message import Message
 
@@ -18,6 +18,8 @@ from domain.credit import CreditFile
 from domain.customer import Customer
 from domain.device import Device
 from domain.participant import Participant
+from domain.payee import Payee
+from domain.payment import Payment, PaymentConfirmed
 from domain.proposal import Proposal
 from domain.published import PublishedRules
 from domain.publishing import RulesProposed
@@ -41,11 +43,15 @@ from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.credit import credit_file_message
 from ledger.rpc.translate.participant import participant_message
+from ledger.rpc.translate.payment import payee_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
 from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
 from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
+
+if TYPE_CHECKING:
+    from ledger.rpc.payments import Payments
 
 T = TypeVar("T")
 
@@ -64,6 +70,7 @@ class Teller:
         bindings: Bindings,
         aliases: Aliases,
         quotes: Quotes,
+        payments: "Payments",
     ) -> None:
         self._gateway = gateway
         self._facts = facts
@@ -82,6 +89,9 @@ class Teller:
                 "authorization",
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
             ),
+            Payee: ("payee", lambda done: payee_message(expect(done.subject, Payee))),
+            PaymentConfirmed: ("payment", payments.standing),
+            Payment: ("payment", payments.outcome),
             Card: ("card", lambda done: card_message(expect(done.subject, Card))),
             Binding: (
                 "card_binding",
@@ -133,10 +143,6 @@ class Teller:
         return answers.settlement_notice_message(
             done, expect(done.event, SettlementNoticed), expect(done.subject, Claim)
         )
-
-    def tells(self, kind: type, field: str, tell: Tell) -> None:
-        """Have outcomes of this kind of event, or else of aggregate, told under a field of the answer."""
-        self._told[kind] = field, tell
 
     async def outcome(self, done: Done) -> GetOutcomeResponse:
         """Return what a request did, or why it was declined, under the field of its kind."""

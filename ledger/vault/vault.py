@@ -5,6 +5,7 @@ makes them the customer's for good; erasing destroys the key and frees them. Wha
 """
 
 import hmac
+from collections.abc import Mapping
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
@@ -191,6 +192,24 @@ class Vault:
             return None
         mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
         return Marked(seal(key, place, text), mark)
+
+    def seal_fields(
+        self, customer_id: bytes, place: tuple[bytes, str], fields: Mapping[str, str]
+    ) -> dict[str, bytes] | None:
+        """Return a customer's personal data encrypted for an aggregate and a topic, None for nobody's or the erased."""
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        if key is None:
+            return None
+        return {field: seal(key, Place(*place, field), value) for field, value in fields.items() if value}
+
+    def read_fields(self, customer_id: bytes, place: tuple[bytes, str], sealed: Mapping[str, bytes]) -> dict[str, str]:
+        """Return personal data in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        if not sealed:
+            return {}
+        with begin(self._engine) as connection:
+            key = self._key(connection, customer_id)
+        return {field: _text(key, Place(*place, field), value) for field, value in sealed.items()}
 
     def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
         """Return a text encrypted under a customer's key for one place; nothing when there is no key any more."""

@@ -136,7 +136,8 @@ class Spec:
         """Check that the command was refused, with these figures."""
         assert isinstance(self.decided, Refusal), self.decided
         assert self.decided.reason is reason
-        assert figures.items() <= dict(self.decided.metadata).items()
+        told = {name: str(value) for name, value in figures.items()}
+        assert told.items() <= dict(self.decided.metadata).items()
         return self
 
     def then_figures(self, account: int, *, posted: int, held: int = 0) -> Self:

@@ -22,6 +22,7 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.card_cases import CARD_CASES
 from tests.rpc.credit_cases import CREDIT_CASES
 from tests.rpc.customer_cases import CUSTOMER_CASES
+from tests.rpc.payment_cases import PAYMENT_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
 from tests.rpc.transfer_cases import TRANSFER_CASES
@@ -326,6 +327,7 @@ CASES: dict[Reason, Case] = {
     **CREDIT_CASES,
     **TRANSFER_CASES,
     **RULES_CASES,
+    **PAYMENT_CASES,
 }
 
 DETAILS = {

@@ -27,6 +27,7 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import item, new_id, transfer
+from tests.security.payment_scenes import PAYMENT_REQUESTS
 from tests.security.scenes import DOCUMENT, EXPIRY, PASSWORD, Scene, capture, card_number, opening_of
 from tests.security.token_requests import TOKEN_REQUESTS
 from tests.security.transfer_scenes import TRANSFER_REQUESTS
@@ -73,6 +74,7 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     **TRANSFER_REQUESTS,
+    **PAYMENT_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
     ),

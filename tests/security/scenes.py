@@ -29,6 +29,7 @@ from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from tests.rpc.world import PATIENCE, World, new_id, transfer
+from tests.security.payment_scenes import payee_request, payment_of
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -55,6 +56,10 @@ class Scene(NamedTuple):
     token: str
     """Of the card, where that is bound."""
     credit_file: str
+    payee: str
+    """Paid into the merchant's account."""
+    payment: str
+    """From the account to the payee."""
 
 
 class Caller:
@@ -157,6 +162,9 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         tokenise(world, token, card, customer.customer_id)
     opening = opening_of(participant, customer_account)
     paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
+    request = payee_request(participant, merchant, validate_only=False)
+    payee = str(by.call("/esep.v1.PayeeService/RegisterPayee", request).payee.payee_id)
+    payment = payment_of(participant, customer_account, merchant, customer=customer.customer_id, card=card, payee=payee)
     return Scene(
         participant,
         customer_account,
@@ -170,12 +178,14 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         issue(),
         token,
         paid.credit_file.credit_file_id,
+        payee,
+        str(UUID(bytes=submit(world, payment))),
     )
 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(9)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(11)))
 
 
 def card_number() -> str:
@@ -226,21 +236,23 @@ class Tokenise(Command):
 
 def bind(world: World, card: str, customer: str) -> None:
     """Bind a card to a customer."""
-    _decide(world, Bind(card=UUID(card), customer=UUID(customer)), uuid4().bytes)
+    submit(world, Bind(card=UUID(card), customer=UUID(customer)))
 
 
 def tokenise(world: World, token: str, card: str, customer: str) -> None:
     """Make a token of a card."""
-    _decide(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
+    submit(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
 
 
-def _decide(world: World, command: Command, request_id: bytes) -> None:
+def submit(world: World, command: Command, request_id: bytes | None = None) -> bytes:
+    """Have a command decided that no method asks for; return the id of its request."""
     done = Event()
-    ticket = CommandTicket(command, request_id, "test")
+    ticket = CommandTicket(command, request_id or uuid4().bytes, "test")
     ticket.deliver = lambda _: done.set()
     world.engine.submit(ticket)
     assert done.wait(PATIENCE)
     assert isinstance(ticket.outcome, Accepted)
+    return ticket.request_id
 
 
 def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:

@@ -17,6 +17,7 @@ from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
 from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
+from protos.esep.v1.payment_service_pb2 import ListPaymentsRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from tests.rpc.world import Refusal, World, new_id, refused
@@ -39,6 +40,7 @@ OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
         customer_id=of.customer, language=LANGUAGE_KY
     ),
     "/esep.v1.CardService/ListCards": lambda of: ListCardsRequest(customer_id=of.customer),
+    "/esep.v1.PaymentService/ListPayments": lambda of: ListPaymentsRequest(customer_id=of.customer),
     "/esep.v1.TokenService/SuspendToken": lambda of: tokens.SuspendTokenRequest(
         request_id=new_id(), validate_only=True, token_id=of.token, suspended_by=token_pb2.TOKEN_ACTOR_WALLET
     ),

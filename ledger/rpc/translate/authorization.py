@@ -6,6 +6,7 @@ from domain.authorize import Advise, Authorize
 from domain.binding import HOLD_KIND
 from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettlementNotice
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
+from domain.rules import Operation
 from ledger.rpc.intake import Intake, tags
 from protos.esep.v1 import authorization_pb2, authorization_service_pb2
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, ForcePostRequest
@@ -15,8 +16,9 @@ KINDS: Final[dict[int, str]] = {
     for name, number in authorization_pb2.AuthorizationKind.items()
     if number
 }
-REQUESTED_KINDS: Final = {number: kind for number, kind in KINDS.items() if kind != HOLD_KIND}
-"""Kinds that a request may name: a binding's hold is made by the binding alone."""
+_OWN_KINDS: Final = (HOLD_KIND, Operation.QR_PAYMENT.value, Operation.TOP_UP.value)
+REQUESTED_KINDS: Final = {number: kind for number, kind in KINDS.items() if kind not in _OWN_KINDS}
+"""Kinds that a request may name: the holds of bindings and payments are made by those alone."""
 ENTRY_MODES: Final[dict[int, str]] = {
     number: name.removeprefix("ENTRY_MODE_").lower() if number else ""
     for name, number in authorization_pb2.EntryMode.items()
@@ -26,6 +28,10 @@ INITIATORS: Final[dict[int, str]] = {
     for name, number in authorization_pb2.ReversalInitiator.items()
     if number
 }
+REQUESTED_INITIATORS: Final = {
+    number: name for number, name in INITIATORS.items() if number != authorization_pb2.REVERSAL_INITIATOR_PROVIDER
+}
+"""Who may be named in a request: a provider is heard by its payment alone."""
 REVERSE_PATHS: Final = {
     "by": "reversed_by",
     "acquirer_id": "acquirer_reference.acquirer_id",
@@ -94,7 +100,7 @@ def reverse_authorization(
     intake = Intake()
     request_id = intake.request_id(request.request_id)
     values: dict[str, object] = {
-        "by": intake.choice(request.reversed_by, INITIATORS, "reversed_by"),
+        "by": intake.choice(request.reversed_by, REQUESTED_INITIATORS, "reversed_by"),
         "explanation": request.explanation,
     }
     match request.WhichOneof("original"):

@@ -80,6 +80,14 @@ class _AuthorizationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Aut
     """AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
     captured, and changed by its binding alone. It credits the account that it holds.
     """
+    AUTHORIZATION_KIND_QR_PAYMENT: _AuthorizationKind.ValueType  # 8
+    """AUTHORIZATION_KIND_QR_PAYMENT is the hold of a merchant's payment by QR code. No request may name it: it is made and
+    captured by PaymentService alone.
+    """
+    AUTHORIZATION_KIND_TOP_UP: _AuthorizationKind.ValueType  # 9
+    """AUTHORIZATION_KIND_TOP_UP is the hold of a mobile top-up. No request may name it: it is made, captured and reversed by
+    PaymentService alone.
+    """
 
 class AuthorizationKind(_AuthorizationKind, metaclass=_AuthorizationKindEnumTypeWrapper):
     """AuthorizationKind says what a hold is for. Together with the merchant category and the entry mode it decides how long
@@ -103,6 +111,14 @@ AUTHORIZATION_KIND_SERVICE_PAYMENT: AuthorizationKind.ValueType  # 6
 AUTHORIZATION_KIND_CARD_VERIFICATION: AuthorizationKind.ValueType  # 7
 """AUTHORIZATION_KIND_CARD_VERIFICATION is the hold of a card's binding. No request may name it; the hold is never
 captured, and changed by its binding alone. It credits the account that it holds.
+"""
+AUTHORIZATION_KIND_QR_PAYMENT: AuthorizationKind.ValueType  # 8
+"""AUTHORIZATION_KIND_QR_PAYMENT is the hold of a merchant's payment by QR code. No request may name it: it is made and
+captured by PaymentService alone.
+"""
+AUTHORIZATION_KIND_TOP_UP: AuthorizationKind.ValueType  # 9
+"""AUTHORIZATION_KIND_TOP_UP is the hold of a mobile top-up. No request may name it: it is made, captured and reversed by
+PaymentService alone.
 """
 Global___AuthorizationKind: _TypeAlias = AuthorizationKind  # noqa: Y015
 
@@ -166,6 +182,8 @@ class _ReversalInitiatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rev
     """REVERSAL_INITIATOR_CARDHOLDER is the cardholder, through the app."""
     REVERSAL_INITIATOR_OPERATOR: _ReversalInitiator.ValueType  # 4
     """REVERSAL_INITIATOR_OPERATOR is an operator of the scheme."""
+    REVERSAL_INITIATOR_PROVIDER: _ReversalInitiator.ValueType  # 5
+    """REVERSAL_INITIATOR_PROVIDER is the provider of services, who did not deliver. No request may name it."""
 
 class ReversalInitiator(_ReversalInitiator, metaclass=_ReversalInitiatorEnumTypeWrapper):
     """ReversalInitiator says who asked for a reversal."""
@@ -180,6 +198,8 @@ REVERSAL_INITIATOR_CARDHOLDER: ReversalInitiator.ValueType  # 3
 """REVERSAL_INITIATOR_CARDHOLDER is the cardholder, through the app."""
 REVERSAL_INITIATOR_OPERATOR: ReversalInitiator.ValueType  # 4
 """REVERSAL_INITIATOR_OPERATOR is an operator of the scheme."""
+REVERSAL_INITIATOR_PROVIDER: ReversalInitiator.ValueType  # 5
+"""REVERSAL_INITIATOR_PROVIDER is the provider of services, who did not deliver. No request may name it."""
 Global___ReversalInitiator: _TypeAlias = ReversalInitiator  # noqa: Y015
 
 @_typing.final

@@ -32,6 +32,8 @@ from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 from protos.esep.v1 import credit_pb2 as esep_dot_v1_dot_credit__pb2
 from protos.esep.v1 import customer_pb2 as esep_dot_v1_dot_customer__pb2
 from protos.esep.v1 import participant_pb2 as esep_dot_v1_dot_participant__pb2
+from protos.esep.v1 import payee_pb2 as esep_dot_v1_dot_payee__pb2
+from protos.esep.v1 import payment_pb2 as esep_dot_v1_dot_payment__pb2
 from protos.esep.v1 import qr_pb2 as esep_dot_v1_dot_qr__pb2
 from protos.esep.v1 import quote_pb2 as esep_dot_v1_dot_quote__pb2
 from protos.esep.v1 import rules_pb2 as esep_dot_v1_dot_rules__pb2
@@ -39,39 +41,39 @@ from protos.esep.v1 import token_pb2 as esep_dot_v1_dot_token__pb2
 from protos.esep.v1 import transfer_pb2 as esep_dot_v1_dot_transfer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65sep/v1/transfer_service.proto\x12\x07\x65sep.v1\x1a\x15\x65sep/v1/account.proto\x1a\x18\x65sep/v1/adjustment.proto\x1a\x13\x65sep/v1/alias.proto\x1a\x1b\x65sep/v1/authorization.proto\x1a\x12\x65sep/v1/card.proto\x1a\x1a\x65sep/v1/card_binding.proto\x1a\x14\x65sep/v1/common.proto\x1a\x14\x65sep/v1/credit.proto\x1a\x16\x65sep/v1/customer.proto\x1a\x19\x65sep/v1/participant.proto\x1a\x10\x65sep/v1/qr.proto\x1a\x13\x65sep/v1/quote.proto\x1a\x13\x65sep/v1/rules.proto\x1a\x13\x65sep/v1/token.proto\x1a\x16\x65sep/v1/transfer.proto\"j\n\x15\x43reateTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12&\n\x08transfer\x18\x03 \x01(\x0b\x32\x14.esep.v1.NewTransfer\"`\n\x16\x43reateTransferResponse\x12#\n\x08transfer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Transfer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"|\n\x16\x43reateTransfersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\'\n\ttransfers\x18\x03 \x03(\x0b\x32\x14.esep.v1.NewTransfer\x12\x0e\n\x06\x61tomic\x18\x04 \x01(\x08\"\xa0\x01\n\x17\x43reateTransfersResponse\x12\x11\n\tpositions\x18\x01 \x03(\x03\x12\x10\n\x08replayed\x18\x02 \x03(\x05\x12*\n\x08refusals\x18\x03 \x03(\x0b\x32\x18.esep.v1.TransferRefusal\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12!\n\x07receipt\x18\x05 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x99\x01\n\x16ReverseTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0btransfer_id\x18\x03 \x01(\t\x12\x19\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\tB\x0f\n\r_amount_tyiyn\"\x8e\x01\n\x17ReverseTransferResponse\x12+\n\x08reversal\x18\x01 \x01(\x0b\x32\x19.esep.v1.TransferReversal\x12#\n\x08transfer\x18\x02 \x01(\x0b\x32\x11.esep.v1.Transfer\x12!\n\x07receipt\x18\x03 \x01(\x0b\x32\x10.esep.v1.Receipt\"U\n\x12GetTransferRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"b\n\x13GetTransferResponse\x12#\n\x08transfer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Transfer\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"!\n\x03Tag\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xa5\x01\n\x14ListTransfersRequest\x12\x13\n\treference\x18\x01 \x01(\tH\x00\x12\x1b\n\x03tag\x18\x02 \x01(\x0b\x32\x0c.esep.v1.TagH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12*\n\x0cmin_position\x18\x05 \x01(\x0b\x32\x14.esep.v1.LogPositionB\x08\n\x06\x66ilter\"\x7f\n\x15ListTransfersResponse\x12$\n\ttransfers\x18\x01 \x03(\x0b\x32\x11.esep.v1.Transfer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"S\n\x11GetOutcomeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xec\x08\n\x12GetOutcomeResponse\x12!\n\x07receipt\x18\x01 \x01(\x0b\x32\x10.esep.v1.Receipt\x12#\n\x07refusal\x18\x02 \x01(\x0b\x32\x10.esep.v1.RefusalH\x00\x12%\n\x08transfer\x18\x03 \x01(\x0b\x32\x11.esep.v1.TransferH\x00\x12\x30\n\x0etransfer_batch\x18\x04 \x01(\x0b\x32\x16.esep.v1.TransferBatchH\x00\x12\x36\n\x11transfer_reversal\x18\x05 \x01(\x0b\x32\x19.esep.v1.TransferReversalH\x00\x12#\n\x07\x61\x63\x63ount\x18\x06 \x01(\x0b\x32\x10.esep.v1.AccountH\x00\x12/\n\rauthorization\x18\x07 \x01(\x0b\x32\x16.esep.v1.AuthorizationH\x00\x12.\n\rkept_reversal\x18\x08 \x01(\x0b\x32\x15.esep.v1.KeptReversalH\x00\x12.\n\rforce_posting\x18\t \x01(\x0b\x32\x15.esep.v1.ForcePostingH\x00\x12<\n\x14refund_authorization\x18\n \x01(\x0b\x32\x1c.esep.v1.RefundAuthorizationH\x00\x12!\n\x06refund\x18\x0b \x01(\x0b\x32\x0f.esep.v1.RefundH\x00\x12\x36\n\x11settlement_notice\x18\x0c \x01(\x0b\x32\x19.esep.v1.SettlementNoticeH\x00\x12%\n\x08\x63ustomer\x18\x0e \x01(\x0b\x32\x11.esep.v1.CustomerH\x00\x12\x1f\n\x05token\x18( \x01(\x0b\x32\x0e.esep.v1.TokenH\x00\x12!\n\x06\x64\x65vice\x18) \x01(\x0b\x32\x0f.esep.v1.DeviceH\x00\x12\x1d\n\x04\x63\x61rd\x18\x0f \x01(\x0b\x32\r.esep.v1.CardH\x00\x12,\n\x0c\x63\x61rd_binding\x18\x10 \x01(\x0b\x32\x14.esep.v1.CardBindingH\x00\x12+\n\x0bparticipant\x18\x1e \x01(\x0b\x32\x14.esep.v1.ParticipantH\x00\x12)\n\nadjustment\x18\x1f \x01(\x0b\x32\x13.esep.v1.AdjustmentH\x00\x12\x30\n\x0erules_proposal\x18  \x01(\x0b\x32\x16.esep.v1.RulesProposalH\x00\x12\x1f\n\x05rules\x18! \x01(\x0b\x32\x0e.esep.v1.RulesH\x00\x12\x1f\n\x05\x61lias\x18\x32 \x01(\x0b\x32\x0e.esep.v1.AliasH\x00\x12\x1f\n\x05quote\x18\x33 \x01(\x0b\x32\x0e.esep.v1.QuoteH\x00\x12*\n\x0btransfer_qr\x18\x34 \x01(\x0b\x32\x13.esep.v1.TransferQrH\x00\x12*\n\x0b\x63redit_file\x18\x46 \x01(\x0b\x32\x13.esep.v1.CreditFileH\x00\x12&\n\x08position\x18\r \x01(\x0b\x32\x14.esep.v1.LogPositionB\t\n\x07outcome2\xf1\x03\n\x0fTransferService\x12Q\n\x0e\x43reateTransfer\x12\x1e.esep.v1.CreateTransferRequest\x1a\x1f.esep.v1.CreateTransferResponse\x12T\n\x0f\x43reateTransfers\x12\x1f.esep.v1.CreateTransfersRequest\x1a .esep.v1.CreateTransfersResponse\x12T\n\x0fReverseTransfer\x12\x1f.esep.v1.ReverseTransferRequest\x1a .esep.v1.ReverseTransferResponse\x12H\n\x0bGetTransfer\x12\x1b.esep.v1.GetTransferRequest\x1a\x1c.esep.v1.GetTransferResponse\x12N\n\rListTransfers\x12\x1d.esep.v1.ListTransfersRequest\x1a\x1e.esep.v1.ListTransfersResponse\x12\x45\n\nGetOutcome\x12\x1a.esep.v1.GetOutcomeRequest\x1a\x1b.esep.v1.GetOutcomeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65sep/v1/transfer_service.proto\x12\x07\x65sep.v1\x1a\x15\x65sep/v1/account.proto\x1a\x18\x65sep/v1/adjustment.proto\x1a\x13\x65sep/v1/alias.proto\x1a\x1b\x65sep/v1/authorization.proto\x1a\x12\x65sep/v1/card.proto\x1a\x1a\x65sep/v1/card_binding.proto\x1a\x14\x65sep/v1/common.proto\x1a\x14\x65sep/v1/credit.proto\x1a\x16\x65sep/v1/customer.proto\x1a\x19\x65sep/v1/participant.proto\x1a\x13\x65sep/v1/payee.proto\x1a\x15\x65sep/v1/payment.proto\x1a\x10\x65sep/v1/qr.proto\x1a\x13\x65sep/v1/quote.proto\x1a\x13\x65sep/v1/rules.proto\x1a\x13\x65sep/v1/token.proto\x1a\x16\x65sep/v1/transfer.proto\"j\n\x15\x43reateTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12&\n\x08transfer\x18\x03 \x01(\x0b\x32\x14.esep.v1.NewTransfer\"`\n\x16\x43reateTransferResponse\x12#\n\x08transfer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Transfer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"|\n\x16\x43reateTransfersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\'\n\ttransfers\x18\x03 \x03(\x0b\x32\x14.esep.v1.NewTransfer\x12\x0e\n\x06\x61tomic\x18\x04 \x01(\x08\"\xa0\x01\n\x17\x43reateTransfersResponse\x12\x11\n\tpositions\x18\x01 \x03(\x03\x12\x10\n\x08replayed\x18\x02 \x03(\x05\x12*\n\x08refusals\x18\x03 \x03(\x0b\x32\x18.esep.v1.TransferRefusal\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12!\n\x07receipt\x18\x05 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x99\x01\n\x16ReverseTransferRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0btransfer_id\x18\x03 \x01(\t\x12\x19\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\tB\x0f\n\r_amount_tyiyn\"\x8e\x01\n\x17ReverseTransferResponse\x12+\n\x08reversal\x18\x01 \x01(\x0b\x32\x19.esep.v1.TransferReversal\x12#\n\x08transfer\x18\x02 \x01(\x0b\x32\x11.esep.v1.Transfer\x12!\n\x07receipt\x18\x03 \x01(\x0b\x32\x10.esep.v1.Receipt\"U\n\x12GetTransferRequest\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"b\n\x13GetTransferResponse\x12#\n\x08transfer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Transfer\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"!\n\x03Tag\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xa5\x01\n\x14ListTransfersRequest\x12\x13\n\treference\x18\x01 \x01(\tH\x00\x12\x1b\n\x03tag\x18\x02 \x01(\x0b\x32\x0c.esep.v1.TagH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12*\n\x0cmin_position\x18\x05 \x01(\x0b\x32\x14.esep.v1.LogPositionB\x08\n\x06\x66ilter\"\x7f\n\x15ListTransfersResponse\x12$\n\ttransfers\x18\x01 \x03(\x0b\x32\x11.esep.v1.Transfer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"S\n\x11GetOutcomeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xb2\t\n\x12GetOutcomeResponse\x12!\n\x07receipt\x18\x01 \x01(\x0b\x32\x10.esep.v1.Receipt\x12#\n\x07refusal\x18\x02 \x01(\x0b\x32\x10.esep.v1.RefusalH\x00\x12%\n\x08transfer\x18\x03 \x01(\x0b\x32\x11.esep.v1.TransferH\x00\x12\x30\n\x0etransfer_batch\x18\x04 \x01(\x0b\x32\x16.esep.v1.TransferBatchH\x00\x12\x36\n\x11transfer_reversal\x18\x05 \x01(\x0b\x32\x19.esep.v1.TransferReversalH\x00\x12#\n\x07\x61\x63\x63ount\x18\x06 \x01(\x0b\x32\x10.esep.v1.AccountH\x00\x12/\n\rauthorization\x18\x07 \x01(\x0b\x32\x16.esep.v1.AuthorizationH\x00\x12.\n\rkept_reversal\x18\x08 \x01(\x0b\x32\x15.esep.v1.KeptReversalH\x00\x12.\n\rforce_posting\x18\t \x01(\x0b\x32\x15.esep.v1.ForcePostingH\x00\x12<\n\x14refund_authorization\x18\n \x01(\x0b\x32\x1c.esep.v1.RefundAuthorizationH\x00\x12!\n\x06refund\x18\x0b \x01(\x0b\x32\x0f.esep.v1.RefundH\x00\x12\x36\n\x11settlement_notice\x18\x0c \x01(\x0b\x32\x19.esep.v1.SettlementNoticeH\x00\x12%\n\x08\x63ustomer\x18\x0e \x01(\x0b\x32\x11.esep.v1.CustomerH\x00\x12\x1f\n\x05token\x18( \x01(\x0b\x32\x0e.esep.v1.TokenH\x00\x12!\n\x06\x64\x65vice\x18) \x01(\x0b\x32\x0f.esep.v1.DeviceH\x00\x12\x1d\n\x04\x63\x61rd\x18\x0f \x01(\x0b\x32\r.esep.v1.CardH\x00\x12,\n\x0c\x63\x61rd_binding\x18\x10 \x01(\x0b\x32\x14.esep.v1.CardBindingH\x00\x12+\n\x0bparticipant\x18\x1e \x01(\x0b\x32\x14.esep.v1.ParticipantH\x00\x12)\n\nadjustment\x18\x1f \x01(\x0b\x32\x13.esep.v1.AdjustmentH\x00\x12\x30\n\x0erules_proposal\x18  \x01(\x0b\x32\x16.esep.v1.RulesProposalH\x00\x12\x1f\n\x05rules\x18! \x01(\x0b\x32\x0e.esep.v1.RulesH\x00\x12#\n\x07payment\x18< \x01(\x0b\x32\x10.esep.v1.PaymentH\x00\x12\x1f\n\x05payee\x18= \x01(\x0b\x32\x0e.esep.v1.PayeeH\x00\x12\x1f\n\x05\x61lias\x18\x32 \x01(\x0b\x32\x0e.esep.v1.AliasH\x00\x12\x1f\n\x05quote\x18\x33 \x01(\x0b\x32\x0e.esep.v1.QuoteH\x00\x12*\n\x0btransfer_qr\x18\x34 \x01(\x0b\x32\x13.esep.v1.TransferQrH\x00\x12*\n\x0b\x63redit_file\x18\x46 \x01(\x0b\x32\x13.esep.v1.CreditFileH\x00\x12&\n\x08position\x18\r \x01(\x0b\x32\x14.esep.v1.LogPositionB\t\n\x07outcome2\xf1\x03\n\x0fTransferService\x12Q\n\x0e\x43reateTransfer\x12\x1e.esep.v1.CreateTransferRequest\x1a\x1f.esep.v1.CreateTransferResponse\x12T\n\x0f\x43reateTransfers\x12\x1f.esep.v1.CreateTransfersRequest\x1a .esep.v1.CreateTransfersResponse\x12T\n\x0fReverseTransfer\x12\x1f.esep.v1.ReverseTransferRequest\x1a .esep.v1.ReverseTransferResponse\x12H\n\x0bGetTransfer\x12\x1b.esep.v1.GetTransferRequest\x1a\x1c.esep.v1.GetTransferResponse\x12N\n\rListTransfers\x12\x1d.esep.v1.ListTransfersRequest\x1a\x1e.esep.v1.ListTransfersResponse\x12\x45\n\nGetOutcome\x12\x1a.esep.v1.GetOutcomeRequest\x1a\x1b.esep.v1.GetOutcomeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.transfer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATETRANSFERREQUEST']._serialized_start=390
-  _globals['_CREATETRANSFERREQUEST']._serialized_end=496
-  _globals['_CREATETRANSFERRESPONSE']._serialized_start=498
-  _globals['_CREATETRANSFERRESPONSE']._serialized_end=594
-  _globals['_CREATETRANSFERSREQUEST']._serialized_start=596
-  _globals['_CREATETRANSFERSREQUEST']._serialized_end=720
-  _globals['_CREATETRANSFERSRESPONSE']._serialized_start=723
-  _globals['_CREATETRANSFERSRESPONSE']._serialized_end=883
-  _globals['_REVERSETRANSFERREQUEST']._serialized_start=886
-  _globals['_REVERSETRANSFERREQUEST']._serialized_end=1039
-  _globals['_REVERSETRANSFERRESPONSE']._serialized_start=1042
-  _globals['_REVERSETRANSFERRESPONSE']._serialized_end=1184
-  _globals['_GETTRANSFERREQUEST']._serialized_start=1186
-  _globals['_GETTRANSFERREQUEST']._serialized_end=1271
-  _globals['_GETTRANSFERRESPONSE']._serialized_start=1273
-  _globals['_GETTRANSFERRESPONSE']._serialized_end=1371
-  _globals['_TAG']._serialized_start=1373
-  _globals['_TAG']._serialized_end=1406
-  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1409
-  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1574
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1576
-  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1703
-  _globals['_GETOUTCOMEREQUEST']._serialized_start=1705
-  _globals['_GETOUTCOMEREQUEST']._serialized_end=1788
-  _globals['_GETOUTCOMERESPONSE']._serialized_start=1791
-  _globals['_GETOUTCOMERESPONSE']._serialized_end=2923
-  _globals['_TRANSFERSERVICE']._serialized_start=2926
-  _globals['_TRANSFERSERVICE']._serialized_end=3423
+  _globals['_CREATETRANSFERREQUEST']._serialized_start=434
+  _globals['_CREATETRANSFERREQUEST']._serialized_end=540
+  _globals['_CREATETRANSFERRESPONSE']._serialized_start=542
+  _globals['_CREATETRANSFERRESPONSE']._serialized_end=638
+  _globals['_CREATETRANSFERSREQUEST']._serialized_start=640
+  _globals['_CREATETRANSFERSREQUEST']._serialized_end=764
+  _globals['_CREATETRANSFERSRESPONSE']._serialized_start=767
+  _globals['_CREATETRANSFERSRESPONSE']._serialized_end=927
+  _globals['_REVERSETRANSFERREQUEST']._serialized_start=930
+  _globals['_REVERSETRANSFERREQUEST']._serialized_end=1083
+  _globals['_REVERSETRANSFERRESPONSE']._serialized_start=1086
+  _globals['_REVERSETRANSFERRESPONSE']._serialized_end=1228
+  _globals['_GETTRANSFERREQUEST']._serialized_start=1230
+  _globals['_GETTRANSFERREQUEST']._serialized_end=1315
+  _globals['_GETTRANSFERRESPONSE']._serialized_start=1317
+  _globals['_GETTRANSFERRESPONSE']._serialized_end=1415
+  _globals['_TAG']._serialized_start=1417
+  _globals['_TAG']._serialized_end=1450
+  _globals['_LISTTRANSFERSREQUEST']._serialized_start=1453
+  _globals['_LISTTRANSFERSREQUEST']._serialized_end=1618
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_start=1620
+  _globals['_LISTTRANSFERSRESPONSE']._serialized_end=1747
+  _globals['_GETOUTCOMEREQUEST']._serialized_start=1749
+  _globals['_GETOUTCOMEREQUEST']._serialized_end=1832
+  _globals['_GETOUTCOMERESPONSE']._serialized_start=1835
+  _globals['_GETOUTCOMERESPONSE']._serialized_end=3037
+  _globals['_TRANSFERSERVICE']._serialized_start=3040
+  _globals['_TRANSFERSERVICE']._serialized_end=3537
 # @@protoc_insertion_point(module_scope)

@@ -14,6 +14,8 @@ from protos.esep.v1 import common_pb2 as _common_pb2
 from protos.esep.v1 import credit_pb2 as _credit_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
 from protos.esep.v1 import participant_pb2 as _participant_pb2
+from protos.esep.v1 import payee_pb2 as _payee_pb2
+from protos.esep.v1 import payment_pb2 as _payment_pb2
 from protos.esep.v1 import qr_pb2 as _qr_pb2
 from protos.esep.v1 import quote_pb2 as _quote_pb2
 from protos.esep.v1 import rules_pb2 as _rules_pb2
@@ -476,6 +478,8 @@ class GetOutcomeResponse(_message.Message):
     ADJUSTMENT_FIELD_NUMBER: _builtins.int
     RULES_PROPOSAL_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    PAYEE_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     TRANSFER_QR_FIELD_NUMBER: _builtins.int
@@ -568,6 +572,14 @@ class GetOutcomeResponse(_message.Message):
         """rules were published by ApproveRules."""
 
     @_builtins.property
+    def payment(self) -> _payment_pb2.Payment:
+        """payment was prepared or changed by a method of PaymentService."""
+
+    @_builtins.property
+    def payee(self) -> _payee_pb2.Payee:
+        """payee was registered or changed by a method of PayeeService."""
+
+    @_builtins.property
     def alias(self) -> _alias_pb2.Alias:
         """alias was linked or unlinked by a method of AliasService."""
 
@@ -611,17 +623,19 @@ class GetOutcomeResponse(_message.Message):
         adjustment: _adjustment_pb2.Adjustment | None = ...,
         rules_proposal: _rules_pb2.RulesProposal | None = ...,
         rules: _rules_pb2.Rules | None = ...,
+        payment: _payment_pb2.Payment | None = ...,
+        payee: _payee_pb2.Payee | None = ...,
         alias: _alias_pb2.Alias | None = ...,
         quote: _quote_pb2.Quote | None = ...,
         transfer_qr: _qr_pb2.TransferQr | None = ...,
         credit_file: _credit_pb2.CreditFile | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "alias", "quote", "transfer_qr", "credit_file"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "payment", "payee", "alias", "quote", "transfer_qr", "credit_file"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

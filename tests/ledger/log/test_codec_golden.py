@@ -53,6 +53,7 @@ from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
+from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
@@ -269,6 +270,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
     **TOKEN_EXAMPLES,
+    **PAYMENT_EXAMPLES,
     **CREDIT_EXAMPLES,
 }
 
@@ -276,6 +278,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
         "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "payment": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", payment=ID),
     },
     AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
     AuthorizationDeclined: {

@@ -1,0 +1,89 @@
+"""PayeeService: the businesses that can be paid."""
+# ruff: noqa: N802 - the names of the methods are the contract's
+
+from domain.command import Command
+from domain.payee import Payee, payee_id
+from domain.ports import Clock
+from domain.refusals import Reason, Refused, invalid, refuse
+from ledger.rpc.calls import Context
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.intake import Intake
+from ledger.rpc.outcomes import Done
+from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.tellers import expect
+from ledger.rpc.translate import payment as translate
+from ledger.rpc.translate.account import PARTICIPANT
+from ledger.rpc.translate.common import receipt
+from projections.answers import RecordCursor
+from projections.resources import PAYEE, participant_owner
+from protos.esep.v1 import payee_pb2
+from protos.esep.v1 import payee_service_pb2 as pb
+from protos.esep.v1.payee_service_pb2_grpc import PayeeServiceServicer
+
+
+class PayeeService(PayeeServiceServicer):
+    """Answers esep.v1.PayeeService."""
+
+    def __init__(self, gateway: Gateway, log_reads: LogReads, reads: Reads, clock: Clock) -> None:
+        self._gateway = gateway
+        self._log = log_reads
+        self._reads = reads
+        self._clock = clock
+
+    async def RegisterPayee(self, request: pb.RegisterPayeeRequest, context: Context) -> pb.RegisterPayeeResponse:
+        """Register a payee."""
+        done = await self._execute(*translate.register_payee(request), validate_only=request.validate_only)
+        return pb.RegisterPayeeResponse(payee=_told(done), receipt=receipt(done))
+
+    async def UpdatePayee(self, request: pb.UpdatePayeeRequest, context: Context) -> pb.UpdatePayeeResponse:
+        """Change a payee."""
+        done = await self._execute(*translate.update_payee(request), validate_only=request.validate_only)
+        return pb.UpdatePayeeResponse(payee=_told(done), receipt=receipt(done))
+
+    async def GetPayee(self, request: pb.GetPayeeRequest, context: Context) -> pb.GetPayeeResponse:
+        """Read one payee."""
+        key = _key(request)
+        position = await self._log.position(request)
+        payee = await self._log.aggregate(key, position)
+        if not isinstance(payee, Payee):
+            raise Refused(refuse(Reason.PAYEE_NOT_FOUND, payee_id=request.payee_id, code=request.code))
+        return pb.GetPayeeResponse(payee=translate.payee_message(payee), position=self._log.message(position))
+
+    async def ListPayees(self, request: pb.ListPayeesRequest, context: Context) -> pb.ListPayeesResponse:
+        """List a bank's payees, the newest first."""
+        page = self._reads.pager.page(request)
+        if not PARTICIPANT.fullmatch(request.participant_id):
+            raise Refused(invalid("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -"))
+        owner = participant_owner(request.participant_id)
+        after = None if page.cursor is None else RecordCursor(*page.cursor)
+        reader, now = self._reads.reader, self._clock.now()
+        found = await self._reads.ask(
+            request, lambda: reader.list_resources(PAYEE, owner, now=now, after=after, limit=page.size)
+        )
+        listed = found.result
+        cursor = listed[-1].cursor if len(listed) == page.size else None
+        return pb.ListPayeesResponse(
+            payees=[translate.payee_message(one.resource) for one in listed],
+            next_page_token=self._reads.pager.token(request, cursor, 0),
+            positions=positions_message(found.positions),
+        )
+
+    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
+        return await self._gateway.execute(command, request_id, validate_only=validate_only)
+
+
+def _key(request: pb.GetPayeeRequest) -> bytes:
+    intake = Intake()
+    match request.WhichOneof("payee"):
+        case "payee_id":
+            key = intake.known_id(request.payee_id, "payee_id")
+        case "code":
+            key = payee_id(intake.choice(request.kind, translate.PAYEE_KINDS, "kind"), request.code)
+        case _:
+            raise Refused(invalid("payee", "MISSING", "is required: a payee_id, or a code and its kind"))
+    intake.check()
+    return key
+
+
+def _told(done: Done) -> payee_pb2.Payee:
+    return translate.payee_message(expect(done.subject, Payee))
