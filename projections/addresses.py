@@ -22,14 +22,16 @@ from domain.card import (
     CardUnblocked,
     CardUnbound,
 )
+from domain.credit import CreditFileOpened
 from domain.customer import CustomerErased
 from domain.event import Event
+from domain.payment import PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentUnresolved
 from domain.ports import Row
 from domain.token import TokenActivated, TokenDeactivated, TokenRelinked, TokenRequested, TokenResumed, TokenSuspended
 from projections.answers import Channel
 from projections.batch import Batch, Item
-from projections.schema import binding_addresses, card_addresses, token_addresses
-from projections.store import Session, Writer, select_many
+from projections.schema import binding_addresses, card_addresses, payer_names, token_addresses
+from projections.store import Session, Values, Writer, select_many
 
 NOBODY: Final = b""
 """Stands for the customer where no application is told: the notice is the bank's own business."""
@@ -43,6 +45,7 @@ _OF_CARDS: Final = (
     CardClosed,
     CardNotificationsSet,
 )
+_OF_PAYMENTS: Final = (PaymentSucceeded, PaymentFailed, PaymentUnresolved, PaymentRefunded)
 _OF_TOKENS: Final = (TokenActivated, TokenSuspended, TokenResumed, TokenDeactivated)
 _COLUMNS: Final = "card_id, participant, account_id, masked, customer, sms"
 
@@ -88,6 +91,8 @@ class Addresses:
         self._known: set[int] = set()
         self._tokens: dict[bytes, bytes] = {}
         self._changed_tokens: dict[bytes, bytes] = {}
+        self._payers: dict[bytes, str] = {}
+        self._new_payers: list[Values] = []
         self._cards: dict[bytes, CardAddress] = {}
         self._bindings: dict[bytes, BindingAddress] = {}
         self._changed: dict[bytes, CardAddress] = {}
@@ -97,6 +102,7 @@ class Addresses:
         if len(self._known) > MOST_ACCOUNTS:
             self.accounts, self._cards, self._known = {}, {}, set()
         self._changed, self._bindings, self._tokens, self._changed_tokens = {}, {}, {}, {}
+        self._payers, self._new_payers = {}, []
         accounts = set(touched)
         if batch.rare:
             accounts |= self._named_accounts(session, batch)
@@ -111,6 +117,8 @@ class Addresses:
         for row, event in batch.rare:
             if isinstance(event, CardIssued):
                 accounts.add(event.account)
+            elif isinstance(event, _OF_PAYMENTS):
+                accounts.add(batch.resources[row.originator_id].details.account)
             elif isinstance(event, _OF_CARDS):
                 named.add(row.originator_id)
             elif isinstance(event, TokenRequested | TokenRelinked | Details):
@@ -173,6 +181,9 @@ class Addresses:
             case CustomerErased():
                 for card in [card for card in self._cards.values() if card.customer == row.originator_id]:
                     self._change(card._replace(customer=NOBODY))
+            case CreditFileOpened():
+                self._payers[row.originator_id] = event.payer_name
+                self._new_payers.append((row.partition, row.originator_id, event.payer_name))
             case TokenRequested() | TokenRelinked():
                 self._tokens[row.originator_id] = self._changed_tokens[row.originator_id] = event.card.bytes
             case _:
@@ -192,6 +203,7 @@ class Addresses:
             token_addresses,
             [(batch.partition, token, card) for token, card in sorted(self._changed_tokens.items())],
         )
+        writer.insert(payer_names, self._new_payers)
         writer.insert(
             binding_addresses,
             [
@@ -208,6 +220,13 @@ class Addresses:
     def binding(self, binding_id: bytes) -> BindingAddress:
         """Return what a binding is about; raises KeyError for one that the batch does not name."""
         return self._bindings[binding_id]
+
+    def payer(self, session: Session, partition: int, file_id: bytes) -> str:
+        """Return the name that the payer of a credit file is shown by."""
+        if file_id not in self._payers:
+            sql = "SELECT name FROM payer_names WHERE partition = ? AND file_id = ?"
+            ((self._payers[file_id],),) = session.all(sql, partition, file_id)
+        return self._payers[file_id]
 
     def token(self, token_id: bytes) -> bytes:
         """Return the card of a token; raises KeyError for one that the batch does not name."""

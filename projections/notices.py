@@ -26,6 +26,8 @@ from domain.authorization import (
 from domain.binding import HOLD_KIND, CardBindingMissed
 from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
 from domain.event import Event
+from domain.payment import Details as PaymentDetails
+from domain.payment import Payment, PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentUnresolved
 from domain.ports import Row
 from domain.token import (
     Actor,
@@ -67,14 +69,19 @@ class Told(NamedTuple):
     event: Any
     details: Details | None
     addresses: Addresses
+    payment: Payment | None = None
+    """The payment whose event it is."""
+    payer: str = ""
+    """The name that the payer of its credit file is shown by."""
 
 
 def _transfer(told: Told) -> Iterator[Draft]:
     event: TransferPosted = told.event
     to = payee(event)
     fee = sum(leg.amount for leg in fees(event))
-    yield Draft(sent(event.kind), event.debit_account, event.amount, fee, to, event.kind)
-    yield Draft(received(event.kind), to, event.amount, 0, event.debit_account, event.kind)
+    if event.credit_file is None:  # Who pays a file has its figures, and is not told of every line.
+        yield Draft(sent(event.kind), event.debit_account, event.amount, fee, to, event.kind)
+    yield Draft(received(event.kind), to, event.amount, 0, event.debit_account, event.kind, told.payer)
 
 
 @lru_cache(1_000)
@@ -103,8 +110,15 @@ def _transfer_reversed(told: Told) -> Iterator[Draft]:
         yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
 
 
+def _of_payment(details: Details | None) -> bool:
+    """Tell whether an authorisation holds the total of a payment, which is told by its own events (row S21)."""
+    return isinstance(details, AuthorizationApproved) and details.payment is not None
+
+
 def _approved(told: Told) -> Iterator[Draft]:
     details: Details = told.event
+    if _of_payment(details):
+        return
     if details.kind in VERIFICATIONS:
         yield from _verification(told, details)
     else:
@@ -133,7 +147,12 @@ def _partly_released(told: Told) -> Iterator[Draft]:
     yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.amount)
 
 
-def _released(told: Told) -> Iterator[Draft]:
+def _reversed(told: Told) -> Iterator[Draft]:
+    if not _of_payment(told.details):
+        yield from _expired(told)
+
+
+def _expired(told: Told) -> Iterator[Draft]:
     yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.released)
 
 
@@ -177,6 +196,8 @@ def _declined(told: Told) -> Iterator[Draft]:
 def _captured(told: Told) -> Iterator[Draft]:
     event: AuthorizationCaptured = told.event
     details = told.details
+    if _of_payment(details):
+        return
     kind, merchant = ("capture", "") if details is None else (details.kind, details.merchant_name)
     first = event.legs[0]
     yield Draft(NoticeKind.PAYMENT_MADE, event.account, event.amount, 0, first.credit_account, kind, merchant)
@@ -192,8 +213,42 @@ def _force_posted(told: Told) -> Iterator[Draft]:
 
 def _refunded(told: Told) -> Iterator[Draft]:
     event: RefundPosted = told.event
+    if _of_payment(told.details):
+        return
     merchant = event.merchant_name or (told.details.merchant_name if told.details else "")
     yield Draft(NoticeKind.MONEY_IN, event.account, event.amount, 0, event.legs[0].debit_account, "refund", merchant)
+
+
+def _payment(kind: NoticeKind) -> Callable[[Told], Iterable[Draft]]:
+    def make(told: Told) -> Iterator[Draft]:
+        details = _paid(told).details
+        yield _payment_draft(details, kind, details.amount, details.fee, details.operation.value)
+
+    return make
+
+
+def _payment_refunded(told: Told) -> Iterator[Draft]:
+    event: PaymentRefunded = told.event
+    yield _payment_draft(_paid(told).details, NoticeKind.MONEY_IN, event.amount + event.fee, 0, "refund")
+
+
+def _paid(told: Told) -> Payment:
+    if told.payment is None:
+        raise ValueError(f"the payment of {told.event.TOPIC} at position {told.row.position} is not known")
+    return told.payment
+
+
+def _payment_draft(details: PaymentDetails, kind: NoticeKind, amount: int, fee: int, category: str) -> Draft:
+    return Draft(
+        kind,
+        details.account,
+        amount,
+        fee,
+        details.credit_account,
+        category,
+        details.payee_name,
+        details.card.bytes,
+    )
 
 
 def _bound(told: Told) -> Iterator[Draft]:
@@ -273,12 +328,16 @@ NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     AuthorizationIncremented: _held,
     AuthorizationPartlyReversed: _partly_released,
     AuthorizationAmountReplaced: _replaced,
-    AuthorizationReversed: _released,
-    AuthorizationExpired: _released,
+    AuthorizationReversed: _reversed,
+    AuthorizationExpired: _expired,
     AuthorizationCaptured: _captured,
     AuthorizationDeclined: _declined,
     ForcePosted: _force_posted,
     RefundPosted: _refunded,
+    PaymentSucceeded: _payment(NoticeKind.PAYMENT_MADE),
+    PaymentFailed: _payment(NoticeKind.PAYMENT_FAILED),
+    PaymentUnresolved: _payment(NoticeKind.PAYMENT_UNRESOLVED),
+    PaymentRefunded: _payment_refunded,
     CardBound: _bound,
     CardUnbound: _unbound,
     CardBindingMissed: _missed,

@@ -47,23 +47,32 @@ class Outbox:
         for row, event in batch.items:
             if type(event) is TransferPosted and not event.legs:
                 if event.debit_account in carded or event.credit_account in carded:
-                    self._plain(rows, row, event)
+                    self._plain(rows, row, event, self._payer(writer, row, event))
                 continue
             make = NOTICES.get(type(event))
             if make is not None:
-                rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event), addresses)))
+                payer = self._payer(writer, row, event) if isinstance(event, TransferPosted) else ""
+                payment = batch.resources.get(row.originator_id)
+                told = Told(row, event, _details(batch, row, event), addresses, payment, payer)
+                rows += self._rows(row, event, make(told))
             addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
         addresses.write(batch, writer)
         writer.insert(notices, rows)
 
-    def _plain(self, rows: list[Values], row: Row, event: TransferPosted) -> None:
+    def _payer(self, session: Session, row: Row, event: TransferPosted) -> str:
+        """Return who pays, by name, where that is a credit file's to say."""
+        if event.credit_file is None:
+            return ""
+        return self._addresses.payer(session, row.partition, event.credit_file.bytes)
+
+    def _plain(self, rows: list[Values], row: Row, event: TransferPosted, payer: str) -> None:
         """Add the notices of a transfer of one leg, of which there are most. It says the same as ``_transfer``."""
         addresses = self._addresses
         debit, credit, kind = event.debit_account, event.credit_account, event.kind
         happened = row.recorded_at if event.effective_time is None else event.effective_time
         item = 0
         for account, other, told in ((debit, credit, sent(kind)), (credit, debit, received(kind))):
-            if account not in addresses.accounts:
+            if account not in addresses.accounts or (event.credit_file is not None and account == debit):
                 continue
             participant = addresses.participant(account)
             for customer, channel in addresses.recipients(account):
@@ -82,7 +91,7 @@ class Outbox:
                         0,
                         other,
                         kind,
-                        "",
+                        payer,
                         happened,
                         row.originator_id,
                     )

@@ -420,6 +420,15 @@ token_addresses = _table(
 )
 """The card whose holder the outbox tells of a token."""
 
+payer_names = _table(
+    "payer_names",
+    _small("partition"),
+    _bytes("file_id"),
+    _text("name"),
+    key=("partition", "file_id"),
+)
+"""The name that the payer of a credit file is shown by to who is paid."""
+
 participants = _table(
     "participants",
     _small("partition"),

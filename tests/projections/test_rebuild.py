@@ -14,6 +14,7 @@ from domain.account import AccountKind
 from domain.adjustment import AdjustmentProposed
 from domain.binding import CardBindingRequested
 from domain.card import CardIssued
+from domain.credit import Category, CreditFileOpened
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
 from domain.rules import Operation
@@ -58,6 +59,10 @@ def history(world: World) -> World:
             par="A" * 29,
         )
     )
+    file = CreditFileOpened(
+        category=Category.SALARY, participant="bank-a", account=bank, currency="KGS", lines=1, total=1, payer_name="П"
+    )
+    world.transfer(bank, customer, 1, kind="salary", credit_file=UUID(bytes=world.append(file)), credit_line=1)
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -83,6 +88,8 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
     "token_addresses": ("card_id", b"x" * 16),
+    "payer_names": ("name", "Tampered"),
+    "credit_lines": ("refused", 1),
     "participants": ("name_en", "Tampered"),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),
