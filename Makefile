@@ -31,7 +31,7 @@ INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## a server, a day of payments and an audit, on this machine
+demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an audit, on this machine
 	$(BIN)/python -m scripts.demo
 
 run: $(INSTALLED) ## the server, with the settings of the environment

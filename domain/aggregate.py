@@ -49,10 +49,10 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
-    | payee.Payee
-    | payment.Payment
     | credit.CreditFile
     | credit.CreditLineRefused
+    | payee.Payee
+    | payment.Payment
     | engine.EngineLife
     | authorization.ForcePosted
     | authorization.RefundAuthorized
@@ -149,6 +149,10 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer_qr.TransferQrIssued: transfer_qr.evolve,
     quote.QuoteCreated: quote.evolve,
     quote.QuoteConfirmed: quote.evolve,
+    credit.CreditFileOpened: credit.evolve,
+    credit.CreditLinesDecided: credit.evolve,
+    credit.CreditFileClosed: credit.evolve,
+    credit.CreditLineRefused: _alone,
     payee.PayeeRegistered: payee.evolve,
     payee.PayeeUpdated: payee.evolve,
     payment.PaymentPrepared: payment.evolve,
@@ -158,10 +162,6 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     payment.PaymentSucceeded: payment.evolve,
     payment.PaymentFailed: payment.evolve,
     payment.PaymentRefunded: payment.evolve,
-    credit.CreditFileOpened: credit.evolve,
-    credit.CreditLinesDecided: credit.evolve,
-    credit.CreditFileClosed: credit.evolve,
-    credit.CreditLineRefused: _alone,
     token.TokenRequested: token.evolve,
     token.TokenDeclined: token.evolve,
     token.TokenProvisioned: token.evolve,

@@ -98,12 +98,7 @@ class Reason(Enum):
         "There is no operation with this id that a receipt is written of.",
         "Check the id of the transfer, authorisation, force post or refund.",
     )
-    ALIAS_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "The phone number leads to no card, or there is no such alias of this customer.",
-        "Check the number, or ask the recipient to link it to a card.",
-    )
+    ALIAS_NOT_FOUND = transfers.ALIAS_NOT_FOUND
     RECIPIENT_NOT_FOUND = transfers.RECIPIENT_NOT_FOUND
     TRANSFER_QR_NOT_FOUND = transfers.TRANSFER_QR_NOT_FOUND
     QUOTE_NOT_FOUND = transfers.QUOTE_NOT_FOUND
@@ -326,12 +321,7 @@ class Reason(Enum):
     KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
     KEY_USED_UP = tokens.KEY_USED_UP
     FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
-    ALIAS_CODE_REQUIRED = Row(
-        Kind.STATE,
-        True,
-        "Linking this number needs the code that is sent to it, and none was sent or given.",
-        "Have a code sent, then send a new request with it.",
-    )
+    ALIAS_CODE_REQUIRED = transfers.ALIAS_CODE_REQUIRED
     ALIAS_CODE_WRONG = transfers.ALIAS_CODE_WRONG
     ALIAS_CODE_LOCKED = transfers.ALIAS_CODE_LOCKED
     ALIAS_CODE_EXPIRED = transfers.ALIAS_CODE_EXPIRED
@@ -395,12 +385,7 @@ class Reason(Enum):
         "More requests are waiting than the ledger can answer in time.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    TOO_MANY_CODES = Row(
-        Kind.EXHAUSTED,
-        False,
-        "Too many codes were sent for this customer, or to this number, without being used.",
-        "Wait as told by RetryInfo, then have a code sent.",
-    )
+    TOO_MANY_CODES = transfers.TOO_MANY_CODES
     STORAGE_FULL = Row(
         Kind.EXHAUSTED,
         False,
@@ -420,7 +405,12 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    ISSUER_UNAVAILABLE = cards.ISSUER_UNAVAILABLE
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
     PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,

@@ -85,3 +85,21 @@ QUOTE_STALE = Row(
 PHONE_NUMBER_MALFORMED = Row(
     Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
 )
+ALIAS_NOT_FOUND = Row(
+    Kind.NOT_FOUND,
+    False,
+    "The phone number leads to no card, or there is no such alias of this customer.",
+    "Check the number, or ask the recipient to link it to a card.",
+)
+ALIAS_CODE_REQUIRED = Row(
+    Kind.STATE,
+    True,
+    "Linking this number needs the code that is sent to it, and none was sent or given.",
+    "Have a code sent, then send a new request with it.",
+)
+TOO_MANY_CODES = Row(
+    Kind.EXHAUSTED,
+    False,
+    "Too many codes were sent for this customer without being used.",
+    "Wait as told by RetryInfo, then have a code sent.",
+)

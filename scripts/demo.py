@@ -86,6 +86,7 @@ def demonstrate(server: ServerProcess) -> None:
         move_money(ledger, server, journal, list(opening))
         compare(ledger, journal, opening)
         show_books(ledger, journal)
+        summarise(scene, journal)
     server.stop()
 
 
@@ -145,6 +146,15 @@ def show_books(ledger: Ledger, journal: Journal) -> None:
     heading("Trial balance")
     lines = audit.trial_balance(ledger, audit.reached(journal))
     out.print(books_table(lines))
+
+
+def summarise(scene: Scene, journal: Journal) -> None:
+    """Say in a few lines what was shown."""
+    heading("All of it")
+    calls = ", ".join(f"{count} by {role}" for role, count in scene.calls.most_common())
+    say(f"the story: {sum(scene.calls.values())} calls, {calls}; {len(scene.errors)} refused, as it had to be")
+    say(f"the traffic: {thousands(len(journal.outcomes))} outcomes, none lost, changed or doubled by the power cut")
+    say("every balance was reckoned by the callers themselves, and the books sum to zero")
 
 
 def books_table(lines: Sequence[TrialBalanceLine]) -> Table:

@@ -8,6 +8,7 @@ from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
 from ledger.cli.bench import bench
 from ledger.cli.check import check
+from ledger.cli.credits import credits_
 from ledger.cli.keys import forget, rekey
 from ledger.cli.qr import qr
 from ledger.cli.rebuild import rebuild
@@ -30,6 +31,7 @@ app: Final = typer.Typer(
 for command in (serve, status, balance, statement, authorizations, receipt, check, rebuild, rekey, forget, bench):
     app.command(epilog=EPILOG)(command)
 app.add_typer(qr, name="qr")
+app.add_typer(credits_, name="credits")
 
 
 def run() -> None:

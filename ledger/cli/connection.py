@@ -31,6 +31,7 @@ class Connection:
         self.accounts = ledger.accounts
         self.statements = ledger.statements
         self.receipts = ledger.receipts
+        self.credits = ledger.credits
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import grpc
@@ -187,64 +188,53 @@ def build_server(
     server = grpc.aio.server(
         interceptors=[gate], options=options, maximum_concurrent_rpcs=2 * settings.max_concurrent_calls + _SPARE_CALLS
     )
-    account.add_AccountServiceServicer_to_server(AccountService(gateway, log_reads, reads), server)
-    transfer.add_TransferServiceServicer_to_server(TransferService(gateway, log_reads, reads, teller, metrics), server)
-    authorization.add_AuthorizationServiceServicer_to_server(
-        AuthorizationService(gateway, log_reads, teller, clock), server
-    )
-    customer.add_CustomerServiceServicer_to_server(
-        CustomerService(customers, log_reads, settings.password_policy), server
-    )
-    card.add_CardServiceServicer_to_server(CardService(gateway, cards, log_reads, reads, personaliser), server)
-    card_binding.add_CardBindingServiceServicer_to_server(
-        CardBindingService(gateway, bindings, log_reads, clock), server
-    )
     proposals = ProposalReads(log_reads, reads, clock)
-    participant.add_ParticipantServiceServicer_to_server(ParticipantService(gateway, log_reads, reads), server)
-    rules.add_RulesServiceServicer_to_server(
-        RulesService(gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)), server
-    )
-    adjustment.add_AdjustmentServiceServicer_to_server(AdjustmentService(gateway, log_reads, proposals), server)
-    _add_payments(
-        server, PayeeService(gateway, log_reads, reads, clock), PaymentService(payments, log_reads, reads, clock)
-    )
-    credit.add_CreditServiceServicer_to_server(CreditService(gateway, log_reads, reads, metrics), server)
-    alias.add_AliasServiceServicer_to_server(
-        AliasService(gateway, aliases, log_reads, settings.phone_countries), server
-    )
-    qr.add_QrServiceServicer_to_server(QrService(gateway, quotes, log_reads, settings.qr_provider), server)
-    quote.add_QuoteServiceServicer_to_server(
-        QuoteService(gateway, quotes, teller, log_reads, settings.phone_countries, settings.qr_provider), server
-    )
-    statement.add_StatementServiceServicer_to_server(StatementService(reads, teller), server)
-    receipt.add_ReceiptServiceServicer_to_server(
-        ReceiptService(reads, log_reads, Operations(gateway, facts), ZoneInfo(settings.business_time_zone)), server
-    )
     notifications = Notifications(gateway, reads, log_reads, customers, settings)
-    notification.add_NotificationServiceServicer_to_server(NotificationService(notifications, reads), server)
-    directory.add_DirectoryServiceServicer_to_server(DirectoryService(catalogue, pager), server)
-    token.add_TokenServiceServicer_to_server(TokenService(gateway, tokens, log_reads, clock), server)
-    token_payment.add_TokenPaymentServiceServicer_to_server(TokenPaymentService(tokens, teller), server)
+    countries, zone = settings.phone_countries, ZoneInfo(settings.business_time_zone)
+    add: dict[Callable[[Any, grpc.aio.Server], None], object] = {
+        account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
+        adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, proposals),
+        alias.add_AliasServiceServicer_to_server: AliasService(gateway, aliases, log_reads, countries),
+        authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
+            gateway, log_reads, teller, clock
+        ),
+        card.add_CardServiceServicer_to_server: CardService(gateway, cards, log_reads, reads, personaliser),
+        card_binding.add_CardBindingServiceServicer_to_server: CardBindingService(gateway, bindings, log_reads, clock),
+        credit.add_CreditServiceServicer_to_server: CreditService(gateway, log_reads, reads, metrics),
+        customer.add_CustomerServiceServicer_to_server: CustomerService(customers, log_reads, settings.password_policy),
+        directory.add_DirectoryServiceServicer_to_server: DirectoryService(catalogue, pager),
+        notification.add_NotificationServiceServicer_to_server: NotificationService(notifications, reads),
+        participant.add_ParticipantServiceServicer_to_server: ParticipantService(gateway, log_reads, reads),
+        payee.add_PayeeServiceServicer_to_server: PayeeService(gateway, log_reads, reads, clock),
+        payment.add_PaymentServiceServicer_to_server: PaymentService(payments, log_reads, reads, clock),
+        qr.add_QrServiceServicer_to_server: QrService(gateway, quotes, log_reads, settings.qr_provider),
+        quote.add_QuoteServiceServicer_to_server: QuoteService(
+            gateway, quotes, teller, log_reads, countries, settings.qr_provider
+        ),
+        receipt.add_ReceiptServiceServicer_to_server: ReceiptService(
+            reads, log_reads, Operations(gateway, facts), zone
+        ),
+        rules.add_RulesServiceServicer_to_server: RulesService(
+            gateway, log_reads, reads, proposals, utc_offset(settings.business_time_zone)
+        ),
+        statement.add_StatementServiceServicer_to_server: StatementService(reads, teller),
+        token.add_TokenServiceServicer_to_server: TokenService(gateway, tokens, log_reads, clock),
+        token_payment.add_TokenPaymentServiceServicer_to_server: TokenPaymentService(tokens, teller),
+        transfer.add_TransferServiceServicer_to_server: TransferService(gateway, log_reads, reads, teller, metrics),
+    }
+    for add_to, service in add.items():
+        add_to(service, server)
     health = Health(engine, SERVICES, settings.health_poll_seconds)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    _add_extras(server, settings)
+    if settings.bench_methods:
+        server.add_generic_rpc_handlers((bench_handler(),))
+    if settings.reflection:
+        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
     return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
 
 
 def _providers(settings: RpcSettings) -> GrpcProviders:
     return GrpcProviders(settings.providers, settings.provider_timeout_seconds)
-
-
-def _add_payments(server: grpc.aio.Server, payees: PayeeService, payments: PaymentService) -> None:
-    payee.add_PayeeServiceServicer_to_server(payees, server)
-    payment.add_PaymentServiceServicer_to_server(payments, server)
-
-
-def _add_extras(server: grpc.aio.Server, settings: RpcSettings) -> None:
-    if settings.bench_methods:
-        server.add_generic_rpc_handlers((bench_handler(),))
-    if settings.reflection:
-        reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
 
 
 def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:

@@ -71,10 +71,10 @@ class Subjects:
             Subject.CARD: self._card,
             Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
+            Subject.CREDIT_FILE: self._credit_file,
             Subject.PAYEE: self._payee,
             Subject.PAYMENT: self._payment,
             Subject.PAYMENTS: self._payments_of,
-            Subject.CREDIT_FILE: self._credit_file,
             Subject.NOTIFICATIONS: self._notifications,
         }
 
@@ -247,6 +247,10 @@ class Subjects:
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
 
+    async def _credit_file(self, request: Any) -> Whose:
+        file = await self._current(request.credit_file_id)
+        return Whose((file.participant,)) if isinstance(file, CreditFile) else NOBODYS
+
     async def _payee(self, request: Any) -> Whose:
         payee = await self._current(request.payee_id)
         if not isinstance(payee, Payee):
@@ -270,10 +274,6 @@ class Subjects:
                 return await self._payee(request)
             case _:
                 return await self._participant(request)
-
-    async def _credit_file(self, request: Any) -> Whose:
-        file = await self._current(request.credit_file_id)
-        return Whose((file.participant,)) if isinstance(file, CreditFile) else NOBODYS
 
     async def _notifications(self, request: Any) -> Whose:
         owners: Participants = (request.participant_id,) if request.participant_id else NOBODY

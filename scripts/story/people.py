@@ -8,7 +8,7 @@ from stdnum import luhn
 
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
-from protos.esep.v1.card_service_pb2 import IssueCardRequest
+from protos.esep.v1.card_service_pb2 import IssueCardRequest, SetCardNotificationsRequest
 from scripts.demo_banks import Bank
 from scripts.demo_client import new_id
 from scripts.story.scene import Scene
@@ -84,6 +84,12 @@ def issue_card(scene: Scene, person: Person) -> None:
     answer = scene.do(scene.bank(person.bank.name).cards.IssueCard, request)
     person.card_id, person.cvv = answer.card.card_id, answer.cvv
     scene.secret(person.card_number, person.cvv)
+
+
+def subscribe_to_sms(scene: Scene, person: Person) -> None:
+    """Have the bank send text messages about the card."""
+    request = SetCardNotificationsRequest(request_id=new_id(), card_id=person.card_id, sms=True)
+    scene.do(scene.bank(person.bank.name).cards.SetCardNotifications, request)
 
 
 def _digits(count: int) -> str:

@@ -1,17 +1,20 @@
 """The story from its beginning to its end, as it is told to whoever watches.
 
-Every step is made by whoever makes it in life, is looked at from outside, and is shown with its receipt. The first that
-is not as it should be ends the story with Discrepancy.
+Every step is made by whoever makes it in life, is looked at from outside, and is shown with its receipt and with the
+messages that follow. The first that is not as it should be ends the story with Discrepancy.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.cli.output import money
+from protos.esep.v1 import notification_pb2 as notices
 from scripts.demo_banks import Bank, move
 from scripts.device import Phone
-from scripts.story import blocking, contactless, joining, transferring
-from scripts.story.people import Person, aizada, bakyt, issue_card, open_account
+from scripts.story import blocking, contactless, joining, salary, transferring
+from scripts.story.listening import PUSH, SMS, Listener
+from scripts.story.people import Person, aizada, bakyt, issue_card, open_account, subscribe_to_sms
 from scripts.story.reading import available, receipt
 from scripts.story.scene import Scene, expect
 
@@ -19,89 +22,144 @@ _DEPOSIT: Final = 3_000_00
 _BY_PHONE: Final = 500_00
 _BY_QR: Final = 250_00
 _GROCERIES: Final = 645_50
-_TILL: Final = ("KKM-0417", "000042")
+_COFFEE: Final = 120_00
+_SALARY: Final = 25_000_00
+_FRIENDS_SALARY: Final = 21_500_00
+_TILL: Final = "KKM-0417"
+
+
+@dataclass
+class Cast:
+    """Who is in the story, and what rings when they are told something."""
+
+    person: Person
+    friend: Person
+    shop: Bank
+    """The bank of those who are paid."""
+    texts: Listener
+    pushes: Listener
+    friends_pushes: Listener
 
 
 def tell(scene: Scene, banks: Mapping[str, Bank]) -> list[Person]:
     """Tell it all; return the people of the story."""
-    home, friends, shop = banks["ala-too"], banks["issyk-kul"], banks["manas"]
-    person, friend = aizada(home), bakyt(friends)
-    joining.join(scene, friend, "1280020002100996", deposit=_DEPOSIT)
-    join(scene, person)
-    send_to_a_friend(scene, person, friend)
-    phone = pay_by_phone(scene, person, shop)
-    block_and_unblock(scene, person, phone, shop)
-    return [person, friend]
+    cast = join(scene, banks)
+    send_to_a_friend(scene, cast)
+    phone = pay_by_phone(scene, cast)
+    payday(scene, cast)
+    block_and_unblock(scene, cast, phone)
+    listeners = (cast.texts, cast.pushes, cast.friends_pushes)
+    for listener in listeners:
+        listener.end()
+    count = sum(len(listener.told) for listener in listeners)
+    scene.voice.check(f"{count} messages were delivered as things happened, each once and in order")
+    return [cast.person, cast.friend]
 
 
-def join(scene: Scene, person: Person) -> None:
+def join(scene: Scene, banks: Mapping[str, Bank]) -> Cast:
     """Become a customer whose card is bound."""
-    voice = scene.voice
+    voice, person, friend = scene.voice, aizada(banks["ala-too"]), bakyt(banks["issyk-kul"])
+    joining.join(scene, friend, "1280020002100996", deposit=_DEPOSIT)
     voice.heading(f"{person.first_name} joins: register, be identified, bind the card")
+    friends_pushes, texts = Listener(scene, friend, PUSH), Listener(scene, person, SMS)
+    voice.say(f"her friend {friend.first_name} has joined already, at another bank:")
+    friends_pushes.hear(notices.NOTIFICATION_KIND_CARD_BOUND)
     open_account(scene, person, "1240020002100417")
-    issue_card(scene, person)
     move(scene.bank(person.bank.name), person.bank.cash, person.account_id, _DEPOSIT, kind="cash_deposit")
-    voice.say(f"her bank opened an account with {money(_DEPOSIT)} som and issued a card")
+    issue_card(scene, person)
+    subscribe_to_sms(scene, person)
+    voice.say(f"her bank opened an account with {money(_DEPOSIT)} som and issued a card, with messages about it")
     joining.register(scene, person)
+    pushes = Listener(scene, person, PUSH)
     voice.check("registered with login and password; the code from the SMS confirmed it; the application has its PIN")
     joining.identify(scene, person)
     voice.check("identified from afar, in the application")
     binding_id = joining.ask_to_bind(scene, person, "Айлык картам")
-    voice.check("the card was entered by number, expiry and CVV; a random amount is held on it. At an ATM:")
+    voice.check("the card was entered by number, expiry and CVV: a random amount is held on it")
+    text = texts.hear(notices.NOTIFICATION_KIND_VERIFICATION_HOLD)
+    voice.say("the same at an ATM, as the mini-statement prints it:")
     printed = joining.mini_statement(scene, person)
     voice.receipt(printed)
     amount = joining.held_amount(printed)
+    expect("the held amount in the SMS", text.amount_tyiyn, amount)
     joining.confirm(scene, person, binding_id, amount)
-    voice.check(f"she entered {money(amount)} som, as printed: the card is bound, and nothing is held any more")
+    voice.check(f"she entered {money(amount)} som: the card is bound, and nothing is held any more")
+    pushes.hear(notices.NOTIFICATION_KIND_CARD_BOUND)
     expect("what may be spent after the binding", available(scene, person), _DEPOSIT)
+    return Cast(person, friend, banks["manas"], texts, pushes, friends_pushes)
 
 
-def send_to_a_friend(scene: Scene, person: Person, friend: Person) -> None:
+def send_to_a_friend(scene: Scene, cast: Cast) -> None:
     """Send money to somebody with a card of another bank: by phone number, then by QR code."""
-    voice = scene.voice
+    voice, person, friend = scene.voice, cast.person, cast.friend
     voice.heading(f"{person.first_name} sends money to {friend.first_name}, whose card is another bank's")
     transferring.link_phone(scene, friend)
     link = transferring.own_code(scene, friend)
+    expect("whom the code names", transferring.scan(scene, person, link).display_name, friend.shown_as)
     for way, amount, by in (
         ("phone number", _BY_PHONE, {"phone_number": friend.phone_number}),
         ("QR code", _BY_QR, {"qr_text": link}),
     ):
         before, had = available(scene, person), available(scene, friend)
-        if way == "QR code":
-            expect("whom the code names", transferring.scan(scene, person, link).display_name, friend.shown_as)
         sent = transferring.send(scene, person, friend, amount, **by)
-        voice.check(f"by {way}: shown {sent.recipient} and a fee of {money(sent.fee)} som before; confirmed")
+        voice.check(f"by {way}: {sent.recipient} and a fee of {money(sent.fee)} som were shown before; confirmed")
+        told = cast.pushes.hear(notices.NOTIFICATION_KIND_TRANSFER_SENT)
+        expect("what the sender was told", (told.source_id, told.amount_tyiyn), (sent.transfer_id, amount))
+        got = cast.friends_pushes.hear(notices.NOTIFICATION_KIND_MONEY_IN)
+        expect("what the friend was told", (got.source_id, got.amount_tyiyn), (sent.transfer_id, amount))
         voice.slip(receipt(scene, person, sent.transfer_id))
         expect("what is left", available(scene, person), before - amount - sent.fee)
         expect("what the friend has", available(scene, friend), had + amount)
 
 
-def pay_by_phone(scene: Scene, person: Person, shop: Bank) -> Phone:
+def pay_by_phone(scene: Scene, cast: Cast) -> Phone:
     """Put the card into a phone, and tap."""
-    voice, phone = scene.voice, Phone()
+    voice, person, phone, printed = scene.voice, cast.person, Phone(), (_TILL, "000042")
     voice.heading("Elcart Pay: the phone in the place of the card")
     before = available(scene, person)
     token = contactless.tokenise(scene, person, phone)
-    voice.check(f"the card is in the phone as token {token.masked_number}, whose number nobody else has")
+    voice.check(f"the card is in the phone as token {token.masked_number}; nobody else is told its number")
     contactless.switch_on(scene, person, token.token_id)
     voice.check("contactless payment is switched on")
-    payment = contactless.tap(scene, person, phone, shop, _GROCERIES, _TILL)
-    voice.check(f"unlocked, tapped at a till: {money(_GROCERIES)} som, with receipt {_TILL[1]} of till {_TILL[0]}")
+    payment = contactless.tap(scene, person, phone, cast.shop, _GROCERIES, printed)
+    voice.check(f"unlocked and tapped: {money(_GROCERIES)} som, receipt {printed[1]} of the fiscal till {_TILL}")
+    told = cast.pushes.hear(notices.NOTIFICATION_KIND_PAYMENT_MADE)
+    expect("what the payer was told", (told.source_id, told.amount_tyiyn), (payment, _GROCERIES))
     voice.slip(receipt(scene, person, payment))
     expect("what may be spent after the tap", available(scene, person), before - _GROCERIES)
     return phone
 
 
-def block_and_unblock(scene: Scene, person: Person, phone: Phone, shop: Bank) -> None:
+def payday(scene: Scene, cast: Cast) -> None:
+    """Be paid a salary, as one line of a file."""
+    voice, person, friend = scene.voice, cast.person, cast.friend
+    voice.heading("Payday: a bank pays a file of salaries")
+    before, had = available(scene, person), available(scene, friend)
+    lines = {1: (person, _SALARY), 2: (friend, _FRIENDS_SALARY)}
+    file = salary.pay_salaries(scene, person.bank, lines)
+    paid = f"{file.posted_lines} of {file.line_count} lines, {money(file.posted_sum_tyiyn)} som"
+    voice.check(f"{paid}: one to its own customer, one to another bank's")
+    told = cast.pushes.hear(notices.NOTIFICATION_KIND_SALARY_CREDITED)
+    expect("the salary that was told", told.amount_tyiyn, _SALARY)
+    told = cast.friends_pushes.hear(notices.NOTIFICATION_KIND_SALARY_CREDITED)
+    expect("the friend's salary that was told", told.amount_tyiyn, _FRIENDS_SALARY)
+    expect("what there is after payday", available(scene, person), before + _SALARY)
+    expect("what the friend has after payday", available(scene, friend), had + _FRIENDS_SALARY)
+
+
+def block_and_unblock(scene: Scene, cast: Cast, phone: Phone) -> None:
     """Block the card, try to pay, and unblock it."""
-    voice = scene.voice
-    voice.heading("An operator blocks the card")
+    voice, person = scene.voice, cast.person
+    voice.heading("An operator blocks the card, and unblocks it")
     before = available(scene, person)
     blocking.block(scene, person, "the holder called")
-    voice.check("blocked")
-    told = contactless.tap_refused(scene, phone, shop, _GROCERIES, "TOKEN_SUSPENDED")
-    voice.check(f"a tap is refused: {told.reason}: {told.message}")
+    cast.pushes.hear(notices.NOTIFICATION_KIND_CARD_BLOCKED)
+    refused = contactless.tap_refused(scene, phone, cast.shop, _COFFEE, "TOKEN_SUSPENDED")
+    voice.check(f"a tap is refused with {refused.reason}: {refused.message}")
     expect("what may be spent after a refused tap", available(scene, person), before)
     blocking.unblock(scene, person, "the holder found it")
-    contactless.tap(scene, person, phone, shop, 100_00, ("KKM-0417", "000044"))
-    voice.check("unblocked; the next tap pays")
+    cast.pushes.hear(notices.NOTIFICATION_KIND_CARD_UNBLOCKED)
+    contactless.tap(scene, person, phone, cast.shop, _COFFEE, (_TILL, "000044"))
+    voice.check(f"the next tap pays {money(_COFFEE)} som")
+    cast.pushes.hear(notices.NOTIFICATION_KIND_PAYMENT_MADE)
+    expect("what may be spent after all", available(scene, person), before - _COFFEE)

@@ -4,6 +4,7 @@ Whatever was told to one person or phone alone is remembered, and so is the text
 for the one in the other, and in whatever the server wrote.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
@@ -30,6 +31,8 @@ class Scene:
         self.voice = voice
         self.position = LogPosition()
         """The place of the last thing that was written: what is read next must show it."""
+        self.calls: Counter[str] = Counter()
+        """How often each role has called."""
         self.secrets: set[str] = set()
         self.errors: list[str] = []
         """The details and the metadata of every call that was refused, as text."""
@@ -67,7 +70,8 @@ class Scene:
     def _calling(self, name: str, role: Role, participant: str = "", customer: str = "") -> Ledger:
         said = {CALLER_KEY: name, ROLE_KEY: role.value, PARTICIPANT_KEY: participant, CUSTOMER_KEY: customer}
         metadata = tuple((key, value) for key, value in said.items() if value)
-        return Ledger(grpc.intercept_channel(self._channel, _Saying(metadata)), caller="")
+        saying = _Saying(metadata, lambda: self.calls.update((role.value,)))
+        return Ledger(grpc.intercept_channel(self._channel, saying), caller="")
 
     # Calls.
 
@@ -113,10 +117,11 @@ class Scene:
 
 
 class _Saying(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Adds to every call who makes it, as a development server is told."""
+    """Adds to every call who makes it, as a development server is told, and counts it."""
 
-    def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, metadata: tuple[tuple[str, str], ...], count: Callable[[], None]) -> None:
         self._metadata = metadata
+        self._count = count
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         return continuation(self._said(details), request)
@@ -125,6 +130,7 @@ class _Saying(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercepto
         return continuation(self._said(details), request)
 
     def _said(self, details: Any) -> Any:
+        self._count()
         return details._replace(metadata=(*(details.metadata or ()), *self._metadata))
 
 

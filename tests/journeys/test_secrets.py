@@ -141,9 +141,8 @@ def provoke(scene: Scene, person: Person) -> None:
         (bank.cards.GetCard, GetCardRequest(card_number=person.card_number)),
     )
     for method, request in calls:
-        with pytest.raises(grpc.RpcError) as refused:
+        with pytest.raises(grpc.RpcError):
             scene.do(method, request)
-        assert str(refused.value)
 
 
 def test_the_story_leaves_no_secret_in_sqlite(tmp_path: Path) -> None:

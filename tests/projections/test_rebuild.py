@@ -17,6 +17,7 @@ from domain.card import CardIssued
 from domain.credit import Category, CreditFileOpened
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
+from domain.payee import PayeeKind, PayeeRegistered
 from domain.rules import Operation
 from domain.token import TokenRequested
 from ledger.log.codec import UnknownTopicError, decode
@@ -63,6 +64,7 @@ def history(world: World) -> World:
         category=Category.SALARY, participant="bank-a", account=bank, currency="KGS", lines=1, total=1, payer_name="П"
     )
     world.transfer(bank, customer, 1, kind="salary", credit_file=UUID(bytes=world.append(file)), credit_line=1)
+    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -91,6 +93,8 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "payer_names": ("name", "Tampered"),
     "credit_lines": ("refused", 1),
     "participants": ("name_en", "Tampered"),
+    "resources": ("state", "inactive"),
+    "resource_owners": ("present", 0),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),
     "transfer_references": ("recorded_at", 1),

@@ -1,23 +1,13 @@
 """Resources of one bank, of another and of nobody, and a request about them for every method of the contract."""
 
 from collections.abc import Callable
-from threading import Event
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 from stdnum import luhn
 
-from domain.books import Books
-from domain.card import Card, CardBound, CardTokensLinked, find
-from domain.command import Command
-from domain.event import Change, Context
-from domain.refusals import Refusal
-from domain.token import TokenRequested
-from domain.wallet import WalletCardAdded, following
-from domain.wallet import find as wallet_of
-from ledger.engine.tickets import Accepted, CommandTicket
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
 from protos.esep.v1 import account_pb2, credit_pb2
@@ -30,6 +20,7 @@ from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
 from tests.rpc.world import PATIENCE, World, new_id, transfer
 from tests.security.payment_scenes import payee_request, payment_of
+from tests.security.shortcuts import bind, submit, tokenise
 
 PASSWORD: Final = "Jashyl2026"
 DOCUMENT: Final = RulesDocument(holds=HoldLengths(ttl_seconds=604_800))
@@ -162,8 +153,10 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         tokenise(world, token, card, customer.customer_id)
     opening = opening_of(participant, customer_account)
     paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
-    request = payee_request(participant, merchant, validate_only=False)
-    payee = str(by.call("/esep.v1.PayeeService/RegisterPayee", request).payee.payee_id)
+    registered = by.call(
+        "/esep.v1.PayeeService/RegisterPayee", payee_request(participant, merchant, validate_only=False)
+    )
+    payee = str(registered.payee.payee_id)
     payment = payment_of(participant, customer_account, merchant, customer=customer.customer_id, card=card, payee=payee)
     return Scene(
         participant,
@@ -185,74 +178,13 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
 
 def nobodys() -> Scene:
     """Return things that nobody has."""
-    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in range(11)))
+    return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in Scene._fields[3:]))
 
 
 def card_number() -> str:
     """Return a card number that was not given out before."""
     first = f"94170{uuid4().int % 10**10:010}"
     return first + str(luhn.calc_check_digit(first))
-
-
-class Bind(Command):
-    """Binds a card to a customer as a binding that has succeeded does, without its try."""
-
-    NAME: ClassVar[str] = "bind_for_a_test"
-
-    card: UUID
-    customer: UUID
-
-    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
-        card = find(books, self.card.bytes)
-        assert isinstance(card, Card)
-        bound = Change(card.card_id, card.version + 1, CardBound(customer=self.customer))
-        wallet = wallet_of(books, self.customer.bytes)
-        return [bound, *following(wallet, WalletCardAdded(customer=self.customer, card=self.card))]
-
-
-class Tokenise(Command):
-    """Makes a token of a card as a request that has succeeded does, whoever the customer is."""
-
-    NAME: ClassVar[str] = "tokenise_for_a_test"
-
-    card: UUID
-    customer: UUID
-
-    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
-        card = find(books, self.card.bytes)
-        assert isinstance(card, Card)
-        requested = TokenRequested(
-            participant=card.participant,
-            card=self.card,
-            customer=self.customer,
-            device=self.card,
-            device_id="d-1",
-            masked="941799******0000",
-            par=card.par,
-        )
-        linked = CardTokensLinked(tokens=(UUID(bytes=context.request_id),))
-        return [Change(context.request_id, 1, requested), Change(card.card_id, card.version + 1, linked)]
-
-
-def bind(world: World, card: str, customer: str) -> None:
-    """Bind a card to a customer."""
-    submit(world, Bind(card=UUID(card), customer=UUID(customer)))
-
-
-def tokenise(world: World, token: str, card: str, customer: str) -> None:
-    """Make a token of a card."""
-    submit(world, Tokenise(card=UUID(card), customer=UUID(customer)), UUID(token).bytes)
-
-
-def submit(world: World, command: Command, request_id: bytes | None = None) -> bytes:
-    """Have a command decided that no method asks for; return the id of its request."""
-    done = Event()
-    ticket = CommandTicket(command, request_id or uuid4().bytes, "test")
-    ticket.deliver = lambda _: done.set()
-    world.engine.submit(ticket)
-    assert done.wait(PATIENCE)
-    assert isinstance(ticket.outcome, Accepted)
-    return ticket.request_id
 
 
 def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:

@@ -270,8 +270,8 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
     **TOKEN_EXAMPLES,
-    **PAYMENT_EXAMPLES,
     **CREDIT_EXAMPLES,
+    **PAYMENT_EXAMPLES,
 }
 
 GROWN: dict[type[Event], dict[str, Event]] = {
