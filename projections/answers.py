@@ -244,6 +244,8 @@ class Wanted(NamedTuple):
     participant: str | None = None
     customer: bytes | None = None
     channel: Channel | None = None
+    bound: bool = False
+    """Whether only those are wanted that are told to a customer, and none that are the bank's own business."""
 
 
 class NoticePage(NamedTuple):

@@ -17,7 +17,7 @@ from domain.event import Event
 from domain.movements import effective_time
 from domain.ports import Row
 from domain.transfer import TransferPosted
-from projections.addresses import Addresses
+from projections.addresses import NOBODY, Addresses
 from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticePage, Wanted
 from projections.batch import Batch, Ledger
 from projections.notices import NOTICES, Draft, Told, received, sent
@@ -163,6 +163,9 @@ def read_notices(
         if value is not None:
             where += f" AND n.{column} = ?"
             values.append(value)
+    if wanted.bound:
+        where += " AND n.customer <> ?"
+        values.append(NOBODY)
     sql = f"SELECT {_COLUMNS} {_FROM}{where} ORDER BY n.position, n.item LIMIT ?"
     found = tuple(_notice(partition, row) for row in session.all(sql, *values, limit))
     if len(found) == limit:

@@ -155,7 +155,7 @@ def test_books_that_do_not_sum_to_zero_are_told(history: World) -> None:
     told = check(history.log, history.store, decode)
     assert Difference("balances", {"partition": 0, "currency": "KGS"}, {"sum": 0}, {"sum": 3}) in told
     key = {"partition": 0, "account_id": 1}
-    assert Difference("balances", key, {"posted": -460}, {"posted": -457}) in told
+    assert Difference("balances", key, {"posted": -461}, {"posted": -458}) in told
     assert Difference("balances", key, {"held": 0}, {"held": 1}) in told
 
 
