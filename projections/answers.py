@@ -257,8 +257,8 @@ class NoticePage(NamedTuple):
 
     @property
     def last(self) -> bool:
-        """Whether there is nothing more, for now."""
-        return self.reached.position >= self.tracked and self.reached.item == Cursor().item
+        """Whether there is nothing more, for now. So it is too while the tables are made anew, behind the reader."""
+        return self.reached >= Cursor(self.tracked)
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

@@ -100,7 +100,8 @@ class Notifications:
             caught_up = True
             self._news.fell_back(page.tracked)  # The tables may be made anew.
             quiet = self._heartbeat_seconds - (clock() - told_at)
-            if quiet <= 0 or not await self._news.news(cursor.position + 1, quiet):
+            more = max(page.tracked + 1, cursor.position)  # Of the event at the cursor itself there may be more.
+            if quiet <= 0 or not await self._news.news(more, quiet):
                 yield page._replace(notices=()), False
                 told, told_at = cursor, clock()
 

@@ -233,6 +233,8 @@ def test_a_reader_ahead_of_the_tables_waits(told: Told) -> None:
     ahead = Cursor(told.world.head + 5, LAST_ITEM)
     page = told.world.reader.notices(0, ahead, Wanted(), limit=5)
     assert (page.notices, page.reached, page.last) == ((), ahead, True)
+    within = Cursor(told.world.head + 5, 0)
+    assert told.world.reader.notices(0, within, Wanted(), limit=5).last
     assert len(everything) == 210
 
 

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2
 from ledger.log.codec import decode
 from ledger.rpc.settings import RpcSettings
 from projections.rebuild import rebuild
+from projections.runner import Projector
 from projections.store import ProjectionsNotReadyError
 from protos.esep.v1 import authorization_pb2, common_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
@@ -40,8 +41,11 @@ def projected(world: World) -> int:
 class Subscription:
     """A stream as a client reads it."""
 
-    def __init__(self, bank: Bank, timeout: float | None = PATIENCE, stub: Any = None, **fields: Any) -> None:
-        eventually(lambda: projected(bank.world) == bank.world.log.head(0))
+    def __init__(
+        self, bank: Bank, timeout: float | None = PATIENCE, stub: Any = None, *, ready: bool = True, **fields: Any
+    ) -> None:
+        if ready:
+            eventually(lambda: projected(bank.world) == bank.world.log.head(0))
         request = api.SubscribeRequest(**{"language": LANGUAGE_EN, **fields})
         self.call: Any = (stub or bank.ledger.notifications).Subscribe(
             request, metadata=bank.ledger.metadata, timeout=timeout
@@ -285,6 +289,36 @@ def test_a_rebuilt_outbox_tells_nothing_twice(bank: Bank, told: list[pb.Notifica
     assert subscription.live().amount_tyiyn == 77
 
 
+def test_tables_that_fall_back_under_a_stream_tell_nothing_twice(
+    bank: Bank, told: list[pb.Notification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of an earlier position in place of the live ones: the stream waits for them, without asking on and on."""
+    subscription = Subscription(bank)
+    assert subscription.past() == told
+    reader, store = bank.world._reader, bank.world._store
+    asked: list[int] = []
+    real = reader.notices
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        asked.append(1)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(reader, "notices", counted)
+    earlier = store.create()
+    Projector(bank.world.log, earlier, decode).step(0, upto=told[1].cursor.position)
+    store.publish(earlier)
+    earlier.close()
+    assert projected(bank.world) == told[1].cursor.position
+    time.sleep(0.5)  # A stream that asks on and on would have done so hundreds of times.
+    assert len(asked) <= 2
+    resumed = Subscription(bank, ready=False, after=told[-1].cursor)
+    for amount in (77, 78):
+        bank.call(bank.ledger.transfers.CreateTransfer, transfer(bank.cash, bank.poor, amount))
+        assert [each.live().amount_tyiyn for each in (subscription, resumed)] == [amount] * 2
+    assert len(asked) < 50
+    assert cursors(listed(bank)[: len(told)]) == cursors(told)
+
+
 def test_requests_are_refused_by_field(bank: Bank) -> None:
     """Cursors that no log gave, customers without an id, no language: each by its own path, for both methods."""
     wrong = pb.NotificationCursor(partition=7, position=-1, item=40_000)
@@ -442,7 +476,7 @@ def test_a_drained_server_opens_no_stream(tmp_path: Path) -> None:
         bank = carded(Bank(world))
         world.engine.holding = True
         under_way = bank.ledger.transfers.CreateTransfer.future(transfer(bank.rich, bank.poor, 1), timeout=2.0)
-        eventually(lambda: world.log.head(0) == 7)
+        eventually(lambda: world.log.head(0) == 9)
         stopping = world.begin(lambda: world.edge.stop(PATIENCE))
         eventually(lambda: Subscription(bank).end().reason == "SHUTTING_DOWN")
         assert under_way.code() is grpc.StatusCode.DEADLINE_EXCEEDED
