@@ -14,10 +14,12 @@ from domain.account import AccountKind
 from domain.adjustment import AdjustmentProposed
 from domain.binding import CardBindingRequested
 from domain.card import CardIssued
+from domain.credit import Category, CreditFileOpened
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
 from domain.payee import PayeeKind, PayeeRegistered
 from domain.rules import Operation
+from domain.token import TokenRequested
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -47,6 +49,22 @@ def history(world: World) -> World:
             tries=3,
         )
     )
+    world.append(
+        TokenRequested(
+            participant="bank-a",
+            card=UUID(bytes=card),
+            customer=UUID(int=1),
+            device=UUID(int=3),
+            device_id="d",
+            masked="",
+            par="A" * 29,
+        )
+    )
+    file = CreditFileOpened(
+        category=Category.SALARY, participant="bank-a", account=bank, currency="KGS", lines=1, total=1, payer_name="П"
+    )
+    world.transfer(bank, customer, 1, kind="salary", credit_file=UUID(bytes=world.append(file)), credit_line=1)
+    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -54,8 +72,6 @@ def history(world: World) -> World:
     )
     world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
     world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
-    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
-    world.transfer(bank, customer, 1, credit_file=UUID(int=8), credit_line=1)
     world.project()
     return world
 
@@ -70,10 +86,12 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
     "cards": ("status", "blocked"),
-    "credit_lines": ("refused", 1),
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
+    "token_addresses": ("card_id", b"x" * 16),
+    "payer_names": ("name", "Tampered"),
+    "credit_lines": ("refused", 1),
     "participants": ("name_en", "Tampered"),
     "resources": ("state", "inactive"),
     "resource_owners": ("present", 0),
