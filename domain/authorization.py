@@ -61,6 +61,8 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     token: UUID | None = None
     till_id: str = ""
     fiscal_receipt_number: str = ""
+    masked_number: str = ""
+    """The card's number as people may see it, where it was made with a card."""
 
 
 class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -189,6 +189,7 @@ class RequestCardBinding(Command):
             kind=HOLD_KIND,
             entry_mode="ecommerce",
             card=held,
+            masked_number=card.masked,
             expires_at=expires_at,
             rule_version=context.policy.version,
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_LINE_NUMBER: Final = 1_000_000
 MAX_LINES: Final = 8_190
+_STRAIGHT: Final = 2
 
 PayerName = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(printable)]
 LineCount = Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_NUMBER)]
@@ -92,6 +93,8 @@ class CreditFile(msgspec.Struct, frozen=True):
     """A file and the sums of what became of its lines."""
 
     file_id: bytes
+    uuid: UUID
+    """The same as ``file_id``, made once for the events of all its lines."""
     category: Category
     participant: str
     account: int
@@ -158,6 +161,7 @@ def evolve(state: CreditFile | None, change: Change, recorded_at: int) -> Credit
     if isinstance(event, CreditFileOpened) and state is None:
         return CreditFile(
             file_id=change.originator_id,
+            uuid=UUID(bytes=change.originator_id),
             category=event.category,
             participant=event.participant,
             account=event.account,
@@ -264,7 +268,7 @@ class CloseCreditFile(Command):
 def not_taken(file: CreditFile, line: CreditLine, received_total: int) -> Refusal | None:
     """Return why a new line cannot even be decided, so that nothing is recorded of it."""
     if file.closed:
-        return refuse(Reason.CREDIT_FILE_CLOSED, credit_file_id=UUID(bytes=file.file_id))
+        return refuse(Reason.CREDIT_FILE_CLOSED, credit_file_id=file.uuid)
     if received_total + line.amount > MAX_BALANCE:
         return refuse(Reason.BALANCE_LIMIT)
     return None
@@ -281,11 +285,8 @@ def decide_line(books: "Books", context: Context, file: CreditFile, line: Credit
     hops = _hops(books, file, line.account)
     if isinstance(hops, Refusal):
         return hops
-    kind = file.category.value
-    last = len(hops) - 2
-    legs = tuple(
-        Leg(kind if at == last else INTERBANK, hops[at], hops[at + 1], line.amount) for at in range(1, len(hops) - 1)
-    )
+    kind: str = file.category
+    legs = _legs(kind, hops, line.amount) if len(hops) > _STRAIGHT else ()
     reference = line.reference or file.reference
     transfer = CreateTransfer(
         line.line_id, file.account, hops[1], line.amount, file.currency, kind, reference, legs=legs
@@ -294,13 +295,13 @@ def decide_line(books: "Books", context: Context, file: CreditFile, line: Credit
     if refusal is not None:
         return refusal
     return TransferPosted(
-        transfer.debit_account,
-        transfer.credit_account,
-        transfer.amount,
+        file.account,
+        hops[1],
+        line.amount,
         kind=kind,
         reference=reference,
         legs=legs,
-        credit_file=UUID(bytes=file.file_id),
+        credit_file=file.uuid,
         credit_line=line.number,
     )
 
@@ -308,7 +309,7 @@ def decide_line(books: "Books", context: Context, file: CreditFile, line: Credit
 def refused(file: CreditFile, line: CreditLine, refusal: Refusal) -> CreditLineRefused:
     """Return the event that records the refusal of a line."""
     return CreditLineRefused(
-        file=UUID(bytes=file.file_id),
+        file=file.uuid,
         line=line.number,
         reason=refusal.reason.name,
         detail=dict(refusal.metadata),
@@ -316,6 +317,14 @@ def refused(file: CreditFile, line: CreditLine, refusal: Refusal) -> CreditLineR
         account=line.account,
         amount=line.amount,
         reference=line.reference or file.reference,
+    )
+
+
+def _legs(kind: str, hops: tuple[int, ...], amount: int) -> tuple[Leg, ...]:
+    """Return what follows the first movement along the hops; the last one is told to the recipient."""
+    last = len(hops) - 2
+    return tuple(
+        Leg(kind if at == last else INTERBANK, hops[at], hops[at + 1], amount) for at in range(1, len(hops) - 1)
     )
 
 

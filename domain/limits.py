@@ -40,7 +40,8 @@ class Spending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     operation: Operation
     amount: int
-    customer: UUID
+    customer: UUID | None = None
+    """None where a card was used that is nobody's: it counts against the card alone."""
     card: UUID | None = None
     token: UUID | None = None
     rules: str = ""
@@ -49,7 +50,8 @@ class Spending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def who(self) -> Iterator[tuple[Subject, bytes]]:
         """Return whose limits it counts against."""
-        yield Subject.CUSTOMER, self.customer.bytes
+        if self.customer is not None:
+            yield Subject.CUSTOMER, self.customer.bytes
         if self.card is not None:
             yield Subject.CARD, self.card.bytes
         if self.token is not None:
@@ -189,13 +191,20 @@ def more(spending: Spending | None, amount: int) -> Spending | None:
 
 
 def customer_limit_refusal(books: "Books", spending: Spending, now: int, *, already: int = 0) -> Refusal | None:
-    """Return as ``limit_refusal`` does, for the customer's present tier; one who does not exist may spend nothing."""
+    """Return as ``limit_refusal`` does, for the customer's present tier; one who does not exist may spend nothing.
+
+    A card that is nobody's has no tier: only its own limits count, and of those only the ones for every tier.
+    """
+    if spending.customer is None:
+        return limit_refusal(books, spending, None, now, already=already)
     customer = books.aggregate(spending.customer.bytes)
     tier = customer.tier if isinstance(customer, Customer) else Tier.UNIDENTIFIED
     return limit_refusal(books, spending, tier, now, already=already)
 
 
-def limit_refusal(books: "Books", spending: Spending, tier: Tier, now: int, *, already: int = 0) -> Refusal | None:
+def limit_refusal(
+    books: "Books", spending: Spending, tier: Tier | None, now: int, *, already: int = 0
+) -> Refusal | None:
     """Return which limit a spending would pass, None when it passes none. Figures of the customer stay unsaid.
 
     ``already`` is the amount the same operation has taken before, where it grows.

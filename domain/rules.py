@@ -92,8 +92,8 @@ class Limit(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     operations: tuple[Operation, ...] = ()
     tiers: tuple[Tier, ...] = ()
 
-    def applies(self, operation: Operation, tier: Tier) -> bool:
-        """Tell whether such an operation of such a customer counts."""
+    def applies(self, operation: Operation, tier: Tier | None) -> bool:
+        """Tell whether such an operation of such a customer counts; None where the card used is nobody's."""
         return (not self.operations or operation in self.operations) and (not self.tiers or tier in self.tiers)
 
 

@@ -6,20 +6,20 @@ nothing later: the record of a decline carries the token's own event with it. A 
 could stop a phone by guessing.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from domain.authorization import ACQUIRER_CLAIM
 from domain.authorize import Authorize, Spender
 from domain.card import Card, usable
-from domain.claim import claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, MerchantName, Reference, Tags
+from domain.command import AccountId, Amount, CurrencyCode, MerchantName, Reference, Tags
 from domain.credentials import Verdict
 from domain.device import Device
 from domain.event import Change, Context
+from domain.fiscal import AtTill
 from domain.ids import claim_id
 from domain.pan import Expiry, expired
 from domain.refusals import Reason, Refusal, invalid, refuse
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 MAX_TAP: Final = 999_999_999_999
 """The most one tap can pay, in tyiyn: the amount has twelve digits (EMV, tag 9F02)."""
 CONTACTLESS: Final = "contactless"
-FISCAL_RECEIPT: Final = "fiscal_receipt"
-"""The kind of the claim on a till's receipt number."""
 
 
-class AuthorizeTokenPayment(Command):
+class AuthorizeTokenPayment(AtTill):
     """Hold an amount of the account of a token's card, if the tap is the phone's and the card may pay it."""
 
     NAME: ClassVar[str] = "authorize_token_payment"
@@ -63,22 +61,13 @@ class AuthorizeTokenPayment(Command):
     tags: Tags = {}
     tap: Annotated[str, Field(max_length=32)] = ""
     """What else the cryptogram is over: country, date and the terminal's unpredictable number."""
-    till_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
-    fiscal_receipt_number: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
-
-    @model_validator(mode="after")
-    def _whole_receipt(self) -> Self:
-        if bool(self.till_id) != bool(self.fiscal_receipt_number):
-            raise ValueError("names a till or a fiscal receipt without the other")
-        return self
 
     def needs(self) -> tuple[bytes, ...]:
         return (self.token_id.bytes,)
 
     def claims(self) -> tuple[bytes, ...]:
         acquirer = (claim_id(ACQUIRER_CLAIM, f"{self.acquirer_id}/{self.acquirer_reference}"),)
-        fiscal = (claim_id(FISCAL_RECEIPT, self._receipt_key()),)
-        return (acquirer if self.acquirer_reference else ()) + (fiscal if self.till_id else ())
+        return (acquirer if self.acquirer_reference else ()) + self.receipt_claims()
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         token = find(books, self.token_id.bytes)
@@ -110,10 +99,7 @@ class AuthorizeTokenPayment(Command):
             return held
         # From here on the amount is held.
         first, *claims = held
-        if self.till_id:
-            receipt = self._receipt_key()
-            claims.append(claim(FISCAL_RECEIPT, receipt, holder=context.request_id, amount=self.amount_tyiyn))
-        approved = msgspec.structs.replace(first.event, **self._own(token))
+        approved = msgspec.structs.replace(first.event, **self._own(books, token))
         return [first._replace(event=approved), self._used(token, context, self.amount_tyiyn), *claims]
 
     def declined(self, books: "Books", refusal: Refusal, context: Context) -> list[Change]:
@@ -122,7 +108,7 @@ class AuthorizeTokenPayment(Command):
         if isinstance(token, Refusal):
             raise TypeError("nothing is recorded of a token that is not known")
         first, *others = self._hold(_card(books, token), token.customer).declined(books, refusal, context)
-        declined = msgspec.structs.replace(first.event, **self._own(token))
+        declined = msgspec.structs.replace(first.event, **self._own(books, token))
         used = [self._used(token, context, 0)] if self._tap(token) is None else []
         return [first._replace(event=declined), *others, *used]
 
@@ -165,9 +151,7 @@ class AuthorizeTokenPayment(Command):
     def _claimed(self, books: "Books", card: Card) -> Refusal | None:
         if self.credit_account_id == card.account:
             return invalid("credit_account_id", "SAME_ACCOUNT", "is the account that pays")
-        if self.till_id and books.claim(FISCAL_RECEIPT, self._receipt_key()) is not None:
-            return refuse(Reason.FISCAL_RECEIPT_SEEN, till_id=self.till_id, receipt=self.fiscal_receipt_number)
-        return None
+        return self.receipt_refusal(books)
 
     def _refuse(self, reason: Reason, **figures: object) -> Refusal:
         return refuse(reason, token_id=self.token_id, **figures)
@@ -185,21 +169,17 @@ class AuthorizeTokenPayment(Command):
         shared = {name: getattr(self, name) for name in _SHARED}
         return Authorize.model_construct(account_id=card.account, kind="purchase", spender=spender, **shared)
 
-    def _own(self, token: Token) -> dict[str, Any]:
+    def _own(self, books: "Books", token: Token) -> dict[str, Any]:
         return {
             "card": UUID(bytes=token.card),
+            "masked_number": _card(books, token).masked,
             "token": self.token_id,
-            "till_id": self.till_id,
-            "fiscal_receipt_number": self.fiscal_receipt_number,
             "fingerprint": self.fingerprint(),
         }
 
     def _used(self, token: Token, context: Context, amount: int) -> Change:
         used = TokenUsed(counter=self.counter, authorization=UUID(bytes=context.request_id), amount=amount)
         return following(token, used)
-
-    def _receipt_key(self) -> str:
-        return f"{self.till_id}/{self.fiscal_receipt_number}"
 
 
 _SHARED: Final = set(AuthorizeTokenPayment.model_fields) & set(Authorize.model_fields)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from domain.command import (
     AccountId,
@@ -26,6 +27,7 @@ from domain.event import Change, Context, Event, Leg
 from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
+from domain.rules import Operation
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -41,6 +43,28 @@ DELIVERY = "delivery"
 FEE = "fee"
 _ONWARD = (INTERBANK, DELIVERY)
 """Kinds of the legs that carry the main amount of a quoted transfer on, from bank to bank and to the recipient."""
+REVERSAL = "reversal"
+RESERVED_KINDS = frozenset(
+    (ADJUSTMENT, INTERBANK, DELIVERY, REVERSAL, "capture", "force_post", "refund", *(each.value for each in Operation))
+)
+"""Kinds that the ledger gives movements which it made by its own rules: a caller's may not pass for one of them.
+
+Whoever reads a statement, a receipt or a notification may rely on it. A fee is none of them: banks charge fees too.
+"""
+
+
+def is_reserved_kind(kind: str) -> bool:
+    """Tell whether a kind is the ledger's own, or that of a movement back (``fee_reversal``)."""
+    return kind in RESERVED_KINDS or kind.endswith(f"_{REVERSAL}")
+
+
+def _not_reserved(kind: str) -> str:
+    if is_reserved_kind(kind):
+        raise PydanticCustomError("reserved", "is a kind that the ledger gives movements of its own")
+    return kind
+
+
+CallersKind = Annotated[MovementKind, AfterValidator(_not_reserved)]
 
 
 class TransferPosted(Event, frozen=True, omit_defaults=True, gc=False):
@@ -176,7 +200,7 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
         transfer,
         version=change.version,
         updated_at=recorded_at,
-        reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == "reversal"),
+        reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == REVERSAL),
         reversed_whole=transfer.reversed_whole or event.whole,
     )
 
@@ -338,7 +362,7 @@ class LegModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: MovementKind = "fee"
+    kind: CallersKind = "fee"
     debit_account_id: AccountId
     credit_account_id: AccountId
     amount_tyiyn: Amount
@@ -359,7 +383,7 @@ class TransferModel(BaseModel):
     credit_account_id: AccountId
     amount_tyiyn: Amount
     currency_code: CurrencyCode = ""
-    kind: MovementKind = "transfer"
+    kind: CallersKind = "transfer"
     reference: Reference = ""
     tags: Tags = {}
     legs: Annotated[tuple[LegModel, ...], Field(max_length=MAX_LEGS)] = ()
@@ -446,7 +470,7 @@ class ReverseTransfer(Command):
             if back:
                 legs.append(Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, back))
         if amount:
-            legs.append(Leg("reversal", transfer.credit_account, transfer.debit_account, amount))
+            legs.append(Leg(REVERSAL, transfer.credit_account, transfer.debit_account, amount))
         return legs
 
     @staticmethod

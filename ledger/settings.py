@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
+    stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """For how long a stream's caller is sent messages before it is looked at again what it may read."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
@@ -185,7 +187,7 @@ class Settings(BaseSettings):
     card_details_tries: Annotated[int, Field(ge=1)] = 5
     """Wrong card details, of one customer or of one card, after which no more are checked for a day."""
     business_time_zone: Annotated[str, AfterValidator(fixed_zone)] = "Asia/Bishkek"
-    """Where the business day ends at midnight."""
+    """Where the business day ends at midnight, and with a month's last one the cards that are valid through it."""
 
     @field_validator("hold_rules")
     @classmethod

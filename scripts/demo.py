@@ -26,8 +26,10 @@ from scripts.demo_client import answer_of, connect_plainly
 from scripts.demo_journal import Journal
 from scripts.demo_load import Load, Traffic, settle
 from scripts.demo_server import ServerError, ServerProcess
+from scripts.provider import Provider
 from scripts.scenario_player import Player
 from scripts.scenarios import read_scenarios
+from scripts.story import paying
 from scripts.story.plot import tell
 from scripts.story.scene import Scene
 from scripts.voice import Discrepancy, Voice
@@ -52,7 +54,8 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="esep-demo-", ignore_cleanup_errors=True) as directory,
-            ServerProcess(Path(directory)) as server,
+            Provider() as provider,
+            ServerProcess(Path(directory), paying.settings(provider.target)) as server,
         ):
             demonstrate(server)
     except grpc.RpcError as error:

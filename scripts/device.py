@@ -11,8 +11,9 @@ from typing import Any, Final, NamedTuple
 import pyemv
 from cryptography.utils import CryptographyDeprecationWarning
 
-from protos.esep.v1 import authorization_pb2, token_payment_service_pb2, token_pb2
-from protos.esep.v1.token_payment_service_pb2 import AuthorizeTokenPaymentRequest, FiscalReceipt, Tap
+from protos.esep.v1 import authorization_pb2, token_pb2
+from protos.esep.v1.authorization_pb2 import FiscalReceipt
+from protos.esep.v1.token_payment_service_pb2 import AuthorizeTokenPaymentRequest, Tap
 
 warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module="pyemv")
 
@@ -112,4 +113,4 @@ class Phone:
 
 def fiscal_receipt(till_id: str, number: str) -> FiscalReceipt:
     """Return a receipt of a fiscal till."""
-    return token_payment_service_pb2.FiscalReceipt(till_id=till_id, receipt_number=number)
+    return FiscalReceipt(till_id=till_id, receipt_number=number)

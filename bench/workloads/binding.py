@@ -1,7 +1,7 @@
 """Bindings of cards from 32 callers, the request and the naming of the amount, beside the method that does nothing.
 
-Every call counts, so a binding is two. A request asks the vault for the card's number, has the CVV computed and
-counts the try before it is compared: three commits of its own, before the log's. The server allows more cards a
+Every call counts, so a binding is two. A request asks the vault for the card's number and for tries that went wrong,
+and has the CVV computed: where it is right, the log's is its only commit. The server allows more cards a
 customer than it would otherwise.
 """
 

@@ -85,17 +85,22 @@ class Bindings:
         if wanted.expires is None:
             return Details.WRONG
         counted = [wanted.customer_id.bytes] if card_id is None else [wanted.customer_id.bytes, card_id]
-        used_up = self._vault.misses.count(counted, self._tries, self._clock.now())
+        misses, now = self._vault.misses, self._clock.now()
+        used_up = misses.admit(counted, self._tries, now)
         if used_up is not None:
             return Details.LOCKED if used_up == wanted.customer_id.bytes else Details.WRONG
         try:
             right = self._issuer.matches(wanted.number, wanted.expires, wanted.cvv)
         except OSError:
-            self._vault.misses.take_back(counted)
+            misses.right(counted)
             raise Refused(refuse(Reason.ISSUER_UNAVAILABLE)) from None
+        except BaseException:
+            misses.wrong(counted, now)
+            raise
         if not right or card_id is None:
+            misses.wrong(counted, now)
             return Details.WRONG
-        self._vault.misses.take_back(counted)
+        misses.right(counted)
         return Details.RIGHT
 
     async def message(self, binding: Binding, now: int) -> card_binding_pb2.CardBinding:

@@ -5,7 +5,8 @@ that cannot be decoded, or are too large, become refusals as well, which is why 
 calls it outside of any handler. A guarded handler is built once per method, not once per call.
 
 A method that answers with a stream is an async generator. Its stream lives as long as its caller's deadline, for
-ever without one, and is ended by ``drain`` before the server is stopped: grpcio would wait for it all the grace.
+ever without one, and is ended by ``drain`` before the server is stopped: grpcio would wait for it all the grace. What
+a caller may do is looked at again as a stream goes on: no message leaves on a permission that was given too long ago.
 """
 
 import asyncio
@@ -60,6 +61,7 @@ class Gate(grpc.aio.ServerInterceptor):
         max_request_bytes: int,
         max_streams: int,
         max_calls: int,
+        permission_seconds: float,
     ) -> None:
         self._identity = identity
         self._permission = guard
@@ -68,6 +70,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
         self._max_calls = max_calls
+        self._permission_seconds = permission_seconds
         self._draining = False
         self._under_way = 0
         self._guarded: dict[str, Handler] = {}
@@ -169,11 +172,15 @@ class Gate(grpc.aio.ServerInterceptor):
 
             async def send() -> None:
                 nonlocal sent
+                clock = asyncio.get_running_loop().time
                 call = self._open(context, metadata, math.inf)
-                async with asyncio.timeout(min(call.remaining(), self._max_deadline_seconds)):
-                    await self._admit(row, request, call)
+                admitted = clock()
+                await self._admit_in_time(row, request, call)
                 async with self._streams.open(method, call.deadline), aclosing(behaviour(request, context)) as messages:
                     async for message in messages:
+                        if clock() - admitted >= self._permission_seconds:
+                            admitted = clock()
+                            await self._admit_in_time(row, request, call)
                         await context.write(message)
                         sent += 1
 
@@ -214,6 +221,11 @@ class Gate(grpc.aio.ServerInterceptor):
         if type(request) is _Unreadable:
             raise Refused(request.refusal)
         await self._permission.admit(row, rule, request, call)
+
+    async def _admit_in_time(self, row: Row, request: Any, call: calls.Call) -> None:
+        """Admit a stream, which has no end, as if it were a call that has one."""
+        async with asyncio.timeout(min(call.remaining(), self._max_deadline_seconds)):
+            await self._admit(row, request, call)
 
     def _refusal(self, method: str, error: Exception) -> Refusal:
         """Return what the caller is told of an error."""

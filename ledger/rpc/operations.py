@@ -91,6 +91,7 @@ class Operations:
             reference=details.reference,
             reason=details.reason if isinstance(details, AuthorizationDeclined) else "",
             held_until=authorization.expires_at if authorization.open and not lapsed else None,
+            card=details.masked_number,
         )
 
     async def _clearing(

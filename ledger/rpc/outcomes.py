@@ -101,7 +101,8 @@ class Outcomes:
         if position is None:
             raise unknown
         row, event = self._at(position)
-        own = row.request_id == request_id or (row.request_id is None and row.originator_id == request_id)
+        made = row.request_id is None and row.originator_id == request_id and not ids.is_reserved(request_id)
+        own = row.request_id == request_id or made  # A reserved id is what the ledger gave to what followed.
         if row.caller != caller or not own or isinstance(event, _NO_OUTCOME):
             raise unknown
         return self._done(row, event, request_id, replayed=True)

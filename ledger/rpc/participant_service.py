@@ -3,6 +3,8 @@
 
 from domain.participant import Participant, participant_key
 from domain.refusals import Reason, Refused, refuse
+from ledger.rpc import calls
+from ledger.rpc.callers import OF_THE_SCHEME, Role
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads, positions_message
@@ -11,6 +13,7 @@ from ledger.rpc.translate import participant as translate
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.participant import participant_message
 from protos.esep.v1 import participant_service_pb2 as pb
+from protos.esep.v1.participant_pb2 import Participant as Message
 from protos.esep.v1.participant_service_pb2_grpc import ParticipantServiceServicer
 
 
@@ -46,7 +49,7 @@ class ParticipantService(ParticipantServiceServicer):
         found = await self._log.aggregate(participant_key(request.participant_id), position)
         if not isinstance(found, Participant):
             raise Refused(refuse(Reason.PARTICIPANT_NOT_FOUND, participant_id=request.participant_id))
-        return pb.GetParticipantResponse(participant=participant_message(found), position=self._log.message(position))
+        return pb.GetParticipantResponse(participant=_told(found), position=self._log.message(position))
 
     async def ListParticipants(
         self, request: pb.ListParticipantsRequest, context: Context
@@ -57,7 +60,14 @@ class ParticipantService(ParticipantServiceServicer):
         found = await self._reads.ask(request, lambda: reader.list_participants(after=after, limit=page.size))
         last = found.result[-1].participant if len(found.result) == page.size else None
         return pb.ListParticipantsResponse(
-            participants=[participant_message(each) for each in found.result],
+            participants=[_told(each) for each in found.result],
             next_page_token=self._reads.pager.token(request, last, 0),
             positions=positions_message(found.positions),
         )
+
+
+def _told(found: Participant) -> Message:
+    """Return a bank as this task's caller may see it: whose accounts are whose is nobody else's business."""
+    who = calls.current().who
+    own = who.role is Role.BANK and who.participant == found.participant
+    return participant_message(found, accounts=own or who.role in OF_THE_SCHEME)

@@ -26,7 +26,9 @@ class Subject(Enum):
     NEW_TRANSFERS = "the banks of every transfer's debited accounts"
     TRANSFER = "the banks of the accounts it debited; counterparties: those it credited"
     TRANSFER_BACK = "the banks of the accounts it credited, which pay it back; counterparties: those it debited"
-    NEW_AUTHORIZATION = "the bank of the account to be held; counterparty: that of the account to be credited"
+    NEW_AUTHORIZATION = (
+        "the bank of the account to be held, or of the card; counterparty: that of the account to be credited"
+    )
     AUTHORIZATION = "the bank of the held account; counterparty: that of the account to be credited"
     AUTHORIZATION_OR_REFERENCE = (
         "as for an authorisation; of one that has not arrived, the acquirer named in the reference is the counterparty"

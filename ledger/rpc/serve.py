@@ -181,6 +181,7 @@ def build_server(
         max_request_bytes=settings.max_request_bytes,
         max_streams=settings.max_streams,
         max_calls=settings.max_concurrent_calls,
+        permission_seconds=settings.stream_permission_seconds,
     )
     options = server_options(settings.max_request_bytes)
     if settings.channelz:

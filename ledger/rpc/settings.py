@@ -110,6 +110,8 @@ class RpcSettings(BaseModel):
     """How often all open streams together look for news."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
+    stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """For how long a stream's caller, once admitted, is sent messages without being looked at again."""
     health_poll_seconds: Annotated[float, Field(gt=0)] = 0.1
     reflection: bool = False
     channelz: bool = False

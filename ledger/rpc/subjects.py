@@ -160,6 +160,9 @@ class Subjects:
         acquirer = await self._banks([request.credit_account_id])
         if request.acquirer_id not in ("", *acquirer):
             acquirer = NOBODY  # An acquirer uses up no references but its own.
+        if request.WhichOneof("payer") == "card_id":
+            card = await self._current(request.card_id)
+            return Whose((card.participant,) if isinstance(card, Card) else NOBODY, acquirer)
         return Whose(await self._banks([request.account_id]), acquirer)
 
     async def _authorization(self, request: Any) -> Whose:

@@ -1,14 +1,19 @@
 """Counting wrong tries of card details, by whoever tried and by the card that was meant.
 
-A try is counted before it is compared, so that many at once do not outrun the counter, and taken back when it was
-right: back to what it was, not to nothing, or one right card would buy tries at others. Tries are counted over a
-window that begins with the first of them.
+A try is admitted before it is compared and counts from then on in memory, so that many at once do not outrun the
+counter. A right one leaves no trace and costs the database no commit. A wrong one is committed before anybody is told
+that it was wrong: whoever crashes the server in between has learnt nothing. Tries are counted over a window that
+begins with the first of them.
+
+What is in memory is this process's: servers that share a vault admit each its own tries, and one of them serves.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from threading import Lock
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, update
+from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.vault.connection import begin
@@ -22,30 +27,41 @@ class Misses:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._lock = Lock()
+        self._under_way: Counter[bytes] = Counter()
 
-    def count(self, whose: Sequence[bytes], limit: int, now: int, window: int = DAY) -> bytes | None:
-        """Count a try for each, or for none; return the first whose tries are used up, None when there is none."""
-        with begin(self._engine) as connection:
-            connection.execute(delete(misses).where(misses.c.until <= now))
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            for counted, each in enumerate(whose):
-                connection.execute(
-                    dialect.insert(misses).values(whose=each, misses=0, until=now + window).on_conflict_do_nothing()
-                )
-                one_more = update(misses).where(misses.c.whose == each, misses.c.misses < limit)
-                if connection.execute(one_more.values(misses=misses.c.misses + 1)).rowcount == 0:
-                    for earlier in whose[:counted]:
-                        self._one_less(connection, earlier)
+    def admit(self, whose: Sequence[bytes], limit: int, now: int) -> bytes | None:
+        """Let a try be compared, or none; return the first whose tries are used up, None when there is none.
+
+        Whoever is let is to say what came of it, with ``right`` or ``wrong``; until then it counts as wrong.
+        """
+        counted = select(misses.c.whose, misses.c.misses).where(misses.c.whose.in_(whose), misses.c.until > now)
+        with self._lock:
+            with begin(self._engine) as connection:
+                missed = {bytes(row.whose): row.misses for row in connection.execute(counted)}
+            for each in whose:
+                if missed.get(each, 0) + self._under_way[each] >= limit:
                     return each
+            self._under_way.update(whose)
         return None
 
-    def take_back(self, whose: Sequence[bytes]) -> None:
-        """Take back a try that was right, or was never compared."""
-        with begin(self._engine) as connection:
-            for each in whose:
-                self._one_less(connection, each)
+    def right(self, whose: Sequence[bytes]) -> None:
+        """Forget a try that was right, or was never compared."""
+        with self._lock:
+            self._forget(whose)
 
-    @staticmethod
-    def _one_less(connection: Connection, whose: bytes) -> None:
-        fewer = update(misses).where(misses.c.whose == whose, misses.c.misses > 0)
-        connection.execute(fewer.values(misses=misses.c.misses - 1))
+    def wrong(self, whose: Sequence[bytes], now: int, window: int = DAY) -> None:
+        """Count a try that was wrong for each; where the database does not answer, it stays counted in memory."""
+        with self._lock:
+            with begin(self._engine) as connection:
+                connection.execute(delete(misses).where(misses.c.until <= now))
+                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+                for each in whose:
+                    first = dialect.insert(misses).values(whose=each, misses=0, until=now + window)
+                    connection.execute(first.on_conflict_do_nothing())
+                    one_more = update(misses).where(misses.c.whose == each)
+                    connection.execute(one_more.values(misses=misses.c.misses + 1))
+            self._forget(whose)
+
+    def _forget(self, whose: Sequence[bytes]) -> None:
+        self._under_way -= Counter(whose)  # What is down to nothing leaves.

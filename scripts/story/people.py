@@ -15,6 +15,8 @@ from scripts.story.scene import Scene
 
 _ISSUER: Final = "941700"
 _EXPIRY: Final = "12/29"
+_PIN: Final = "7"
+"""The first digit of every PIN: no account number or category of merchants in the story begins with it."""
 
 
 @dataclass
@@ -46,14 +48,20 @@ class Person:
 def aizada(bank: Bank) -> Person:
     """Return the newcomer."""
     return Person(
-        "Айзада Үсөнова", "Айзада Ү.", "aizada.story", f"+996700{_digits(6)}", f"Jashyl{_digits(6)}", _digits(4), bank
+        "Айзада Үсөнова",
+        "Айзада Ү.",
+        "aizada.story",
+        f"+996700{digits(6)}",
+        f"Jashyl{digits(6)}",
+        _PIN + digits(3),
+        bank,
     )
 
 
 def bakyt(bank: Bank) -> Person:
     """Return her friend at another bank."""
     return Person(
-        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{_digits(6)}", f"Kyzyl{_digits(6)}", _digits(4), bank
+        "Бакыт Асанов", "Бакыт А.", "bakyt.story", f"+996555{digits(6)}", f"Kyzyl{digits(6)}", _PIN + digits(3), bank
     )
 
 
@@ -71,8 +79,8 @@ def open_account(scene: Scene, person: Person, number: str) -> None:
 
 def issue_card(scene: Scene, person: Person) -> None:
     """Have the bank issue a card for the account; number and CVV stand on the card alone."""
-    digits = f"{_ISSUER}{_digits(9)}"
-    person.card_number = digits + luhn.calc_check_digit(digits)
+    number = f"{_ISSUER}{digits(9)}"
+    person.card_number = number + luhn.calc_check_digit(number)
     request = IssueCardRequest(
         request_id=new_id(),
         participant_id=person.bank.name,
@@ -92,5 +100,6 @@ def subscribe_to_sms(scene: Scene, person: Person) -> None:
     scene.do(scene.bank(person.bank.name).cards.SetCardNotifications, request)
 
 
-def _digits(count: int) -> str:
+def digits(count: int) -> str:
+    """Return so many digits at random."""
     return f"{randbelow(10**count):0{count}}"

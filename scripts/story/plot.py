@@ -10,15 +10,19 @@ from typing import Final
 
 from ledger.cli.output import money
 from protos.esep.v1 import notification_pb2 as notices
+from protos.esep.v1.payment_pb2 import Payment
 from scripts.demo_banks import Bank, move
 from scripts.device import Phone
-from scripts.story import blocking, contactless, joining, salary, transferring
+from scripts.story import blocking, contactless, joining, paying, salary, transferring
 from scripts.story.listening import PUSH, SMS, Listener
-from scripts.story.people import Person, aizada, bakyt, issue_card, open_account, subscribe_to_sms
+from scripts.story.people import Person, aizada, bakyt, digits, issue_card, open_account, subscribe_to_sms
 from scripts.story.reading import available, receipt
 from scripts.story.scene import Scene, expect
 
 _DEPOSIT: Final = 3_000_00
+_LUNCH: Final = 480_00
+_ELECTRICITY: Final = 350_00
+_TOP_UP: Final = 100_00
 _BY_PHONE: Final = 500_00
 _BY_QR: Final = 250_00
 _GROCERIES: Final = 645_50
@@ -44,7 +48,10 @@ class Cast:
 def tell(scene: Scene, banks: Mapping[str, Bank]) -> list[Person]:
     """Tell it all; return the people of the story."""
     cast = join(scene, banks)
+    paying.open_businesses(scene, cast.shop)
+    pay_at_the_cafe(scene, cast)
     send_to_a_friend(scene, cast)
+    pay_for_services(scene, cast)
     phone = pay_by_phone(scene, cast)
     payday(scene, cast)
     block_and_unblock(scene, cast, phone)
@@ -87,6 +94,42 @@ def join(scene: Scene, banks: Mapping[str, Bank]) -> Cast:
     pushes.hear(notices.NOTIFICATION_KIND_CARD_BOUND)
     expect("what may be spent after the binding", available(scene, person), _DEPOSIT)
     return Cast(person, friend, banks["manas"], texts, pushes, friends_pushes)
+
+
+def pay_at_the_cafe(scene: Scene, cast: Cast) -> None:
+    """Pay a bill by the QR code on it, which is good for once."""
+    voice, person, code = scene.voice, cast.person, paying.bill(_LUNCH)
+    voice.heading(f"{person.first_name} pays her lunch by QR code")
+    seen = transferring.scan(scene, person, code)
+    expect("what the code says", (seen.display_name, seen.amount_tyiyn), (paying.CAFE, _LUNCH))
+    voice.say(f"the code on the bill, as scanned: {seen.display_name}, {money(seen.amount_tyiyn)} som")
+    show_payment(scene, cast, paying.pay_bill(scene, person, code), _LUNCH)
+    paying.bill_refused(scene, person, code, "QR_USED")
+    voice.check("the same code a second time is refused: QR_USED")
+
+
+def pay_for_services(scene: Scene, cast: Cast) -> None:
+    """Pay for electricity, found in the directory, and top a phone up; the provider is asked, and delivers."""
+    voice, person = scene.voice, cast.person
+    voice.heading(f"{person.first_name} pays for services")
+    service = paying.find_service(scene, person, "жарык бишкек")
+    voice.say(f'she typed "жарык бишкек" and found: {service.name.ky}')
+    paid = paying.pay_service(scene, person, service.service_id, {"account": digits(9)}, _ELECTRICITY)
+    voice.say(f"the provider knows the account as {paid.beneficiary}'s, and said that it delivered")
+    show_payment(scene, cast, paid, _ELECTRICITY)
+    paid = paying.pay_service(scene, person, "mobile-mega", {"phone": cast.friend.phone_number}, _TOP_UP)
+    voice.say(f"a top-up of {cast.friend.first_name}'s phone")
+    show_payment(scene, cast, paid, _TOP_UP)
+
+
+def show_payment(scene: Scene, cast: Cast, paid: Payment, amount: int) -> None:
+    """Show a payment that was confirmed: what the payer is told and may print, and what is left."""
+    voice, person = scene.voice, cast.person
+    voice.check(f"confirmed: {money(paid.total_tyiyn)} som to {paid.payee_name}")
+    told = cast.pushes.hear(notices.NOTIFICATION_KIND_PAYMENT_MADE)
+    expect("what the payer was told", (told.source_id, told.amount_tyiyn), (paid.authorization_id, amount))
+    voice.slip(receipt(scene, person, paid.authorization_id))
+    expect("the total", paid.total_tyiyn, amount + paid.fee_tyiyn)
 
 
 def send_to_a_friend(scene: Scene, cast: Cast) -> None:
@@ -156,7 +199,9 @@ def block_and_unblock(scene: Scene, cast: Cast, phone: Phone) -> None:
     cast.pushes.hear(notices.NOTIFICATION_KIND_CARD_BLOCKED)
     refused = contactless.tap_refused(scene, phone, cast.shop, _COFFEE, "TOKEN_SUSPENDED")
     voice.check(f"a tap is refused with {refused.reason}: {refused.message}")
-    expect("what may be spent after a refused tap", available(scene, person), before)
+    paying.bill_refused(scene, person, paying.bill(_COFFEE), "CARD_BLOCKED")
+    voice.check("and a payment by QR code with CARD_BLOCKED")
+    expect("what may be spent after refused payments", available(scene, person), before)
     blocking.unblock(scene, person, "the holder found it")
     cast.pushes.hear(notices.NOTIFICATION_KIND_CARD_UNBLOCKED)
     contactless.tap(scene, person, phone, cast.shop, _COFFEE, (_TILL, "000044"))

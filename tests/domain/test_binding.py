@@ -119,6 +119,7 @@ def test_a_binding_begins_with_a_hold_that_ends_with_it() -> None:
             kind="card_verification",
             entry_mode="ecommerce",
             card=CARD,
+            masked_number=MASKED,
             expires_at=expires_at,
             rule_version="default-1",
         ),

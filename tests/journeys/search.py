@@ -68,7 +68,7 @@ class Secrets:
             return
         texts = list(_texts(text))
         for word in self._words:
-            whole = re.compile(rf"(?<![\w.,+-])(?<!\d:){re.escape(word)}(?![\w-]|[.,:]\d)")
+            whole = re.compile(rf"(?<![\w.,*+-])(?<!\d:){re.escape(word)}(?![\w-]|[.,:]\d)")
             if any(whole.search(each) for each in texts):
                 yield f"a secret of {len(word)} characters"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_pb2, token_pb2
 from protos.esep.v1 import authorization_service_pb2 as holds
 from protos.esep.v1 import statement_service_pb2 as statements
@@ -59,7 +60,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 def available(holder: Holder) -> int:
     """Return what may be spent from the account."""
-    request = statements.GetBalanceRequest(account_id=holder.account_id)
+    account = accounts.GetAccountRequest(account_id=holder.account_id)
+    head = holder.call(holder.ledger.accounts.GetAccount, account).position
+    request = statements.GetBalanceRequest(account_id=holder.account_id, min_position=head)
     balance = holder.call(holder.ledger.statements.GetBalance, request).balance
     return int(balance.available_tyiyn)
 

@@ -8,9 +8,15 @@ import pytest
 
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.service_directory_service_pb2 import ListServicesRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
+from scripts import demo
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ROOT, ServerProcess
+from scripts.story import joining
+from scripts.story.scene import Scene, expect
+from scripts.voice import Discrepancy, Voice
+from tests.journeys.search import Secrets, lines
 from tests.serving import CALL_SECONDS, open_account, transfer
 
 
@@ -28,12 +34,71 @@ def test_a_server_answers_questions_from_the_moment_it_serves(tmp_path: Path) ->
         assert server.stop() == 0
 
 
+HEADINGS = (
+    "A server on fresh SQLite files",
+    "Айзада joins: ",
+    "Айзада pays her lunch by QR code",
+    "Айзада sends money to Бакыт, ",
+    "Айзада pays for services",
+    "Elcart Pay: ",
+    "Payday: ",
+    "An operator blocks the card, ",
+    "Scenarios that card processors publish",
+    "10 000 transfers, and a power cut",
+    "The ledger against the callers' own journal",
+    "Trial balance",
+    "All of it",
+)
+
+
 @pytest.mark.slow
 def test_the_demonstration_ends_well() -> None:
-    """``make demo`` plays, kills, recovers and compares, and its last line says so."""
+    """``make demo`` tells its story, kills, recovers and compares; its last line says so; nothing secret is in it."""
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "scripts.demo"], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
-    assert done.stdout.splitlines()[-1:] == ["demo: ok"], done.stdout + done.stderr
+    said = done.stdout.splitlines()
+    assert said[-1:] == ["demo: ok"], done.stdout + done.stderr
     assert done.returncode == 0
+    told = [next((heading for heading in HEADINGS if line.startswith(heading)), "") for line in said]
+    assert [heading for heading in told if heading] == list(HEADINGS)
     assert "\x1b" not in done.stdout, "colours are for terminals"
+    assert Secrets(()).found(lines("the demonstration", done.stdout + done.stderr)) == []
+
+
+def test_the_demonstration_ends_badly_when_something_differs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code tells, and what differed is the last that is said."""
+
+    def differs(_: object) -> None:
+        expect("what is left", 2, 3)
+
+    monkeypatch.setattr(demo, "demonstrate", differs)
+    assert demo.main() == 1
+    assert capsys.readouterr().out.splitlines()[-1:] == ["what is left is 2, must be 3"]
+
+
+def test_the_story_refuses_another_outcome_than_its_own(tmp_path: Path) -> None:
+    """What is accepted though it must be refused, or refused for another reason, ends the story."""
+    with ServerProcess(tmp_path) as server:
+        server.start()
+        with Scene(server.address, tmp_path / "confirmation-codes", Voice.unheard()) as scene:
+            bank, request = scene.bank("ala-too"), GetBalanceRequest(account_id=417)
+            with pytest.raises(Discrepancy, match="'PERMISSION_DENIED', must be 'CARD_BLOCKED'"):
+                scene.refused(bank.statements.GetBalance, request, "CARD_BLOCKED")
+            with pytest.raises(Discrepancy, match="accepted, but must be refused with CARD_BLOCKED"):
+                scene.refused(bank.directory.ListServices, ListServicesRequest(), "CARD_BLOCKED")
+        server.stop()
+
+
+def test_a_held_amount_is_read_off_the_paper() -> None:
+    """The line above the leaflet's words for verifying a cardholder; without one, nothing is made up."""
+    paper = [
+        "22.11.2026 08:24                    7,52",
+        "Картанын ээсин текшерүү",
+        "Бөгөт коюлган сумма                 9,99",
+    ]
+    assert joining.held_amount(paper) == 752
+    with pytest.raises(Discrepancy):
+        joining.held_amount(paper[::2])

@@ -19,6 +19,7 @@ import grpc
 import pytest
 
 from ledger.log.factory import open_log
+from protos.esep.v1.alias_service_pb2 import LinkPhoneRequest
 from protos.esep.v1.card_binding_service_pb2 import ConfirmCardBindingRequest, RequestCardBindingRequest
 from protos.esep.v1.card_service_pb2 import GetCardRequest, IssueCardRequest
 from protos.esep.v1.customer_service_pb2 import (
@@ -27,9 +28,13 @@ from protos.esep.v1.customer_service_pb2 import (
     SetPinRequest,
     VerifyPinRequest,
 )
+from protos.esep.v1.payment_service_pb2 import PrepareServicePaymentRequest
+from protos.esep.v1.quote_service_pb2 import CreateQuoteRequest
 from scripts.demo_banks import BANKS, open_bank
 from scripts.demo_client import new_id
 from scripts.demo_server import ServerProcess
+from scripts.provider import Provider
+from scripts.story import paying
 from scripts.story.people import Person
 from scripts.story.plot import tell
 from scripts.story.scene import Scene
@@ -128,7 +133,31 @@ def provoke(scene: Scene, person: Person) -> None:
         request_id=new_id(), customer_id=person.customer_id, code=scene.sms_code(person.customer_id)
     )
     long_pin = VerifyPinRequest(customer_id=person.customer_id, pin=person.pin * 2)
+    quoted = CreateQuoteRequest(
+        request_id=new_id(),
+        customer_id=person.customer_id,
+        card_id=person.card_id,
+        amount_tyiyn=100,
+        card_number=person.card_number[:-1] + str((int(person.card_number[-1]) + 1) % 10),
+    )
+    abroad = LinkPhoneRequest(
+        request_id=new_id(),
+        customer_id=person.customer_id,
+        card_id=person.card_id,
+        phone_number=person.phone_number + "1",
+    )
+    top_up = PrepareServicePaymentRequest(
+        request_id=new_id(),
+        customer_id=person.customer_id,
+        card_id=person.card_id,
+        service_id="mobile-mega",
+        fields={"phone": person.phone_number + "1"},
+        amount_tyiyn=100_00,
+    )
     calls: tuple[tuple[Any, Any], ...] = (
+        (app.quotes.CreateQuote, quoted),
+        (app.aliases.LinkPhone, abroad),
+        (app.payments.PrepareServicePayment, top_up),
         (stranger.customers.RegisterCustomer, again),
         (stranger.customers.RegisterCustomer, RegisterCustomerRequest(phone_number=person.phone_number[:-1])),
         (app.customers.SetPin, pin),
@@ -145,9 +174,15 @@ def provoke(scene: Scene, person: Person) -> None:
             scene.do(method, request)
 
 
+def settings(provider: Provider, database_url: str = "") -> dict[str, str]:
+    """Return the settings of the story's server."""
+    database = {"ESEP_DATABASE_URL": database_url} if database_url else {}
+    return {"ESEP_LOG_FORMAT": "json", **paying.settings(provider.target), **database}
+
+
 def test_the_story_leaves_no_secret_in_sqlite(tmp_path: Path) -> None:
     """Neither in the files, nor in a value of a table, nor in what the server said, nor in an error."""
-    with ServerProcess(tmp_path, {"ESEP_LOG_FORMAT": "json"}) as server:
+    with Provider() as provider, ServerProcess(tmp_path, settings(provider)) as server:
         played = Played(tmp_path, server)
         played.stop()
     assert len(played.texts) >= 20
@@ -164,7 +199,7 @@ def test_the_story_leaves_no_secret_in_sqlite(tmp_path: Path) -> None:
 @pytest.mark.postgres
 def test_the_story_leaves_no_secret_in_postgresql(postgres_url: str, tmp_path: Path) -> None:
     """Log, tables and vault in a PostgreSQL database: no value of any table holds one."""
-    with ServerProcess(tmp_path, {"ESEP_LOG_FORMAT": "json", "ESEP_DATABASE_URL": postgres_url}) as server:
+    with Provider() as provider, ServerProcess(tmp_path, settings(provider, postgres_url)) as server:
         played = Played(tmp_path, server)
         played.stop()
     dumped = list(postgres_tables(postgres_url))

@@ -16,6 +16,7 @@ from domain.binding import CardBindingRequested
 from domain.card import CardIssued
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
+from domain.payee import PayeeKind, PayeeRegistered
 from domain.rules import Operation
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
@@ -53,6 +54,7 @@ def history(world: World) -> World:
     )
     world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
     world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
+    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
     world.project()
     return world
 
@@ -71,6 +73,8 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
     "participants": ("name_en", "Tampered"),
+    "resources": ("state", "inactive"),
+    "resource_owners": ("present", 0),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),
     "transfer_references": ("recorded_at", 1),

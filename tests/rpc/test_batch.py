@@ -116,7 +116,7 @@ AMOUNTS = st.sampled_from([1, 100, 10**15, 10**15 + 1, 0, -5])
 TEXTS = st.one_of(
     st.sampled_from(["", "x" * 64, "x" * 65, "a\tb", "\u00e9", "a\u0301", "\U0001f600"]), st.text(max_size=6)
 )
-KINDS = st.sampled_from(["", "fee", "transfer", "Fee", "fee\n", "a" * 32, "a" * 33, "\u0444"])
+KINDS = st.sampled_from(["", "fee", "transfer", "top_up", "fee_reversal", "Fee", "fee\n", "a" * 32, "a" * 33, "\u0444"])
 CURRENCIES = st.sampled_from(["", "KGS", "kgs", "KGS\n", "KG", "\u041a\u0413\u0421"])
 ITEMS = st.builds(
     NewTransfer,

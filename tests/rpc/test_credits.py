@@ -200,6 +200,9 @@ def test_another_bank_is_paid_through_both_settlement_accounts(payer: Payer) -> 
     transfer_id = payer.listed(file_id)[0].transfer_id
     found = bank.call(bank.ledger.transfers.GetTransfer, transfers.GetTransferRequest(transfer_id=transfer_id)).transfer
     assert [leg.kind for leg in found.legs] == ["interbank", "salary"]
+    part = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=transfer_id, amount_tyiyn=200)
+    bank.call(bank.ledger.transfers.ReverseTransfer, part)
+    assert (balance(bank, elsewhere), balance(bank, payer.account)) == (500, 999_500)
     back = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=transfer_id)
     bank.call(bank.ledger.transfers.ReverseTransfer, back)
     assert (balance(bank, elsewhere), balance(bank, payer.account)) == (0, 1_000_000)

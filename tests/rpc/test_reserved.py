@@ -7,8 +7,9 @@ import pytest
 from protos.esep.v1 import authorization_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from tests.rpc.rules_cases import approval, propose_adjustment
 from tests.rpc.test_refusals import held
-from tests.rpc.world import Bank, item, new_id, transfer
+from tests.rpc.world import Bank, item, new_id, refused, transfer
 
 RESERVED = ["00000000-0000-0000-0000-000000000003", str(uuid5(NAMESPACE_DNS, "esep"))]
 
@@ -40,3 +41,15 @@ def test_a_reversal_by_reference_is_told_again(bank: Bank) -> None:
     again = bank.call(bank.ledger.authorizations.ReverseAuthorization, request)
     assert again.authorization == first.authorization
     assert (first.receipt.replayed, again.receipt.replayed) == (False, True)
+
+
+def test_what_followed_from_a_request_is_no_request(bank: Bank) -> None:
+    """GetOutcome takes no id that the ledger made, be it in the log: those are nobody's requests."""
+    checker = bank.world.client("checker")
+    proposed = approval(propose_adjustment(bank))
+    approved = checker.adjustments.ApproveAdjustment(proposed, metadata=checker.metadata).adjustment
+    own = transfers.GetOutcomeRequest(request_id=proposed.request_id)
+    assert checker.transfers.GetOutcome(own, metadata=checker.metadata).adjustment == approved
+    made = transfers.GetOutcomeRequest(request_id=approved.transfer_id)
+    refusal = refused(lambda: checker.transfers.GetOutcome(made, metadata=checker.metadata))
+    assert refusal.reason == "OUTCOME_NOT_FOUND"

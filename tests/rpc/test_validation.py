@@ -69,6 +69,7 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
     (MOVE, transfer(1, 2, 3, reference="a\nb"), {"transfer.reference": "VALUE_ERROR"}),
     (MOVE, transfer(1, 2, 3, kind="Fee"), {"transfer.kind": "STRING_PATTERN_MISMATCH"}),
     (MOVE, transfer(1, 2, 3, kind="fee\n"), {"transfer.kind": "STRING_PATTERN_MISMATCH"}),
+    (MOVE, transfer(1, 2, 3, kind="adjustment"), {"transfer.kind": "RESERVED"}),
     (MOVE, transfer(1, 2, 3, currency_code="kgs"), {"transfer.currency_code": "STRING_PATTERN_MISMATCH"}),
     (MOVE, transfer(1, 2, 3, tags={"k": "x" * 65}), {"transfer.tags.k": "STRING_TOO_LONG"}),
     (MOVE, transfer(1, 2, 3, tags={str(n): "" for n in range(9)}), {"transfer.tags": "TOO_LONG"}),
@@ -129,6 +130,20 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
             parts=[{"kind": "withdrawal", "amount_tyiyn": 1}, {"kind": "acquirer_fee", "amount_tyiyn": 1}],
         ),
         {"parts": "SUM"},
+    ),
+    (
+        HOLD,
+        authorizations.CreateAuthorizationRequest(
+            request_id=ID, credit_account_id=2, amount_tyiyn=1, kind=1, card_id="?", fiscal_receipt={"till_id": "a b"}
+        ),
+        {"card_id": "UUID", "fiscal_receipt.till_id": "STRING_PATTERN_MISMATCH"},
+    ),
+    (
+        ADVISE,
+        authorizations.AdviseAuthorizationRequest(
+            request_id=ID, credit_account_id=2, amount_tyiyn=1, kind=1, card_id="", fiscal_receipt={"till_id": "a"}
+        ),
+        {"card_id": "MISSING"},
     ),
     (
         UNDO,

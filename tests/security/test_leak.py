@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import grpc
 import pytest
@@ -18,12 +19,23 @@ from google.protobuf import text_format
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.callers import Role
 from ledger.rpc.permissions import PERMISSIONS
+from protos.esep.v1 import card_binding_service_pb2 as bindings
+from protos.esep.v1 import card_service_pb2 as cards
+from protos.esep.v1 import customer_pb2
+from protos.esep.v1 import customer_service_pb2 as customers
+from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
-from tests.rpc.world import Refusal, World
+from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
+from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
+from tests.rpc.world import Refusal, World, new_id
 from tests.security.requests import REQUESTS
-from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
+from tests.security.scenes import EXPIRY, OWN_BANK, Caller, Scene, card_number, make_scene
 
 HELD = (137, 941)
+BEGUN: dict[str, str] = {}
+"""The binding that each ledger's customer has begun."""
 NEUTRAL = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\b(?:seconds|nanos): \d+"), "<time>"),
@@ -43,7 +55,54 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Wor
 
 def _ledger(stack: ExitStack, directory: Path, amount: int) -> tuple[World, Scene]:
     world = stack.enter_context(World(directory))
-    return world, make_scene(world, OWN_BANK, held_tyiyn=amount, bound=False)
+    return world, _binding(world, make_scene(world, OWN_BANK, bound=False), directory, amount)
+
+
+def _binding(world: World, scene: Scene, directory: Path, amount: int) -> Scene:
+    """Have the customer begin to bind a card, for which this amount is drawn; return the scene with card and hold."""
+    by = Caller(world)
+    card = by.call(
+        "/esep.v1.CardService/IssueCard",
+        cards.IssueCardRequest(
+            request_id=new_id(),
+            participant_id=scene.participant,
+            account_id=scene.account,
+            card_number=(number := card_number()),
+            expiry=EXPIRY,
+            return_cvv=True,
+        ),
+    )
+    code = (directory / "confirmation-codes").read_text("ascii").split()[-1]
+    by.call(
+        "/esep.v1.CustomerService/ConfirmRegistration",
+        customers.ConfirmRegistrationRequest(request_id=new_id(), customer_id=scene.customer, code=code),
+    )
+    by.call(
+        "/esep.v1.CustomerService/IdentifyCustomer",
+        customers.IdentifyCustomerRequest(
+            request_id=new_id(), customer_id=scene.customer, tier=customer_pb2.CUSTOMER_TIER_REMOTE
+        ),
+    )
+    with patch("ledger.rpc.bindings.SystemRandom.sample", return_value=[amount, *range(300, 305)]):
+        begun = by.call(
+            "/esep.v1.CardBindingService/RequestCardBinding",
+            bindings.RequestCardBindingRequest(
+                request_id=new_id(),
+                customer_id=scene.customer,
+                card_number=number,
+                expiry=EXPIRY,
+                cvv=card.cvv,
+            ),
+        )
+    (hold,) = by.call(
+        "/esep.v1.StatementService/ListAuthorizations",
+        statements.ListAuthorizationsRequest(
+            card_id=card.card.card_id, min_position=LogPosition(position=begun.receipt.position + 1)
+        ),
+    ).authorizations
+    assert hold.remaining_tyiyn == amount
+    BEGUN[scene.customer] = begun.binding.binding_id
+    return scene._replace(card=card.card.card_id, authorization=hold.authorization_id)
 
 
 def applications(world: World, scene: Scene) -> dict[str, Caller]:
@@ -121,3 +180,32 @@ def test_a_refusals_amounts_do_not_reach_the_application(
             Caller(world, role).call(directory, REQUESTS[directory](scene))
         told[role] = Refusal(refused.value).metadata.get("available_tyiyn")
     assert told == {Role.APP: None, Role.OPERATOR: "863"}
+
+
+def about_the_binding(scene: Scene) -> list[tuple[str, Any]]:
+    """Return what one can ask about the binding itself, with a wrong amount, and at last giving it up."""
+    binding, service = BEGUN[scene.customer], "/esep.v1.CardBindingService"
+    notices = "/esep.v1.NotificationService"
+    named: dict[str, Any] = {"binding_id": binding, "customer_id": scene.customer}
+    wrong = bindings.ConfirmCardBindingRequest(request_id=new_id(), amount_tyiyn=500, **named)
+    return [
+        (f"{service}/GetCardBinding", bindings.GetCardBindingRequest(**named)),
+        (f"{service}/ConfirmCardBinding", wrong),
+        ("/esep.v1.TransferService/GetOutcome", GetOutcomeRequest(request_id=binding)),
+        ("/esep.v1.TransferService/GetOutcome", GetOutcomeRequest(request_id=wrong.request_id)),
+        (f"{notices}/ListNotifications", ListNotificationsRequest(customer_id=scene.customer, language=LANGUAGE_RU)),
+        (f"{notices}/Subscribe", SubscribeRequest(customer_id=scene.customer, language=LANGUAGE_RU)),
+        (f"{service}/CancelCardBinding", bindings.CancelCardBindingRequest(request_id=new_id(), **named)),
+        (f"{service}/GetCardBinding", bindings.GetCardBindingRequest(**named)),
+    ]
+
+
+def test_what_is_asked_about_the_binding_tells_no_amount(ledgers: list[tuple[World, Scene]]) -> None:
+    """Told of, tried with a wrong amount, and given up, it looks the same on both ledgers to every guise."""
+    views: list[list[str]] = []
+    for world, scene in ledgers:
+        callers = applications(world, scene).values()
+        views.append([seen(caller, *asked) for caller in callers for asked in about_the_binding(scene)])
+    assert views[0] == views[1]
+    for view, amount in zip(views, HELD, strict=True):
+        assert not any(re.search(rf"\b{amount}\b", shown) for shown in view)

@@ -164,6 +164,24 @@ def test_a_point_of_sale_credits_its_own_merchants(pos: Caller, own: Scene, fore
     denied(pos, f"{AUTHORIZATIONS}/CreateAuthorization", authorize(own.account, foreign.merchant))
 
 
+def test_a_card_is_presented_by_its_bank_or_at_the_acquirers_terminals(
+    bank: Caller, pos: Caller, other_bank: Caller, own: Scene, foreign: Scene
+) -> None:
+    """As for its account: a third bank may not, nor does anybody learn so whether there is such a card."""
+
+    def present(card: str, merchant: int) -> authorizations.CreateAuthorizationRequest:
+        request = authorize(0, merchant)
+        request.card_id = card
+        return request
+
+    method = f"{AUTHORIZATIONS}/CreateAuthorization"
+    assert bank.call(method, present(own.spare_card, foreign.merchant)).authorization.card_id == own.spare_card
+    assert pos.call(method, present(foreign.spare_card, own.merchant)).authorization.card_id == foreign.spare_card
+    for card in (own.spare_card, new_id()):
+        denied(pos, method, present(card, foreign.merchant))
+        denied(other_bank, method, present(card, own.merchant))
+
+
 def test_nobody_uses_up_another_acquirers_references(
     bank: Caller, other_bank: Caller, own: Scene, foreign: Scene
 ) -> None:

@@ -52,6 +52,7 @@ class Operation(NamedTuple):
     reference: str = ""
     reason: str = ""
     held_until: int | None = None
+    card: str = ""
 
 
 def mini_statement(paper: Paper, overview: Overview) -> Lines:
@@ -97,6 +98,8 @@ def operation(paper: Paper, done: Operation) -> Lines:
     text.lines += [RULE, text.moment(done.time)]
     for name, side in ((words.FROM, done.debited), (words.TO, done.merchant or done.credited)):
         text.lines += text.row(name, without_cards(side))
+    if done.card:
+        text.lines += text.row(words.CARD, done.card)
     text.lines += text.row(words.AMOUNT, text.money(done.amount, done.currency))
     for fee in done.fees:
         text.lines += text.row(words.kind(fee.kind, credit=False), text.money(fee.amount, done.currency))
@@ -177,6 +180,8 @@ class _Writer:
             self.lines += wrapped(self.word(words.kind(details.kind, credit=False)))
             if details.merchant_name:
                 self.lines += indented(without_cards(details.merchant_name))
+            if details.masked_number:
+                self.lines += indented(details.masked_number)
             if states:
                 self.lines += indented(self.word(words.STATES[authorization.state]))
         if len(self.lines) == before:

@@ -28,6 +28,10 @@ INITIATORS: Final[dict[int, str]] = {
     for name, number in authorization_pb2.ReversalInitiator.items()
     if number
 }
+NEW_PATHS: Final = {
+    "till_id": "fiscal_receipt.till_id",
+    "fiscal_receipt_number": "fiscal_receipt.receipt_number",
+}
 REQUESTED_INITIATORS: Final = {
     number: name for number, name in INITIATORS.items() if number != authorization_pb2.REVERSAL_INITIATOR_PROVIDER
 }
@@ -50,7 +54,7 @@ def create_authorization(
     intake = Intake()
     request_id = intake.request_id(request.request_id)
     values = {**_new_authorization(intake, request), "accept_partial": request.accept_partial}
-    return intake.build(Authorize, values), request_id
+    return intake.build(Authorize, values, NEW_PATHS), request_id
 
 
 def advise_authorization(
@@ -60,7 +64,7 @@ def advise_authorization(
     intake = Intake()
     request_id = intake.request_id(request.request_id)
     values = {**_new_authorization(intake, request), **_effective_time(intake, request)}
-    return intake.build(Advise, values), request_id
+    return intake.build(Advise, values, NEW_PATHS), request_id
 
 
 def increment_authorization(
@@ -226,8 +230,10 @@ def _new_authorization(intake: Intake, request: _New) -> dict[str, object]:
         if len({part.kind for part in request.parts}) < len(request.parts):
             intake.wrong("parts", "DUPLICATE", "hold a kind twice")
     requested = request.requested_amount_tyiyn if request.HasField("requested_amount_tyiyn") else None
+    by_card = request.WhichOneof("payer") == "card_id"
+    payer = {"card_id": intake.uuid(request.card_id, "card_id")} if by_card else {"account_id": request.account_id}
     return {
-        "account_id": request.account_id,
+        **payer,
         "credit_account_id": request.credit_account_id,
         "amount_tyiyn": request.amount_tyiyn,
         "requested_amount_tyiyn": requested,
@@ -241,6 +247,8 @@ def _new_authorization(intake: Intake, request: _New) -> dict[str, object]:
         "reference": request.reference,
         "tags": tags(request.tags),
         "parts": [{"kind": part.kind, "amount_tyiyn": part.amount_tyiyn} for part in request.parts],
+        "till_id": request.fiscal_receipt.till_id,
+        "fiscal_receipt_number": request.fiscal_receipt.receipt_number,
     }
 
 

@@ -73,6 +73,7 @@ def authorization_message(authorization: Authorization, facts: Facts, now: int) 
         token_id="" if details.token is None else str(details.token),
         till_id=details.till_id,
         fiscal_receipt_number=details.fiscal_receipt_number,
+        masked_number=details.masked_number,
     )
 
 

@@ -33,13 +33,13 @@ def _values(request: pb.RegisterParticipantRequest | pb.UpdateParticipantRequest
     }
 
 
-def participant_message(found: Participant) -> participant_pb2.Participant:
-    """Return the bank as it is told."""
+def participant_message(found: Participant, *, accounts: bool = True) -> participant_pb2.Participant:
+    """Return the bank as it is told, with or without the ids of its accounts."""
     return participant_pb2.Participant(
         participant_id=found.participant,
         names=participant_pb2.ParticipantNames(ky=found.names.ky, ru=found.names.ru, en=found.names.en),
-        settlement_account_id=found.settlement_account,
-        fee_account_id=found.fee_account,
+        settlement_account_id=found.settlement_account if accounts else 0,
+        fee_account_id=found.fee_account if accounts else 0,
         version=found.version,
         create_time=timestamp(found.created_at),
         update_time=timestamp(found.updated_at),

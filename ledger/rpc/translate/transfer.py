@@ -12,6 +12,7 @@ from domain.transfer import (
     Transfer,
     TransferModel,
     TransferReversed,
+    is_reserved_kind,
 )
 from ledger.rpc.intake import Intake, tags, timestamp
 from ledger.rpc.outcomes import Done
@@ -59,7 +60,7 @@ def plain_transfer(item: transfer_pb2.NewTransfer, request_id: bytes) -> CreateT
     currency, kind, reference = item.currency_code, item.kind, item.reference
     if not (
         (not currency or CURRENCY.fullmatch(currency))
-        and (not kind or KIND.fullmatch(kind))
+        and (not kind or (KIND.fullmatch(kind) and not is_reserved_kind(kind)))
         and len(reference) <= MAX_REFERENCE
         and reference.isprintable()
     ):

@@ -266,6 +266,7 @@ class Authorization(_message.Message):
     TOKEN_ID_FIELD_NUMBER: _builtins.int
     TILL_ID_FIELD_NUMBER: _builtins.int
     FISCAL_RECEIPT_NUMBER_FIELD_NUMBER: _builtins.int
+    MASKED_NUMBER_FIELD_NUMBER: _builtins.int
     authorization_id: _builtins.str
     """authorization_id is the request_id of the call that made it."""
     participant_id: _builtins.str
@@ -328,6 +329,8 @@ class Authorization(_message.Message):
     """till_id is the fiscal till that the payment was made at. Empty where it was none."""
     fiscal_receipt_number: _builtins.str
     """fiscal_receipt_number is that till's receipt. Empty where there is none."""
+    masked_number: _builtins.str
+    """masked_number is the card's number as people may see it: "941700******1234". Empty where none was named."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """tags are the caller's own labels, at most 8: keys up to 32 characters, values up to 64. No personal data."""
@@ -389,10 +392,11 @@ class Authorization(_message.Message):
         token_id: _builtins.str = ...,
         till_id: _builtins.str = ...,
         fiscal_receipt_number: _builtins.str = ...,
+        masked_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "create_time", b"create_time", "effective_time", b"effective_time", "expire_time", b"expire_time", "requested_amount_tyiyn", b"requested_amount_tyiyn", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "advised", b"advised", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "authorized_tyiyn", b"authorized_tyiyn", "captured_tyiyn", b"captured_tyiyn", "card_id", b"card_id", "create_time", b"create_time", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "decline_reason", b"decline_reason", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "expire_time", b"expire_time", "fiscal_receipt_number", b"fiscal_receipt_number", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "participant_id", b"participant_id", "parts", b"parts", "reference", b"reference", "refunded_tyiyn", b"refunded_tyiyn", "remaining_tyiyn", b"remaining_tyiyn", "requested_amount_tyiyn", b"requested_amount_tyiyn", "reversed_by", b"reversed_by", "reversed_tyiyn", b"reversed_tyiyn", "state", b"state", "tags", b"tags", "till_id", b"till_id", "token_id", b"token_id", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "advised", b"advised", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "authorized_tyiyn", b"authorized_tyiyn", "captured_tyiyn", b"captured_tyiyn", "card_id", b"card_id", "create_time", b"create_time", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "decline_reason", b"decline_reason", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "expire_time", b"expire_time", "fiscal_receipt_number", b"fiscal_receipt_number", "kind", b"kind", "masked_number", b"masked_number", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "participant_id", b"participant_id", "parts", b"parts", "reference", b"reference", "refunded_tyiyn", b"refunded_tyiyn", "remaining_tyiyn", b"remaining_tyiyn", "requested_amount_tyiyn", b"requested_amount_tyiyn", "reversed_by", b"reversed_by", "reversed_tyiyn", b"reversed_tyiyn", "state", b"state", "tags", b"tags", "till_id", b"till_id", "token_id", b"token_id", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["requested_amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn"]  # noqa: Y015
@@ -455,6 +459,32 @@ class CapturePart(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CapturePart: _TypeAlias = CapturePart  # noqa: Y015
+
+@_typing.final
+class FiscalReceipt(_message.Message):
+    """FiscalReceipt is one receipt of a fiscal till (KKM). Till and number are unique together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TILL_ID_FIELD_NUMBER: _builtins.int
+    RECEIPT_NUMBER_FIELD_NUMBER: _builtins.int
+    till_id: _builtins.str
+    """till_id is the till's registration number: 1 to 32 of A-Z, a-z, 0-9 and -."""
+    receipt_number: _builtins.str
+    """receipt_number is the receipt's number at that till: 1 to 32 of A-Z, a-z, 0-9 and -."""
+    def __init__(
+        self,
+        *,
+        till_id: _builtins.str = ...,
+        receipt_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt_number", b"receipt_number", "till_id", b"till_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FiscalReceipt: _TypeAlias = FiscalReceipt  # noqa: Y015
 
 @_typing.final
 class AcquirerReference(_message.Message):

@@ -50,6 +50,7 @@ class CreateAuthorizationRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     REQUESTED_AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
@@ -64,12 +65,15 @@ class CreateAuthorizationRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     ACCEPT_PARTIAL_FIELD_NUMBER: _builtins.int
+    FISCAL_RECEIPT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the authorization_id."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     account_id: _builtins.int
-    """account_id is the cardholder's account, the one that is held and will be debited."""
+    """account_id is the cardholder's account."""
+    card_id: _builtins.str
+    """card_id is the card that was presented; the account is the card's."""
     credit_account_id: _builtins.int
     """credit_account_id is credited at capture: the merchant's account, or the acquirer's settlement account."""
     amount_tyiyn: _builtins.int
@@ -106,12 +110,17 @@ class CreateAuthorizationRequest(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.AmountPart]:
         """parts say what amount_tyiyn is made of, at most 8, each kind once. Empty, or they add up to it."""
 
+    @_builtins.property
+    def fiscal_receipt(self) -> _authorization_pb2.FiscalReceipt:
+        """fiscal_receipt is the receipt of the fiscal till that the payment was made at. Absent where there is none."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         account_id: _builtins.int = ...,
+        card_id: _builtins.str = ...,
         credit_account_id: _builtins.int = ...,
         amount_tyiyn: _builtins.int = ...,
         requested_amount_tyiyn: _builtins.int | None = ...,
@@ -126,14 +135,20 @@ class CreateAuthorizationRequest(_message.Message):
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         parts: _abc.Iterable[_authorization_pb2.AmountPart] | None = ...,
         accept_partial: _builtins.bool = ...,
+        fiscal_receipt: _authorization_pb2.FiscalReceipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "requested_amount_tyiyn", b"requested_amount_tyiyn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "card_id", b"card_id", "fiscal_receipt", b"fiscal_receipt", "payer", b"payer", "requested_amount_tyiyn", b"requested_amount_tyiyn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "accept_partial", b"accept_partial", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "entry_mode", b"entry_mode", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "requested_amount_tyiyn", b"requested_amount_tyiyn", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "accept_partial", b"accept_partial", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "amount_tyiyn", b"amount_tyiyn", "card_id", b"card_id", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "entry_mode", b"entry_mode", "fiscal_receipt", b"fiscal_receipt", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "payer", b"payer", "reference", b"reference", "request_id", b"request_id", "requested_amount_tyiyn", b"requested_amount_tyiyn", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["requested_amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn"]  # noqa: Y015
+    _WhichOneofReturnType_payer: _TypeAlias = _typing.Literal["account_id", "card_id"]  # noqa: Y015
+    _WhichOneofArgType_payer: _TypeAlias = _typing.Literal["payer", b"payer"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_amount_tyiyn) -> _WhichOneofReturnType__requested_amount_tyiyn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payer) -> _WhichOneofReturnType_payer | None: ...
 
 Global___CreateAuthorizationRequest: _TypeAlias = CreateAuthorizationRequest  # noqa: Y015
 
@@ -196,6 +211,7 @@ class AdviseAuthorizationRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     REQUESTED_AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
@@ -210,12 +226,15 @@ class AdviseAuthorizationRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    FISCAL_RECEIPT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the authorization_id."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     account_id: _builtins.int
-    """account_id is the cardholder's account, the one that is held and will be debited."""
+    """account_id is the cardholder's account."""
+    card_id: _builtins.str
+    """card_id is the card that was presented; the account is the card's."""
     credit_account_id: _builtins.int
     """credit_account_id is credited at capture: the merchant's account, or the acquirer's settlement account."""
     amount_tyiyn: _builtins.int
@@ -256,12 +275,17 @@ class AdviseAuthorizationRequest(_message.Message):
         days back (a setting).
         """
 
+    @_builtins.property
+    def fiscal_receipt(self) -> _authorization_pb2.FiscalReceipt:
+        """fiscal_receipt is the receipt of the fiscal till that the payment was made at. Absent where there is none."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         account_id: _builtins.int = ...,
+        card_id: _builtins.str = ...,
         credit_account_id: _builtins.int = ...,
         amount_tyiyn: _builtins.int = ...,
         requested_amount_tyiyn: _builtins.int | None = ...,
@@ -276,14 +300,20 @@ class AdviseAuthorizationRequest(_message.Message):
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         parts: _abc.Iterable[_authorization_pb2.AmountPart] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        fiscal_receipt: _authorization_pb2.FiscalReceipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "effective_time", b"effective_time", "requested_amount_tyiyn", b"requested_amount_tyiyn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "card_id", b"card_id", "effective_time", b"effective_time", "fiscal_receipt", b"fiscal_receipt", "payer", b"payer", "requested_amount_tyiyn", b"requested_amount_tyiyn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "requested_amount_tyiyn", b"requested_amount_tyiyn", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn", "account_id", b"account_id", "acquirer_id", b"acquirer_id", "acquirer_reference", b"acquirer_reference", "amount_tyiyn", b"amount_tyiyn", "card_id", b"card_id", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "entry_mode", b"entry_mode", "fiscal_receipt", b"fiscal_receipt", "kind", b"kind", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "payer", b"payer", "reference", b"reference", "request_id", b"request_id", "requested_amount_tyiyn", b"requested_amount_tyiyn", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["requested_amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__requested_amount_tyiyn: _TypeAlias = _typing.Literal["_requested_amount_tyiyn", b"_requested_amount_tyiyn"]  # noqa: Y015
+    _WhichOneofReturnType_payer: _TypeAlias = _typing.Literal["account_id", "card_id"]  # noqa: Y015
+    _WhichOneofArgType_payer: _TypeAlias = _typing.Literal["payer", b"payer"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__requested_amount_tyiyn) -> _WhichOneofReturnType__requested_amount_tyiyn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payer) -> _WhichOneofReturnType_payer | None: ...
 
 Global___AdviseAuthorizationRequest: _TypeAlias = AdviseAuthorizationRequest  # noqa: Y015
 

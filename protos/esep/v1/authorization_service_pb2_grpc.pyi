@@ -49,16 +49,22 @@ class AuthorizationServiceStub:
     """CreateAuthorization holds an amount, if it is available.
 
     A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+    Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
+    bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
-    of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
-    INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
+    Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+    reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+    LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
+    BALANCE_LIMIT.
     """
     AdviseAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]
     """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-    Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
-    Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
+    Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
+    available may go below zero.
+    Refused with: CARD_NOT_FOUND, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE,
+    FISCAL_RECEIPT_SEEN, BALANCE_LIMIT.
     """
     IncrementAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.IncrementAuthorizationRequest, _authorization_service_pb2.IncrementAuthorizationResponse]
     """IncrementAuthorization holds more, if it is available. The expiry stays.
@@ -147,16 +153,22 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """CreateAuthorization holds an amount, if it is available.
 
     A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+    Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
+    bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-    Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
-    of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
-    INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
+    Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+    reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+    LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
+    BALANCE_LIMIT.
     """
     AdviseAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]  # type: ignore[assignment]
     """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-    Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
-    Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
+    Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
+    available may go below zero.
+    Refused with: CARD_NOT_FOUND, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE,
+    FISCAL_RECEIPT_SEEN, BALANCE_LIMIT.
     """
     IncrementAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.IncrementAuthorizationRequest, _authorization_service_pb2.IncrementAuthorizationResponse]  # type: ignore[assignment]
     """IncrementAuthorization holds more, if it is available. The expiry stays.
@@ -248,10 +260,14 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         """CreateAuthorization holds an amount, if it is available.
 
         A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+        Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
+        bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
         Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
-        Refused with, in this order: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization
-        of this acquirer carries it), REVERSED_BEFORE (its reversal arrived first), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
-        INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is), BALANCE_LIMIT.
+        Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
+        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+        reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
+        LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
+        BALANCE_LIMIT.
         """
 
     @_abc_1.abstractmethod
@@ -262,8 +278,10 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.AdviseAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.AdviseAuthorizationResponse]]:
         """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
 
-        Guarantees: neither funds, nor a freeze, nor a closed account refuse it; available may go below zero.
-        Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, BALANCE_LIMIT.
+        Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
+        available may go below zero.
+        Refused with: CARD_NOT_FOUND, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE,
+        FISCAL_RECEIPT_SEEN, BALANCE_LIMIT.
         """
 
     @_abc_1.abstractmethod

@@ -85,7 +85,9 @@ class Card(_message.Message):
     masked_number: _builtins.str
     """masked_number is the number as people may see it: the first six digits and the last four, "941700******1234"."""
     expiry: _builtins.str
-    """expiry is the last month in which the card is valid, MM/YY. It ends with the month, at midnight in Bishkek."""
+    """expiry is the last month in which the card is valid, MM/YY. It ends with the month, at midnight in Bishkek
+    (a setting).
+    """
     payment_account_reference: _builtins.str
     """payment_account_reference is 29 upper-case alphanumerics, one for each card number. It tells nothing of the number."""
     state: Global___CardState.ValueType

@@ -50,7 +50,7 @@ class CreditServiceStub:
     PostCreditLines: _grpc.UnaryUnaryMultiCallable[_credit_service_pb2.PostCreditLinesRequest, _credit_service_pb2.PostCreditLinesResponse]
     """PostCreditLines pays lines of an open file, each by itself: a line that is refused stops no other.
 
-    Limits: 1 … 8,190 lines; 10,000 or more lines in requests of thousands take a second or so.
+    Limits: 1 … 8,190 lines.
     Guarantees: a line is known by its file and its line_number: sent again with the same content it is answered with
     its first outcome, paid or refused, whoever sends it and in whatever request. What a request records is recorded at
     once, with the file's sums, or not at all. The transfer of a line has an id of its own, the UUID of version 5 in the
@@ -104,7 +104,7 @@ class CreditServiceAsyncStub(CreditServiceStub):
     PostCreditLines: _aio.UnaryUnaryMultiCallable[_credit_service_pb2.PostCreditLinesRequest, _credit_service_pb2.PostCreditLinesResponse]  # type: ignore[assignment]
     """PostCreditLines pays lines of an open file, each by itself: a line that is refused stops no other.
 
-    Limits: 1 … 8,190 lines; 10,000 or more lines in requests of thousands take a second or so.
+    Limits: 1 … 8,190 lines.
     Guarantees: a line is known by its file and its line_number: sent again with the same content it is answered with
     its first outcome, paid or refused, whoever sends it and in whatever request. What a request records is recorded at
     once, with the file's sums, or not at all. The transfer of a line has an id of its own, the UUID of version 5 in the
@@ -167,7 +167,7 @@ class CreditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_credit_service_pb2.PostCreditLinesResponse, _abc.Awaitable[_credit_service_pb2.PostCreditLinesResponse]]:
         """PostCreditLines pays lines of an open file, each by itself: a line that is refused stops no other.
 
-        Limits: 1 … 8,190 lines; 10,000 or more lines in requests of thousands take a second or so.
+        Limits: 1 … 8,190 lines.
         Guarantees: a line is known by its file and its line_number: sent again with the same content it is answered with
         its first outcome, paid or refused, whoever sends it and in whatever request. What a request records is recorded at
         once, with the file's sums, or not at all. The transfer of a line has an id of its own, the UUID of version 5 in the

@@ -66,6 +66,7 @@ class NotificationServiceServicer(object):
         that is wanted and was not sent. CaughtUp is sent once, when there is nothing more for the moment; from then on
         every message comes as things happen. Without news a heartbeat is sent every 15 seconds, unless the server is set
         otherwise. A slow reader is sent the same, later: nothing is dropped.
+        A caller who may read them no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
         Limits: up to 500 notifications a message; 500 streams at a server, unless it is set otherwise. A stream has no
         deadline but the caller's.
         Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last

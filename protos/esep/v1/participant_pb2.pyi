@@ -65,9 +65,11 @@ class Participant(_message.Message):
     participant_id: _builtins.str
     """participant_id is [a-z0-9-]{1,32}. It never changes."""
     settlement_account_id: _builtins.int
-    """settlement_account_id is the account through which it settles with other banks."""
+    """settlement_account_id is the account through which it settles with other banks. 0 where the bank is read by anybody
+    but itself, an auditor or an operator.
+    """
     fee_account_id: _builtins.int
-    """fee_account_id is the account that its fees are paid to."""
+    """fee_account_id is the account that its fees are paid to. 0 as settlement_account_id is."""
     version: _builtins.int
     """version counts the participant's events, from 1."""
     @_builtins.property

@@ -87,6 +87,7 @@ class ParticipantServiceServicer(object):
     def GetParticipant(self, request, context):
         """GetParticipant reads one bank.
 
+        Guarantees: its accounts are told to itself, auditors and operators alone; everybody learns its names.
         Refused with: PARTICIPANT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -96,6 +97,7 @@ class ParticipantServiceServicer(object):
     def ListParticipants(self, request, context):
         """ListParticipants lists the registered banks in the order of their ids.
 
+        Guarantees: each is told as GetParticipant tells it.
         Limits: up to 1,000 a page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

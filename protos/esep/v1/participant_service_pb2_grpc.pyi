@@ -51,11 +51,13 @@ class ParticipantServiceStub:
     GetParticipant: _grpc.UnaryUnaryMultiCallable[_participant_service_pb2.GetParticipantRequest, _participant_service_pb2.GetParticipantResponse]
     """GetParticipant reads one bank.
 
+    Guarantees: its accounts are told to itself, auditors and operators alone; everybody learns its names.
     Refused with: PARTICIPANT_NOT_FOUND.
     """
     ListParticipants: _grpc.UnaryUnaryMultiCallable[_participant_service_pb2.ListParticipantsRequest, _participant_service_pb2.ListParticipantsResponse]
     """ListParticipants lists the registered banks in the order of their ids.
 
+    Guarantees: each is told as GetParticipant tells it.
     Limits: up to 1,000 a page.
     """
 
@@ -82,11 +84,13 @@ class ParticipantServiceAsyncStub(ParticipantServiceStub):
     GetParticipant: _aio.UnaryUnaryMultiCallable[_participant_service_pb2.GetParticipantRequest, _participant_service_pb2.GetParticipantResponse]  # type: ignore[assignment]
     """GetParticipant reads one bank.
 
+    Guarantees: its accounts are told to itself, auditors and operators alone; everybody learns its names.
     Refused with: PARTICIPANT_NOT_FOUND.
     """
     ListParticipants: _aio.UnaryUnaryMultiCallable[_participant_service_pb2.ListParticipantsRequest, _participant_service_pb2.ListParticipantsResponse]  # type: ignore[assignment]
     """ListParticipants lists the registered banks in the order of their ids.
 
+    Guarantees: each is told as GetParticipant tells it.
     Limits: up to 1,000 a page.
     """
 
@@ -128,6 +132,7 @@ class ParticipantServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_participant_service_pb2.GetParticipantResponse, _abc.Awaitable[_participant_service_pb2.GetParticipantResponse]]:
         """GetParticipant reads one bank.
 
+        Guarantees: its accounts are told to itself, auditors and operators alone; everybody learns its names.
         Refused with: PARTICIPANT_NOT_FOUND.
         """
 
@@ -139,6 +144,7 @@ class ParticipantServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_participant_service_pb2.ListParticipantsResponse, _abc.Awaitable[_participant_service_pb2.ListParticipantsResponse]]:
         """ListParticipants lists the registered banks in the order of their ids.
 
+        Guarantees: each is told as GetParticipant tells it.
         Limits: up to 1,000 a page.
         """
 

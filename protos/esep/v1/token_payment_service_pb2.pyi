@@ -93,7 +93,7 @@ class AuthorizeTokenPaymentRequest(_message.Message):
         """tap is what phone and terminal agreed on. Required."""
 
     @_builtins.property
-    def fiscal_receipt(self) -> Global___FiscalReceipt:
+    def fiscal_receipt(self) -> _authorization_pb2.FiscalReceipt:
         """fiscal_receipt is the receipt of the terminal's fiscal till. Absent where it has none."""
 
     @_builtins.property
@@ -116,7 +116,7 @@ class AuthorizeTokenPaymentRequest(_message.Message):
         merchant_name: _builtins.str = ...,
         acquirer_id: _builtins.str = ...,
         acquirer_reference: _builtins.str = ...,
-        fiscal_receipt: Global___FiscalReceipt | None = ...,
+        fiscal_receipt: _authorization_pb2.FiscalReceipt | None = ...,
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
@@ -173,32 +173,6 @@ class Tap(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tap: _TypeAlias = Tap  # noqa: Y015
-
-@_typing.final
-class FiscalReceipt(_message.Message):
-    """FiscalReceipt is one receipt of a fiscal till (KKM). Till and number are unique together."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TILL_ID_FIELD_NUMBER: _builtins.int
-    RECEIPT_NUMBER_FIELD_NUMBER: _builtins.int
-    till_id: _builtins.str
-    """till_id is the till's registration number: 1 to 32 of A-Z, a-z, 0-9 and -."""
-    receipt_number: _builtins.str
-    """receipt_number is the receipt's number at that till: 1 to 32 of A-Z, a-z, 0-9 and -."""
-    def __init__(
-        self,
-        *,
-        till_id: _builtins.str = ...,
-        receipt_number: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt_number", b"receipt_number", "till_id", b"till_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___FiscalReceipt: _TypeAlias = FiscalReceipt  # noqa: Y015
 
 @_typing.final
 class AuthorizeTokenPaymentResponse(_message.Message):

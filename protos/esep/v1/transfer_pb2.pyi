@@ -30,7 +30,9 @@ class TransferLeg(_message.Message):
     CREDIT_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """kind names the movement in statements: lower_snake, at most 32 characters. Empty is "fee"."""
+    """kind names the movement in statements: lower_snake, at most 32 characters. Empty is "fee". A new transfer's legs are
+    of none of the kinds that are reserved for the ledger: see NewTransfer.
+    """
     debit_account_id: _builtins.int
     """debit_account_id is the account that pays."""
     credit_account_id: _builtins.int
@@ -102,7 +104,11 @@ class NewTransfer(_message.Message):
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the accounts' currency; given, it must match."""
     kind: _builtins.str
-    """kind names the movement in statements: lower_snake, at most 32 characters. Empty is "transfer"."""
+    """kind names the movement in statements: lower_snake, at most 32 characters. Empty is "transfer". Reserved for movements
+    that the ledger makes by its own rules, and refused as RESERVED: "adjustment", "interbank", "delivery", "capture",
+    "force_post", "refund", "reversal" and what ends in "_reversal", and the operations "transfer_to_card",
+    "transfer_to_account", "transfer_by_phone", "transfer_by_qr", "qr_payment", "service_payment", "top_up", "pos_payment".
+    """
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters; ListTransfers finds it. No personal data."""
     @_builtins.property

@@ -302,3 +302,37 @@ def test_many_tries_at_once_are_no_more_than_one_after_another(vault: Vault) -> 
         tried = list(threads.map(lambda _: vault.verifiers.try_code(ANA, "000000", FIVE, NOW).verdict, range(24)))
     assert tried.count(Verdict.WRONG) == 5
     assert tried.count(Verdict.LOCKED) == 19
+
+
+PAYMENT = b"p" * 16
+PLACE = (PAYMENT, "payment.prepared.v1")
+ENTERED = {"account": "123456", "_beneficiary": "Айбек К."}
+
+
+def test_what_a_payer_entered_is_read_in_its_place_only(vault: Vault) -> None:
+    """Under the payer's key, the payment, the event and the field; nothing of it is kept or shown in clear."""
+    sealed(vault)
+    fields = vault.seal_fields(ANA, PLACE, {**ENTERED, "reading": ""})
+    assert fields is not None
+    assert set(fields) == set(ENTERED)
+    assert vault.read_fields(ANA, PLACE, fields) == ENTERED
+    assert not any(
+        entered.encode() in bytes(each) for entered in ENTERED.values() for each in (*fields.values(), *rows(vault))
+    )
+    for place in ((b"q" * 16, PLACE[1]), (PAYMENT, TOPIC)):
+        with pytest.raises(VaultBroken):
+            vault.read_fields(ANA, place, fields)
+    with pytest.raises(VaultBroken):
+        vault.read_fields(ANA, PLACE, {"account": fields["_beneficiary"]})
+
+
+def test_an_erased_payers_fields_are_erased(vault: Vault) -> None:
+    """Nothing more is encrypted for whoever has no key, and what was reads as erased."""
+    assert vault.seal_fields(ANA, PLACE, ENTERED) is None
+    sealed(vault)
+    fields = vault.seal_fields(ANA, PLACE, ENTERED)
+    assert fields is not None
+    vault.destroy(ANA, NOW)
+    assert vault.read_fields(ANA, PLACE, fields) == dict.fromkeys(ENTERED, "[erased]")
+    assert vault.seal_fields(ANA, PLACE, ENTERED) is None
+    assert vault.read_fields(ANA, PLACE, {}) == {}

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
+from protos.esep.v1 import authorization_pb2, common_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import receipt_service_pb2 as pb
 from protos.esep.v1 import transfer_service_pb2 as transfers
-from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER, ACCOUNT_KIND_FEE_INCOME, ACCOUNT_KIND_SETTLEMENT
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
+from tests.rpc.payers import Payers
 from tests.rpc.world import Bank, new_id, transfer
 
 LANGUAGES = (LANGUAGE_KY, LANGUAGE_RU, LANGUAGE_EN)
@@ -96,21 +96,15 @@ def test_bad_requests_are_refused_by_field(bank: Bank, receipts: dict[str, Any],
 
 def test_a_transfer_between_banks_names_payer_and_payee(bank: Bank) -> None:
     """The banks' own accounts that the money goes through are not shown; the fee and the total are."""
-    ours, theirs = bank.open(ACCOUNT_KIND_SETTLEMENT), bank.open(ACCOUNT_KIND_SETTLEMENT)
-    income = bank.open(ACCOUNT_KIND_FEE_INCOME)
-    payee = bank.open(ACCOUNT_KIND_CUSTOMER, account_number="1240020000000417")
-    legs = [
-        transfer_pb2.TransferLeg(kind="interbank", debit_account_id=ours, credit_account_id=theirs, amount_tyiyn=5_000),
-        transfer_pb2.TransferLeg(
-            kind="interbank", debit_account_id=theirs, credit_account_id=payee, amount_tyiyn=5_000
-        ),
-        transfer_pb2.TransferLeg(kind="fee", debit_account_id=bank.rich, credit_account_id=income, amount_tyiyn=20),
-    ]
-    request = transfer(bank.rich, ours, 5_000, kind="transfer_to_card", legs=legs)
-    bank.call(bank.ledger.transfers.CreateTransfer, request)
-    told = facts(operation(bank, request.request_id))
-    assert told["To"] == "**** 0417"
-    assert (told["Amount"], told["Fee"], told["Total"]) == ("50.00 som", "0.20 som", "50.20 som")
+    payers = Payers(bank.world)
+    payer, payee = payers.payer("bank-a", "Адил Усенов"), payers.payer("bank-b", "Бакыт Асанов")
+    made = payers.confirm(payers.quote(payer, 100_000, card_number=payee.card_number))
+    assert [leg.kind for leg in made.legs] == ["interbank", "delivery", "fee"]
+    lines = operation(bank, made.transfer_id)
+    told = facts(lines)
+    assert "Card-to-card transfer" in [line.strip() for line in lines]
+    assert (told["From"], told["To"]) == (f"**** {payer.account_id}", f"**** {payee.account_id}")
+    assert (told["Amount"], told["Fee"], told["Total"]) == ("1,000.00 som", "10.00 som", "1,010.00 som")
 
 
 def test_a_reversed_transfer_says_so(bank: Bank) -> None:
