@@ -221,7 +221,9 @@ class Payments:
         return Shown(payment, fields, beneficiary)
 
     async def message(self, payment: Payment) -> payment_pb2.Payment:
-        """Return a payment as it is told."""
+        """Return a payment as it is told: to an auditor, without what is known of people."""
+        if calls.current().who.role is Role.AUDITOR:
+            return payment_message(payment, {}, "", self._clock.now())
         shown = await self.shown(payment)
         return payment_message(payment, shown.fields, shown.beneficiary, self._clock.now())
 
