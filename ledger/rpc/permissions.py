@@ -194,8 +194,8 @@ _ALIASES: Final = {
     "SendAliasCode": _row(Subject.CUSTOMER, app=SERVED),
     "LinkPhone": _row(Subject.CUSTOMER, app=SERVED),
     "UnlinkPhone": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
-    "GetAlias": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
-    "ListAliases": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=ANY, operator=ANY),
+    "GetAlias": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "ListAliases": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
 }
 
 _QRS: Final = {

@@ -241,6 +241,14 @@ def test_a_dynamic_code_is_paid_once() -> None:
     assert spec.balances() == {ADILS: FUNDS - 10_000, CAFE: 10_000}
 
 
+def test_a_code_that_was_paid_is_not_prepared_after_a_start_either() -> None:
+    """Books that hold nothing of it yet look it up, before a payer is shown a payment that cannot be made."""
+    code: dict[str, Any] = {"code_key": "qr.kg/0001"}
+    spec = PaymentSpec().prepared(**code).confirm()
+    spec.books._cache.clear()
+    spec.when(spec.prepare(**code)).then_refused(Reason.QR_USED)
+
+
 # Answers.
 
 

@@ -293,7 +293,8 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
-        "returned": AuthorizationAmountReplaced(account=2, total=1, spending_returned=RETURNED)
+        "returned": AuthorizationAmountReplaced(account=2, total=1, spending_returned=RETURNED),
+        "spending": AuthorizationAmountReplaced(account=2, total=1, spending=SPENDING),
     },
     AuthorizationPartlyReversed: {
         "returned": AuthorizationPartlyReversed(account=2, amount=1, spending_returned=RETURNED)
@@ -304,7 +305,10 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationCaptured: {
         "returned": AuthorizationCaptured(
             account=2, amount=1, released=2, legs=(LEG,), clearing_reference="c-1", spending_returned=RETURNED
-        )
+        ),
+        "spending": AuthorizationCaptured(
+            account=2, amount=1, released=0, legs=(LEG,), clearing_reference="c-1", spending=SPENDING
+        ),
     },
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
