@@ -111,7 +111,7 @@ class AuthorizationIncremented(Event, frozen=True, kw_only=True, omit_defaults=T
 
 
 class AuthorizationAmountReplaced(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is held became ``total``."""
+    """What is held became ``total``; ``spending`` is what more of it limits have not counted yet."""
 
     TOPIC: ClassVar[str] = "authorization.amount_replaced.v1"
 
@@ -119,6 +119,7 @@ class AuthorizationAmountReplaced(Event, frozen=True, kw_only=True, omit_default
     total: int
     fingerprint: str = ""
     spending_returned: SpendingReturned | None = None
+    spending: Spending | None = None
 
 
 class AuthorizationPartlyReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -149,7 +150,7 @@ class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True
     """``amount`` was posted by ``legs``, and ``released`` of the hold let go.
 
     ``over``: with it the captures exceed what was approved; ``late``: after the expiry; ``after_close``: after a
-    reversal or the final capture. Such captures post all the same.
+    reversal or the final capture. Such captures post all the same; ``spending`` is what limits have not counted yet.
     """
 
     TOPIC: ClassVar[str] = "authorization.captured.v1"
@@ -166,6 +167,7 @@ class AuthorizationCaptured(Event, frozen=True, kw_only=True, omit_defaults=True
     effective_time: int | None = None
     fingerprint: str = ""
     spending_returned: SpendingReturned | None = None
+    spending: Spending | None = None
 
 
 class AuthorizationExpired(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -276,6 +278,16 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
         if self.spending is None or kept >= self.spent:
             return None
         return give_back(self.spending, self.created_at, self.spent - kept, whole=kept == 0)
+
+    def taken(self, *, released: int, captured: int = 0) -> Spending | None:
+        """Return what more it takes of limits when it comes to hold, or to post, more than it has taken so far.
+
+        Once all of it was given back it counts as an operation anew.
+        """
+        kept = self.captured + captured + self.remaining - released
+        if self.spending is None or kept <= self.spent:
+            return None
+        return msgspec.structs.replace(self.spending, amount=kept - self.spent, count=0 if self.spent else 1)
 
     @property
     def open(self) -> bool:

@@ -146,12 +146,18 @@ class RequestCardBinding(Command):
         return None
 
     def _funds(self, books: "Books", card: Card) -> Refusal | None:
-        """Ask for the largest amount whichever is held, so that neither answer tells anything of the one that is."""
+        """Ask for the largest amount whichever is held, so that neither answer tells anything of the one that is.
+
+        What earlier bindings hold counts as the largest amount too: else whoever pays small sums into the account, and
+        asks again after each, would learn how much is held by when there is enough for another hold.
+        """
         accounts, index = books.accounts, books.accounts.find(card.account)
         refusal = accounts.debit_refusal(index)
         if refusal is not None:
             return refuse(refusal.reason)
-        if accounts.spendable(index) < MOST_AMOUNT:
+        earlier = [books.open[hold] for hold in books.holds.get(card.account, ())]
+        secret = sum(MOST_AMOUNT - hold.remaining for hold in earlier if hold.details.kind == HOLD_KIND)
+        if accounts.spendable(index) - secret < MOST_AMOUNT:
             return refuse(Reason.INSUFFICIENT_FUNDS)
         if accounts.hold_would_pass_limit(index, MOST_AMOUNT):
             return refuse(Reason.BALANCE_LIMIT)

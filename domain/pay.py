@@ -33,7 +33,7 @@ from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
 from domain.routing import banks_of, receiving_refusal, way
 from domain.rules import Operation
-from domain.transfer_qr import QR_CLAIM
+from domain.transfer_qr import QR_CLAIM, used
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -64,12 +64,9 @@ class PreparePayment(Command):
     code_key: Annotated[str, Field(max_length=300)] = ""
 
     def needs(self) -> tuple[bytes, ...]:
-        """Return the card, the payer and the payee."""
-        return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code))
-
-    def claims(self) -> tuple[bytes, ...]:
-        """Return the claim on a dynamic code."""
-        return (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
+        """Return the card, the payer, the payee, and the claim on a dynamic code, which nothing else here would meet."""
+        code = (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
+        return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code), *code)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: card and payer, payee, currency, code unused, both banks, the accounts money reaches."""
@@ -82,7 +79,7 @@ class PreparePayment(Command):
             return payee
         if not books.in_currency(card.account, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
-        if self.code_key and books.claim(QR_CLAIM, self.code_key) is not None:
+        if used(books, self.code_key):
             return refuse(Reason.QR_USED)
         between = banks_of(books, card.account, payee.account)
         if isinstance(between, Refusal):
@@ -184,9 +181,7 @@ class ConfirmPayment(Command):
 
     @staticmethod
     def _code_refusal(books: "Books", details: Details) -> Refusal | None:
-        if details.code_key and books.aggregate(claim_id(QR_CLAIM, details.code_key)) is not None:
-            return refuse(Reason.QR_USED)
-        return None
+        return refuse(Reason.QR_USED) if used(books, details.code_key) else None
 
     @staticmethod
     def _spending_refusal(

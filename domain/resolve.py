@@ -154,6 +154,7 @@ class Replace(_OnAuthorization):
             total=self.total_tyiyn,
             fingerprint=self.fingerprint(),
             spending_returned=authorization.returned(released=-added),
+            spending=authorization.taken(released=-added),
         )
         return [_next(authorization, event)]
 
@@ -352,6 +353,7 @@ class Capture(_OnAuthorization):
             effective_time=self.effective_time,
             fingerprint=self.fingerprint(),
             spending_returned=authorization.returned(released=released, captured=self.amount_tyiyn),
+            spending=authorization.taken(released=released, captured=self.amount_tyiyn),
         )
         taken = claim(
             CLEARING_CLAIM, self.clearing_reference, holder=authorization.authorization_id, amount=self.amount_tyiyn

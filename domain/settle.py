@@ -145,6 +145,7 @@ class AnswerPayment(_OnPayment):
             over=held.captured + payment.total > held.approved,
             late=held.state is State.EXPIRED,
             after_close=held.state in (State.REVERSED, State.CAPTURED),
+            spending=held.taken(released=held.remaining, captured=payment.total),
         )
         return [self._next(payment, succeeded), Change(held.authorization_id, held.version + 1, capture)]
 

@@ -201,6 +201,20 @@ def test_whether_there_are_funds_tells_nothing_of_the_amount(funds: int) -> None
     spec.then_figures(ANA, posted=funds)
 
 
+@pytest.mark.parametrize("amount", [100, 421, 999])
+def test_whether_another_hold_finds_funds_tells_nothing_of_the_one_before(amount: int) -> None:
+    """Whoever pays in and asks again gets the second hold at one and the same balance, whichever amount is held."""
+    amounts = (amount, *(other for other in range(500, 505)))
+    for funds, enough in ((2 * 999 - 1, False), (2 * 999, True)):
+        spec = world(funds=funds).when(request(candidates=amounts), BINDING)
+        assert isinstance(spec.decided, list)
+        spec.when(request(hold_id=uid(21)), uid(41))
+        if enough:
+            assert isinstance(spec.decided, list)
+        else:
+            spec.then_refused(Reason.INSUFFICIENT_FUNDS)
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [(AccountFrozen(debits=True), Reason.ACCOUNT_FROZEN), (AccountClosed(), Reason.ACCOUNT_CLOSED)],

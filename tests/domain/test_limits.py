@@ -15,6 +15,7 @@ from domain.authorization import AuthorizationIncremented
 from domain.authorize import Authorize, Spender
 from domain.books import Books
 from domain.columns import undo
+from domain.command import Command
 from domain.customer import CustomerConfirmed, CustomerIdentified, CustomerRegistered, Tier
 from domain.limits import Spending, Standing, standings
 from domain.money import MAX_BALANCE
@@ -56,6 +57,10 @@ def world(*limits: Limit, tier: Tier = Tier.REMOTE, now: int = MIDNIGHT - 2 * HO
 
 def pay(amount: int, who: Spender | None = None, **fields: Any) -> Authorize:
     return Authorize(account_id=ANA, credit_account_id=SHOP, amount_tyiyn=amount, spender=who or spender(), **fields)
+
+
+def capture(amount: int, reference: str = "c", *, final: bool = False) -> Capture:
+    return Capture(authorization_id=uid(70), amount_tyiyn=amount, final=final, clearing_reference=reference)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +169,33 @@ def test_what_an_authorisation_grows_by_counts_too() -> None:
     assert used(spec, Period.DAY) == (1, 100)
     spec.given_done(Reverse(authorization_id=uid(70)))
     assert used(spec, Period.DAY) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "taken"),
+    [
+        ((Replace(authorization_id=uid(70), total_tyiyn=1), Replace(authorization_id=uid(70), total_tyiyn=90)), 90),
+        ((Replace(authorization_id=uid(70), total_tyiyn=500),), 500),
+        ((capture(100, final=True),), 100),
+        ((capture(250, final=True),), 250),
+        ((Reverse(authorization_id=uid(70)), capture(100)), 100),
+        ((Reverse(authorization_id=uid(70)), capture(30), capture(40, "d")), 70),
+        ((capture(60, final=True), capture(50, "d")), 110),
+    ],
+)
+def test_what_is_held_or_posted_counts_however_it_came_about(steps: tuple[Command, ...], taken: int) -> None:
+    """A total that grows again and a capture after the reversal take of limits, as one operation altogether."""
+    spec = world(limit("sum", Period.DAY, Measure.SUM, 700)).when(pay(100), uid(70)).given_done(*steps)
+    assert [used(spec, period) for period in (Period.DAY, Period.MONTH)] == [(1, taken)] * 2
+    spec.when(pay(701 - taken)).then_refused(Reason.LIMIT_EXCEEDED, limit="sum")
+
+
+def test_a_capture_after_the_expiry_counts() -> None:
+    """What went back to limits when the hold lapsed is taken again, on the day of the capture."""
+    spec = world(now=MIDNIGHT - 3 * DAY).when(pay(100), uid(70)).after(DAY).lapse()
+    assert used(spec, Period.MONTH) == (0, 0)
+    spec.given_done(capture(100))
+    assert (used(spec, Period.DAY), used(spec, Period.MONTH)) == ((1, 100), (1, 100))
 
 
 def test_a_partial_approval_takes_what_it_approved() -> None:

@@ -215,7 +215,7 @@ def test_what_keeps_a_payment_from_being_confirmed_is_named_in_order(
 def test_limits_come_before_funds() -> None:
     """Whoever may not spend so much does not learn whether it is there; the fee counts as well."""
     spec = PaymentSpec().prepared(amount=50_000_001).confirm()
-    spec.then_refused(Reason.LIMIT_EXCEEDED, limit="in-person-amount")
+    spec.then_refused(Reason.LIMIT_EXCEEDED, limit="in_person-amount")
     PaymentSpec().prepared(amount=FUNDS + 1).confirm().then_refused(Reason.INSUFFICIENT_FUNDS, account_id=ADILS)
     PaymentSpec(fees=FEES).prepared(amount=FUNDS - 499).confirm().then_refused(Reason.INSUFFICIENT_FUNDS)
     PaymentSpec(fees=FEES).prepared(amount=FUNDS - 500).confirm().then_figures(ADILS, posted=0)
@@ -239,6 +239,14 @@ def test_a_dynamic_code_is_paid_once() -> None:
     spec.confirm(OTHER_PAYMENT).then_refused(Reason.QR_USED)
     spec.when(spec.prepare(**code)).then_refused(Reason.QR_USED)
     assert spec.balances() == {ADILS: FUNDS - 10_000, CAFE: 10_000}
+
+
+def test_a_code_that_was_paid_is_not_prepared_after_a_start_either() -> None:
+    """Books that hold nothing of it yet look it up, before a payer is shown a payment that cannot be made."""
+    code: dict[str, Any] = {"code_key": "qr.kg/0001"}
+    spec = PaymentSpec().prepared(**code).confirm()
+    spec.books._cache.clear()
+    spec.when(spec.prepare(**code)).then_refused(Reason.QR_USED)
 
 
 # Answers.

@@ -193,7 +193,9 @@ class Payment(_message.Message):
     payee_name: _builtins.str
     """payee_name is the payee's name, as it was shown."""
     beneficiary: _builtins.str
-    """beneficiary is the masked name that the provider told for what was entered, empty when it told none. Personal data."""
+    """beneficiary is the masked name that the provider told for what was entered, empty when it told none. Personal data,
+    which an auditor is not told.
+    """
     service_id: _builtins.str
     """service_id is the service of the directory, empty for a merchant."""
     merchant_category_code: _builtins.str
@@ -224,7 +226,7 @@ class Payment(_message.Message):
     """version counts the payment's events, from 1."""
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """fields are what the payer entered, by the service's field ids. Personal data."""
+        """fields are what the payer entered, by the service's field ids. Personal data, which an auditor is not told."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:

@@ -274,19 +274,27 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **PAYMENT_EXAMPLES,
 }
 
+PRESENTED: dict[str, Any] = {"card": ID, "masked_number": "941700******1234"}
+"""A card that was presented at a terminal."""
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
         "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "presented": AuthorizationApproved(**LEAST, **PRESENTED, expires_at=TIME, rule_version="default-1"),
         "payment": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", payment=ID),
     },
-    AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
+    AuthorizationAdvised: {
+        "card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "presented": AuthorizationAdvised(**LEAST, **PRESENTED, expires_at=TIME, rule_version="default-1"),
+    },
     AuthorizationDeclined: {
-        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID)
+        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID),
+        "presented": AuthorizationDeclined(**LEAST, **PRESENTED, reason="CARD_BLOCKED", rule_version="default-1"),
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
-        "returned": AuthorizationAmountReplaced(account=2, total=1, spending_returned=RETURNED)
+        "returned": AuthorizationAmountReplaced(account=2, total=1, spending_returned=RETURNED),
+        "spending": AuthorizationAmountReplaced(account=2, total=1, spending=SPENDING),
     },
     AuthorizationPartlyReversed: {
         "returned": AuthorizationPartlyReversed(account=2, amount=1, spending_returned=RETURNED)
@@ -297,7 +305,10 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationCaptured: {
         "returned": AuthorizationCaptured(
             account=2, amount=1, released=2, legs=(LEG,), clearing_reference="c-1", spending_returned=RETURNED
-        )
+        ),
+        "spending": AuthorizationCaptured(
+            account=2, amount=1, released=0, legs=(LEG,), clearing_reference="c-1", spending=SPENDING
+        ),
     },
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
