@@ -40,7 +40,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
 
 def bill(played: Played) -> str:
     """Pay a bill by its QR code; return what the payment is known by."""
-    return paying.pay_bill(played.scene, played.cast.person, paying.bill(AMOUNT)).authorization_id
+    return paying.pay_bill(played.scene, played.cast.person, paying.bill(AMOUNT)).payment_id
 
 
 def by_qr(played: Played) -> str:
@@ -93,4 +93,4 @@ def test_S21_what_is_refused_is_not_told(played: Played) -> None:
     sent = by_phone(played)
     assert cast.pushes.hear(pb.NOTIFICATION_KIND_TRANSFER_SENT).source_id == sent
     assert [each.source_id for each in cast.pushes.told[before:]] == [sent]
-    assert paid.authorization_id != sent
+    assert paid.payment_id != sent
