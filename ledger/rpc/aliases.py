@@ -74,8 +74,10 @@ class Aliases:
         if recorded is None:
             command = await in_vault(self._prepare, link)
         else:  # Answered without being decided: the number has the alias that it had then, unless it was given up.
-            alias_id = await in_vault(self._vault.aliases.find, link.phone) or recorded
-            command = _command(link, alias_id)
+            alias_id = await in_vault(self._vault.aliases.find, link.phone)
+            if alias_id is None and await in_vault(self._vault.aliases.knows, recorded):
+                raise Refused(refuse(Reason.REQUEST_ID_REUSED))  # That one is another number's.
+            command = _command(link, alias_id or recorded)
         done = await self._gateway.execute(command, request_id, validate_only=False)
         if not done.replayed:
             await in_vault(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id)

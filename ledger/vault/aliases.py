@@ -44,6 +44,11 @@ class Aliases:
             found = connection.execute(select(aliases.c.alias_id).where(aliases.c.hash == self._hashed(phone))).scalar()
         return None if found is None else bytes(found)
 
+    def knows(self, alias_id: bytes) -> bool:
+        """Tell whether some number has this alias."""
+        with begin(self._engine) as connection:
+            return connection.execute(select(aliases.c.hash).where(aliases.c.alias_id == alias_id)).first() is not None
+
     def of(self, customer_id: bytes) -> list[bytes]:
         """Return the aliases that lead to a customer, or led there last."""
         with begin(self._engine) as connection:
