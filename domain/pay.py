@@ -64,7 +64,7 @@ class PreparePayment(Command):
     code_key: Annotated[str, Field(max_length=300)] = ""
 
     def needs(self) -> tuple[bytes, ...]:
-        """Return the card, the payer, the payee, and the claim on a dynamic code, which nothing else here would meet."""
+        """Return the card, the payer, the payee, and the claim on a dynamic code."""
         code = (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
         return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code), *code)
 

@@ -70,20 +70,22 @@ class Aliases:
     async def link(self, link: Link, request_id: bytes) -> Done:
         """Try the code and let the number lead to the card; raises Refused."""
         in_vault = self._customers.in_vault
-        recorded = await self._recorded(request_id)
+        recorded, now = await self._recorded(request_id), self._clock.now()
         if recorded is None:
-            command = await in_vault(self._prepare, link)
+            command = await in_vault(self._prepare, link, now)
         else:  # Answered without being decided: the number has the alias that it had then, unless it was given up.
-            alias_id = await in_vault(self._vault.aliases.find, link.phone) or recorded
-            command = _command(link, alias_id)
+            alias_id = await in_vault(self._vault.aliases.find, link.phone)
+            if alias_id is None and await in_vault(self._vault.aliases.knows, recorded):
+                raise Refused(refuse(Reason.REQUEST_ID_REUSED))  # That one is another number's.
+            command = _command(link, alias_id or recorded)
         done = await self._gateway.execute(command, request_id, validate_only=False)
         if not done.replayed:
-            await in_vault(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id)
+            await in_vault(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
             await in_vault(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
         return done
 
-    def _prepare(self, link: Link) -> LinkPhone:
-        vault, now = self._vault, self._clock.now()
+    def _prepare(self, link: Link, now: int) -> LinkPhone:
+        vault = self._vault
         tried = _UNTRIED
         if link.code:
             tried = vault.verifiers.try_code(link.customer_id, link.phone + link.code, self._code_rule, now, ALIAS_CODE)

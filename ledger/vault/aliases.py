@@ -8,7 +8,7 @@ whoever links it next continues the same history.
 from secrets import token_bytes
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.vault.cipher import ID_BYTES
@@ -44,6 +44,11 @@ class Aliases:
             found = connection.execute(select(aliases.c.alias_id).where(aliases.c.hash == self._hashed(phone))).scalar()
         return None if found is None else bytes(found)
 
+    def knows(self, alias_id: bytes) -> bool:
+        """Tell whether some number has this alias."""
+        with begin(self._engine) as connection:
+            return connection.execute(select(aliases.c.hash).where(aliases.c.alias_id == alias_id)).first() is not None
+
     def of(self, customer_id: bytes) -> list[bytes]:
         """Return the aliases that lead to a customer, or led there last."""
         with begin(self._engine) as connection:
@@ -55,12 +60,18 @@ class Aliases:
 
     # Upkeep.
 
-    def settle(self, alias_id: bytes, customer_id: bytes) -> None:
-        """Note to whom an alias leads, as the log says."""
+    def settle(self, alias_id: bytes, customer_id: bytes, reserved_at: int | None = None) -> None:
+        """Note to whom an alias leads, as the log says.
+
+        Whoever has just linked it says when it was reserved for that. If somebody else has reserved or settled it
+        since, nobody knows here who came last: it stays due, and the sweep asks the log.
+        """
+        this = aliases.c.alias_id == alias_id
+        alone = this if reserved_at is None else and_(this, aliases.c.due_at == reserved_at)
         with begin(self._engine) as connection:
-            connection.execute(
-                update(aliases).where(aliases.c.alias_id == alias_id).values(customer_id=customer_id, due_at=None)
-            )
+            settled = connection.execute(update(aliases).where(alone).values(customer_id=customer_id, due_at=None))
+            if settled.rowcount == 0 and reserved_at is not None:
+                connection.execute(update(aliases).where(this).values(customer_id=customer_id, due_at=reserved_at))
 
     def due(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return aliases of which the log may say something else, and which are due for longer than that."""

@@ -70,6 +70,15 @@ def test_a_code_links_once(payers: Payers, adil: Payer) -> None:
     assert payers.refused(payers.ledger.aliases.LinkPhone, again).reason == "ALIAS_CODE_REQUIRED"
 
 
+def test_another_number_under_the_same_id_is_another_request(payers: Payers, adil: Payer) -> None:
+    """Also one that leads nowhere and never did; the same number is answered again."""
+    request_id = new_id()
+    linked = payers.link(adil, request_id=request_id)
+    again = linking(adil, "+996555777001", request_id=request_id)
+    assert payers.refused(payers.ledger.aliases.LinkPhone, again).reason == "REQUEST_ID_REUSED"
+    assert payers.link(adil, request_id=request_id) == linked
+
+
 def test_a_link_that_was_refused_leaves_nothing_after_the_sweep(payers: Payers, adil: Payer) -> None:
     """The number it reserved is free; one that the log knows is kept, and is its last customer's."""
     vault, engine = payers.world.vault.vault, payers.world.engine

@@ -101,6 +101,21 @@ def test_erasing_a_customer_gives_up_the_numbers_that_lead_there(vault: Vault) -
     assert vault.aliases.of(ANA) == [moving]
 
 
+@pytest.mark.parametrize("noted", [((ANA, NOW), (BEK, NOW + 1)), ((BEK, NOW + 1), (ANA, NOW))])
+def test_two_who_link_a_number_at_once_leave_it_to_the_log(vault: Vault, noted: tuple[tuple[bytes, int], ...]) -> None:
+    """Whoever notes it last, the number is the one's who linked it last, and outlives the other's erasure."""
+    reserve(vault, ANA)
+    alias_id = vault.aliases.reserve(PHONE, NOW)
+    vault.aliases.reserve(PHONE, NOW + 1)
+    for customer, reserved_at in noted:
+        vault.aliases.settle(alias_id, customer, reserved_at)
+    vault.destroy(ANA, NOW)
+    assert vault.aliases.find(PHONE) == alias_id
+    assert sweep(vault, Lives().add(alias_id, linked(ANA), linked(BEK)), 0, LATER + 1) > 0
+    assert vault.aliases.of(BEK) == [alias_id]
+    assert vault.aliases.due(LATER) == []
+
+
 @pytest.mark.parametrize(
     ("events", "erased", "kept"),
     [
