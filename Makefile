@@ -22,6 +22,9 @@ VENV ?= $(ENVIRONMENTS)/.venv
 # The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
 VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 
+# How many processes run the tests.
+JOBS ?= auto
+
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
