@@ -22,6 +22,9 @@ VENV ?= $(ENVIRONMENTS)/.venv
 # The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
 VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 
+# How many processes run the tests.
+JOBS ?= auto
+
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
@@ -37,8 +40,8 @@ demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an 
 run: $(INSTALLED) ## the server, with the settings of the environment
 	$(BIN)/python server.py
 
-test: $(INSTALLED) ## the tests; ARGS are pytest's
-	$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
 
 check: lint imports types protos-check reference-check test ## everything that must hold before a change is taken
 

@@ -104,9 +104,3 @@ VERIFICATION_HOLD = Row(
     "The hold belongs to the binding of a card: it is never captured, and changed by the binding alone.",
     "Confirm or cancel the binding, or wait until it expires.",
 )
-ISSUER_UNAVAILABLE = Row(
-    Kind.UNAVAILABLE,
-    False,
-    "The card's issuer cannot be asked for the CVV; nothing was recorded.",
-    "Wait as told by RetryInfo, then send the same request again.",
-)

@@ -405,7 +405,12 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
-    ISSUER_UNAVAILABLE = cards.ISSUER_UNAVAILABLE
+    ISSUER_UNAVAILABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The card's issuer cannot be asked for the CVV; nothing was recorded.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
     PROVIDER_UNAVAILABLE = payments.PROVIDER_UNAVAILABLE
     CODE_NOT_SENT = Row(
         Kind.UNAVAILABLE,

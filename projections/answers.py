@@ -189,6 +189,15 @@ class NoticeKind(StrEnum):
     CARD_UNBLOCKED = "card_unblocked"
     CARD_LOST = "card_lost"
     CARD_CLOSED = "card_closed"
+    HOLD_CHANGED = "hold_changed"
+    PAYMENT_DECLINED = "payment_declined"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_UNRESOLVED = "payment_unresolved"
+    TOKEN_REQUESTED = "token_requested"  # noqa: S105 - a payment token, no secret
+    TOKEN_ACTIVATED = "token_activated"  # noqa: S105
+    TOKEN_SUSPENDED = "token_suspended"  # noqa: S105
+    TOKEN_RESUMED = "token_resumed"  # noqa: S105
+    TOKEN_DEACTIVATED = "token_deactivated"  # noqa: S105
 
 
 class Channel(IntEnum):
@@ -235,6 +244,8 @@ class Wanted(NamedTuple):
     participant: str | None = None
     customer: bytes | None = None
     channel: Channel | None = None
+    bound: bool = False
+    """Whether only those are wanted that are told to a customer, and none that are the bank's own business."""
 
 
 class NoticePage(NamedTuple):
@@ -246,8 +257,8 @@ class NoticePage(NamedTuple):
 
     @property
     def last(self) -> bool:
-        """Whether there is nothing more, for now."""
-        return self.reached.position >= self.tracked and self.reached.item == Cursor().item
+        """Whether there is nothing more, for now. So it is too while the tables are made anew, behind the reader."""
+        return self.reached >= Cursor(self.tracked)
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

@@ -5,7 +5,7 @@ batches, so that a busy account is read once, not at every batch; they are the o
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -42,6 +42,8 @@ class Batch:
         """Everything but posted transfers, of which there are most."""
         self.authorizations: dict[bytes, Authorization] = {}
         """Authorisations that this batch changes, as it leaves them."""
+        self.resources: dict[bytes, Any] = {}
+        """Payments and other things that this batch changes, as it leaves them."""
 
 
 class Figures(msgspec.Struct):

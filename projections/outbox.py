@@ -5,272 +5,77 @@ the same batch. So the outbox is the same however often it is made, and (positio
 whoever remembers the last one that was delivered is told each exactly once. Texts are not kept; they are written, in
 the reader's language, when a notice is read. No personal data is kept either: a telephone number is looked up then.
 
-What is told of an event stands in one table, ``NOTICES``, with one row for each kind of event.
+What is told of an event stands in ``projections.notices``, in one table with a row for each kind of event. Only
+accounts for which a card was issued are told of, so that the others cost nothing: neither rows nor time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
-from domain.account import AccountKind
-from domain.authorization import (
-    AuthorizationAdvised,
-    AuthorizationApproved,
-    AuthorizationCaptured,
-    AuthorizationExpired,
-    AuthorizationIncremented,
-    AuthorizationPartlyReversed,
-    AuthorizationReversed,
-    Details,
-    ForcePosted,
-    RefundPosted,
-)
-from domain.binding import HOLD_KIND, CardBindingMissed
-from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
+from domain.authorization import Details
 from domain.event import Event
 from domain.movements import effective_time
 from domain.ports import Row
-from domain.transfer import TransferPosted, TransferReversed, fees, payee
-from projections.addresses import Addresses, Recipient
+from domain.transfer import TransferPosted
+from projections.addresses import NOBODY, Addresses
 from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticePage, Wanted
 from projections.batch import Batch, Ledger
+from projections.notices import NOTICES, Draft, Told, received, sent
 from projections.schema import notices
-from projections.store import Session, Values, Writer, select_many
+from projections.store import Session, Values, Writer
 
-VERIFICATIONS: Final = frozenset({HOLD_KIND, "account_verification"})
-"""Kinds of holds whose amount is a secret: who can name it holds the card."""
-PAYMENTS: Final = frozenset({"qr_payment", "service_payment", "top_up", "pos_payment"})
-"""Kinds of transfers that pay somebody for something."""
 WINDOW: Final = 20_000
 """How many positions are looked through for one page."""
 LAST_ITEM: Final = 2**15 - 1
 """Stands in a cursor that is behind a whole event."""
-
-_MOST_FACTS: Final = 200_000
-
-
-class Draft(NamedTuple):
-    """A notice before it is known who is told: those of the account, or those in ``to``."""
-
-    kind: NoticeKind
-    account: int
-    amount: int = 0
-    fee: int = 0
-    counterparty: int = 0
-    category: str = ""
-    merchant: str = ""
-    card: bytes = b""
-    to: tuple[Recipient, ...] | None = None
-
-
-class Told(NamedTuple):
-    """An event as the table of notices sees it; ``details`` are those of the authorisation it belongs to."""
-
-    row: Row
-    event: Any
-    details: Details | None
-    addresses: Addresses
-
-
-def _transfer(told: Told) -> Iterator[Draft]:
-    event: TransferPosted = told.event
-    to = payee(event)
-    fee = sum(leg.amount for leg in fees(event))
-    yield Draft(_sent(event.kind), event.debit_account, event.amount, fee, to, event.kind)
-    yield Draft(_received(event.kind), to, event.amount, 0, event.debit_account, event.kind)
-
-
-@lru_cache(1_000)
-def _sent(kind: str) -> NoticeKind:
-    if kind in PAYMENTS:
-        return NoticeKind.PAYMENT_MADE
-    return NoticeKind.TRANSFER_SENT if kind.startswith("transfer") else NoticeKind.MONEY_OUT
-
-
-@lru_cache(1_000)
-def _received(kind: str) -> NoticeKind:
-    match kind:
-        case "salary":
-            return NoticeKind.SALARY_CREDITED
-        case "pension":
-            return NoticeKind.PENSION_CREDITED
-        case _:
-            return NoticeKind.MONEY_IN
-
-
-def _transfer_reversed(told: Told) -> Iterator[Draft]:
-    for leg in told.event.legs:
-        yield Draft(NoticeKind.MONEY_OUT, leg.debit_account, leg.amount, 0, leg.credit_account, leg.kind)
-        yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
-
-
-def _approved(told: Told) -> Iterator[Draft]:
-    details: Details = told.event
-    if details.kind in VERIFICATIONS:
-        yield from _verification(told, details)
-    else:
-        yield from _held(told)
-
-
-def _verification(told: Told, details: Details) -> Iterator[Draft]:
-    """Tell the amount to whoever has the telephone that the bank knows, and to no application (row S10)."""
-    if details.card is not None:
-        card = told.addresses.card(details.card.bytes)
-        yield Draft(
-            NoticeKind.VERIFICATION_HOLD,
-            details.account,
-            details.amount,
-            category=details.kind,
-            card=card.card_id,
-            to=card.bank(),
-        )
-
-
-def _held(told: Told) -> Iterator[Draft]:
-    yield from _of_hold(told, NoticeKind.HOLD_PLACED, told.event.amount)
-
-
-def _partly_released(told: Told) -> Iterator[Draft]:
-    yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.amount)
-
-
-def _released(told: Told) -> Iterator[Draft]:
-    yield from _of_hold(told, NoticeKind.HOLD_RELEASED, told.event.released)
-
-
-def _of_hold(told: Told, kind: NoticeKind, amount: int) -> Iterator[Draft]:
-    details = told.details
-    if details is None:
-        raise ValueError(f"the authorisation of {told.event.TOPIC} at position {told.row.position} is not known")
-    if amount and details.kind not in VERIFICATIONS:
-        yield Draft(
-            kind,
-            details.account,
-            amount,
-            counterparty=details.credit_account,
-            category=details.kind,
-            merchant=details.merchant_name,
-            card=b"" if details.card is None else details.card.bytes,
-        )
-
-
-def _captured(told: Told) -> Iterator[Draft]:
-    event: AuthorizationCaptured = told.event
-    details = told.details
-    kind, merchant = ("capture", "") if details is None else (details.kind, details.merchant_name)
-    first = event.legs[0]
-    yield Draft(NoticeKind.PAYMENT_MADE, event.account, event.amount, 0, first.credit_account, kind, merchant)
-
-
-def _force_posted(told: Told) -> Iterator[Draft]:
-    event: ForcePosted = told.event
-    first = event.legs[0]
-    yield Draft(
-        NoticeKind.PAYMENT_MADE, event.account, event.amount, 0, first.credit_account, first.kind, event.merchant_name
-    )
-
-
-def _refunded(told: Told) -> Iterator[Draft]:
-    event: RefundPosted = told.event
-    merchant = event.merchant_name or (told.details.merchant_name if told.details else "")
-    yield Draft(NoticeKind.MONEY_IN, event.account, event.amount, 0, event.legs[0].debit_account, "refund", merchant)
-
-
-def _bound(told: Told) -> Iterator[Draft]:
-    event: CardBound = told.event
-    card = told.addresses.card(told.row.originator_id)
-    # The application is told that it has a card; whoever has held the card all along hears of it from the bank.
-    to = ((event.customer.bytes, Channel.PUSH), *card.bank())
-    yield Draft(NoticeKind.CARD_BOUND, card.account, card=card.card_id, to=to)
-
-
-def _unbound(told: Told) -> Iterator[Draft]:
-    event: CardUnbound = told.event
-    card = told.addresses.card(told.row.originator_id)
-    yield Draft(NoticeKind.CARD_UNBOUND, card.account, card=card.card_id, to=((event.customer.bytes, Channel.PUSH),))
-
-
-def _missed(told: Told) -> Iterator[Draft]:
-    event: CardBindingMissed = told.event
-    if event.tries_left == 0:
-        binding = told.addresses.binding(told.row.originator_id)
-        card = told.addresses.card(binding.card_id)
-        to = ((binding.customer, Channel.PUSH), *card.bank())
-        yield Draft(NoticeKind.CARD_BINDING_LOCKED, card.account, card=card.card_id, to=to)
-
-
-def _card(kind: NoticeKind) -> Callable[[Told], Iterable[Draft]]:
-    def make(told: Told) -> Iterator[Draft]:
-        card = told.addresses.card(told.row.originator_id)
-        yield Draft(kind, card.account, card=card.card_id, to=card.owner())
-
-    return make
-
-
-NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
-    TransferPosted: _transfer,
-    TransferReversed: _transfer_reversed,
-    AuthorizationApproved: _approved,
-    AuthorizationAdvised: _approved,
-    AuthorizationIncremented: _held,
-    AuthorizationPartlyReversed: _partly_released,
-    AuthorizationReversed: _released,
-    AuthorizationExpired: _released,
-    AuthorizationCaptured: _captured,
-    ForcePosted: _force_posted,
-    RefundPosted: _refunded,
-    CardBound: _bound,
-    CardUnbound: _unbound,
-    CardBindingMissed: _missed,
-    CardBlocked: _card(NoticeKind.CARD_BLOCKED),
-    CardUnblocked: _card(NoticeKind.CARD_UNBLOCKED),
-    CardReportedLost: _card(NoticeKind.CARD_LOST),
-    CardClosed: _card(NoticeKind.CARD_CLOSED),
-}
-"""What is told of each kind of event. Of the others nothing is."""
-
-
-class Facts(NamedTuple):
-    """What never changes about an account."""
-
-    participant: str
-    told: bool
-    """Whether it is a customer's: banks' and merchants' own accounts have statements."""
 
 
 class Outbox:
     """Keeps the outbox."""
 
     def __init__(self) -> None:
-        self._facts: dict[int, Facts] = {}
         self._addresses = Addresses()
 
     def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
         """Add the notices of the batch's events."""
-        self._know(writer, batch, ledger)
         addresses = self._addresses
+        addresses.begin(writer, batch, ledger.touched)
+        carded = addresses.accounts
+        if not carded and not batch.rare:
+            return
         rows: list[Values] = []
         for row, event in batch.items:
             if type(event) is TransferPosted and not event.legs:
-                self._plain(rows, row, event)
+                if event.debit_account in carded or event.credit_account in carded:
+                    self._plain(rows, row, event, self._payer(writer, row, event))
                 continue
             make = NOTICES.get(type(event))
             if make is not None:
-                rows += self._rows(row, event, make(Told(row, event, _details(batch, row, event), addresses)))
+                payer = self._payer(writer, row, event) if isinstance(event, TransferPosted) else ""
+                payment = batch.resources.get(row.originator_id)
+                told = Told(row, event, _details(batch, row, event), addresses, payment, payer)
+                rows += self._rows(row, event, make(told))
             addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
         addresses.write(batch, writer)
         writer.insert(notices, rows)
 
-    def _plain(self, rows: list[Values], row: Row, event: TransferPosted) -> None:
+    def _payer(self, session: Session, row: Row, event: TransferPosted) -> str:
+        """Return who pays, by name, where that is a credit file's to say."""
+        if event.credit_file is None:
+            return ""
+        return self._addresses.payer(session, row.partition, event.credit_file.bytes)
+
+    def _plain(self, rows: list[Values], row: Row, event: TransferPosted, payer: str) -> None:
         """Add the notices of a transfer of one leg, of which there are most. It says the same as ``_transfer``."""
+        addresses = self._addresses
         debit, credit, kind = event.debit_account, event.credit_account, event.kind
         happened = row.recorded_at if event.effective_time is None else event.effective_time
         item = 0
-        for account, other, told in ((debit, credit, _sent(kind)), (credit, debit, _received(kind))):
-            facts = self._facts[account]
-            if not facts.told:
+        for account, other, told in ((debit, credit, sent(kind)), (credit, debit, received(kind))):
+            if account not in addresses.accounts or (event.credit_file is not None and account == debit):
                 continue
-            for customer, channel in self._addresses.recipients(account):
+            participant = addresses.participant(account)
+            for customer, channel in addresses.recipients(account):
                 rows.append(
                     (
                         row.partition,
@@ -278,7 +83,7 @@ class Outbox:
                         item,
                         told.value,
                         channel.value,
-                        facts.participant,
+                        participant,
                         account,
                         customer,
                         b"",
@@ -286,7 +91,7 @@ class Outbox:
                         0,
                         other,
                         kind,
-                        "",
+                        payer,
                         happened,
                         row.originator_id,
                     )
@@ -294,12 +99,12 @@ class Outbox:
                 item += 1
 
     def _rows(self, row: Row, event: Event, drafts: Iterable[Draft]) -> Iterator[Values]:
+        addresses = self._addresses
         item = 0
         for draft in drafts:
-            facts = self._facts[draft.account]
-            if not facts.told:
+            if draft.account not in addresses.accounts:
                 continue
-            to = self._addresses.recipients(draft.account) if draft.to is None else draft.to
+            to = addresses.recipients(draft.account) if draft.to is None else draft.to
             for customer, channel in to:
                 yield (
                     row.partition,
@@ -307,7 +112,7 @@ class Outbox:
                     item,
                     draft.kind.value,
                     channel.value,
-                    facts.participant,
+                    addresses.participant(draft.account),
                     draft.account,
                     customer,
                     draft.card,
@@ -320,17 +125,6 @@ class Outbox:
                     row.originator_id,
                 )
                 item += 1
-
-    def _know(self, session: Session, batch: Batch, ledger: Ledger) -> None:
-        """Learn the facts and the cards of the accounts that the batch is about."""
-        if len(self._facts) > _MOST_FACTS:
-            self._facts.clear()
-            self._addresses = Addresses()
-        missing = self._addresses.begin(session, batch, ledger.touched) - self._facts.keys()
-        if missing:
-            sql = "SELECT account_id, participant, kind FROM accounts WHERE partition = ? AND account_id IN ({keys})"
-            for account, participant, kind in select_many(session, sql, (batch.partition,), sorted(missing)):
-                self._facts[account] = Facts(participant, kind == AccountKind.CUSTOMER.value)
 
 
 def _details(batch: Batch, row: Row, event: Event) -> Details | None:
@@ -369,6 +163,9 @@ def read_notices(
         if value is not None:
             where += f" AND n.{column} = ?"
             values.append(value)
+    if wanted.bound:
+        where += " AND n.customer <> ?"
+        values.append(NOBODY)
     sql = f"SELECT {_COLUMNS} {_FROM}{where} ORDER BY n.position, n.item LIMIT ?"
     found = tuple(_notice(partition, row) for row in session.all(sql, *values, limit))
     if len(found) == limit:

@@ -122,6 +122,7 @@ class Resources:
                 continue
             gone[row.originator_id] = gone.get(row.originator_id, frozenset()) | before.owners
             kept[row.originator_id] = before._replace(resource=after, owners=owners)
+        batch.resources.update({key: one.resource for key, one in kept.items()})
         writer.upsert(resources, [_row(batch.partition, key, one) for key, one in kept.items()])
         writer.upsert(
             resource_owners,

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -410,6 +410,24 @@ binding_addresses = _table(
     key=("partition", "binding_id"),
 )
 """Whom the outbox tells of a binding."""
+
+token_addresses = _table(
+    "token_addresses",
+    _small("partition"),
+    _bytes("token_id"),
+    _bytes("card_id"),
+    key=("partition", "token_id"),
+)
+"""The card whose holder the outbox tells of a token."""
+
+payer_names = _table(
+    "payer_names",
+    _small("partition"),
+    _bytes("file_id"),
+    _text("name"),
+    key=("partition", "file_id"),
+)
+"""The name that the payer of a credit file is shown by to who is paid."""
 
 participants = _table(
     "participants",

@@ -15,6 +15,7 @@ from ledger.rpc.calls import Call
 from ledger.rpc.permissions import Row, Rule, Subject
 from ledger.rpc.subjects import Subjects, Whose
 from protos.esep.v1.customer_pb2 import CUSTOMER_TIER_REMOTE
+from protos.esep.v1.notification_pb2 import NOTIFICATION_CHANNEL_PUSH
 from protos.esep.v1.token_pb2 import (
     TOKEN_ACTOR_ISSUER,
     TOKEN_DEACTIVATION_CAUSE_FRAUD,
@@ -69,7 +70,11 @@ class Guard:
                 return _all_own(caller, whose.owners) and _of_issuer(request)
             case Rule.HOLDERS if _of_issuer(request):
                 return False
-            case Rule.CUSTOMER | Rule.HOLDER | Rule.HOLDERS:
+            case Rule.FOLLOWER if caller.customer is None:
+                # An application's back end: never a text message, in which the amount that shows a cardholder may be.
+                by_push = request.channel == NOTIFICATION_CHANNEL_PUSH and not request.customer_id
+                return by_push and _all_own(caller, whose.owners)
+            case Rule.CUSTOMER | Rule.HOLDER | Rule.HOLDERS | Rule.FOLLOWER:
                 return whose.customer is not None and whose.customer == await self._acting_for(caller)
             case Rule.BOUND:
                 customer = await self._acting_for(caller)

@@ -6,6 +6,8 @@ from contextlib import aclosing
 
 import msgspec
 
+from ledger.rpc import calls
+from ledger.rpc.callers import Role
 from ledger.rpc.calls import Context
 from ledger.rpc.notifications import Notifications
 from ledger.rpc.reads import Reads, min_position, positions_message
@@ -27,7 +29,7 @@ class NotificationService(NotificationServiceServicer):
     ) -> AsyncGenerator[pb.SubscribeResponse, None]:
         """Tell every notification behind a cursor, and those to come."""
         source = self._notifications
-        asked = translate.asked(request, source.partition, await source.head())
+        asked = _asked(request, source.partition, await source.head())
         caught_up = False
         async with aclosing(source.follow(asked)) as pages:
             async for page, news in pages:
@@ -50,14 +52,21 @@ class NotificationService(NotificationServiceServicer):
         source = self._notifications
         page = self._reads.pager.page(request)
         least = min_position(request, source.partition)
-        asked = translate.asked(request, source.partition, max(least, await source.head()))
+        asked = _asked(request, source.partition, max(least, await source.head()))
         after = asked.after if page.cursor is None else msgspec.convert(page.cursor, Cursor)
         found = await self._reads.ask(request, lambda: source.question(after, asked, page.size))
         (position,) = positions_message(found.positions)
         reached = None if found.result.last else found.result.reached
         return pb.ListNotificationsResponse(
-            notifications=await source.messages(found.result.notices, asked.language),
+            notifications=await source.messages(await source.served(found.result.notices, asked), asked.language),
             next_page_token=self._reads.pager.token(request, reached, position.position),
             cursor=translate.cursor_message(source.partition, found.result.reached),
             position=position,
         )
+
+
+def _asked(request: pb.SubscribeRequest | pb.ListNotificationsRequest, partition: int, head: int) -> translate.Asked:
+    """Return what a request asks for, as far as the caller is told of it."""
+    asked = translate.asked(request, partition, head)
+    caller = calls.current().who
+    return asked.by_back_end() if caller.role is Role.APP and caller.customer is None else asked

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from domain.customer import Customer
 from domain.refusals import Reason, Refused, refuse
 from domain.services.catalogue import Language
 from ledger.rpc.customers import Customers
@@ -54,7 +55,8 @@ class Notifications:
     async def page(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
         """Return the next notices behind a place; raises Refused."""
         try:
-            return await self._gateway.in_thread(self._read, after, asked, limit)
+            page = await self._gateway.in_thread(self._read, after, asked, limit)
+            return page._replace(notices=await self.served(page.notices, asked))
         except ProjectionsNotReadyError:
             return NoticePage((), after, 0)
         except UNREACHABLE:
@@ -62,6 +64,16 @@ class Notifications:
 
     def _read(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
         return self._reads.reader.notices(self.partition, after, asked.wanted, limit=limit)
+
+    async def served(self, notices: tuple[Notice, ...], asked: Asked) -> tuple[Notice, ...]:
+        """Return those notices that are told to customers whom the asking application serves."""
+        if asked.served is None:
+            return notices
+        participants: dict[bytes, str | None] = {}
+        for customer in {notice.customer for notice in notices}:
+            found = await self._customers.current(customer)
+            participants[customer] = found.participant if isinstance(found, Customer) else None
+        return tuple(notice for notice in notices if participants[notice.customer] == asked.served)
 
     def question(self, after: Cursor, asked: Asked, limit: int) -> Answer[NoticePage]:
         """Return a page as an answer that says its position. Blocking."""
@@ -88,7 +100,8 @@ class Notifications:
             caught_up = True
             self._news.fell_back(page.tracked)  # The tables may be made anew.
             quiet = self._heartbeat_seconds - (clock() - told_at)
-            if quiet <= 0 or not await self._news.news(cursor.position + 1, quiet):
+            more = max(page.tracked + 1, cursor.position)  # Of the event at the cursor itself there may be more.
+            if quiet <= 0 or not await self._news.news(more, quiet):
                 yield page._replace(notices=()), False
                 told, told_at = cursor, clock()
 

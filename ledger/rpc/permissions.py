@@ -62,6 +62,10 @@ class Rule(Enum):
     )
     REMOTE = "as served, and the tier is that of identification in the application"
     CUSTOMER = "the caller acts for the customer whom the request names"
+    FOLLOWER = (
+        "the caller acts for the customer whom the request names; or for none, and asks by push what the customers of "
+        "its participant are told"
+    )
     HOLDERS = "as holder, and the party that the request names is not the issuer"
     ISSUERS = "as own, and the party that the request names is the issuer"
     HOLDER = "the card is bound to the customer whom the caller acts for"
@@ -157,8 +161,8 @@ _RECEIPTS: Final = {
 
 _NOTIFICATIONS: Final = {
     # Not for operators: the amount that verifies a cardholder is among the text messages.
-    "Subscribe": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
-    "ListNotifications": _row(Subject.NOTIFICATIONS, app=CUSTOMER, bank=OWN),
+    "Subscribe": _row(Subject.NOTIFICATIONS, app=Rule.FOLLOWER, bank=OWN),
+    "ListNotifications": _row(Subject.NOTIFICATIONS, app=Rule.FOLLOWER, bank=OWN),
 }
 
 _CARDS: Final = {

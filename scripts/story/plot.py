@@ -127,7 +127,7 @@ def show_payment(scene: Scene, cast: Cast, paid: Payment, amount: int) -> None:
     voice, person = scene.voice, cast.person
     voice.check(f"confirmed: {money(paid.total_tyiyn)} som to {paid.payee_name}")
     told = cast.pushes.hear(notices.NOTIFICATION_KIND_PAYMENT_MADE)
-    expect("what the payer was told", (told.source_id, told.amount_tyiyn), (paid.authorization_id, amount))
+    expect("what the payer was told", (told.source_id, told.amount_tyiyn), (paid.payment_id, amount))
     voice.slip(receipt(scene, person, paid.authorization_id))
     expect("the total", paid.total_tyiyn, amount + paid.fee_tyiyn)
 

@@ -92,7 +92,7 @@ def test_repeats_are_answered_with_the_first_outcome(payers: Payers, adil: Payer
 
 
 def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, adil: Payer, bakyt: Payer) -> None:
-    """The same movement under the same id is another request."""
+    """It may not be called one, and the same movement under the same id is another request."""
     cholpon = payers.payer("bank-b", "Чолпон Бекова", funds=0)
     payers.bank.move(payers.bank.cash, bakyt.account_id, 100 * SOM)
     payers.link(cholpon)
@@ -103,8 +103,9 @@ def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, ad
     request.transfer.credit_account_id = transfer.credit_account_id
     request.transfer.amount_tyiyn = transfer.amount_tyiyn
     request.transfer.currency_code = transfer.currency_code
-    request.transfer.kind = transfer.kind
     assert payers.refused(payers.ledger.transfers.CreateTransfer, request).reason == "REQUEST_ID_REUSED"
+    request.transfer.kind = transfer.kind
+    assert list(payers.refused(payers.ledger.transfers.CreateTransfer, request).fields) == ["transfer.kind"]
 
 
 def test_nobody_reads_what_is_another_customers(payers: Payers, adil: Payer, bakyt: Payer) -> None:

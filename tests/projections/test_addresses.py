@@ -6,7 +6,13 @@ from uuid import UUID
 import pytest
 
 from domain import card as cards
-from domain.authorization import AuthorizationReversed
+from domain import token as tokens
+from domain.authorization import (
+    AuthorizationAmountReplaced,
+    AuthorizationApproved,
+    AuthorizationDeclined,
+    AuthorizationReversed,
+)
 from domain.binding import HOLD_KIND, CardBindingMissed, CardBindingRequested
 from domain.customer import CustomerErased
 from projections.answers import Channel, Cursor, Notice, NoticeKind, Wanted
@@ -83,10 +89,23 @@ def bank(world: World, request: pytest.FixtureRequest) -> Bank:
 
 def test_an_account_without_a_bound_card_is_its_banks_business(bank: Bank) -> None:
     """The bank is told, once; nobody's application is."""
-    bank.pay_in()
     bank.issue()
     bank.pay_in()
-    assert bank.seen() == [(K.MONEY_IN, NOBODY, PUSH)] * 2
+    assert bank.seen() == [(K.MONEY_IN, NOBODY, PUSH)]
+
+
+def test_nobody_is_told_of_an_account_that_never_had_a_card(bank: Bank) -> None:
+    """From the first card on, and after the last was closed as well, but not before, whatever is projected together."""
+    bank.pay_in(1)
+    card = bank.issue()
+    bank.pay_in(2)
+    bank.on(card, cards.CardClosed())
+    bank.pay_in(3)
+    assert [(each.kind, each.amount) for each in bank.notices()] == [
+        (K.MONEY_IN, 2),
+        (K.CARD_CLOSED, 0),
+        (K.MONEY_IN, 3),
+    ]
 
 
 def test_each_customer_is_told_once_however_many_cards_there_are(bank: Bank) -> None:
@@ -202,3 +221,130 @@ def test_a_purchase_with_a_card_names_it(bank: Bank) -> None:
     bank.hold(card, kind="purchase")
     last = bank.notices()[-1]
     assert (last.kind, last.customer, last.masked_card) == (K.HOLD_PLACED, AIGUL.bytes, "941700******1234")
+
+
+# Tokens.
+
+
+class Phone:
+    """A token of a bound card in a phone."""
+
+    def __init__(self, bank: Bank, card: bytes, customer: UUID = AIGUL) -> None:
+        self.bank, self.card = bank, card
+        requested = tokens.TokenRequested(
+            participant="bank-a",
+            card=UUID(bytes=card),
+            customer=customer,
+            device=UUID(int=3),
+            device_id="d",
+            masked="",
+            par="A" * 29,
+        )
+        self.token = bank.world.append(requested)
+
+    def on(self, *events: Any) -> None:
+        """Record what happens to the token."""
+        for event in events:
+            self.bank.on(self.token, event)
+
+    def tap(self, event: type[Any], amount: int, **fields: Any) -> None:
+        """Record what became of a tap."""
+        known = {"currency": "KGS", "kind": "purchase", "rule_version": "1", "merchant_name": "Dordoi"}
+        made = event(
+            account=self.bank.account,
+            credit_account=self.bank.cash,
+            amount=amount,
+            card=UUID(bytes=self.card),
+            token=UUID(bytes=self.token),
+            **known,
+            **fields,
+        )
+        self.bank.world.append(made)
+
+
+def test_a_token_is_told_through_its_life(bank: Bank) -> None:
+    """Asked for, switched on, suspended, resumed and ended: each goes to whose card it is, and names the card."""
+    card = bank.issue()
+    bank.bind(card)
+    phone = Phone(bank, card)
+    phone.on(
+        tokens.TokenActivated(fingerprint="f"),
+        tokens.TokenSuspended(by=tokens.Actor.DEVICE_LOCK, fingerprint="f"),
+        tokens.TokenResumed(by=tokens.Actor.DEVICE_LOCK, fingerprint="f"),
+        tokens.TokenSuspended(by=tokens.Actor.ISSUER, fingerprint="f"),
+        tokens.TokenDeactivated(cause=tokens.Cause.WALLET, fingerprint="f"),
+    )
+    told = bank.notices()[1:]
+    assert [each.kind for each in told] == [
+        K.TOKEN_REQUESTED,
+        K.TOKEN_ACTIVATED,
+        K.TOKEN_SUSPENDED,
+        K.TOKEN_RESUMED,
+        K.TOKEN_SUSPENDED,
+        K.TOKEN_DEACTIVATED,
+    ]
+    assert {(each.customer, each.card, each.source_id) for each in told} == {(AIGUL.bytes, card, phone.token)}
+
+
+def test_what_a_token_does_with_its_card_is_told_with_the_card(bank: Bank) -> None:
+    """A block, an unblock and a closure of the card make one notice each, however many tokens follow."""
+    card = bank.issue()
+    bank.bind(card)
+    phones = [Phone(bank, card) for _ in range(3)]
+    for of_card, of_token in (
+        (cards.CardBlocked(), tokens.TokenSuspended(by=tokens.Actor.ISSUER)),
+        (cards.CardUnblocked(), tokens.TokenResumed(by=tokens.Actor.ISSUER)),
+        (cards.CardClosed(), tokens.TokenDeactivated(cause=tokens.Cause.CARD_CLOSED)),
+    ):
+        bank.on(card, of_card)
+        for phone in phones:
+            phone.on(of_token)
+    assert [each.kind for each in bank.notices()[4:]] == [K.CARD_BLOCKED, K.CARD_UNBLOCKED, K.CARD_CLOSED]
+
+
+def test_a_token_that_moved_is_told_as_the_new_cards(bank: Bank) -> None:
+    """From the move on the replacement's holder is told, by the replacement's channels."""
+    old, new = bank.issue(), bank.issue(sms=True)
+    bank.bind(old)
+    phone = Phone(bank, old)
+    bank.bind(new, BERMET)
+    phone.on(tokens.TokenRelinked(card=UUID(bytes=new), par="A" * 29), tokens.TokenActivated())
+    assert [(each.kind, each.customer, each.card, each.channel) for each in bank.notices()[-2:]] == [
+        (K.TOKEN_ACTIVATED, BERMET.bytes, new, PUSH),
+        (K.TOKEN_ACTIVATED, BERMET.bytes, new, SMS),
+    ]
+
+
+def test_a_tap_is_told_with_the_merchant(bank: Bank) -> None:
+    """Approved or declined, the holder of the phone hears of it; of a decline without a token, nobody."""
+    card = bank.issue()
+    bank.bind(card)
+    phone = Phone(bank, card)
+    phone.tap(AuthorizationApproved, 5, expires_at=bank.world.now)
+    phone.tap(AuthorizationDeclined, 6, reason="TOKEN_SUSPENDED")
+    bank.world.append(
+        AuthorizationDeclined(
+            account=bank.account,
+            credit_account=bank.cash,
+            amount=7,
+            currency="KGS",
+            kind="purchase",
+            rule_version="1",
+            reason="INSUFFICIENT_FUNDS",
+            card=UUID(bytes=card),
+        )
+    )
+    told = [(each.kind, each.amount, each.customer, each.merchant, each.card) for each in bank.notices()[2:]]
+    assert told == [
+        (K.HOLD_PLACED, 5, AIGUL.bytes, "Dordoi", card),
+        (K.PAYMENT_DECLINED, 6, AIGUL.bytes, "Dordoi", card),
+    ]
+
+
+def test_a_replaced_amount_is_told_as_it_is_now(bank: Bank) -> None:
+    """The notice says the new total of the hold; of one that verifies a cardholder it says nothing."""
+    card = bank.issue()
+    for kind in ("purchase", HOLD_KIND):
+        held = bank.hold(card, 100, kind=kind)
+        bank.world.append(AuthorizationAmountReplaced(account=bank.account, total=70), originator=held)
+    assert [(each.kind, each.amount) for each in bank.notices()] == [(K.HOLD_PLACED, 100), (K.HOLD_CHANGED, 70)]

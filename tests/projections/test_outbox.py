@@ -8,10 +8,12 @@ import pytest
 
 from domain import authorization as auth
 from domain.account import AccountKind
+from domain.card import CardIssued
 from domain.event import Leg
 from domain.transfer import TransferReversed
 from projections.answers import Channel, Cursor, Notice, NoticeKind, Wanted
-from projections.outbox import LAST_ITEM, NOTICES, WINDOW
+from projections.notices import NOTICES
+from projections.outbox import LAST_ITEM, WINDOW
 from projections.runner import Projector, live_copy
 from tests.projections.world import World
 
@@ -26,7 +28,16 @@ class Told:
         self.bank = world.open_account(kind=AccountKind.SETTLEMENT)
         self.merchant = world.open_account(kind=AccountKind.MERCHANT)
         self.aigul, self.bermet = world.open_account(), world.open_account(participant="bank-b")
+        self.issue(self.aigul)
+        self.issue(self.bermet, participant="bank-b")
         self.before = world.head
+
+    def issue(self, account: int, participant: str = "bank-a") -> bytes:
+        """Issue a card, that nobody has bound."""
+        card = CardIssued(
+            participant=participant, account=account, masked="941700******1234", expires=2030_12, par="A" * 29
+        )
+        return self.world.append(card)
 
     def all(self, after: Cursor = Cursor(), limit: int = 10_000, **wanted: Any) -> list[Notice]:  # noqa: B008
         """Project, and read the outbox page by page."""
@@ -222,6 +233,8 @@ def test_a_reader_ahead_of_the_tables_waits(told: Told) -> None:
     ahead = Cursor(told.world.head + 5, LAST_ITEM)
     page = told.world.reader.notices(0, ahead, Wanted(), limit=5)
     assert (page.notices, page.reached, page.last) == ((), ahead, True)
+    within = Cursor(told.world.head + 5, 0)
+    assert told.world.reader.notices(0, within, Wanted(), limit=5).last
     assert len(everything) == 210
 
 

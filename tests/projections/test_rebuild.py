@@ -14,10 +14,12 @@ from domain.account import AccountKind
 from domain.adjustment import AdjustmentProposed
 from domain.binding import CardBindingRequested
 from domain.card import CardIssued
+from domain.credit import Category, CreditFileOpened
 from domain.limits import Spending
 from domain.participant import Names, ParticipantRegistered, participant_key
 from domain.payee import PayeeKind, PayeeRegistered
 from domain.rules import Operation
+from domain.token import TokenRequested
 from ledger.log.codec import UnknownTopicError, decode
 from projections import schema
 from projections.check import Difference, check
@@ -47,6 +49,22 @@ def history(world: World) -> World:
             tries=3,
         )
     )
+    world.append(
+        TokenRequested(
+            participant="bank-a",
+            card=UUID(bytes=card),
+            customer=UUID(int=1),
+            device=UUID(int=3),
+            device_id="d",
+            masked="",
+            par="A" * 29,
+        )
+    )
+    file = CreditFileOpened(
+        category=Category.SALARY, participant="bank-a", account=bank, currency="KGS", lines=1, total=1, payer_name="П"
+    )
+    world.transfer(bank, customer, 1, kind="salary", credit_file=UUID(bytes=world.append(file)), credit_line=1)
+    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
     names = Names("Банк", "Банк", "Bank")
     world.append(
         ParticipantRegistered(participant="bank-a", names=names, settlement_account=bank, fee_account=bank),
@@ -54,7 +72,6 @@ def history(world: World) -> World:
     )
     world.append(AdjustmentProposed(debit_account=bank, credit_account=customer, amount=1, maker="m", expires_at=1))
     world.authorize(customer, bank, 1, spending=Spending(Operation.POS_PAYMENT, 1, UUID(int=7)))
-    world.append(PayeeRegistered(kind=PayeeKind.MERCHANT, code="shop", participant="bank-a", account=bank, name="Shop"))
     world.project()
     return world
 
@@ -72,6 +89,9 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),
+    "token_addresses": ("card_id", b"x" * 16),
+    "payer_names": ("name", "Tampered"),
+    "credit_lines": ("refused", 1),
     "participants": ("name_en", "Tampered"),
     "resources": ("state", "inactive"),
     "resource_owners": ("present", 0),
@@ -135,7 +155,7 @@ def test_books_that_do_not_sum_to_zero_are_told(history: World) -> None:
     told = check(history.log, history.store, decode)
     assert Difference("balances", {"partition": 0, "currency": "KGS"}, {"sum": 0}, {"sum": 3}) in told
     key = {"partition": 0, "account_id": 1}
-    assert Difference("balances", key, {"posted": -460}, {"posted": -457}) in told
+    assert Difference("balances", key, {"posted": -461}, {"posted": -458}) in told
     assert Difference("balances", key, {"held": 0}, {"held": 1}) in told
 
 

@@ -11,12 +11,17 @@ from domain.aggregate import Aggregate
 from domain.ports import Row
 from ledger.engine.lookup import history
 from ledger.vault.codes import FileCodes
+from protos.esep.v1 import account_pb2, authorization_pb2, payment_service_pb2, token_service_pb2
 from protos.esep.v1 import alias_service_pb2 as aliases
-from protos.esep.v1 import authorization_pb2, token_service_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import transfer_service_pb2 as api
+from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.card_binding_service_pb2 import ConfirmCardBindingRequest
+from protos.esep.v1.payee_pb2 import PAYEE_KIND_MERCHANT
+from protos.esep.v1.payee_service_pb2 import RegisterPayeeRequest
 from tests.holder import Holder
+from tests.paying import elqr
+from tests.rpc import payers as payments
 from tests.rpc.credit_bank import Payer, to_account
 from tests.rpc.payers import Payers
 from tests.rpc.rules_cases import adjustment, approval, propose_adjustment, propose_rules, rules_approval
@@ -135,8 +140,36 @@ def carry(payers: Payers) -> None:
     alias = payers.link(bakyt)
     payers.qr(bakyt)
     payers.confirm(payers.quote(adil, phone_number=bakyt.phone))
+    buy(payers, adil)
     unlink = aliases.UnlinkPhoneRequest(request_id=new_id(), customer_id=bakyt.customer_id, alias_id=alias.alias_id)
     payers.call(ledger.aliases.UnlinkPhone, unlink)
+
+
+def buy(payers: Payers, payer: payments.Payer) -> None:
+    """Pay a merchant, whom a bank lets be paid, by its QR code."""
+    opening = OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=account_pb2.ACCOUNT_KIND_MERCHANT)
+    merchant = payers.call(payers.ledger.accounts.OpenAccount, opening).account.account_id
+    payee = RegisterPayeeRequest(
+        request_id=new_id(),
+        kind=PAYEE_KIND_MERCHANT,
+        code="kent-cafe",
+        participant_id="bank-a",
+        account_id=merchant,
+        name="КАФЕ КЕНТ",
+    )
+    payers.call(payers.ledger.payees.RegisterPayee, payee)
+    asked = payment_service_pb2.PrepareQrPaymentRequest(
+        request_id=new_id(),
+        customer_id=payer.customer_id,
+        card_id=payer.card_id,
+        qr_text=elqr("kent-cafe"),
+        amount_tyiyn=100,
+    )
+    prepared = payers.call(payers.ledger.payments.PrepareQrPayment, asked).payment
+    confirmed = payment_service_pb2.ConfirmPaymentRequest(
+        request_id=new_id(), payment_id=prepared.payment_id, customer_id=payer.customer_id
+    )
+    payers.call(payers.ledger.payments.ConfirmPayment, confirmed)
 
 
 def told(world: World, row: Row) -> str:

@@ -75,7 +75,6 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     **PAYMENT_REQUESTS,
     **TRANSFER_REQUESTS,
-    **PAYMENT_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(
         accounts.OpenAccountRequest, participant_id=of.participant, kind=account_pb2.ACCOUNT_KIND_CUSTOMER
     ),

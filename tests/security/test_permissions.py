@@ -29,7 +29,7 @@ ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True}
 """Rules by which it does not matter whose a resource is, and what they say; the others allow what is one's own."""
 INDIFFERENT: Final = {name for name, row in PERMISSIONS.items() if row.rules.get(Role.BANK) is Rule.ANY}
 """Methods of which whose a resource is does not matter to a bank."""
-ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.HOLDERS, Rule.BOUND}
+ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.HOLDERS, Rule.BOUND, Rule.FOLLOWER}
 """Rules for an application that says for which customer it acts."""
 OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),

@@ -35,6 +35,29 @@ TITLES: Final[Mapping[NoticeKind, Names]] = {
         ky="Карта жоголгон деп белгиленди", ru="Карта отмечена как утерянная", en="Card reported lost"
     ),
     NoticeKind.CARD_CLOSED: Names(ky="Карта жабылды", ru="Карта закрыта", en="Card closed"),
+    NoticeKind.HOLD_CHANGED: Names(ky="Бөгөттүн суммасы өзгөрдү", ru="Сумма блокировки изменена", en="Hold changed to"),
+    NoticeKind.PAYMENT_DECLINED: Names(ky="Төлөм четке кагылды", ru="Оплата отклонена", en="Payment declined"),
+    NoticeKind.PAYMENT_FAILED: Names(ky="Төлөм аткарылган жок", ru="Оплата не выполнена", en="Payment failed"),
+    NoticeKind.PAYMENT_UNRESOLVED: Names(
+        ky="Төлөм текшерилүүдө, сумма бөгөттө",
+        ru="Оплата проверяется, сумма заблокирована",
+        en="Payment being checked, amount held",
+    ),
+    NoticeKind.TOKEN_REQUESTED: Names(
+        ky="Карта телефонго кошулууда", ru="Карта добавляется в телефон", en="Card being added to a phone"
+    ),
+    NoticeKind.TOKEN_ACTIVATED: Names(
+        ky="Телефон менен төлөө күйгүзүлдү", ru="Оплата телефоном включена", en="Paying by phone switched on"
+    ),
+    NoticeKind.TOKEN_SUSPENDED: Names(
+        ky="Телефон менен төлөө токтотулуп турат", ru="Оплата телефоном приостановлена", en="Paying by phone suspended"
+    ),
+    NoticeKind.TOKEN_RESUMED: Names(
+        ky="Телефон менен төлөө улантылды", ru="Оплата телефоном возобновлена", en="Paying by phone resumed"
+    ),
+    NoticeKind.TOKEN_DEACTIVATED: Names(
+        ky="Карта телефондон өчүрүлдү", ru="Карта удалена из телефона", en="Card removed from the phone"
+    ),
 }
 """How a notification of each kind begins."""
 

@@ -27,6 +27,13 @@ class Asked(NamedTuple):
     after: Cursor
     wanted: Wanted
     language: Language
+    served: str | None = None
+    """The participant whose customers are told, for an application's back end; None asks nobody's customer."""
+
+    def by_back_end(self) -> "Asked":
+        """Return what an application's back end is told: what its own customers are, with cards of whatever bank."""
+        wanted = Wanted(channel=Channel.PUSH, bound=True)
+        return self._replace(wanted=wanted, served=self.wanted.participant or "")
 
 
 def asked(request: SubscribeRequest | ListNotificationsRequest, partition: int, head: int) -> Asked:

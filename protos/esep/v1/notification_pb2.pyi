@@ -60,6 +60,24 @@ class _NotificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """NOTIFICATION_KIND_CARD_LOST is a card that was reported lost or stolen."""
     NOTIFICATION_KIND_CARD_CLOSED: _NotificationKind.ValueType  # 16
     """NOTIFICATION_KIND_CARD_CLOSED is a card that was closed for good."""
+    NOTIFICATION_KIND_HOLD_CHANGED: _NotificationKind.ValueType  # 17
+    """NOTIFICATION_KIND_HOLD_CHANGED is what is held from now on, instead of what was."""
+    NOTIFICATION_KIND_PAYMENT_DECLINED: _NotificationKind.ValueType  # 18
+    """NOTIFICATION_KIND_PAYMENT_DECLINED is a payment by phone that was declined."""
+    NOTIFICATION_KIND_PAYMENT_FAILED: _NotificationKind.ValueType  # 19
+    """NOTIFICATION_KIND_PAYMENT_FAILED is a payment that the payee did not deliver: nothing is held for it any more."""
+    NOTIFICATION_KIND_PAYMENT_UNRESOLVED: _NotificationKind.ValueType  # 20
+    """NOTIFICATION_KIND_PAYMENT_UNRESOLVED is a payment of which nobody knows yet whether it was delivered."""
+    NOTIFICATION_KIND_TOKEN_REQUESTED: _NotificationKind.ValueType  # 21
+    """NOTIFICATION_KIND_TOKEN_REQUESTED is a phone that asked to pay with the card."""
+    NOTIFICATION_KIND_TOKEN_ACTIVATED: _NotificationKind.ValueType  # 22
+    """NOTIFICATION_KIND_TOKEN_ACTIVATED is a phone that can pay from now on."""
+    NOTIFICATION_KIND_TOKEN_SUSPENDED: _NotificationKind.ValueType  # 23
+    """NOTIFICATION_KIND_TOKEN_SUSPENDED is a phone that cannot pay until it is resumed."""
+    NOTIFICATION_KIND_TOKEN_RESUMED: _NotificationKind.ValueType  # 24
+    """NOTIFICATION_KIND_TOKEN_RESUMED is a suspension that was lifted; others' may stand."""
+    NOTIFICATION_KIND_TOKEN_DEACTIVATED: _NotificationKind.ValueType  # 25
+    """NOTIFICATION_KIND_TOKEN_DEACTIVATED is a card that is in the phone no more."""
 
 class NotificationKind(_NotificationKind, metaclass=_NotificationKindEnumTypeWrapper):
     """NotificationKind is what a notification tells."""
@@ -100,6 +118,24 @@ NOTIFICATION_KIND_CARD_LOST: NotificationKind.ValueType  # 15
 """NOTIFICATION_KIND_CARD_LOST is a card that was reported lost or stolen."""
 NOTIFICATION_KIND_CARD_CLOSED: NotificationKind.ValueType  # 16
 """NOTIFICATION_KIND_CARD_CLOSED is a card that was closed for good."""
+NOTIFICATION_KIND_HOLD_CHANGED: NotificationKind.ValueType  # 17
+"""NOTIFICATION_KIND_HOLD_CHANGED is what is held from now on, instead of what was."""
+NOTIFICATION_KIND_PAYMENT_DECLINED: NotificationKind.ValueType  # 18
+"""NOTIFICATION_KIND_PAYMENT_DECLINED is a payment by phone that was declined."""
+NOTIFICATION_KIND_PAYMENT_FAILED: NotificationKind.ValueType  # 19
+"""NOTIFICATION_KIND_PAYMENT_FAILED is a payment that the payee did not deliver: nothing is held for it any more."""
+NOTIFICATION_KIND_PAYMENT_UNRESOLVED: NotificationKind.ValueType  # 20
+"""NOTIFICATION_KIND_PAYMENT_UNRESOLVED is a payment of which nobody knows yet whether it was delivered."""
+NOTIFICATION_KIND_TOKEN_REQUESTED: NotificationKind.ValueType  # 21
+"""NOTIFICATION_KIND_TOKEN_REQUESTED is a phone that asked to pay with the card."""
+NOTIFICATION_KIND_TOKEN_ACTIVATED: NotificationKind.ValueType  # 22
+"""NOTIFICATION_KIND_TOKEN_ACTIVATED is a phone that can pay from now on."""
+NOTIFICATION_KIND_TOKEN_SUSPENDED: NotificationKind.ValueType  # 23
+"""NOTIFICATION_KIND_TOKEN_SUSPENDED is a phone that cannot pay until it is resumed."""
+NOTIFICATION_KIND_TOKEN_RESUMED: NotificationKind.ValueType  # 24
+"""NOTIFICATION_KIND_TOKEN_RESUMED is a suspension that was lifted; others' may stand."""
+NOTIFICATION_KIND_TOKEN_DEACTIVATED: NotificationKind.ValueType  # 25
+"""NOTIFICATION_KIND_TOKEN_DEACTIVATED is a card that is in the phone no more."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
 class _NotificationChannel:
@@ -203,7 +239,9 @@ class Notification(_message.Message):
     text: _builtins.str
     """text is the message, in the language asked for."""
     source_id: _builtins.str
-    """source_id is the transfer_id, authorization_id, force_posting_id, refund_id, binding_id or card_id it is about."""
+    """source_id is the transfer_id, authorization_id, force_posting_id, refund_id, payment_id, binding_id, card_id or
+    token_id it is about.
+    """
     phone_number: _builtins.str
     """phone_number is where a text message to a customer goes, in E.164: "[erased]" once the customer was erased, and empty
     on other channels and where the bank knows the number.

@@ -33,7 +33,9 @@ class SubscribeRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """participant_id keeps those about the accounts of one bank. Empty keeps all."""
+    """participant_id keeps those about the accounts of one bank; of an application's back end, those to its customers. Empty
+    keeps all.
+    """
     customer_id: _builtins.str
     """customer_id keeps those to one customer's application. Empty keeps all."""
     channel: _notification_pb2.NotificationChannel.ValueType

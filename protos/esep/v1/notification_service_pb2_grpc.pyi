@@ -48,6 +48,8 @@ class NotificationServiceStub:
     A caller who may read them no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
     Limits: up to 500 notifications a message; 500 streams at a server, unless it is set otherwise. A stream has no
     deadline but the caller's.
+    An application's back end, which acts for no customer, names its participant and the push channel, and is told what
+    the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
     cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
@@ -81,6 +83,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     A caller who may read them no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
     Limits: up to 500 notifications a message; 500 streams at a server, unless it is set otherwise. A stream has no
     deadline but the caller's.
+    An application's back end, which acts for no customer, names its participant and the push channel, and is told what
+    the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
     cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
@@ -117,6 +121,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         A caller who may read them no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
         Limits: up to 500 notifications a message; 500 streams at a server, unless it is set otherwise. A stream has no
         deadline but the caller's.
+        An application's back end, which acts for no customer, names its participant and the push channel, and is told what
+        the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
         Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
         cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 

@@ -274,15 +274,22 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **PAYMENT_EXAMPLES,
 }
 
+PRESENTED: dict[str, Any] = {"card": ID, "masked_number": "941700******1234"}
+"""A card that was presented at a terminal."""
 GROWN: dict[type[Event], dict[str, Event]] = {
     AuthorizationApproved: {
         "spending": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="rules-1", spending=SPENDING),
         "card": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "presented": AuthorizationApproved(**LEAST, **PRESENTED, expires_at=TIME, rule_version="default-1"),
         "payment": AuthorizationApproved(**LEAST, expires_at=TIME, rule_version="default-1", payment=ID),
     },
-    AuthorizationAdvised: {"card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID)},
+    AuthorizationAdvised: {
+        "card": AuthorizationAdvised(**LEAST, expires_at=TIME, rule_version="default-1", card=ID),
+        "presented": AuthorizationAdvised(**LEAST, **PRESENTED, expires_at=TIME, rule_version="default-1"),
+    },
     AuthorizationDeclined: {
-        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID)
+        "card": AuthorizationDeclined(**LEAST, reason="ACCOUNT_CLOSED", rule_version="default-1", card=ID),
+        "presented": AuthorizationDeclined(**LEAST, **PRESENTED, reason="CARD_BLOCKED", rule_version="default-1"),
     },
     AuthorizationIncremented: {"spending": AuthorizationIncremented(account=2, amount=1, spending=SPENDING)},
     AuthorizationAmountReplaced: {
