@@ -215,7 +215,7 @@ def test_what_keeps_a_payment_from_being_confirmed_is_named_in_order(
 def test_limits_come_before_funds() -> None:
     """Whoever may not spend so much does not learn whether it is there; the fee counts as well."""
     spec = PaymentSpec().prepared(amount=50_000_001).confirm()
-    spec.then_refused(Reason.LIMIT_EXCEEDED, limit="in_person-amount")
+    spec.then_refused(Reason.LIMIT_EXCEEDED, limit="in-person-amount")
     PaymentSpec().prepared(amount=FUNDS + 1).confirm().then_refused(Reason.INSUFFICIENT_FUNDS, account_id=ADILS)
     PaymentSpec(fees=FEES).prepared(amount=FUNDS - 499).confirm().then_refused(Reason.INSUFFICIENT_FUNDS)
     PaymentSpec(fees=FEES).prepared(amount=FUNDS - 500).confirm().then_figures(ADILS, posted=0)
