@@ -175,7 +175,7 @@ class Payments:
         customer_id: UUID = values["customer_id"]
         place = (request_id, PaymentPrepared.TOPIC)
         sealed = await self._customers.in_vault(self._vault.seal_fields, customer_id.bytes, place, entered)
-        return intake.build(PreparePayment, {**values, "fields": sealed or {}}, _PATHS)
+        return intake.build(PreparePayment, {**values, "fields": sealed}, _PATHS)
 
     async def _prepare(self, command: PreparePayment, request_id: bytes, fields: Mapping[str, str]) -> Done:
         done = await self._gateway.execute(command, request_id, validate_only=False)
