@@ -116,7 +116,7 @@ class Teller:
         return transfer_message(transfer, facts.currency_code)
 
     async def authorization(self, authorization: Authorization, now: int) -> authorization_pb2.Authorization:
-        """Return an authorization as it is told at a moment."""
+        """Return an authorisation as it is told at a moment."""
         return answers.authorization_message(authorization, await self._facts.of(authorization.account), now)
 
     def kept_reversal(self, done: Done) -> authorization_pb2.KeptReversal:
