@@ -57,6 +57,8 @@ class Provider(ProviderServiceServicer):
         """Where it answers by itself, when it answers twice."""
         self.delivered: Counter[str] = Counter()
         """How often it delivered each payment."""
+        self.checks = 0
+        """How often it was asked about a beneficiary."""
         self.orders: Counter[str] = Counter()
         """How often it was told to deliver each payment."""
         self.questions: Counter[str] = Counter()
@@ -97,6 +99,7 @@ class Provider(ProviderServiceServicer):
         self, request: pb.CheckBeneficiaryRequest, context: grpc.ServicerContext
     ) -> pb.CheckBeneficiaryResponse:
         """Know everybody whose number does not end in nines."""
+        self.checks += 1
         if self.behaviour is Behaviour.SILENT:
             self._keep_silent(context)
         known = not any(entered.endswith(NOBODY) for entered in request.fields.values())

@@ -5,20 +5,29 @@ Otherwise it is REQUEST_ID_REUSED, which tells nothing of the first one.
 """
 
 from typing import NoReturn
+from uuid import UUID
 
 import msgspec
 
 from domain import aggregate, ids
 from domain.aggregate import Aggregate
+from domain.alias import Alias
 from domain.authorization import AuthorizationDeclined
-from domain.binding import CardBindingMissed, UnknownBindingTried
+from domain.binding import Binding, CardBindingMissed, UnknownBindingTried
+from domain.card import Card
 from domain.claim import ClaimMade
 from domain.command import Command
+from domain.customer import Customer
+from domain.device import Device
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Change, Event
+from domain.payment import Payment
 from domain.ports import LogReader, Row
+from domain.quote import Quote
 from domain.refusals import Reason, Refusal, Refused, refuse
-from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, TransferDeclined, TransferPosted
+from domain.token import Token
+from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, Transfer, TransferDeclined, TransferPosted
+from domain.transfer_qr import TransferQr
 from ledger.engine.lookup import history
 from ledger.engine.tickets import BatchTicket, Repeated
 from ledger.log import codec
@@ -94,8 +103,12 @@ class Outcomes:
             _reused()
         return granted(self._done(row, event, ticket.request_id, replayed=repeated.replayed))
 
-    def find(self, request_id: bytes, caller: str) -> Done:
-        """Return what is recorded under a request id of this caller, a decline too; raises Refused."""
+    def find(self, request_id: bytes, caller: str, customer: bytes | None = None) -> Done:
+        """Return what is recorded under a request id of this caller, a decline too; raises Refused.
+
+        Whoever acts for a customer is told what became of that customer's requests. The id alone proves nothing: a
+        transfer's is told to whoever is paid by it, and a code's to whoever scans it.
+        """
         position = self._log.find(self.partition, [request_id]).get(request_id)
         unknown = Refused(refuse(Reason.OUTCOME_NOT_FOUND, request_id=ids.format_uuid(request_id)))
         if position is None:
@@ -105,7 +118,28 @@ class Outcomes:
         own = row.request_id == request_id or made  # A reserved id is what the ledger gave to what followed.
         if row.caller != caller or not own or isinstance(event, _NO_OUTCOME):
             raise unknown
-        return self._done(row, event, request_id, replayed=True)
+        done = self._done(row, event, request_id, replayed=True)
+        if customer is not None and declined(event) is None and self._customer(done) != customer:
+            raise unknown
+        return done
+
+    def _customer(self, done: Done) -> bytes | None:
+        """Return the customer whose request it was, None where it was no customer's."""
+        named = getattr(done.event, "customer", None)
+        if isinstance(named, UUID):
+            return named.bytes
+        match done.subject:
+            case Customer(customer_id=customer_id):
+                return customer_id
+            case Payment(details=details):
+                return details.customer.bytes
+            case Transfer(quote=bytes() as quote_id):
+                quote = self.aggregate(quote_id)
+                return quote.customer if isinstance(quote, Quote) else None
+            case Card() | Binding() | Token() | Device() | Alias() | TransferQr() as theirs:
+                return theirs.customer
+            case _:
+                return None
 
     def rows(self, after: int, limit: int) -> list[Row]:
         """Return up to ``limit`` rows behind a position."""

@@ -116,13 +116,10 @@ class Payments:
         if amount is None:
             intake.wrong("amount_tyiyn", "MISSING", "is required: the service has no fixed price")
         intake.check()
-        entered: Mapping[str, str] = fields
-        if not await self._customers.recorded(request_id):  # A repeat is answered whatever the provider says now.
-            entered = await self._checked(service, fields)
         command = await self._command(
             intake,
             request_id,
-            entered,
+            fields,
             customer_id=customer_id,
             card_id=card_id,
             operation=Operation.TOP_UP if service.category_id == TOP_UPS else Operation.SERVICE_PAYMENT,
@@ -133,14 +130,27 @@ class Payments:
             amount_tyiyn=amount,
             currency_code=service.currency_code,
         )
+        if await self._may_ask(command, request_id):
+            said = await self._providers.check(service.provider_id, service.id, fields)
+            if not said.known:
+                raise Refused(refuse(Reason.BENEFICIARY_UNKNOWN, service_id=service.id))
+            if said.masked_name:
+                entered = {**fields, _NAME: said.masked_name}
+                command = command.model_copy(update={"fields": await self._sealed(command, request_id, entered)})
         return await self._prepare(command, request_id, fields)
 
-    async def _checked(self, service: Service, fields: Mapping[str, str]) -> Mapping[str, str]:
-        """Return what was entered, and what the provider tells of the beneficiary; raises Refused."""
-        said = await self._providers.check(service.provider_id, service.id, fields)
-        if not said.known:
-            raise Refused(refuse(Reason.BENEFICIARY_UNKNOWN, service_id=service.id))
-        return {**fields, _NAME: said.masked_name} if said.masked_name else fields
+    async def _may_ask(self, command: PreparePayment, request_id: bytes) -> bool:
+        """Tell whether the provider is to be asked about the beneficiary: not for a repeat, nor for who could not pay.
+
+        Otherwise anybody could have names told by numbers.
+        """
+        if await self._customers.recorded(request_id):
+            return False  # A repeat is answered whatever the provider says now.
+        try:
+            await self._gateway.execute(command, request_id, validate_only=True)
+        except Refused:
+            return False  # As the decision will be, which records why.
+        return True
 
     async def prepare_qr(self, request: pb.PrepareQrPaymentRequest) -> Done:
         """Read a merchant's code, and prepare the payment that it asks for; raises Refused."""
@@ -170,10 +180,13 @@ class Payments:
         self, intake: Intake, request_id: bytes, entered: Mapping[str, str], **values: Any
     ) -> PreparePayment:
         intake.check()
-        customer_id: UUID = values["customer_id"]
-        place = (request_id, PaymentPrepared.TOPIC)
-        sealed = await self._customers.in_vault(self._vault.seal_fields, customer_id.bytes, place, entered)
-        return intake.build(PreparePayment, {**values, "fields": sealed}, _PATHS)
+        command = intake.build(PreparePayment, values, _PATHS)
+        return command.model_copy(update={"fields": await self._sealed(command, request_id, entered)})
+
+    async def _sealed(self, command: PreparePayment, request_id: bytes, entered: Mapping[str, str]) -> dict[str, bytes]:
+        """Return what was entered encrypted under the payer's key, nothing for nobody's."""
+        place, payer = (request_id, PaymentPrepared.TOPIC), command.customer_id.bytes
+        return await self._customers.in_vault(self._vault.seal_fields, payer, place, entered)
 
     async def _prepare(self, command: PreparePayment, request_id: bytes, fields: Mapping[str, str]) -> Done:
         done = await self._gateway.execute(command, request_id, validate_only=False)

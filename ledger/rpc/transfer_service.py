@@ -143,7 +143,8 @@ class TransferService(TransferServiceServicer):
         request_id = intake.known_id(request.request_id, "request_id")
         intake.check()
         position = await self._log.position(request)
-        done = await self._gateway.in_thread(self._gateway.outcomes.find, request_id, calls.current().caller)
+        who = calls.current().who
+        done = await self._gateway.in_thread(self._gateway.outcomes.find, request_id, who.name, who.customer)
         answer = await self._teller.outcome(done)
         answer.position.CopyFrom(self._log.message(max(position, done.position)))
         return answer

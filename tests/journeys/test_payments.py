@@ -193,6 +193,16 @@ def test_S13_payments_need_a_bound_card(scheme: Scheme) -> None:
     assert scheme.confirm(scheme.prepare(scheme.qr(payer, elqr(), 1))).payment.state == SUCCEEDED
 
 
+def test_S13_nobody_is_named_to_whoever_could_not_pay(scheme: Scheme, provider: Provider) -> None:
+    """A provider is asked for a beneficiary's name by payers only: names are not told by numbers to anybody."""
+    stranger, payer = scheme.payer(bound=False), scheme.payer()
+    before = provider.checks
+    refused(lambda: scheme.prepare(scheme.service(stranger)))
+    assert provider.checks == before
+    assert scheme.prepare(scheme.service(payer)).beneficiary == BENEFICIARY
+    assert provider.checks == before + 1
+
+
 def test_S31_whoever_is_not_identified_pays_nothing(scheme: Scheme) -> None:
     """Nor is the card theirs yet: binding needs identification too."""
     payer = scheme.payer(identified=False)

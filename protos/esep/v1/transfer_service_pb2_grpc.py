@@ -148,7 +148,8 @@ class TransferServiceServicer(object):
         Guarantees: an outcome that it answers is durable and final. The resource is as at the outcome's own position, not
         as it is today.
         Refused with: OUTCOME_NOT_FOUND: nothing is recorded under this id at the answer's position, or it is another
-        caller's. A request may still be on its way: only the same request sent again settles it, and that is always safe.
+        caller's, or not of the customer for whom the caller acts. A request may still be on its way: only the same request
+        sent again settles it, and that is always safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

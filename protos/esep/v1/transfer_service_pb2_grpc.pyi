@@ -90,7 +90,8 @@ class TransferServiceStub:
     Guarantees: an outcome that it answers is durable and final. The resource is as at the outcome's own position, not
     as it is today.
     Refused with: OUTCOME_NOT_FOUND: nothing is recorded under this id at the answer's position, or it is another
-    caller's. A request may still be on its way: only the same request sent again settles it, and that is always safe.
+    caller's, or not of the customer for whom the caller acts. A request may still be on its way: only the same request
+    sent again settles it, and that is always safe.
     """
 
 @_typing.type_check_only
@@ -155,7 +156,8 @@ class TransferServiceAsyncStub(TransferServiceStub):
     Guarantees: an outcome that it answers is durable and final. The resource is as at the outcome's own position, not
     as it is today.
     Refused with: OUTCOME_NOT_FOUND: nothing is recorded under this id at the answer's position, or it is another
-    caller's. A request may still be on its way: only the same request sent again settles it, and that is always safe.
+    caller's, or not of the customer for whom the caller acts. A request may still be on its way: only the same request
+    sent again settles it, and that is always safe.
     """
 
 class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -253,7 +255,8 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: an outcome that it answers is durable and final. The resource is as at the outcome's own position, not
         as it is today.
         Refused with: OUTCOME_NOT_FOUND: nothing is recorded under this id at the answer's position, or it is another
-        caller's. A request may still be on its way: only the same request sent again settles it, and that is always safe.
+        caller's, or not of the customer for whom the caller acts. A request may still be on its way: only the same request
+        sent again settles it, and that is always safe.
         """
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
