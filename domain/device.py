@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from domain.command import Command, Explanation
+from domain.command import Command, Explanation, printable
 from domain.event import Change, Context, Event
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, refuse
@@ -32,19 +32,13 @@ def _version(text: str) -> str:
     return text
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("holds control characters")
-    return text
-
-
 class DeviceModel(BaseModel):
     """The rules of a device's fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device_id: DeviceId
-    model: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+    model: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
     android_version: Annotated[str, AfterValidator(_version)]
     nfc: Annotated[bool, Field(strict=True)]
 

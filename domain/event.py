@@ -61,7 +61,7 @@ class HoldRule(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Settings that decisions depend on (DOMAIN facts marked cfg). Decided events carry the outcome."""
+    """Settings that decisions depend on. Decided events carry the outcome."""
 
     version: str = "default-1"
     currencies: frozenset[str] = frozenset({"KGS"})

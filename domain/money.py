@@ -12,10 +12,3 @@ MAX_BALANCE: Final = 2**62
 """No posted or held balance ever leaves ``-MAX_BALANCE … MAX_BALANCE``."""
 
 SOM: Final = "KGS"
-
-
-def format_amount(tyiyn: int) -> str:
-    """Return an amount for people: ``-1234567`` becomes ``-12 345.67``."""
-    sign = "-" if tyiyn < 0 else ""
-    som, rest = divmod(abs(tyiyn), 100)
-    return f"{sign}{som:,}.{rest:02d}".replace(",", " ")

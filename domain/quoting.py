@@ -1,4 +1,4 @@
-"""Making a quote and confirming it: resolve, quote, confirm (DOMAIN, section 8)."""
+"""Making a quote and confirming it: resolve, quote, confirm."""
 
 from typing import TYPE_CHECKING, ClassVar, Final
 from uuid import UUID

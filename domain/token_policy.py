@@ -1,4 +1,4 @@
-"""Settings of tokens that decisions depend on (DOMAIN facts marked cfg); the events carry the outcome."""
+"""Settings of tokens that decisions depend on; the events carry the outcome."""
 
 import msgspec
 

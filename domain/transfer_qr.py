@@ -2,7 +2,7 @@
 
 The code holds an opaque id and no card number, phone number or account: who is paid stands in the log. Its hash shows
 that it was not damaged, not who made it, and whoever edits a code can hash it again. So a code is only a question: what
-it says is compared with what was issued, and a code that says anything else pays nobody (DOMAIN, section 7).
+it says is compared with what was issued, and a code that says anything else pays nobody.
 
 A static code is good as often as people pay by it. A dynamic one is for one transfer: confirming the transfer claims
 the pair of provider and transaction id, which every use of a dynamic code does, whoever issued it.

@@ -4,7 +4,7 @@ Amounts are tyiyn, times microseconds since the Unix epoch, ids the 16 bytes of 
 """
 
 from enum import IntEnum, StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -267,6 +267,12 @@ class RecordCursor(msgspec.Struct, frozen=True, array_like=True):
     recorded_at: int
     partition: int
     position: int
+
+
+BEGINNING: Final = RecordCursor(0, 0, 0)
+"""Before every record."""
+END: Final = RecordCursor(2**63 - 1, 2**15 - 1, 2**63 - 1)
+"""After every record."""
 
 
 class ProposalFound(msgspec.Struct, frozen=True, gc=False):

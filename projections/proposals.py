@@ -7,13 +7,12 @@ from collections.abc import Collection
 from typing import Final
 
 from domain.proposal import ProposalApproved, ProposalRejected, ProposalState, Proposed
-from projections.answers import ProposalFound, RecordCursor
+from projections.answers import END, ProposalFound, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import proposals
 from projections.store import Session, Values, Writer, select_many
 
 _COLUMNS: Final = "proposal_id, topic, decided, expires_at, recorded_at, position"
-_END: Final = RecordCursor(2**63 - 1, 2**15 - 1, 2**63 - 1)
 _DECIDED: Final = {ProposalApproved: ProposalState.APPROVED, ProposalRejected: ProposalState.REJECTED}
 
 
@@ -56,7 +55,7 @@ def list_proposals(
     limit: int = 100,
 ) -> list[ProposalFound]:
     """Return where proposals of a kind, that stand like this at ``now``, are in the log; newest first."""
-    cursor = after or _END
+    cursor = after or END
     alternatives, values = [], []
     for state in dict.fromkeys(states):
         match state:

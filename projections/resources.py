@@ -12,7 +12,7 @@ import msgspec
 from domain import aggregate, payee, payment
 from domain.event import Change, Event
 from domain.payment import PaymentState
-from projections.answers import RecordCursor
+from projections.answers import BEGINNING, END, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import resource_owners, resources
 from projections.store import Session, Values, Writer, select_many
@@ -21,8 +21,6 @@ LAPSED: Final = "lapsed"
 """The state shown of what nobody took up in time; no event says so."""
 
 _NEVER: Final = 2**63 - 1
-_BEGINNING: Final = RecordCursor(0, 0, 0)
-_END: Final = RecordCursor(_NEVER, 2**15 - 1, _NEVER)
 
 
 class Kind(NamedTuple):
@@ -145,7 +143,7 @@ def list_resources(
     limit: int = 100,
 ) -> list[Found]:
     """Return an owner's things of a kind, newest first, those in these states only where any are named."""
-    cursor = after or _END
+    cursor = after or END
     condition, values = _state_condition(states, now)
     sql = (
         "SELECT r.body, o.created_at, o.partition, o.position FROM resource_owners o"
@@ -162,7 +160,7 @@ def resources_in_state(
     session: Session, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
 ) -> list[Found]:
     """Return things of a kind that stand in one of these states, whoever owns them, the oldest first."""
-    cursor = after or _BEGINNING
+    cursor = after or BEGINNING
     marks = ", ".join("?" * len(states))
     sql = (
         f"SELECT body, created_at, partition, position FROM resources WHERE kind = ? AND state IN ({marks})"

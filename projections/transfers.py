@@ -6,7 +6,7 @@ Only transfers that carry one are indexed: most do not, and a transfer itself is
 from typing import Final
 
 from domain.transfer import TransferPosted
-from projections.answers import RecordCursor, TransferFound
+from projections.answers import END, RecordCursor, TransferFound
 from projections.batch import Batch, Ledger
 from projections.schema import transfer_references, transfer_tags
 from projections.store import Session, Values, Writer
@@ -14,7 +14,6 @@ from projections.store import Session, Values, Writer
 _FOUND: Final = "SELECT partition, position, recorded_at, transfer_id FROM"
 _NEWEST_FIRST: Final = "ORDER BY recorded_at DESC, partition DESC, position DESC LIMIT ?"
 _AFTER: Final = "AND (recorded_at, partition, position) < (?, ?, ?)"
-_END: Final = RecordCursor(2**63 - 1, 2**15 - 1, 2**63 - 1)
 
 
 class Transfers:
@@ -57,5 +56,5 @@ def transfers_by_tag(
 
 
 def _cursor(after: RecordCursor | None) -> tuple[int, int, int]:
-    cursor = after or _END
+    cursor = after or END
     return cursor.recorded_at, cursor.partition, cursor.position

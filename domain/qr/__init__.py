@@ -1,4 +1,4 @@
-"""QR codes, read and written: the national code ELQR and the merchant-presented code of EMV (DOMAIN, section 7).
+"""QR codes, read and written: the national code ELQR and the merchant-presented code of EMV.
 
 ``read`` recognises the format of any text and returns what the code says or why it is none; it never raises.
 ``write_elqr`` and ``write_emvco`` return what ``read`` reads back as the same code, or raise QrError.

@@ -1,7 +1,7 @@
 """What a QR code says, in either format, and the rules that both share.
 
 An absent text is empty. Everything is as the code says it: its hash shows that it was not damaged, never who made
-it, so before money moves the provider is asked, and edits that the code forbids are refused (DOMAIN, section 7).
+it, so before money moves the provider is asked, and edits that the code forbids are refused.
 """
 
 import re

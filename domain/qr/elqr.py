@@ -1,6 +1,6 @@
 """ELQR, the national code: a link whose payload, after ``#``, is tags with a hash of their own.
 
-Its text is not public; the rules come from published codes (DOMAIN, section 7). Tag 63 holds the last 4 hex digits
+Its text is not public; the rules come from published codes. Tag 63 holds the last 4 hex digits
 of SHA-256 over the text before it. Issuers differ in how they put the text into a link, so each way of undoing
 that is tried, and the hash tells which one was meant. What is hashed is the text as received, never a re-encoding.
 

@@ -10,7 +10,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, positions_message
-from ledger.rpc.tellers import expect
+from ledger.rpc.tellers import expect, proposed_adjustment
 from ledger.rpc.translate import adjustment as translate
 from ledger.rpc.translate.adjustment import adjustment_message
 from ledger.rpc.translate.common import receipt
@@ -33,7 +33,7 @@ class AdjustmentService(AdjustmentServiceServicer):
         """Propose a movement by hand."""
         command, request_id = translate.propose_adjustment(request, calls.current().caller)
         done = await self._execute(command, request_id, validate_only=request.validate_only)
-        return pb.ProposeAdjustmentResponse(adjustment=_adjustment(done), receipt=receipt(done))
+        return pb.ProposeAdjustmentResponse(adjustment=proposed_adjustment(done), receipt=receipt(done))
 
     async def ApproveAdjustment(
         self, request: pb.ApproveAdjustmentRequest, context: Context
@@ -41,7 +41,7 @@ class AdjustmentService(AdjustmentServiceServicer):
         """Approve it: the money moves."""
         command, request_id = translate.approve_adjustment(request, calls.current().caller)
         done = await self._execute(command, request_id, validate_only=request.validate_only)
-        return pb.ApproveAdjustmentResponse(adjustment=_adjustment(done), receipt=receipt(done))
+        return pb.ApproveAdjustmentResponse(adjustment=proposed_adjustment(done), receipt=receipt(done))
 
     async def RejectAdjustment(
         self, request: pb.RejectAdjustmentRequest, context: Context
@@ -49,7 +49,7 @@ class AdjustmentService(AdjustmentServiceServicer):
         """Reject it."""
         command, request_id = translate.reject_adjustment(request, calls.current().caller)
         done = await self._execute(command, request_id, validate_only=request.validate_only)
-        return pb.RejectAdjustmentResponse(adjustment=_adjustment(done), receipt=receipt(done))
+        return pb.RejectAdjustmentResponse(adjustment=proposed_adjustment(done), receipt=receipt(done))
 
     async def GetAdjustment(self, request: pb.GetAdjustmentRequest, context: Context) -> pb.GetAdjustmentResponse:
         """Read one adjustment."""
@@ -72,8 +72,3 @@ class AdjustmentService(AdjustmentServiceServicer):
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
         with errors.in_terms_of(paths=translate.PATHS):
             return await self._gateway.execute(command, request_id, validate_only=validate_only)
-
-
-def _adjustment(done: Done) -> adjustment_pb2.Adjustment:
-    proposal = expect(done.subject, Proposal)
-    return adjustment_message(proposal, expect(proposal.content, AdjustmentProposed), done.recorded_at)

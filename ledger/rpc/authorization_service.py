@@ -25,7 +25,7 @@ from protos.esep.v1.common_pb2 import Receipt
 
 
 class _Held(NamedTuple):
-    """What an outcome about one authorization is told by."""
+    """What an outcome about one authorisation is told by."""
 
     authorization: authorization_pb2.Authorization
     receipt: Receipt | None
@@ -51,7 +51,7 @@ class AuthorizationService(AuthorizationServiceServicer):
     async def AdviseAuthorization(
         self, request: pb.AdviseAuthorizationRequest, context: Context
     ) -> pb.AdviseAuthorizationResponse:
-        """Record an authorization that was approved elsewhere."""
+        """Record an authorisation that was approved elsewhere."""
         done = await self._execute(*translate.advise_authorization(request), validate_only=request.validate_only)
         held = await self._held(done)
         return pb.AdviseAuthorizationResponse(authorization=held.authorization, receipt=held.receipt)
@@ -98,7 +98,7 @@ class AuthorizationService(AuthorizationServiceServicer):
     async def CaptureAuthorization(
         self, request: pb.CaptureAuthorizationRequest, context: Context
     ) -> pb.CaptureAuthorizationResponse:
-        """Post money against an authorization."""
+        """Post money against an authorisation."""
         done = await self._execute(*translate.capture_authorization(request), validate_only=request.validate_only)
         held = await self._held(done)
         captured = expect(done.event, AuthorizationCaptured)
@@ -112,7 +112,7 @@ class AuthorizationService(AuthorizationServiceServicer):
         )
 
     async def ForcePost(self, request: pb.ForcePostRequest, context: Context) -> pb.ForcePostResponse:
-        """Post money without an authorization."""
+        """Post money without an authorisation."""
         done = await self._execute(*translate.force_post(request), validate_only=request.validate_only)
         return pb.ForcePostResponse(force_posting=await self._teller.force_posting(done), receipt=receipt(done))
 
@@ -148,7 +148,7 @@ class AuthorizationService(AuthorizationServiceServicer):
     async def GetAuthorization(
         self, request: pb.GetAuthorizationRequest, context: Context
     ) -> pb.GetAuthorizationResponse:
-        """Read one authorization from the log."""
+        """Read one authorisation from the log."""
         position = await self._log.position(request)
         match request.WhichOneof("authorization"):
             case "authorization_id":

@@ -75,9 +75,7 @@ class Bindings:
         details = self._compare(wanted, card_id) if compare else Details.WRONG
         name, mark = b"", ""
         if wanted.name:
-            sealed = self._vault.seal_for(wanted.customer_id.bytes, Place(binding_id, *_NAME), wanted.name)
-            if sealed is not None:
-                name, mark = sealed
+            name, mark = self._vault.seal_marked(wanted.customer_id.bytes, Place(binding_id, *_NAME), wanted.name)
         return _Found(card_id, details, name, mark)
 
     def _compare(self, wanted: Wanted, card_id: bytes | None) -> Details:

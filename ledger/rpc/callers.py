@@ -50,6 +50,10 @@ class Caller(msgspec.Struct, frozen=True):
     customer: bytes | None = None
 
 
+ITSELF: Final = Caller("esep", Role.OPERATOR)
+"""The ledger, as the caller of what it does by itself."""
+
+
 class KnownCaller(BaseModel):
     """What the settings say of one caller."""
 

@@ -1,7 +1,6 @@
 """PayeeService: the businesses that can be paid."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
-from domain.command import Command
 from domain.payee import Payee, payee_id
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, invalid, refuse
@@ -32,12 +31,12 @@ class PayeeService(PayeeServiceServicer):
 
     async def RegisterPayee(self, request: pb.RegisterPayeeRequest, context: Context) -> pb.RegisterPayeeResponse:
         """Register a payee."""
-        done = await self._execute(*translate.register_payee(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.register_payee(request), validate_only=request.validate_only)
         return pb.RegisterPayeeResponse(payee=_told(done), receipt=receipt(done))
 
     async def UpdatePayee(self, request: pb.UpdatePayeeRequest, context: Context) -> pb.UpdatePayeeResponse:
         """Change a payee."""
-        done = await self._execute(*translate.update_payee(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.update_payee(request), validate_only=request.validate_only)
         return pb.UpdatePayeeResponse(payee=_told(done), receipt=receipt(done))
 
     async def GetPayee(self, request: pb.GetPayeeRequest, context: Context) -> pb.GetPayeeResponse:
@@ -67,9 +66,6 @@ class PayeeService(PayeeServiceServicer):
             next_page_token=self._reads.pager.token(request, cursor, 0),
             positions=positions_message(found.positions),
         )
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
 
 def _key(request: pb.GetPayeeRequest) -> bytes:

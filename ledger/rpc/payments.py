@@ -24,7 +24,7 @@ from domain.services.catalogue import Catalogue, FixedAmount, Service
 from domain.services.fields import amount_violations, field_violations
 from domain.settle import Answer, AnswerPayment, AskProvider
 from ledger.rpc import calls
-from ledger.rpc.callers import Caller, Role
+from ledger.rpc.callers import ITSELF, Role
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
@@ -41,8 +41,6 @@ from projections.store import ProjectionsNotReadyError
 from protos.esep.v1 import payment_pb2
 from protos.esep.v1 import payment_service_pb2 as pb
 
-_ITSELF: Final = Caller("esep", Role.OPERATOR)
-"""The ledger, as the caller of what it does by itself."""
 BENEFICIARY: Final = "beneficiary"
 """The field that holds what the provider told of the beneficiary; no field of a service is named so."""
 _NAME: Final = f"_{BENEFICIARY}"
@@ -188,7 +186,7 @@ class Payments:
     async def _sealed(self, command: PreparePayment, request_id: bytes, entered: Mapping[str, str]) -> dict[str, bytes]:
         """Return what was entered encrypted under the payer's key, nothing for nobody's."""
         place, payer = (request_id, PaymentPrepared.TOPIC), command.customer_id.bytes
-        return await self._customers.in_vault(self._vault.seal_fields, payer, place, entered) or {}
+        return await self._customers.in_vault(self._vault.seal_fields, payer, place, entered)
 
     async def _prepare(self, command: PreparePayment, request_id: bytes, fields: Mapping[str, str]) -> Done:
         done = await self._gateway.execute(command, request_id, validate_only=False)
@@ -258,7 +256,7 @@ class Payments:
         return task
 
     async def _ask(self, payment: Payment, *, fresh: bool) -> None:
-        calls.enter(calls.Call(_ITSELF, asyncio.get_running_loop().time() + _LONG))
+        calls.enter(calls.Call(ITSELF, asyncio.get_running_loop().time() + _LONG))
         try:
             if fresh:
                 order = await self._order(payment)

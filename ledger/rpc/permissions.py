@@ -21,6 +21,7 @@ class Subject(Enum):
     ACCOUNT = "the bank of the account"
     ACCOUNTS = "the banks of all the accounts"
     ACCOUNT_OR_PARTICIPANT = "the bank of the account or of the card, or the participant that the request names"
+    PARTICIPANT_AND_ACCOUNT = "the participant that the request names, and the bank of the account"
     CUSTOMER = "the customer's bank"
     NEW_TRANSFER = "the banks of the debited accounts"
     NEW_TRANSFERS = "the banks of every transfer's debited accounts"
@@ -39,7 +40,6 @@ class Subject(Enum):
     TOKEN = "the bank of the token's card"  # noqa: S105 - a payment token, no secret
     TOKENS = "the bank of the card, or of the customer"
     CARD = "the bank that issued the card, or the cards"
-    ISSUED_CARD = "the participant that the request names, and the bank of the account"
     PAYEE = "the payee's bank, and the bank of the account"
     PAYMENT = "the payer's bank; counterparty: the payee's"
     PAYMENTS = "the participant that the request names, or the payee's bank; nobody's when a customer is named"
@@ -166,7 +166,7 @@ _NOTIFICATIONS: Final = {
 }
 
 _CARDS: Final = {
-    "IssueCard": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "IssueCard": _row(Subject.PARTICIPANT_AND_ACCOUNT, bank=OWN, operator=ANY),
     "GetCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
     "ListCards": _row(Subject.CARDS, app=CUSTOMER, bank=OWN, operator=ANY),
     "BlockCard": _row(Subject.CARD, app=HOLDER, bank=OWN, operator=ANY),
@@ -219,7 +219,7 @@ _DIRECTORY: Final = {
 }
 
 _PAYEES: Final = {
-    "RegisterPayee": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "RegisterPayee": _row(Subject.PARTICIPANT_AND_ACCOUNT, bank=OWN, operator=ANY),
     "UpdatePayee": _row(Subject.PAYEE, bank=OWN, operator=ANY),
     "GetPayee": _EVERYBODY,
     "ListPayees": _row(Subject.PARTICIPANT, bank=OWN, auditor=ANY, operator=ANY),
@@ -268,7 +268,7 @@ _ADJUSTMENTS: Final = {
 
 _CREDITS: Final = {
     # Whoever opens a file pays it: from then on the file's bank is the owner of the account that is debited.
-    "OpenCreditFile": _row(Subject.ISSUED_CARD, bank=OWN, operator=ANY),
+    "OpenCreditFile": _row(Subject.PARTICIPANT_AND_ACCOUNT, bank=OWN, operator=ANY),
     "PostCreditLines": _row(Subject.CREDIT_FILE, bank=OWN, operator=ANY),
     "CloseCreditFile": _row(Subject.CREDIT_FILE, bank=OWN, operator=ANY),
     "GetCreditFile": _row(Subject.CREDIT_FILE, bank=OWN, auditor=ANY, operator=ANY),

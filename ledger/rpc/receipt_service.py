@@ -50,7 +50,7 @@ class ReceiptService(ReceiptServiceServicer):
     async def GetAuthorizationsReceipt(
         self, request: pb.GetAuthorizationsReceiptRequest, context: Context
     ) -> pb.GetAuthorizationsReceiptResponse:
-        """Write an account's authorizations."""
+        """Write an account's authorisations."""
         limit = request.limit or DEFAULT_LINES
         lines, position = await self._written(
             request, receipts.authorizations, lines=0, authorizations=limit, only_open=False

@@ -17,7 +17,7 @@ from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.reads import LogReads, Reads, positions_message
-from ledger.rpc.tellers import expect
+from ledger.rpc.tellers import expect, proposed_rules
 from ledger.rpc.translate import rules as translate
 from ledger.rpc.translate.common import receipt
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message, usage_message
@@ -44,7 +44,7 @@ class RulesService(RulesServiceServicer):
         """Propose a document."""
         command, request_id = translate.propose_rules(request, calls.current().caller)
         done = await self._execute(command, request_id, validate_only=request.validate_only)
-        return pb.ProposeRulesResponse(proposal=_proposal(done), receipt=receipt(done))
+        return pb.ProposeRulesResponse(proposal=proposed_rules(done), receipt=receipt(done))
 
     async def ApproveRules(self, request: pb.ApproveRulesRequest, context: Context) -> pb.ApproveRulesResponse:
         """Approve a document: it is published."""
@@ -57,7 +57,7 @@ class RulesService(RulesServiceServicer):
         """Reject a document."""
         command, request_id = translate.reject_rules(request, calls.current().caller)
         done = await self._execute(command, request_id, validate_only=request.validate_only)
-        return pb.RejectRulesResponse(proposal=_proposal(done), receipt=receipt(done))
+        return pb.RejectRulesResponse(proposal=proposed_rules(done), receipt=receipt(done))
 
     async def GetRulesProposal(
         self, request: pb.GetRulesProposalRequest, context: Context
@@ -148,8 +148,3 @@ class RulesService(RulesServiceServicer):
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
         with errors.in_terms_of(paths={"effective_from": "effective_time"}):
             return await self._gateway.execute(command, request_id, validate_only=validate_only)
-
-
-def _proposal(done: Done) -> rules_pb2.RulesProposal:
-    proposal = expect(done.subject, Proposal)
-    return proposal_message(proposal, expect(proposal.content, RulesProposed), done.recorded_at)

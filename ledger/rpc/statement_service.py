@@ -134,7 +134,7 @@ class StatementService(StatementServiceServicer):
     async def ListAuthorizations(
         self, request: pb.ListAuthorizationsRequest, context: Context
     ) -> pb.ListAuthorizationsResponse:
-        """List the authorizations of an account or of a bank's accounts."""
+        """List the authorisations of an account or of a bank's accounts."""
         page = self._reads.pager.page(request)
         intake = Intake()
         owner = request.WhichOneof("owner")

@@ -55,6 +55,7 @@ class Subjects:
             Subject.ACCOUNT: self._account,
             Subject.ACCOUNTS: self._accounts,
             Subject.ACCOUNT_OR_PARTICIPANT: self._account_or_participant,
+            Subject.PARTICIPANT_AND_ACCOUNT: self._participant_and_account,
             Subject.CUSTOMER: self._customer,
             Subject.NEW_TRANSFER: self._new_transfer,
             Subject.TRANSFER: self._transfer,
@@ -69,7 +70,6 @@ class Subjects:
             Subject.TOKEN: self._token,
             Subject.TOKENS: self._tokens_of,
             Subject.CARD: self._card,
-            Subject.ISSUED_CARD: self._issued_card,
             Subject.CARDS: self._cards_of,
             Subject.CREDIT_FILE: self._credit_file,
             Subject.PAYEE: self._payee,
@@ -117,6 +117,9 @@ class Subjects:
                 return Whose((card.participant,), accounts=(card.account,)) if isinstance(card, Card) else NOBODYS
             case _:
                 return await self._account(request)
+
+    async def _participant_and_account(self, request: Any) -> Whose:
+        return Whose((request.participant_id, *await self._banks([request.account_id])))
 
     async def _customer(self, request: Any) -> Whose:
         customer_id = await self._named_customer(request)
@@ -241,9 +244,6 @@ class Subjects:
         else:
             found = await self._current(request.card_id)
         return found if isinstance(found, Card) else None
-
-    async def _issued_card(self, request: Any) -> Whose:
-        return Whose((request.participant_id, *await self._banks([request.account_id])))
 
     async def _cards_of(self, request: Any) -> Whose:
         if request.WhichOneof("owner") == "customer_id":

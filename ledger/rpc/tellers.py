@@ -47,7 +47,7 @@ from ledger.rpc.translate.payment import payee_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
 from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
-from protos.esep.v1 import authorization_pb2, common_pb2, transfer_pb2
+from protos.esep.v1 import adjustment_pb2, authorization_pb2, common_pb2, rules_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class Teller:
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
             CreditFile: ("credit_file", lambda done: credit_file_message(expect(done.subject, CreditFile))),
-            AdjustmentProposed: ("adjustment", _adjustment),
-            RulesProposed: ("rules_proposal", _rules_proposal),
+            AdjustmentProposed: ("adjustment", proposed_adjustment),
+            RulesProposed: ("rules_proposal", proposed_rules),
         }
         """How each kind of outcome is told: by its event where that is the whole of it, else by its subject."""
 
@@ -116,7 +116,7 @@ class Teller:
         return transfer_message(transfer, facts.currency_code)
 
     async def authorization(self, authorization: Authorization, now: int) -> authorization_pb2.Authorization:
-        """Return an authorization as it is told at a moment."""
+        """Return an authorisation as it is told at a moment."""
         return answers.authorization_message(authorization, await self._facts.of(authorization.account), now)
 
     def kept_reversal(self, done: Done) -> authorization_pb2.KeptReversal:
@@ -174,12 +174,14 @@ def _kind(subject: object) -> type:
     return type(subject.content) if isinstance(subject, Proposal) else type(subject)
 
 
-def _adjustment(done: Done) -> Message:
+def proposed_adjustment(done: Done) -> adjustment_pb2.Adjustment:
+    """Return an adjustment as a request left it; raises TypeError where the request was about none."""
     proposal = expect(done.subject, Proposal)
     return adjustment_message(proposal, expect(proposal.content, AdjustmentProposed), done.recorded_at)
 
 
-def _rules_proposal(done: Done) -> Message:
+def proposed_rules(done: Done) -> rules_pb2.RulesProposal:
+    """Return a proposal of rules as a request left it; raises TypeError where the request was about none."""
     proposal = expect(done.subject, Proposal)
     return proposal_message(proposal, expect(proposal.content, RulesProposed), done.recorded_at)
 

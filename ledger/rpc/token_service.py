@@ -3,7 +3,6 @@
 
 from domain import ids
 from domain.card import Card
-from domain.command import Command
 from domain.customer import Customer
 from domain.device import Device
 from domain.ports import Clock
@@ -46,7 +45,7 @@ class TokenService(TokenServiceServicer):
 
     async def DeclineToken(self, request: pb.DeclineTokenRequest, context: Context) -> pb.DeclineTokenResponse:
         """Decline a request."""
-        done = await self._execute(*translate.decline_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.decline_token(request), validate_only=request.validate_only)
         return pb.DeclineTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def ProvisionToken(self, request: pb.ProvisionTokenRequest, context: Context) -> pb.ProvisionTokenResponse:
@@ -58,7 +57,7 @@ class TokenService(TokenServiceServicer):
 
     async def ActivateToken(self, request: pb.ActivateTokenRequest, context: Context) -> pb.ActivateTokenResponse:
         """Switch contactless payment on."""
-        done = await self._execute(*translate.activate_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.activate_token(request), validate_only=request.validate_only)
         return pb.ActivateTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def ReplenishKeys(self, request: pb.ReplenishKeysRequest, context: Context) -> pb.ReplenishKeysResponse:
@@ -68,32 +67,32 @@ class TokenService(TokenServiceServicer):
 
     async def SuspendToken(self, request: pb.SuspendTokenRequest, context: Context) -> pb.SuspendTokenResponse:
         """Suspend a token."""
-        done = await self._execute(*translate.suspend_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.suspend_token(request), validate_only=request.validate_only)
         return pb.SuspendTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def ResumeToken(self, request: pb.ResumeTokenRequest, context: Context) -> pb.ResumeTokenResponse:
         """Lift a suspension."""
-        done = await self._execute(*translate.resume_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.resume_token(request), validate_only=request.validate_only)
         return pb.ResumeTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def DeactivateToken(self, request: pb.DeactivateTokenRequest, context: Context) -> pb.DeactivateTokenResponse:
         """End a token."""
-        done = await self._execute(*translate.deactivate_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.deactivate_token(request), validate_only=request.validate_only)
         return pb.DeactivateTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def RelinkToken(self, request: pb.RelinkTokenRequest, context: Context) -> pb.RelinkTokenResponse:
         """Let a token stand for another card."""
-        done = await self._execute(*translate.relink_token(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.relink_token(request), validate_only=request.validate_only)
         return pb.RelinkTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def BlockDevice(self, request: pb.BlockDeviceRequest, context: Context) -> pb.BlockDeviceResponse:
         """Block a phone."""
-        done = await self._execute(*translate.on_device(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.on_device(request), validate_only=request.validate_only)
         return pb.BlockDeviceResponse(device=device_message(expect(done.subject, Device)), receipt=receipt(done))
 
     async def UnblockDevice(self, request: pb.UnblockDeviceRequest, context: Context) -> pb.UnblockDeviceResponse:
         """Unblock a phone."""
-        done = await self._execute(*translate.on_device(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.on_device(request), validate_only=request.validate_only)
         return pb.UnblockDeviceResponse(device=device_message(expect(done.subject, Device)), receipt=receipt(done))
 
     async def GetToken(self, request: pb.GetTokenRequest, context: Context) -> pb.GetTokenResponse:
@@ -133,9 +132,6 @@ class TokenService(TokenServiceServicer):
             raise Refused(refuse(Reason.CUSTOMER_NOT_FOUND, customer_id=ids.format_uuid(customer_id)))
         wallet = await self._log.aggregate(wallet_id(customer_id), position)
         return [await self._card(card, position) for card in wallet.cards] if isinstance(wallet, Wallet) else []
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
 
 def _known(text: str, field: str) -> bytes:

@@ -18,7 +18,7 @@ from domain.token import KeysIssued, State, Token
 from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
 from ledger.rpc import calls
-from ledger.rpc.callers import Caller, Role
+from ledger.rpc.callers import ITSELF
 from ledger.rpc.customers import SECOND, SWEEP_SECONDS, Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
@@ -29,8 +29,6 @@ from ledger.vault.errors import VaultUnavailable
 from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
 
-TIMER: Final = Caller("esep", Role.OPERATOR)
-"""Who asks for what the ledger does by itself."""
 _TIMER_SECONDS: Final = 30.0
 _DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED, Kind.CONFLICT})
 """Kinds of refusal after which nothing has certainly come of a request."""
@@ -121,7 +119,7 @@ class Tokens:
 
     async def record_inactive(self) -> int:
         """Record the end of every token whose time to be switched on is over; return how many have ended."""
-        calls.enter(calls.Call(TIMER, asyncio.get_running_loop().time() + _TIMER_SECONDS))
+        calls.enter(calls.Call(ITSELF, asyncio.get_running_loop().time() + _TIMER_SECONDS))
         now, ended = self._clock.now(), 0
         for token_id in await self._customers.in_vault(self._vault.due, now):
             token = await self._customers.current(token_id)

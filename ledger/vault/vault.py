@@ -111,12 +111,7 @@ class Vault:
                 replace(connection, customer_id, CODE, secrets.code, secrets.lapses_at)
         except _TakenError as error:
             return error.taken
-        sealed = {
-            field: seal(key, Place(customer_id, topic, field), value)
-            for field, value in personal._asdict().items()
-            if value
-        }
-        return Sealed(**sealed)
+        return Sealed(**_sealed(key, (customer_id, topic), personal._asdict()))
 
     def _own_key(self, connection: Connection, customer_id: bytes, content: bytes, now: int) -> DataKey:
         found = self._key(connection, customer_id)
@@ -178,50 +173,44 @@ class Vault:
     # Personal data.
 
     def read(self, customer_id: bytes, topic: str, sealed: Sealed) -> Personal:
-        """Return personal data in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        """Return what a customer registered with in clear, or ``[erased]`` in its place; raises VaultBroken."""
         fields = {"login": sealed.login, "phone": sealed.phone, "name": sealed.name}
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        return Personal(**{field: _text(key, Place(customer_id, topic, field), fields[field]) for field in fields})
+        return Personal(**self.read_fields(customer_id, (customer_id, topic), fields))
 
-    def seal_for(self, customer_id: bytes, place: Place, text: str) -> Marked | None:
-        """Return one more field encrypted with a customer's key, None when there is no key (any more)."""
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
+    def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
+        """Return a text encrypted with a customer's key for one place; nothing when there is no key any more."""
+        return self.seal_marked(customer_id, place, text).sealed
+
+    def seal_marked(self, customer_id: bytes, place: Place, text: str) -> Marked:
+        """Return a text encrypted like that, and its mark; nothing of both when there is no key any more."""
+        key = self._key_of(customer_id)
         if key is None:
-            return None
+            return Marked(b"", "")
         mark = hmac.digest(key.key, b"mark\0" + place.aggregate_id + text.encode(), "sha256")[:MARK_BYTES].hex()
         return Marked(seal(key, place, text), mark)
 
-    def seal_fields(
-        self, customer_id: bytes, place: tuple[bytes, str], fields: Mapping[str, str]
-    ) -> dict[str, bytes] | None:
-        """Return a customer's personal data encrypted for an aggregate and a topic, None for nobody's or the erased."""
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        if key is None:
-            return None
-        return {field: seal(key, Place(*place, field), value) for field, value in fields.items() if value}
-
-    def read_fields(self, customer_id: bytes, place: tuple[bytes, str], sealed: Mapping[str, bytes]) -> dict[str, str]:
-        """Return personal data in clear, or ``[erased]`` in its place; raises VaultBroken."""
-        if not sealed:
-            return {}
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        return {field: _text(key, Place(*place, field), value) for field, value in sealed.items()}
-
-    def seal(self, customer_id: bytes, place: Place, text: str) -> bytes:
-        """Return a text encrypted under a customer's key for one place; nothing when there is no key any more."""
-        with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        return b"" if key is None else seal(key, place, text)
-
     def unseal(self, customer_id: bytes, place: Place, sealed: bytes) -> str:
         """Return a text in clear, or ``[erased]`` in its place; raises VaultBroken."""
+        return _text(self._key_of(customer_id), place, sealed)
+
+    def seal_fields(self, customer_id: bytes, place: tuple[bytes, str], fields: Mapping[str, str]) -> dict[str, bytes]:
+        """Return texts encrypted with a customer's key, each for its own field of an aggregate's event by its topic.
+
+        Empty texts are left out; nothing is returned when there is no key any more.
+        """
+        key = self._key_of(customer_id)
+        return {} if key is None else _sealed(key, place, fields)
+
+    def read_fields(self, customer_id: bytes, place: tuple[bytes, str], sealed: Mapping[str, bytes]) -> dict[str, str]:
+        """Return such texts in clear, or ``[erased]`` in the place of each; raises VaultBroken."""
+        if not sealed:
+            return {}
+        key = self._key_of(customer_id)
+        return {field: _text(key, Place(*place, field), value) for field, value in sealed.items()}
+
+    def _key_of(self, customer_id: bytes) -> DataKey | None:
         with begin(self._engine) as connection:
-            key = self._key(connection, customer_id)
-        return _text(key, place, sealed)
+            return self._key(connection, customer_id)
 
     def _key(self, connection: Connection, customer_id: bytes) -> DataKey | None:
         """Return a customer's key, None when there is none or it was destroyed."""
@@ -304,6 +293,10 @@ def _release(connection: Connection, customer_id: bytes) -> None:
     aliases.release(connection, customer_id)
     connection.execute(delete(names).where(names.c.customer_id == customer_id))
     connection.execute(delete(verifiers).where(verifiers.c.customer_id == customer_id))
+
+
+def _sealed(key: DataKey, place: tuple[bytes, str], fields: Mapping[str, str]) -> dict[str, bytes]:
+    return {field: seal(key, Place(*place, field), text) for field, text in fields.items() if text}
 
 
 def _text(key: DataKey | None, place: Place, sealed: bytes) -> str:

@@ -10,7 +10,7 @@ from domain.account import CloseAccount, OpenAccount, SetMinimumBalance, SetOver
 from domain.authorize import Advise, Authorize
 from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettlementNotice
 from domain.command import Command
-from domain.money import MAX_AMOUNT, format_amount
+from domain.money import MAX_AMOUNT
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from domain.transfer import LegModel, ReverseTransfer, TransferModel
 from tests.domain.spec import uid
@@ -194,12 +194,3 @@ def test_the_expected_version_is_no_content() -> None:
     """A request repeated with a newer expected version is the same request."""
     one = Increment(authorization_id=ID, amount_tyiyn=1, expected_version=1)
     assert one.fingerprint() == Increment(authorization_id=ID, amount_tyiyn=1).fingerprint()
-
-
-@pytest.mark.parametrize(
-    ("tyiyn", "text"),
-    [(0, "0.00"), (5, "0.05"), (-5, "-0.05"), (-1_234_567, "-12 345.67"), (10**17, "1 000 000 000 000 000.00")],
-)
-def test_amounts_are_written_for_people(tyiyn: int, text: str) -> None:
-    """Som and tyiyn, in groups of three."""
-    assert format_amount(tyiyn) == text

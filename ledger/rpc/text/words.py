@@ -1,7 +1,7 @@
 """The words of receipts and notifications in the three languages, a row each.
 
-Those that the scheme's leaflets use are theirs: mini-statement, account statement, authorisations, transactions,
-held amount, verifying the card's holder, payment for services, payment and transfer by QR code, card to card.
+Those that the scheme's leaflets use are theirs: mini-statement, authorisations, transactions, held amount,
+verifying the card's holder, payment for services, payment and transfer by QR code, card to card.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from domain.binding import HOLD_KIND
 from domain.services.catalogue import Names
 
 MINI_STATEMENT: Final = Names(ky="Кыскача көчүрмө", ru="Мини-выписка", en="Mini-statement")
-ACCOUNT_STATEMENT: Final = Names(ky="Эсептен көчүрмө", ru="Выписка по счёту", en="Account statement")
 AUTHORIZATIONS: Final = Names(ky="Авторизация", ru="Авторизации", en="Authorisations")
 TRANSACTIONS: Final = Names(ky="Транзакция", ru="Транзакции", en="Transactions")
 HELD_AMOUNT: Final = Names(ky="Бөгөт коюлган сумма", ru="Сумма блокировки", en="Held amount")

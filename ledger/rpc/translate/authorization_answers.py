@@ -1,4 +1,4 @@
-"""Authorizations and what belongs to them, as they are told."""
+"""Authorisations and what belongs to them, as they are told."""
 
 from typing import Final
 
@@ -33,7 +33,7 @@ _FORCE_POST: Final = "force_post"
 
 
 def authorization_message(authorization: Authorization, facts: Facts, now: int) -> pb.Authorization:
-    """Return the authorization as it is told at ``now``: a hold that has lapsed holds nothing."""
+    """Return the authorisation as it is told at ``now``: a hold that has lapsed holds nothing."""
     details = authorization.details
     asked: int | None = getattr(details, "asked", None)
     effective_time = authorization.created_at if details.effective_time is None else details.effective_time

@@ -26,6 +26,7 @@ from domain.transfer import TransferPosted
 from ledger.rpc import errors
 from ledger.rpc.guard import told
 from ledger.rpc.intake import Intake, timestamp
+from ledger.rpc.translate.account import PARTICIPANT
 from protos.esep.v1 import common_pb2, credit_pb2
 from protos.esep.v1 import credit_service_pb2 as pb
 
@@ -34,8 +35,7 @@ CATEGORIES: Final[dict[int, Category]] = {
     credit_pb2.CREDIT_CATEGORY_PENSION: Category.PENSION,
 }
 CATEGORY_NUMBERS: Final = {
-    Category.SALARY: credit_pb2.CREDIT_CATEGORY_SALARY,
-    Category.PENSION: credit_pb2.CREDIT_CATEGORY_PENSION,
+    category: credit_pb2.CreditCategory.ValueType(number) for number, category in CATEGORIES.items()
 }
 PATHS: Final = {"file_id": "credit_file_id"}
 
@@ -43,7 +43,6 @@ _CHUNK: Final = 1_024
 _MAX_ACCOUNT: Final = (1 << 53) - 1
 _MAX_REFERENCE: Final = 64
 _NUMBER: Final = re.compile(r"[A-Za-z0-9]{1,34}")
-_PARTICIPANT: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 class Target(NamedTuple):
@@ -158,7 +157,7 @@ def _by_id(target: credit_pb2.CreditTarget, intake: Intake) -> Target:
 
 def _by_number(target: credit_pb2.CreditTarget, intake: Intake) -> Target:
     participant, number = target.account_number.participant_id, target.account_number.account_number
-    if not _PARTICIPANT.fullmatch(participant):
+    if not PARTICIPANT.fullmatch(participant):
         intake.wrong("target.account_number.participant_id", "PATTERN", "is not [a-z0-9-]{1,32}")
     if not _NUMBER.fullmatch(number):
         intake.wrong("target.account_number.account_number", "PATTERN", "is not 1 to 34 letters and digits")
