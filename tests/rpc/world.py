@@ -41,6 +41,7 @@ from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, trans
 PATIENCE = 20.0
 QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Argon2 as cheap as it can be: for tests only."""
+QUICK_BEATS = EngineSettings(beat_interval=0.05)
 
 
 class MovableClock:
@@ -107,16 +108,20 @@ class World:
     """Everything, started; a context manager."""
 
     def __init__(
-        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+        self,
+        directory: Path,
+        *,
+        policy: Policy | None = None,
+        database_url: str | None = None,
+        engine: EngineSettings = QUICK_BEATS,
+        **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
         self.log = open_log(url)
         self.registry = CollectorRegistry()
         self.policy = policy or Policy()
-        self.engine = HeldEngine(
-            Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
-        )
+        self.engine = HeldEngine(Engine(self.log, self.clock, policy=self.policy, settings=engine))
         self.projecting = threading.Event()
         self.projecting.set()
         self._stopping = threading.Event()
