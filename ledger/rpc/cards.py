@@ -4,6 +4,7 @@ As with customers the vault is written first. A number whose issue was refused i
 request may have it; whatever is interrupted before that is swept.
 """
 
+from functools import partial
 from typing import Final
 
 from domain.pan import NUMBER_FAULTS, look_at
@@ -31,6 +32,10 @@ class Cards:
 
     async def issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         """Reserve the number and issue the card; raises Refused."""
+        work = partial(self._issue, issue, request_id, validate_only=validate_only)
+        return await self._customers.turns.take(request_id, work)
+
+    async def _issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         reserved = Reserved(request_id, NO_PAR)  # For a repeated request, which is answered without being decided.
         if issue.command.number_fault is None:
             if not await self._customers.in_vault(self._vault.same_number, request_id, issue.number):
@@ -42,7 +47,7 @@ class Cards:
             done = await self._gateway.execute(command, request_id, validate_only=validate_only)
         except Refused as refused:
             if not validate_only and refused.refusal.reason.value.kind in _DECIDED:
-                await self._customers.in_vault(self._vault.forget, request_id)
+                await self._customers.in_vault(self._vault.forget, request_id, self._clock.now())
             raise
         if not validate_only:
             await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())

@@ -39,7 +39,10 @@ class Cards:
         self._master = master
 
     def reserve(self, card_id: bytes, number: str, now: int) -> Reserved:
-        """Keep a number for a card unless another one holds it; return who holds it now."""
+        """Keep a number for a card unless another one holds it; return who holds it now.
+
+        What is reserved once more is not older than that: whoever sweeps leaves it to who has begun to issue it.
+        """
         hashed = self._hashed(number)
         key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
         wrapped = self._master.wrap(key.key, card_id + key.key_id)
@@ -59,6 +62,8 @@ class Cards:
                 )
                 .on_conflict_do_nothing()
             )
+            again = and_(cards.c.card_id == card_id, cards.c.settled_at.is_(None))
+            connection.execute(update(cards).where(again).values(created_at=now))
             found = connection.execute(select(cards.c.card_id, cards.c.par).where(cards.c.hash == hashed)).one_or_none()
             if found is None:  # This card's id holds another number.
                 found = connection.execute(select(cards.c.card_id, cards.c.par).where(cards.c.card_id == card_id)).one()
@@ -102,10 +107,11 @@ class Cards:
         with begin(self._engine) as connection:
             connection.execute(update(cards).where(cards.c.card_id == card_id).values(settled_at=now))
 
-    def forget(self, card_id: bytes) -> None:
-        """Give up the number of a card of which the log never heard."""
+    def forget(self, card_id: bytes, upto: int) -> None:
+        """Give up the number of a card of which the log never heard, unless it was reserved again after that time."""
+        idle = and_(cards.c.card_id == card_id, cards.c.settled_at.is_(None), cards.c.created_at <= upto)
         with begin(self._engine) as connection:
-            connection.execute(delete(cards).where(cards.c.card_id == card_id, cards.c.settled_at.is_(None)))
+            connection.execute(delete(cards).where(idle))
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return cards of which the log may not know, and whose numbers are kept for longer than that."""

@@ -30,7 +30,7 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
     for customer_id in customers:
         topics = {row.topic for row in log.aggregate(partition, customer_id)}
         if CustomerRegistered.TOPIC not in topics:
-            vault.forget(customer_id)
+            vault.forget(customer_id, now - grace)
         elif CustomerErased.TOPIC in topics:
             vault.destroy(customer_id, now)
         else:
@@ -40,13 +40,13 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
         if any(row.topic == CardIssued.TOPIC for row in log.aggregate(partition, card_id)):
             vault.cards.settle(card_id, now)
         else:
-            vault.cards.forget(card_id)
+            vault.cards.forget(card_id, now - grace)
     tokens = vault.tokens.unsettled(now - grace)
     for token_id in tokens:
         if any(row.topic == TokenRequested.TOPIC for row in log.aggregate(partition, token_id, upto_version=1)):
             vault.tokens.settle(token_id, now)
         else:
-            vault.tokens.forget(token_id)
+            vault.tokens.forget(token_id, now - grace)
     aliases = _sweep_aliases(vault, log, partition, now - grace)
     return len(customers) + len(cards) + len(tokens) + aliases + vault.rewrap()
 

@@ -62,7 +62,7 @@ class Tokens:
         self._found: dict[tuple[bytes, int], Found] = {}
 
     def reserve(self, token_id: bytes, prefix: str, now: int) -> str:
-        """Draw a number for a token, or return the one it has."""
+        """Draw a number for a token, or return the one it has; it is not older than that, for whoever sweeps."""
         while True:
             number = draw(prefix)
             key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
@@ -82,6 +82,8 @@ class Tokens:
                     )
                     .on_conflict_do_nothing()
                 )
+                again = and_(tokens.c.token_id == token_id, tokens.c.settled_at.is_(None))
+                connection.execute(update(tokens).where(again).values(created_at=now))
                 row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).one_or_none()
             if row is not None:
                 return self._number(row)
@@ -182,10 +184,11 @@ class Tokens:
         with begin(self._engine) as connection:
             connection.execute(update(tokens).where(tokens.c.token_id == token_id).values(settled_at=now))
 
-    def forget(self, token_id: bytes) -> None:
-        """Give up the number of a token of which the log never heard."""
+    def forget(self, token_id: bytes, upto: int) -> None:
+        """Give up the number of a token of which the log never heard, unless it was reserved again after that time."""
+        idle = and_(tokens.c.token_id == token_id, tokens.c.settled_at.is_(None), tokens.c.created_at <= upto)
         with begin(self._engine) as connection:
-            connection.execute(delete(tokens).where(tokens.c.token_id == token_id, tokens.c.settled_at.is_(None)))
+            connection.execute(delete(tokens).where(idle))
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return tokens of which the log may not know, and whose numbers are kept for longer than that."""

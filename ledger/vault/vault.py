@@ -116,6 +116,8 @@ class Vault:
     def _own_key(self, connection: Connection, customer_id: bytes, content: bytes, now: int) -> DataKey:
         found = self._key(connection, customer_id)
         if found is not None:
+            again = and_(keys.c.customer_id == customer_id, keys.c.settled_at.is_(None))
+            connection.execute(update(keys).where(again).values(created_at=now))
             return found
         key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
         wrapped = self._master.wrap(key.key, customer_id + key.key_id)
@@ -282,11 +284,12 @@ class Vault:
             else:
                 _release(connection, customer_id)
 
-    def forget(self, customer_id: bytes) -> None:
-        """Delete everything about a customer of whom the log never heard."""
+    def forget(self, customer_id: bytes, upto: int) -> None:
+        """Delete everything about a customer of whom the log never heard, unless reserved again after that time."""
+        idle = and_(keys.c.customer_id == customer_id, keys.c.settled_at.is_(None), keys.c.created_at <= upto)
         with begin(self._engine) as connection:
-            connection.execute(delete(keys).where(keys.c.customer_id == customer_id))
-            _release(connection, customer_id)
+            if connection.execute(delete(keys).where(idle)).rowcount:
+                _release(connection, customer_id)
 
 
 def _release(connection: Connection, customer_id: bytes) -> None:
