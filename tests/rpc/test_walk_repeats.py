@@ -13,10 +13,11 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from domain.refusals import Refused
 from tests.rpc.every_write import EVERY_WRITE, written_under_an_id
 from tests.rpc.other_content import changed
 from tests.rpc.stage import FORGETFUL, Stage
-from tests.rpc.world import Refusal, new_id, refused, transfer
+from tests.rpc.world import UNTOLD, Refusal, new_id, refused, transfer
 
 METHODS = sorted(EVERY_WRITE)
 
@@ -61,6 +62,11 @@ def told_long_ago(told: Told) -> Told:
         told.of(method)
     told.stage.open_again(FORGETFUL)
     return told
+
+
+def cut_off(told: Told, method: str, request: Message) -> None:
+    """Send a request in whose course the ledger fails; nothing but that is told."""
+    assert refused(lambda: told.stage.call(method, request)).reason == "LEDGER_UNAVAILABLE"
 
 
 def answered_again(told: Told, method: str) -> None:
@@ -124,6 +130,31 @@ def test_the_same_under_another_id_is_answered_for_good_too(told: Told, method: 
     before = told.head()
     again = answer_or_refusal(told, method, request)
     assert again == first
+    assert told.head() == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_cut_off_before_the_log_is_done_when_it_is_sent_again(told: Told, method: str) -> None:
+    """Whatever the vault was told already: nothing is recorded, and the next attempt is the first."""
+    request = EVERY_WRITE[method](told.stage)
+    before = told.head()
+    told.stage.world.engine.refusing = Refused(UNTOLD.refusal)
+    cut_off(told, method, request)
+    told.stage.world.engine.refusing = None
+    assert told.head() == before
+    assert not told.stage.call(method, request).receipt.replayed
+    assert told.head() > before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_cut_off_after_the_log_is_told_when_it_is_sent_again(told: Told, method: str) -> None:
+    """Whatever the vault was not told any more: it is done, and the next attempt only hears of it."""
+    request = EVERY_WRITE[method](told.stage)
+    told.stage.world.engine.losing = True
+    cut_off(told, method, request)
+    told.stage.world.engine.losing = False
+    before = told.head()
+    assert told.stage.call(method, request).receipt.replayed
     assert told.head() == before
 
 

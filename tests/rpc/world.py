@@ -17,9 +17,10 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
+from domain.refusals import Reason, refuse
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.issuer import LocalIssuer
 from ledger.log.api import Log
 from ledger.log.codec import decode
@@ -44,6 +45,10 @@ QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 QUICK_BEATS = EngineSettings(beat_interval=0.05)
 
 
+UNTOLD = Declined(refuse(Reason.LEDGER_UNAVAILABLE), 0)
+"""What a caller hears of whose request nothing is known."""
+
+
 class MovableClock:
     """The machine's clock, moved ahead by hand."""
 
@@ -63,6 +68,8 @@ class HeldEngine:
         self.changing: Callable[[Any], Any] | None = None
         """Makes another command of one, for what no method of the contract asks for by itself."""
         self.holding = False
+        self.losing = False
+        """Whether what was decided and recorded is not told, as if the server had died just then."""
         self.closed_for_business = False
 
     @property
@@ -101,6 +108,15 @@ class HeldEngine:
             ticket.deliver = None
             if deliver is None:
                 raise TypeError("a ticket nobody waits for")
+        elif self.losing and not getattr(ticket, "validate_only", False):
+            tell = ticket.deliver
+
+            def lose(ticket: Ticket) -> None:
+                ticket.outcome = UNTOLD
+                if tell is not None:
+                    tell(ticket)
+
+            ticket.deliver = lose
         self.real.submit(ticket)
 
 
