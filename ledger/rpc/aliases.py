@@ -84,8 +84,9 @@ class Aliases:
             command = _command(link, alias_id or recorded)
         done = await self._gateway.execute(command, request_id, validate_only=False)
         if not done.replayed:
-            await in_vault(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
-            await in_vault(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
+            afterwards = self._customers.in_vault_afterwards
+            await afterwards(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
+            await afterwards(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
         return done
 
     def _prepare(self, link: Link, now: int) -> LinkPhone:

@@ -50,7 +50,7 @@ class Cards:
                 await self._customers.in_vault(self._vault.forget, request_id, self._clock.now())
             raise
         if not validate_only:
-            await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())
+            await self._customers.in_vault_afterwards(self._vault.settle, request_id, self._clock.now())
         return done
 
     def _reserve(self, number: str, card_id: bytes, trial: bool) -> Reserved:  # noqa: FBT001 - run on a thread

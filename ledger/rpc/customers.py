@@ -12,6 +12,8 @@ from secrets import randbelow
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
+import structlog
+
 from domain import ids
 from domain.command import Command
 from domain.credentials import CODE_DIGITS, Verdict
@@ -33,7 +35,7 @@ from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.customer import Registration, Try, customer_message
 from ledger.rpc.turns import Turns
 from ledger.vault.codes import CodeSender
-from ledger.vault.errors import VaultUnavailable
+from ledger.vault.errors import VaultFull, VaultUnavailable
 from ledger.vault.sweep import sweep
 from ledger.vault.vault import ERASED, Personal, Secrets, Vault
 from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
@@ -43,6 +45,7 @@ T = TypeVar("T")
 
 SECOND: Final = 1_000_000
 SWEEP_SECONDS: Final = 60.0
+_log = structlog.get_logger("esep.vault")
 _NOTHING: Final = Sealed(b"", b"")
 _UNTRIED: Final = Tried(Verdict.ABSENT)
 
@@ -177,7 +180,7 @@ class Customers:
             await self.in_vault(self._vault.begin_erasing, customer_id, self._clock.now())
         done = await self._gateway.execute(command, request_id, validate_only=validate_only)
         if not validate_only:
-            await self.in_vault(self._vault.destroy, customer_id, self._clock.now())
+            await self.in_vault_afterwards(self._vault.destroy, customer_id, self._clock.now())
         return done
 
     async def execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
@@ -226,9 +229,20 @@ class Customers:
 
     async def in_vault(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function of the vault on a thread of its own."""
+        return await self._in_vault(Reason.STORAGE_FULL, function, *arguments)
+
+    async def in_vault_afterwards(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function of the vault for what the log holds already: nobody is told that nothing was recorded."""
+        return await self._in_vault(Reason.LEDGER_UNAVAILABLE, function, *arguments)
+
+    async def _in_vault(self, when_full: Reason, function: Callable[..., T], *arguments: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        except VaultUnavailable:
+        except VaultFull:
+            _log.error("vault.storage_full")
+            raise Refused(refuse(when_full)) from None
+        except VaultUnavailable as error:
+            _log.warning("vault.unavailable", error=str(error))
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     # Upkeep.

@@ -66,7 +66,7 @@ class Tokens:
                 await self._customers.in_vault(self._vault.forget, request_id, self._clock.now())
             raise
         if not validate_only:
-            await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())
+            await self._customers.in_vault_afterwards(self._vault.settle, request_id, self._clock.now())
         return done
 
     async def give_keys(

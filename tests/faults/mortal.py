@@ -99,7 +99,7 @@ class MortalScene(Scene):
                     if not may_try_again(error) or time.monotonic() > deadline:
                         raise
                 else:
-                    payment = getattr(answer, "payment", None)
+                    payment: Any = getattr(answer, "payment", None)
                     waits = type(request).__name__ == "ConfirmPaymentRequest" and payment.state in _ASKED
                     if not waits or time.monotonic() > deadline:
                         return answer
