@@ -5,15 +5,15 @@ too, and asked for once more in the end, when it must be answered with the same 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Self, cast
 
 import grpc
 
 from protos.esep.v1.payment_pb2 import PAYMENT_STATE_PROCESSING, PAYMENT_STATE_UNRESOLVED
 from scripts.demo_banks import Bank
-from scripts.demo_client import answer_of
+from scripts.demo_client import CHANNEL_OPTIONS, answer_of
 from scripts.demo_load import may_try_again
 from scripts.demo_server import ServerProcess
 from scripts.device import Phone
@@ -26,6 +26,8 @@ from scripts.voice import Voice
 PATIENCE: Final = 60.0
 MOMENTS: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.06)
 """After how many seconds of a call the server is killed, one of these."""
+PAUSES: Final = 0.5
+"""How many of the strikes are pauses."""
 _PAUSE: Final = 0.05
 _ASKED: Final = {PAYMENT_STATE_PROCESSING, PAYMENT_STATE_UNRESOLVED}
 
@@ -112,16 +114,100 @@ class MortalScene(Scene):
         call = cast("Any", method).future(request, timeout=CALL_SECONDS)
         moment = self._random.choice(MOMENTS)
         time.sleep(moment)
-        self._server.kill()
+        self.strike()
         self.killed.append(f"{type(request).__name__} after {moment} s")
+        self.recover()
         try:
             answer = call.result()
         except grpc.RpcError:
             answer = None
-        self._server.start()
         receipt = getattr(answer, "receipt", None)
         if receipt is not None:
             self.acknowledged.append(Acknowledged(method, request, receipt.position))
+
+    def strike(self) -> None:
+        """Let happen to the server what happens to it."""
+        self._server.kill()
+
+    def recover(self) -> None:
+        """Return when somebody serves again."""
+        self._server.start()
+
+
+class Switch(grpc.Channel):
+    """A channel to whichever server is asked now."""
+
+    def __init__(self, channels: Sequence[grpc.Channel]) -> None:
+        self._channels = channels
+        self.now = 0
+
+    def unary_unary(self, *arguments: Any, **more: Any) -> Any:
+        """Return a way to call a method of the server that is asked now."""
+        return self._channels[self.now].unary_unary(*arguments, **more)
+
+    def unary_stream(self, *arguments: Any, **more: Any) -> Any:
+        raise NotImplementedError
+
+    stream_unary = stream_stream = unary_stream
+
+    def subscribe(self, callback: Any, try_to_connect: bool | None = False) -> None:  # noqa: FBT001, FBT002 - grpc's own
+        raise NotImplementedError
+
+    def unsubscribe(self, callback: Any) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close them all."""
+        for channel in self._channels:
+            channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class PairScene(MortalScene):
+    """A scene with an owner and a standby: the owner is killed or paused, and the standby is asked from then on."""
+
+    def __init__(self, servers: Sequence[ServerProcess], strike_at: set[int], random: Random) -> None:
+        super().__init__(servers[0], strike_at, random)
+        self._channel.close()
+        self._channel = self._switch = Switch(
+            [grpc.insecure_channel(server.address, CHANNEL_OPTIONS) for server in servers]
+        )
+        self._servers = servers
+        self._paused = False
+
+    def strike(self) -> None:
+        """Kill the owner, or stop it where it is."""
+        self._paused = self._random.random() < PAUSES
+        owner = self._servers[self._switch.now]
+        if self._paused:
+            owner.pause()
+        else:
+            owner.kill()
+
+    def recover(self) -> None:
+        """Wait for the standby to take over; then the old owner is there again, and is the standby."""
+        old, new = self._servers[self._switch.now], self._servers[1 - self._switch.now]
+        new.wait_until_serving()
+        self._switch.now = 1 - self._switch.now
+        if self._paused:
+            old.resume()
+        else:
+            old.start(serving=False)
+
+    def sms_code(self, customer_id: str) -> str:
+        """Read the last code that was sent to a customer, by whichever server."""
+        files = [server.directory / "confirmation-codes" for server in self._servers]
+        sent = [
+            line.split()
+            for file in sorted((file for file in files if file.exists()), key=lambda file: file.stat().st_mtime_ns)
+            for line in file.read_text("ascii").splitlines()
+        ]
+        return [code for whose, code in sent if whose == customer_id][-1]
 
 
 def tell(scene: Scene, banks: Mapping[str, Bank]) -> None:
