@@ -10,7 +10,6 @@ import msgspec
 
 from domain.account import Account, AccountKind
 from domain.authorization import Authorization
-from domain.card import Card
 
 T = TypeVar("T")
 
@@ -160,14 +159,6 @@ class Overview(msgspec.Struct, frozen=True):
     balance: Balance
     lines: tuple[StatementLine, ...]
     authorizations: tuple[AuthorizationRecord, ...]
-
-
-class CardRecord(msgspec.Struct, frozen=True, gc=False):
-    """A card, and where it was issued."""
-
-    partition: int
-    position: int
-    card: Card
 
 
 class NoticeKind(StrEnum):

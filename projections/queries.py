@@ -11,7 +11,6 @@ from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
-from domain.card import Status
 from domain.ids import account_partition
 from domain.limits import Used
 from domain.participant import Participant
@@ -21,7 +20,6 @@ from projections import (
     accounts,
     authorizations,
     balances,
-    cards,
     outbox,
     participants,
     periods,
@@ -38,7 +36,6 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
-    CardRecord,
     Cursor,
     LineCursor,
     MiniStatement,
@@ -288,32 +285,6 @@ class Reader:
                 card=card,
                 states=states,
                 now=now,
-                after=after,
-                limit=limit,
-            )
-        )
-
-    def list_cards(
-        self,
-        *,
-        participant: str | None = None,
-        account_id: int | None = None,
-        customer: bytes | None = None,
-        states: Collection[Status] = (),
-        after: RecordCursor | None = None,
-        limit: int = 100,
-    ) -> Answer[list[CardRecord]]:
-        """Return the cards of a participant, of an account, or bound to a customer, newest first.
-
-        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
-        """
-        return self._answer(
-            lambda session, _: cards.list_cards(
-                session,
-                participant=participant,
-                account_id=account_id,
-                customer=customer,
-                states=states,
                 after=after,
                 limit=limit,
             )

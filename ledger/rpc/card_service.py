@@ -1,8 +1,6 @@
 """CardService: issuing cards, and what a bank does with them."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
-import msgspec
-
 from domain import ids
 from domain.card import Card
 from domain.command import Command
@@ -19,7 +17,8 @@ from ledger.rpc.tellers import expect
 from ledger.rpc.translate import card as translate
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
-from projections.answers import CardRecord, RecordCursor
+from projections.answers import RecordCursor
+from projections.resources import CARD
 from protos.esep.v1 import card_pb2
 from protos.esep.v1 import card_service_pb2 as pb
 from protos.esep.v1.card_service_pb2_grpc import CardServiceServicer
@@ -66,24 +65,21 @@ class CardService(CardServiceServicer):
 
     async def ListCards(self, request: pb.ListCardsRequest, context: Context) -> pb.ListCardsResponse:
         """List cards by their bank, account or customer, newest first."""
-        page = self._reads.pager.page(request)
         wanted = translate.list_cards(request)
-        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
-        reader = self._reads.reader
+        page = self._reads.pager.page(request)
+        after = None if page.cursor is None else RecordCursor(*page.cursor)
+        reader, now = self._reads.reader, self._reads.clock.now()
         found = await self._reads.ask(
             request,
-            lambda: reader.list_cards(
-                participant=wanted.participant,
-                account_id=wanted.account_id,
-                customer=wanted.customer_id,
-                states=wanted.states,
-                after=after,
-                limit=page.size,
+            lambda: reader.list_resources(
+                CARD, wanted.owner, states=wanted.states, now=now, after=after, limit=page.size
             ),
         )
+        listed = found.result
+        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListCardsResponse(
-            cards=[card_message(record.card) for record in found.result],
-            next_page_token=self._next(request, found.result, page.size),
+            cards=[card_message(one.resource) for one in listed],
+            next_page_token=self._reads.pager.token(request, cursor, 0),
             positions=positions_message(found.positions),
         )
 
@@ -132,13 +128,6 @@ class CardService(CardServiceServicer):
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
         with errors.in_terms_of():
             return await self._gateway.execute(command, request_id, validate_only=validate_only)
-
-    def _next(self, request: pb.ListCardsRequest, records: list[CardRecord], size: int) -> str:
-        if len(records) < size:
-            return ""
-        last = records[-1]
-        cursor = RecordCursor(last.card.created_at, last.partition, last.position)
-        return self._reads.pager.token(request, cursor, last.position)
 
 
 def _card(done: Done) -> card_pb2.Card:
