@@ -38,13 +38,12 @@ from projections.answers import (
     Balance,
     Cursor,
     LineCursor,
+    Located,
     MiniStatement,
     NoticePage,
     Overview,
-    ProposalFound,
     RecordCursor,
     Statement,
-    TransferFound,
     TrialBalanceLine,
     Wanted,
 )
@@ -275,7 +274,7 @@ class Reader:
     ) -> Answer[list[AuthorizationRecord]]:
         """Return the authorisations of an account, a participant's accounts or a card, newest first.
 
-        The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
+        The next page comes after the last one's cursor.
         """
         return self._answer(
             lambda session, _: authorizations.list_authorizations(
@@ -306,7 +305,7 @@ class Reader:
 
     def transfers_by_reference(
         self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers with a reference stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_reference(session, caller, reference, after=after, limit=limit)
@@ -314,7 +313,7 @@ class Reader:
 
     def transfers_by_tag(
         self, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
@@ -332,7 +331,7 @@ class Reader:
         now: int,
         after: RecordCursor | None = None,
         limit: int = 100,
-    ) -> Answer[list[ProposalFound]]:
+    ) -> Answer[list[Located]]:
         """Return where proposals whose first event has this topic stand in the log, newest first."""
         return self._answer(
             lambda session, _: proposals.list_proposals(

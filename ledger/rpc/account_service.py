@@ -10,7 +10,7 @@ from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import account as translate
 from ledger.rpc.translate.account import account_message
@@ -92,20 +92,19 @@ class AccountService(AccountServiceServicer):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, context: Context) -> pb.ListAccountsResponse:
         """List a participant's accounts in the order of their ids."""
-        page = self._reads.pager.page(request)
-        wanted = translate.list_accounts(request)
-        reader, after = self._reads.reader, page.cursor or 0
-        found = await self._reads.ask(
+        wanted, reader = translate.list_accounts(request), self._reads.reader
+        page = await self._reads.page(
             request,
-            lambda: reader.list_accounts(
-                wanted.participant_id, kinds=wanted.kinds, closed=wanted.closed, after=after, limit=page.size
+            int,
+            lambda after, limit: reader.list_accounts(
+                wanted.participant_id, kinds=wanted.kinds, closed=wanted.closed, after=after or 0, limit=limit
             ),
+            lambda account: account.account_id,
         )
-        last = found.result[-1].account_id if len(found.result) == page.size else None
         return pb.ListAccountsResponse(
-            accounts=[account_message(account) for account in found.result],
-            next_page_token=self._reads.pager.token(request, last, 0),
-            positions=positions_message(found.positions),
+            accounts=[account_message(account) for account in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:

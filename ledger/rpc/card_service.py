@@ -12,7 +12,7 @@ from ledger.rpc.cards import Cards
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import card as translate
 from ledger.rpc.translate.card import card_message
@@ -66,21 +66,19 @@ class CardService(CardServiceServicer):
     async def ListCards(self, request: pb.ListCardsRequest, context: Context) -> pb.ListCardsResponse:
         """List cards by their bank, account or customer, newest first."""
         wanted = translate.list_cards(request)
-        page = self._reads.pager.page(request)
-        after = None if page.cursor is None else RecordCursor(*page.cursor)
         reader, now = self._reads.reader, self._reads.clock.now()
-        found = await self._reads.ask(
+        page = await self._reads.page(
             request,
-            lambda: reader.list_resources(
-                CARD, wanted.owner, states=wanted.states, now=now, after=after, limit=page.size
+            RecordCursor,
+            lambda after, limit: reader.list_resources(
+                CARD, wanted.owner, states=wanted.states, now=now, after=after, limit=limit
             ),
+            lambda found: found.cursor,
         )
-        listed = found.result
-        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListCardsResponse(
-            cards=[card_message(one.resource) for one in listed],
-            next_page_token=self._reads.pager.token(request, cursor, 0),
-            positions=positions_message(found.positions),
+            cards=[card_message(found.resource) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def BlockCard(self, request: pb.BlockCardRequest, context: Context) -> pb.BlockCardResponse:

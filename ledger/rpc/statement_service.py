@@ -3,8 +3,6 @@
 
 from typing import Final
 
-import msgspec
-
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
@@ -93,7 +91,7 @@ class StatementService(StatementServiceServicer):
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
         """Read every movement of a period, a page at a time."""
-        page = self._reads.pager.page(request)
+        page = self._reads.pager.page(request, LineCursor)
         intake = Intake()
         account_id(intake, request.account_id)
         for field in ("period_start", "period_end"):
@@ -107,12 +105,11 @@ class StatementService(StatementServiceServicer):
         if axis is None:
             intake.wrong("axis", "UNKNOWN_VALUE", f"has no value {request.axis}")
         intake.check()
-        after = None if page.cursor is None else msgspec.convert(page.cursor, LineCursor)
         reader, chosen = self._reads.reader, axis or Axis.RECORDED
         found = await self._reads.ask(
             request,
             lambda: reader.statement(
-                request.account_id, start=start, end=end, axis=chosen, after=after, limit=page.size
+                request.account_id, start=start, end=end, axis=chosen, after=page.cursor, limit=page.size
             ),
         )
         if found.result is None:
@@ -127,7 +124,7 @@ class StatementService(StatementServiceServicer):
             total_debits_tyiyn=statement.total_debits,
             total_credits_tyiyn=statement.total_credits,
             lines=[translate.line_message(line) for line in statement.lines],
-            next_page_token=self._reads.pager.token(request, statement.next, statement.position),
+            next_page_token=self._reads.pager.token(request, statement.next),
             position=position,
         )
 
@@ -135,7 +132,6 @@ class StatementService(StatementServiceServicer):
         self, request: pb.ListAuthorizationsRequest, context: Context
     ) -> pb.ListAuthorizationsResponse:
         """List the authorisations of an account or of a bank's accounts."""
-        page = self._reads.pager.page(request)
         intake = Intake()
         owner = request.WhichOneof("owner")
         if owner is None:
@@ -150,10 +146,9 @@ class StatementService(StatementServiceServicer):
         intake.check()
         account = request.account_id if owner == "account_id" else None
         participant = request.participant_id if owner == "participant_id" else None
-        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
         now, reader = self._reads.clock.now(), self._reads.reader
 
-        def question() -> Answer[list[AuthorizationRecord]]:
+        def question(after: RecordCursor | None, limit: int) -> Answer[list[AuthorizationRecord]]:
             answer = reader.list_authorizations(
                 account_id=account,
                 participant=participant,
@@ -161,17 +156,17 @@ class StatementService(StatementServiceServicer):
                 states=states,
                 now=now,
                 after=after,
-                limit=page.size,
+                limit=limit,
             )
             if account is not None and not answer.result and reader.account(account).result is None:
                 raise unknown_account(account)
             return answer
 
-        found = await self._reads.ask(request, question)
+        page = await self._reads.page(request, RecordCursor, question, lambda record: record.cursor)
         return pb.ListAuthorizationsResponse(
-            authorizations=[await self._told(record, now) for record in found.result],
-            next_page_token=self._next(request, found.result, page.size),
-            positions=positions_message(found.positions),
+            authorizations=[await self._told(record, now) for record in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def GetTrialBalance(self, request: pb.GetTrialBalanceRequest, context: Context) -> pb.GetTrialBalanceResponse:
@@ -188,13 +183,6 @@ class StatementService(StatementServiceServicer):
 
     async def _told(self, record: AuthorizationRecord, now: int) -> authorization_pb2.Authorization:
         return await self._teller.authorization(record.authorization, now)
-
-    def _next(self, request: pb.ListAuthorizationsRequest, records: list[AuthorizationRecord], size: int) -> str:
-        if len(records) < size:
-            return ""
-        last = records[-1]
-        cursor = RecordCursor(last.authorization.created_at, last.partition, last.position)
-        return self._reads.pager.token(request, cursor, last.position)
 
 
 def account_id(intake: Intake, account: int, field: str = "account_id") -> None:
