@@ -31,6 +31,7 @@ from domain.limits import Spending, customer_limit_refusal
 from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import Operation
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -178,7 +179,7 @@ class _NewAuthorization(AtTill):
 
     def _expiry(self, books: "Books", context: Context) -> dict[str, Any]:
         ttl, version = self._hold_rule(books, context)
-        return {"expires_at": context.now + ttl * 1_000_000, "rule_version": version}
+        return {"expires_at": context.now + ttl * SECOND, "rule_version": version}
 
     def _hold_rule(self, books: "Books", context: Context) -> tuple[int, str]:
         return hold_rule(books, context, self.kind, self.merchant_category_code, self.entry_mode)
@@ -300,7 +301,7 @@ def effective_refusal(effective_time: int | None, context: Context) -> Refusal |
     """Return the refusal of an effective time in the future or too far back."""
     if effective_time is None:
         return None
-    earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
+    earliest = context.now - context.policy.effective_time_back_seconds * SECOND
     if earliest <= effective_time <= context.now:
         return None
     return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

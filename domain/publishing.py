@@ -18,6 +18,7 @@ from domain.proposal import OnProposal, Proposed, RejectProposal, expiry
 from domain.published import RULES_ID, RulesPublished
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import WHOLE, Fee, Holds, Limit, Measure, Operation, Period, Subject
+from domain.times import DAY_SECONDS, SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 MAX_FEES = 500
 MAX_LIMITS = 500
 MAX_HOLD_RULES = 100
-MAX_HOLD_SECONDS = 366 * 86_400
-_SECOND = 1_000_000
+MAX_HOLD_SECONDS = 366 * DAY_SECONDS
 
 HoldSeconds = Annotated[int, Field(strict=True, ge=1, le=MAX_HOLD_SECONDS)]
 
@@ -157,7 +157,7 @@ class ProposeRules(Command):
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guard only that it does not begin in the past."""
-        earliest = context.now - context.policy.rules_tolerance_seconds * _SECOND
+        earliest = context.now - context.policy.rules_tolerance_seconds * SECOND
         if self.effective_from is not None and self.effective_from < earliest:
             return invalid("effective_from", "PAST", "lies in the past: leave it out to begin with the approval")
         proposed = RulesProposed(

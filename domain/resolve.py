@@ -30,6 +30,7 @@ from domain.ids import claim_id
 from domain.limits import customer_limit_refusal, more
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -248,7 +249,7 @@ class Reverse(Command):
         event = EarlyReversalRecorded(
             acquirer_id=self.acquirer_id,
             acquirer_reference=self.acquirer_reference,
-            expires_at=context.now + context.policy.early_reversal_ttl_seconds * 1_000_000,
+            expires_at=context.now + context.policy.early_reversal_ttl_seconds * SECOND,
             by=self.by,
             explanation=self.explanation,
             fingerprint=self.fingerprint(),

@@ -28,6 +28,7 @@ from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 from domain.rules import Operation
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -290,7 +291,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
             if refusal is not None:
                 return refusal
         if self.effective_time is not None:
-            earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
+            earliest = context.now - context.policy.effective_time_back_seconds * SECOND
             if not earliest <= self.effective_time <= context.now:
                 return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)
         if self.legs:

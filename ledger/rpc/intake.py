@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain import ids
 from domain.refusals import Violation
+from domain.times import SECOND
 from ledger.rpc import errors
 
 M = TypeVar("M", bound=BaseModel)
@@ -74,7 +75,7 @@ class Intake:
         if not 0 <= timestamp.seconds <= _MAX_SECONDS or not 0 <= timestamp.nanos < _NANOS:
             self.wrong(field, "TIMESTAMP", "is not a time from 1970 to 9999")
             return 0
-        return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+        return timestamp.seconds * SECOND + timestamp.nanos // 1000
 
     def build(self, model: type[M], values: Mapping[str, Any], paths: dict[str, str] | None = None) -> M:
         """Return the model with these values; raises Refused with everything that was noted.
@@ -106,5 +107,5 @@ def tags(labels: Mapping[str, str]) -> dict[str, str]:
 
 def timestamp(microseconds: int) -> Timestamp:
     """Return a point in time as it stands on the wire."""
-    seconds, rest = divmod(microseconds, 1_000_000)
+    seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)

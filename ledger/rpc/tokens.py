@@ -14,12 +14,13 @@ from domain import ids
 from domain.pan import masked
 from domain.ports import Clock
 from domain.refusals import Kind, Reason, Refused, refuse
+from domain.times import SECOND
 from domain.token import KeysIssued, State, Token
 from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
 from ledger.rpc import calls
 from ledger.rpc.callers import ITSELF
-from ledger.rpc.customers import SECOND, SWEEP_SECONDS, Customers
+from ledger.rpc.customers import SWEEP_SECONDS, Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings

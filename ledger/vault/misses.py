@@ -11,14 +11,12 @@ What is in memory is this process's: servers that share a vault admit each its o
 from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
-from typing import Final
 
 from sqlalchemy import Engine, delete, select, update
 
+from domain.times import DAY
 from ledger.vault.connection import begin, insert_new
 from ledger.vault.schema import misses
-
-DAY: Final = 86_400_000_000
 
 
 class Misses:

@@ -16,12 +16,13 @@ from domain.alias import AliasLinked
 from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
+from domain.times import SECOND
 from domain.token import TokenRequested
 from ledger.vault.numbers import Numbers
 from ledger.vault.vault import Vault
 
 READ_AT_ONCE: Final = 5_000
-GRACE: Final = 3_600_000_000
+GRACE: Final = 3_600 * SECOND
 """Microseconds after which nothing that was begun is still under way."""
 
 
