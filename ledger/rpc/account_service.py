@@ -4,9 +4,7 @@
 from domain import ids
 from domain.account import NUMBER_CLAIM, Account
 from domain.claim import Claim
-from domain.command import Command
 from domain.refusals import Reason, Refused, invalid, refuse
-from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
@@ -30,37 +28,37 @@ class AccountService(AccountServiceServicer):
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:
         """Open an account."""
-        done = await self._execute(*translate.open_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.open_account(request), validate_only=request.validate_only)
         account = account_message(expect(done.subject, Account), trial=done.position == 0)
         return pb.OpenAccountResponse(account=account, receipt=receipt(done))
 
     async def FreezeAccount(self, request: pb.FreezeAccountRequest, context: Context) -> pb.FreezeAccountResponse:
         """Freeze debits, credits or both."""
-        done = await self._execute(*translate.freeze_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.freeze_account(request), validate_only=request.validate_only)
         return pb.FreezeAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def UnfreezeAccount(self, request: pb.UnfreezeAccountRequest, context: Context) -> pb.UnfreezeAccountResponse:
         """Lift a freeze."""
-        done = await self._execute(*translate.unfreeze_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unfreeze_account(request), validate_only=request.validate_only)
         return pb.UnfreezeAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def SetOverdraftLimit(
         self, request: pb.SetOverdraftLimitRequest, context: Context
     ) -> pb.SetOverdraftLimitResponse:
         """Set how far below zero an account may be taken."""
-        done = await self._execute(*translate.set_overdraft_limit(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.set_overdraft_limit(request), validate_only=request.validate_only)
         return pb.SetOverdraftLimitResponse(account=_account(done), receipt=receipt(done))
 
     async def SetMinimumBalance(
         self, request: pb.SetMinimumBalanceRequest, context: Context
     ) -> pb.SetMinimumBalanceResponse:
         """Set what must stay in an account."""
-        done = await self._execute(*translate.set_minimum_balance(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.set_minimum_balance(request), validate_only=request.validate_only)
         return pb.SetMinimumBalanceResponse(account=_account(done), receipt=receipt(done))
 
     async def CloseAccount(self, request: pb.CloseAccountRequest, context: Context) -> pb.CloseAccountResponse:
         """Close an account for good."""
-        done = await self._execute(*translate.close_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.close_account(request), validate_only=request.validate_only)
         return pb.CloseAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
@@ -106,10 +104,6 @@ class AccountService(AccountServiceServicer):
             next_page_token=page.next_page_token,
             positions=page.positions,
         )
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        with errors.in_terms_of():
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
 
 def _account(done: Done) -> account_pb2.Account:

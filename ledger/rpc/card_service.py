@@ -3,10 +3,8 @@
 
 from domain import ids
 from domain.card import Card
-from domain.command import Command
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.issuer import LocalIssuer
-from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.cards import Cards
 from ledger.rpc.gateway import Gateway
@@ -83,49 +81,46 @@ class CardService(CardServiceServicer):
 
     async def BlockCard(self, request: pb.BlockCardRequest, context: Context) -> pb.BlockCardResponse:
         """Block a card."""
-        done = await self._execute(*translate.block_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.block_card(request), validate_only=request.validate_only)
         return pb.BlockCardResponse(card=_card(done), receipt=receipt(done))
 
     async def UnblockCard(self, request: pb.UnblockCardRequest, context: Context) -> pb.UnblockCardResponse:
         """Lift a block."""
-        done = await self._execute(*translate.unblock_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unblock_card(request), validate_only=request.validate_only)
         return pb.UnblockCardResponse(card=_card(done), receipt=receipt(done))
 
     async def ReportCardLost(self, request: pb.ReportCardLostRequest, context: Context) -> pb.ReportCardLostResponse:
         """Record a loss."""
-        done = await self._execute(*translate.report_card_lost(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.report_card_lost(request), validate_only=request.validate_only)
         return pb.ReportCardLostResponse(card=_card(done), receipt=receipt(done))
 
     async def ReplaceCard(self, request: pb.ReplaceCardRequest, context: Context) -> pb.ReplaceCardResponse:
         """Put another card in a lost one's place."""
-        done = await self._execute(*translate.replace_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.replace_card(request), validate_only=request.validate_only)
         return pb.ReplaceCardResponse(card=_card(done), receipt=receipt(done))
 
     async def RenewCard(self, request: pb.RenewCardRequest, context: Context) -> pb.RenewCardResponse:
         """Give a card a later expiry."""
-        done = await self._execute(*translate.renew_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.renew_card(request), validate_only=request.validate_only)
         return pb.RenewCardResponse(card=_card(done), receipt=receipt(done))
 
     async def CloseCard(self, request: pb.CloseCardRequest, context: Context) -> pb.CloseCardResponse:
         """Close a card for good."""
-        done = await self._execute(*translate.close_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.close_card(request), validate_only=request.validate_only)
         return pb.CloseCardResponse(card=_card(done), receipt=receipt(done))
 
     async def UnbindCard(self, request: pb.UnbindCardRequest, context: Context) -> pb.UnbindCardResponse:
         """Take a card from its customer."""
-        done = await self._execute(*translate.unbind_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unbind_card(request), validate_only=request.validate_only)
         return pb.UnbindCardResponse(card=_card(done), receipt=receipt(done))
 
     async def SetCardNotifications(
         self, request: pb.SetCardNotificationsRequest, context: Context
     ) -> pb.SetCardNotificationsResponse:
         """Subscribe to messages, or end that."""
-        done = await self._execute(*translate.set_card_notifications(request), validate_only=request.validate_only)
+        command, request_id = translate.set_card_notifications(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         return pb.SetCardNotificationsResponse(card=_card(done), receipt=receipt(done))
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        with errors.in_terms_of():
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
 
 def _card(done: Done) -> card_pb2.Card:

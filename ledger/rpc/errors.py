@@ -135,8 +135,9 @@ def pushback(reason: Reason) -> str:
 
 def status(refusal: Refusal) -> Status:
     """Return the google.rpc.Status of a refusal: code, text for a developer, details."""
-    number: int = code(refusal.reason).value[0]
-    return Status(code=number, message=message(refusal), details=[_pack(detail) for detail in _details(refusal)])
+    told = repath(refusal)
+    number: int = code(told.reason).value[0]
+    return Status(code=number, message=message(told), details=[_pack(detail) for detail in _details(told)])
 
 
 def message(refusal: Refusal) -> str:
@@ -195,7 +196,7 @@ def _details(refusal: Refusal) -> list[Message]:
     details: list[Message] = [ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)]
     match reason.value.kind:
         case Kind.INVALID:
-            details.append(_bad_request(repath(refusal) if reason in FIELDS else refusal))
+            details.append(_bad_request(refusal))
         case Kind.NOT_FOUND:
             details.append(_resource(refusal))
         case Kind.STATE:

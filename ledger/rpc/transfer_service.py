@@ -63,8 +63,7 @@ class TransferService(TransferServiceServicer):
             fingerprint=await batch.fingerprint(transfers),
             validate_only=request.validate_only,
         )
-        with errors.in_terms_of():
-            done = await self._gateway.execute_atomic(ticket)
+        done = await self._gateway.execute_atomic(ticket)
         first, count = done.position + 1, len(transfers)
         return pb.CreateTransfersResponse(
             positions=range(first, first + count) if done.position else [0] * count,
@@ -76,8 +75,7 @@ class TransferService(TransferServiceServicer):
     async def ReverseTransfer(self, request: pb.ReverseTransferRequest, context: Context) -> pb.ReverseTransferResponse:
         """Move a transfer's money back."""
         command, request_id = translate.reverse_transfer(request)
-        with errors.in_terms_of():
-            done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         transfer = expect(done.subject, Transfer)
         return pb.ReverseTransferResponse(
             reversal=translate.reversal_message(done, expect(done.event, TransferReversed), transfer),
