@@ -23,6 +23,7 @@ from domain.command import (
     MovementKind,
     Reference,
     Tags,
+    effective_refusal,
 )
 from domain.event import Change, Context
 from domain.fiscal import AtTill
@@ -295,13 +296,3 @@ class Advise(_NewAuthorization):
             **self._details(books, self.amount_tyiyn),
         )
         return self._with_claims(Change(context.request_id, 1, event), earlier)
-
-
-def effective_refusal(effective_time: int | None, context: Context) -> Refusal | None:
-    """Return the refusal of an effective time in the future or too far back."""
-    if effective_time is None:
-        return None
-    earliest = context.now - context.policy.effective_time_back_seconds * SECOND
-    if earliest <= effective_time <= context.now:
-        return None
-    return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

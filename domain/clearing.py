@@ -13,9 +13,18 @@ from domain.authorization import (
     RefundPosted,
     State,
 )
-from domain.authorize import effective_refusal
 from domain.claim import Claim, SettlementNoticed, claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, MerchantName, Reference, Tags
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    MerchantName,
+    Reference,
+    Tags,
+    effective_refusal,
+)
 from domain.event import Change, Context
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, invalid, refuse

@@ -14,11 +14,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from domain.engine import CommandDeclined
 from domain.event import Change
 from domain.money import MAX_AMOUNT
+from domain.refusals import Reason, Refusal, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
     from domain.event import Context
-    from domain.refusals import Refusal
 
 FINGERPRINT_BYTES = 12
 
@@ -49,8 +50,6 @@ Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8), AfterValidator(_in
 MerchantName = Annotated[str, Field(max_length=40), AfterValidator(printable)]
 EffectiveTime = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
 """Microseconds since the Unix epoch."""
-
-
 Operator = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
 """The authenticated name of a caller, where the decision depends on who it is."""
 
@@ -93,7 +92,7 @@ class Command(BaseModel):
         """
         return ()
 
-    def declined(self, books: "Books", refusal: "Refusal", context: "Context") -> "list[Change]":
+    def declined(self, books: "Books", refusal: Refusal, context: "Context") -> "list[Change]":
         """Return the changes that record a refusal for good, appended together; the first is the outcome."""
         event = CommandDeclined(
             command=self.NAME,
@@ -107,3 +106,13 @@ class Command(BaseModel):
     def decide(self, books: "Books", context: "Context") -> "list[Change] | Refusal":
         """Return the changes that carry the command out, or why it is refused."""
         raise TypeError(f"{self.NAME} cannot be decided")
+
+
+def effective_refusal(effective_time: int | None, context: "Context") -> Refusal | None:
+    """Return the refusal of an effective time in the future or too far back."""
+    if effective_time is None:
+        return None
+    earliest = context.now - context.policy.effective_time_back_seconds * SECOND
+    if earliest <= effective_time <= context.now:
+        return None
+    return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

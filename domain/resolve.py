@@ -21,10 +21,20 @@ from domain.authorization import (
     AuthorizationReversed,
     State,
 )
-from domain.authorize import MAX_PARTS, effective_refusal
+from domain.authorize import MAX_PARTS
 from domain.binding import HOLD_KIND
 from domain.claim import Claim, EarlyReversalRecorded, claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    Explanation,
+    MovementKind,
+    Reference,
+    effective_refusal,
+)
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
 from domain.limits import customer_limit_refusal, more

@@ -22,13 +22,13 @@ from domain.command import (
     MovementKind,
     Reference,
     Tags,
+    effective_refusal,
 )
 from domain.event import Change, Context, Event, Leg
 from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 from domain.rules import Operation
-from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -291,9 +291,9 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
             if refusal is not None:
                 return refusal
         if self.effective_time is not None:
-            earliest = context.now - context.policy.effective_time_back_seconds * SECOND
-            if not earliest <= self.effective_time <= context.now:
-                return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)
+            refusal = effective_refusal(self.effective_time, context)
+            if refusal is not None:
+                return refusal
         if self.legs:
             return self.guard_legs(books)
         if self.amount > accounts.spendable(debit):
