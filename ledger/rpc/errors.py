@@ -154,6 +154,11 @@ def invalid_fields(violations: Iterable[Violation]) -> Refused:
     return Refused(Refusal(Reason.INVALID_ARGUMENT, violations=tuple(violations)))
 
 
+def denied() -> Refused:
+    """Return the refusal of whatever is not allowed, to be raised."""
+    return Refused(Refusal(Reason.PERMISSION_DENIED))
+
+
 def violations(error: ValidationError, *, prefix: str = "", paths: dict[str, str] | None = None) -> list[Violation]:
     """Return pydantic's findings under the caller's paths; ``paths`` renames top-level fields."""
     found = []
