@@ -16,9 +16,12 @@ from domain.card import Card, bound_to, find, status_refusal
 from domain.claim import Claim, claim
 from domain.command import (
     AccountId,
+    AcquirerId,
     Amount,
     CurrencyCode,
     EffectiveTime,
+    EntryMode,
+    MerchantCategoryCode,
     MerchantName,
     MovementKind,
     Reference,
@@ -74,9 +77,9 @@ class _NewAuthorization(AtTill):
     requested_amount_tyiyn: Amount | None = None
     currency_code: CurrencyCode = ""
     kind: MovementKind = "purchase"
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    entry_mode: EntryMode = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     merchant_name: MerchantName = ""
     reference: Reference = ""

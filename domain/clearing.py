@@ -1,9 +1,9 @@
 """Clearing without an authorisation: force posts, refunds, and notices of what is already posted."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from domain.authorization import (
     CLEARING_CLAIM,
@@ -20,6 +20,7 @@ from domain.command import (
     Command,
     CurrencyCode,
     EffectiveTime,
+    MerchantCategoryCode,
     MerchantName,
     Reference,
     Tags,
@@ -46,7 +47,7 @@ class ForcePost(Command):
     clearing_reference: ClearingReference
     parts: CaptureParts = ()
     merchant_name: MerchantName = ""
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
     reference: Reference = ""
     tags: Tags = {}
     effective_time: EffectiveTime | None = None

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from domain import forms
 from domain.engine import CommandDeclined
 from domain.event import Change
+from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
 from domain.refusals import Reason, Refusal, refuse
 from domain.times import SECOND
@@ -36,14 +38,17 @@ def _in_order(tags: dict[str, str]) -> dict[str, str]:
     return dict(sorted(tags.items()))
 
 
-AccountId = Annotated[int, Field(strict=True, gt=0, lt=2**53)]
+AccountId = Annotated[int, Field(strict=True, gt=0, lt=MAX_ACCOUNT + 1)]
 Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
 Limit = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
-CurrencyCode = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
-ParticipantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+CurrencyCode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.CURRENCY))]
+ParticipantId = Annotated[str, Field(pattern=forms.whole(forms.PARTICIPANT))]
 Reference = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Explanation = Annotated[str, Field(max_length=140), AfterValidator(printable)]
-MovementKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+MovementKind = Annotated[str, Field(pattern=forms.whole(forms.MOVEMENT_KIND))]
+MerchantCategoryCode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.MERCHANT_CATEGORY))]
+EntryMode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.ENTRY_MODE))]
+AcquirerId = Annotated[str, Field(pattern=forms.whole_or_empty(forms.ACQUIRER))]
 TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(printable)]
 TagValue = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8), AfterValidator(_in_order)]

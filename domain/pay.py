@@ -12,12 +12,12 @@ from pydantic import Field
 from domain.authorization import AuthorizationApproved, AuthorizationCaptured
 from domain.card import Card, usable
 from domain.claim import claim
-from domain.command import Amount, Command, CurrencyCode, Reference
+from domain.command import Amount, Command, CurrencyCode, MerchantCategoryCode, Reference
 from domain.event import Change, Context
 from domain.ids import claim_id
 from domain.limits import Spending, limit_refusal
 from domain.money import SOM
-from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
+from domain.payee import Payee, PayeeCode, PayeeKind, payee_id
 from domain.payment import (
     Decider,
     Details,

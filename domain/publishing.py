@@ -10,7 +10,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from domain.command import Command, EffectiveTime, Explanation, Operator
+from domain import forms
+from domain.command import Command, EffectiveTime, EntryMode, Explanation, MerchantCategoryCode, Operator
 from domain.command import Limit as Bound
 from domain.customer import Tier
 from domain.event import Change, Context, HoldRule
@@ -43,7 +44,7 @@ class FeeModel(_Part):
     basis_points: Annotated[int, Field(strict=True, ge=0, le=WHOLE)] = 0
     minimum_tyiyn: Bound = 0
     maximum_tyiyn: Bound | None = None
-    participant_id: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,32}$")] = ""
+    participant_id: Annotated[str, Field(pattern=forms.whole_or_empty(forms.PARTICIPANT))] = ""
     interbank: bool | None = None
 
     @model_validator(mode="after")
@@ -103,9 +104,9 @@ class HoldRuleModel(_Part):
     """The rules of a hold rule's fields."""
 
     ttl_seconds: HoldSeconds
-    kind: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,31})?$")] = ""
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
+    kind: Annotated[str, Field(pattern=forms.whole_or_empty(forms.MOVEMENT_KIND))] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    entry_mode: EntryMode = ""
 
 
 class HoldsModel(_Part):

@@ -26,6 +26,7 @@ from domain.binding import HOLD_KIND
 from domain.claim import Claim, EarlyReversalRecorded, claim
 from domain.command import (
     AccountId,
+    AcquirerId,
     Amount,
     Command,
     CurrencyCode,
@@ -204,7 +205,7 @@ class Reverse(Command):
     NAME: ClassVar[str] = "reverse"
 
     authorization_id: UUID | None = None
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     by: MovementKind = "acquirer"
     explanation: Explanation = ""

@@ -7,6 +7,7 @@ from domain.claim import Claim
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
@@ -74,8 +75,9 @@ class AccountService(AccountServiceServicer):
         return pb.GetAccountResponse(account=account_message(account), position=self._log.message(position))
 
     async def _by_id(self, account_id: int, position: int) -> Account:
-        if not 0 < account_id < 1 << 53:
-            raise Refused(invalid("account_id", "RANGE", "is not from 1 to 2^53 - 1"))
+        intake = Intake()
+        intake.account_id(account_id, "account_id")
+        intake.check()
         account = await self._log.aggregate(ids.account_originator(account_id), position)
         if not isinstance(account, Account):
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account_id))

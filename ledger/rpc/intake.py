@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, ValidationError
 
 from domain import ids
+from domain.forms import PARTICIPANT
 from domain.refusals import Violation
 from domain.times import SECOND
 from ledger.rpc import errors
@@ -58,6 +59,18 @@ class Intake:
     def uuid(self, text: str, field: str) -> UUID:
         """Return a required UUID."""
         return UUID(bytes=self.known_id(text, field))
+
+    def account_id(self, account: int, field: str) -> int:
+        """Return a required account id."""
+        if not 0 < account <= ids.MAX_ACCOUNT:
+            self.wrong(field, "RANGE", "is not from 1 to 2^53 - 1")
+        return account
+
+    def participant_id(self, text: str, field: str) -> str:
+        """Return a required participant's id."""
+        if not PARTICIPANT.fullmatch(text):
+            self.wrong(field, "PATTERN", "is not 1 to 32 of a-z, 0-9 and -")
+        return text
 
     def choice(self, value: int, table: Mapping[int, E], field: str) -> E:
         """Return what a required enum value stands for. Enums are open: a number may have no name."""

@@ -11,7 +11,6 @@ from ledger.rpc.outcomes import Done
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import payment as translate
-from ledger.rpc.translate.account import PARTICIPANT
 from ledger.rpc.translate.common import receipt
 from projections.answers import RecordCursor
 from projections.resources import PAYEE, participant_owner
@@ -50,9 +49,9 @@ class PayeeService(PayeeServiceServicer):
 
     async def ListPayees(self, request: pb.ListPayeesRequest, context: Context) -> pb.ListPayeesResponse:
         """List a bank's payees, the newest first."""
-        if not PARTICIPANT.fullmatch(request.participant_id):
-            raise Refused(invalid("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -"))
-        owner = participant_owner(request.participant_id)
+        intake = Intake()
+        owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
+        intake.check()
         reader, now = self._reads.reader, self._clock.now()
         page = await self._reads.page(
             request,

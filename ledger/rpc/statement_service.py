@@ -30,7 +30,7 @@ class StatementService(StatementServiceServicer):
     async def GetBalance(self, request: pb.GetBalanceRequest, context: Context) -> pb.GetBalanceResponse:
         """Read one account's balance."""
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         moment = translate.as_of(intake, request.as_of, [request.account_id])
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
@@ -52,7 +52,7 @@ class StatementService(StatementServiceServicer):
         if len(set(accounts)) < len(accounts):
             intake.wrong("account_ids", "DUPLICATE", "holds an account twice")
         for index, account in enumerate(accounts):
-            account_id(intake, account, f"account_ids[{index}]")
+            intake.account_id(account, f"account_ids[{index}]")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
         found = await self._reads.ask(request, lambda: reader.balances(accounts, now=now, as_of=moment))
@@ -68,7 +68,7 @@ class StatementService(StatementServiceServicer):
     ) -> pb.GetMiniStatementResponse:
         """Read what an ATM prints."""
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         if not 0 <= request.limit <= MAX_LINES:
             intake.wrong("limit", "RANGE", f"is not 1 to {MAX_LINES}, or 0 for {DEFAULT_LINES}")
         intake.check()
@@ -93,7 +93,7 @@ class StatementService(StatementServiceServicer):
         """Read every movement of a period, a page at a time."""
         page = self._reads.pager.page(request, LineCursor)
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         for field in ("period_start", "period_end"):
             if not request.HasField(field):
                 intake.wrong(field, "MISSING", "is required")
@@ -138,7 +138,7 @@ class StatementService(StatementServiceServicer):
             intake.wrong("owner", "MISSING", "is required: an account_id, a participant_id or a card_id")
         card = intake.known_id(request.card_id, "card_id") if owner == "card_id" else None
         if owner == "account_id":
-            account_id(intake, request.account_id)
+            intake.account_id(request.account_id, "account_id")
         states = [
             intake.choice(number, translate.STATES_BY_NUMBER, f"states[{index}]")
             for index, number in enumerate(request.states)
@@ -183,12 +183,6 @@ class StatementService(StatementServiceServicer):
 
     async def _told(self, record: AuthorizationRecord, now: int) -> authorization_pb2.Authorization:
         return await self._teller.authorization(record.authorization, now)
-
-
-def account_id(intake: Intake, account: int, field: str = "account_id") -> None:
-    """Note an account id that can be none."""
-    if not 0 < account < 1 << 53:
-        intake.wrong(field, "RANGE", "is not from 1 to 2^53 - 1")
 
 
 def unknown_account(account: int) -> Refused:

@@ -19,7 +19,6 @@ from domain.command import Command
 from domain.pan import look_at, read_expiry, write_expiry
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.intake import Intake, timestamp
-from ledger.rpc.translate.account import PARTICIPANT
 from projections.resources import account_owner, customer_owner, participant_owner
 from protos.esep.v1 import card_pb2
 from protos.esep.v1 import card_service_pb2 as pb
@@ -152,13 +151,9 @@ def list_cards(request: pb.ListCardsRequest) -> CardsWanted:
     intake, owner = Intake(), ""
     match request.WhichOneof("owner"):
         case "participant_id":
-            if not PARTICIPANT.fullmatch(request.participant_id):
-                intake.wrong("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -")
-            owner = participant_owner(request.participant_id)
+            owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
         case "account_id":
-            if not 0 < request.account_id < 1 << 53:
-                intake.wrong("account_id", "RANGE", "is not from 1 to 2^53 - 1")
-            owner = account_owner(request.account_id)
+            owner = account_owner(intake.account_id(request.account_id, "account_id"))
         case "customer_id":
             owner = customer_owner(intake.known_id(request.customer_id, "customer_id"))
         case None:
