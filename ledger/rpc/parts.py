@@ -62,7 +62,7 @@ class Parts:
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
         self.customers = customers = Customers(gateway, vault, clock, settings)
-        self.cards = Cards(gateway, customers, kept, clock)
+        self.cards = Cards(customers, kept, clock)
         self.tokens = Tokens(gateway, customers, kept, clock, settings)
         self.bindings = Bindings(gateway, customers, vault, clock, settings)
         self.aliases = Aliases(gateway, customers, vault, clock, settings)
