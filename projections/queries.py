@@ -14,6 +14,7 @@ from domain.authorization import State
 from domain.ids import account_partition
 from domain.limits import Used
 from domain.participant import Participant
+from domain.ports import Left
 from domain.proposal import ProposalState
 from domain.rules import Operation
 from projections import (
@@ -48,7 +49,7 @@ from projections.answers import (
     Wanted,
 )
 from projections.resources import Found, Kind
-from projections.store import Left, Session, Store, open_store
+from projections.store import Session, Store, open_store
 
 T = TypeVar("T")
 
