@@ -208,7 +208,8 @@ class ConfirmPayment(Command):
         details = payment.details
         held = authorization_of(payment.payment_id)
         confirmed = PaymentConfirmed(authorization=UUID(bytes=held), fingerprint=self.fingerprint())
-        ttl, version = hold_rule(books, context, details.operation.value, details.merchant_category_code, "")
+        asked = details.payee_kind is PayeeKind.PROVIDER
+        ttl, version = _hold(books, details, context)
         approved = AuthorizationApproved(
             account=details.account,
             credit_account=details.credit_account,
@@ -224,7 +225,7 @@ class ConfirmPayment(Command):
             spending=spending,
         )
         changes = [Change(payment.payment_id, payment.version + 1, confirmed), Change(held, 1, approved)]
-        if details.payee_kind is PayeeKind.PROVIDER:
+        if asked:
             changes.append(Change(payment.payment_id, payment.version + 2, ProviderAsked()))
         else:
             changes.append(Change(held, 2, captured(payment, legs, released=payment.total)))
@@ -274,7 +275,17 @@ def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flag
     )
 
 
+def _hold(books: "Books", details: Details, context: Context) -> tuple[int, str]:
+    """Return how many seconds the total is held, and which version says so.
+
+    A provider may be silent for weeks: what is held for it ends with the payment, by no rule of holds.
+    """
+    if details.payee_kind is PayeeKind.PROVIDER:
+        return context.policy.payment_hold_ttl_seconds, context.policy.version
+    return hold_rule(books, context, details.operation.value, details.merchant_category_code, "")
+
+
 def _spending(payment: Payment) -> Spending:
-    """Return what a payment takes of the payer's limits: all that leaves the account."""
+    """Return what a payment takes of the payer's limits: its amount, as for every operation; never the fee."""
     details = payment.details
-    return Spending(details.operation, payment.total, details.customer, details.card, rules=payment.rules)
+    return Spending(details.operation, details.amount, details.customer, details.card, rules=payment.rules)
