@@ -14,7 +14,7 @@ from domain.card import Card, usable
 from domain.claim import claim
 from domain.command import Amount, Command, CurrencyCode, Reference
 from domain.event import Change, Context
-from domain.ids import claim_id
+from domain.ids import claim_id, key_of
 from domain.limits import Spending, limit_refusal
 from domain.money import SOM
 from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
@@ -65,7 +65,7 @@ class PreparePayment(Command):
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the card, the payer, the payee, and the claim on a dynamic code."""
-        code = (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
+        code = (claim_id(QR_CLAIM, self._code_claim()),) if self.code_key else ()
         return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code), *code)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
@@ -79,7 +79,7 @@ class PreparePayment(Command):
             return payee
         if not books.in_currency(card.account, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
-        if used(books, self.code_key):
+        if used(books, self._code_claim()):
             return refuse(Reason.QR_USED)
         between = banks_of(books, card.account, payee.account)
         if isinstance(between, Refusal):
@@ -106,7 +106,7 @@ class PreparePayment(Command):
             service=self.service_id,
             merchant_category_code=self.merchant_category_code or payee.merchant_category_code,
             fields=self.fields,
-            code_key=self.code_key,
+            code_key=self._code_claim(),
         )
         prepared = PaymentPrepared(
             details=details,
@@ -115,6 +115,10 @@ class PreparePayment(Command):
             fingerprint=self.fingerprint(),
         )
         return [Change(context.request_id, 1, prepared)]
+
+    def _code_claim(self) -> str:
+        """Return what paying by a dynamic code uses up: nothing of any other payee's."""
+        return key_of(self.payee_kind.value, self.payee_code, self.code_key) if self.code_key else ""
 
 
 class ConfirmPayment(Command):

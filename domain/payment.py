@@ -48,7 +48,7 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     """What a payment is for. Amounts are in tyiyn.
 
     ``fields`` hold what the payer entered and what the provider told of the beneficiary, each encrypted under the
-    payer's key. ``code_key`` names a dynamic QR code, which is good for one payment.
+    payer's key. ``code_key`` names a dynamic QR code of the payee's, which is good for one payment.
     """
 
     customer: UUID

@@ -234,10 +234,18 @@ def test_a_dynamic_code_is_paid_once() -> None:
     """Two payers may look at it; the first who confirms has it, and nobody prepares it again."""
     code: dict[str, Any] = {"code_key": "qr.kg/0001"}
     spec = PaymentSpec().prepared(**code).prepared(payment=OTHER_PAYMENT, **code)
-    spec.confirm().then_claimed((QR_CLAIM, "qr.kg/0001"))
+    spec.confirm().then_claimed((QR_CLAIM, "8:merchant4:cafe10:qr.kg/0001"))
     spec.confirm(OTHER_PAYMENT).then_refused(Reason.QR_USED)
     spec.when(spec.prepare(**code)).then_refused(Reason.QR_USED)
     assert spec.balances() == {ADILS: FUNDS - 10_000, CAFE: 10_000}
+
+
+def test_a_code_uses_up_no_code_of_another_payee() -> None:
+    """Whoever makes up a code with the number of one of the market's pays the café; the market's is good still."""
+    code: dict[str, Any] = {"code_key": "qr.kg/0001"}
+    spec = PaymentSpec().prepared("market", **code).begun("cafe", 1, OTHER_PAYMENT, **code)
+    spec.confirm()
+    assert spec.balances() == {ADILS: FUNDS - 10_001, CAFE: 1, MARKET: 10_000}
 
 
 def test_a_code_that_was_paid_is_not_prepared_after_a_start_either() -> None:
