@@ -29,6 +29,7 @@ from domain.customer import (
 )
 from domain.ports import Clock, Issuer
 from domain.refusals import Reason, Refused, refuse
+from domain.times import SECOND
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
@@ -43,7 +44,6 @@ from protos.esep.v1 import customer_pb2
 
 T = TypeVar("T")
 
-SECOND: Final = 1_000_000
 SWEEP_SECONDS: Final = 60.0
 _log = structlog.get_logger("esep.vault")
 _NOTHING: Final = Sealed(b"", b"")

@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ledger.vault.errors import VaultFull, VaultUnavailable
@@ -32,3 +34,9 @@ def _full(error: BaseException | None) -> bool:
     return isinstance(error, psycopg.errors.DiskFull) or (
         isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
     )
+
+
+def insert_new(connection: Connection, table: Table, **values: Any) -> None:
+    """Add a row unless one stands in its way."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())

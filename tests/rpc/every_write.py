@@ -26,6 +26,7 @@ from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.paying import WATER, elqr
+from tests.people import EXPIRY, card_number
 from tests.rpc.card_cases import Cardholder, issuing
 from tests.rpc.credit_bank import Payer as Employer
 from tests.rpc.credit_bank import closing, to_account
@@ -46,7 +47,6 @@ from tests.rpc.rules_cases import registration as participant_registration
 from tests.rpc.stage import HOLDS, Stage
 from tests.rpc.test_refusals import authorize, capture, held, reverse
 from tests.rpc.world import new_id, transfer
-from tests.security.scenes import card_number
 
 CUSTOMER: Final = account_pb2.ACCOUNT_KIND_CUSTOMER
 ISSUER: Final = token_pb2.TOKEN_ACTOR_ISSUER
@@ -104,7 +104,7 @@ def _ask(stage: Stage) -> Message:
         customer_id=holder.customer_id,
         card_name="Айлык",
         card_number=holder.card_number,
-        expiry="12/30",
+        expiry=EXPIRY,
         cvv=holder.cvv,
     )
 
@@ -195,9 +195,9 @@ def _suspended(stage: Stage) -> Message:
 def _relink(stage: Stage) -> Message:
     holder = stage.provisioned()
     holder.lose()
-    holder.cvv = holder.issue().cvv
+    holder.issue()
     holder.ask()
-    holder.name()
+    holder.tell()
     return _token(tokens.RelinkTokenRequest, holder, card_id=holder.card_id)
 
 
@@ -313,7 +313,7 @@ _NAMED: Final[dict[str, dict[str, Callable[[Stage], Message]]]] = {
         "UnblockCard": _unblock,
         "ReportCardLost": lambda stage: _card(cards.ReportCardLostRequest, stage.issued(), loss=cards.CARD_LOSS_LOST),
         "ReplaceCard": _replace,
-        "RenewCard": lambda stage: _card(cards.RenewCardRequest, stage.issued(), expiry="12/33"),
+        "RenewCard": lambda stage: _card(cards.RenewCardRequest, stage.issued(), expiry="12/44"),
         "CloseCard": lambda stage: _card(cards.CloseCardRequest, stage.issued()),
         "UnbindCard": lambda stage: _card(cards.UnbindCardRequest, stage.bound()),
         "SetCardNotifications": lambda stage: _card(cards.SetCardNotificationsRequest, stage.issued(), sms=True),

@@ -81,7 +81,7 @@ class Stage:
     def bound(self) -> Cardholder:
         """Return somebody whose card is bound."""
         holder = self.asked()
-        holder.name()
+        holder.tell()
         return holder
 
     def tokenised(self) -> Cardholder:

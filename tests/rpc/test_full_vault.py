@@ -8,10 +8,10 @@ from sqlalchemy import Connection, event
 
 from ledger.vault.errors import VaultFull
 from protos.esep.v1.transfer_service_pb2 import CreateTransferResponse
+from tests.people import card_number
 from tests.rpc.card_cases import issuing
 from tests.rpc.customer_cases import registration
 from tests.rpc.world import Bank, Refusal, refused
-from tests.security.scenes import card_number
 
 MANY = 300
 """More registrations than fit the pages that the file has."""

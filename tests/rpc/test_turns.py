@@ -12,10 +12,10 @@ import pytest
 
 from protos.esep.v1 import account_pb2
 from tests.ledger.engine.world import eventually
+from tests.people import card_number
 from tests.rpc.card_cases import issuing
 from tests.rpc.customer_cases import confirmation, registered, registration, sent
 from tests.rpc.world import PATIENCE, Bank, Refusal, new_id
-from tests.security.scenes import card_number
 
 OVERLAP = 1.0
 """Seconds for which an attempt is held up so that another could overtake it; with turns none does."""
