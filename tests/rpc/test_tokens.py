@@ -171,7 +171,7 @@ def test_the_end_by_inactivity_is_recorded_once_and_at_its_instant(bank: Bank) -
     idle, active = in_phone(bank), in_phone(bank)
     active.activate()
     until = idle.token().activate_by_time
-    record: Any = bank.world.edge._keepers[1].record_inactive
+    record = bank.world.edge.parts.tokens.record_inactive
     assert bank.world.run(record) == 0
     bank.world.clock.ahead += 30 * DAY
     before = idle.token()
