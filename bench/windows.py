@@ -48,9 +48,14 @@ class Compared(NamedTuple):
 def alternate(rounds: int, measured: Measure, against: Measure) -> list[tuple[Window, Window]]:
     """Take windows in turns, and return them in pairs."""
     pairs = []
-    for _ in range(rounds):
-        first = _undisturbed(measured)
-        pairs.append((first, _undisturbed(against)))
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(rounds):
+            first = _undisturbed(measured)
+            pairs.append((first, _undisturbed(against)))
+    finally:
+        gc.unfreeze()
     return pairs
 
 
