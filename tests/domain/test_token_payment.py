@@ -30,7 +30,7 @@ from domain.token import (
 from domain.token_payment import AuthorizeTokenPayment
 from domain.token_policy import TokenPolicy
 from domain.tokenise import ReplenishKeys
-from tests.domain.spec import ANA, DAY, DOLLARS, NOBODY, SECOND, SHOP, Spec, uid
+from tests.domain.spec import ANA, DAY, DOLLARS, NOBODY, SECOND, SETTLEMENT, SHOP, Spec, uid
 from tests.domain.tokens import (
     CARD,
     DEVICE,
@@ -299,13 +299,14 @@ def test_the_day_is_that_of_bishkek() -> None:
 
 
 def test_a_fiscal_receipt_is_paid_once() -> None:
-    """Till and receipt number are unique together; the same number at another till is another receipt (row S37)."""
+    """Till and receipt number are unique together, for the account that is credited (row S37)."""
     receipt = {"till_id": "till-1", "fiscal_receipt_number": "000123"}
-    spec = active().when(tap(**receipt)).then_claimed(("fiscal_receipt", "till-1/000123"))
+    spec = active().when(tap(**receipt)).then_claimed(("fiscal_receipt", "1:46:till-16:000123"))
     assert spec.event().till_id == "till-1"
     again = spec.when(tap(counter=2, **receipt))
     again.then_refused(Reason.FISCAL_RECEIPT_SEEN, till_id="till-1", receipt="000123")
     spec.given_done(tap(counter=2, till_id="till-2", fiscal_receipt_number="000123"))
+    spec.given_done(tap(counter=3, credit_account_id=SETTLEMENT, **receipt))
 
 
 def test_a_decline_leaves_the_fiscal_receipt_free() -> None:
