@@ -158,6 +158,8 @@ class Settings(BaseSettings):
     """What may be paid with one key of a phone altogether."""
     token_key_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().key_seconds
     """How long one key of a phone is good."""
+    tap_tolerance_days: Annotated[int, Field(ge=0, le=365)] = TokenPolicy().tap_days
+    """How many days the date of a tap may be before or after the ledger's, of the business time zone."""
     tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
     """Tokens that one card may have in its life."""
     alias_code_tries: Annotated[int, Field(ge=1)] = 5
@@ -263,6 +265,7 @@ class Settings(BaseSettings):
                 key_uses=self.token_key_uses,
                 key_amount=self.token_key_amount_tyiyn,
                 key_seconds=self.token_key_seconds,
+                tap_days=self.tap_tolerance_days,
                 per_card=self.tokens_per_card,
             ),
             quote_ttl_seconds=self.quote_ttl_seconds,

@@ -462,7 +462,9 @@ Global___CapturePart: _TypeAlias = CapturePart  # noqa: Y015
 
 @_typing.final
 class FiscalReceipt(_message.Message):
-    """FiscalReceipt is one receipt of a fiscal till (KKM). Till and number are unique together."""
+    """FiscalReceipt is one receipt of a fiscal till (KKM). Till and number are unique together for the account that is
+    credited, the merchant's or its acquirer's.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
