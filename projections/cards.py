@@ -87,6 +87,13 @@ def list_cards(
     return [_record(row) for row in session.all(sql, *values, limit)]
 
 
+def cards_by_ids(session: Session, partition: int, ids: Collection[bytes]) -> dict[bytes, tuple[int, Status]]:
+    """Return the account and the state of each card, leaving out the unknown ones."""
+    sql = "SELECT card_id, account_id, status FROM cards WHERE partition = ? AND card_id IN ({keys})"
+    found = select_many(session, sql, (partition,), sorted(ids))
+    return {card_id: (account, Status(status)) for card_id, account, status in found}
+
+
 def _row(partition: int, card: Card, position: int) -> Values:
     return (
         partition,

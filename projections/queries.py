@@ -323,6 +323,10 @@ class Reader:
         """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
         return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
 
+    def cards_by_ids(self, partition: int, ids: Collection[bytes]) -> Answer[dict[bytes, tuple[int, Status]]]:
+        """Return the accounts and states of cards, leaving out the unknown ones."""
+        return self._answer(lambda session, _: cards.cards_by_ids(session, partition, ids), {partition})
+
     def list_credit_lines(
         self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
     ) -> Answer[list[credits_.LineFound]]:
