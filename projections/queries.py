@@ -42,6 +42,7 @@ from projections.answers import (
     Cursor,
     LineCursor,
     MiniStatement,
+    NoticeList,
     NoticePage,
     Overview,
     ProposalFound,
@@ -52,7 +53,7 @@ from projections.answers import (
     Wanted,
 )
 from projections.resources import Found, Kind
-from projections.store import Left, Session, Store, open_store
+from projections.store import Left, ProjectionsNotReadyError, Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -245,13 +246,37 @@ class Reader:
         return Answer(answer.result, {partition: answer.result.position})
 
     def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
-        """Return the next notices behind a place in the outbox."""
+        """Return the next notices behind a place in the outbox. Raises NoticesDroppedError."""
 
         def ask(session: Session, positions: dict[int, int]) -> NoticePage:
             tracked = positions.get(partition, 0)
             return outbox.read_notices(session, partition, after, wanted, tracked=tracked, limit=limit)
 
         return self._answer(ask, {partition}).result
+
+    def list_notices(
+        self,
+        partition: int,
+        wanted: Wanted,
+        *,
+        after: Cursor | None = None,
+        before: Cursor | None = None,
+        limit: int = 100,
+    ) -> Answer[NoticeList]:
+        """Return the notices behind one place in the outbox and before another, newest first.
+
+        Raises NoticesDroppedError, and ProjectionsNotReadyError while the tables are behind ``before``.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticeList:
+            tracked = positions.get(partition, 0)
+            if before is not None and before.position > tracked + 1:
+                raise ProjectionsNotReadyError("the projections are made anew, and are behind the page before this one")
+            return outbox.list_notices(
+                session, partition, wanted, after=after, before=before, tracked=tracked, limit=limit
+            )
+
+        return self._answer(ask, {partition})
 
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""
