@@ -83,7 +83,7 @@ def test_a_subscriber_that_resumes_too_early_is_told_where_to_start(bank: Bank) 
     early = told[0].cursor
     for refusal in (Subscription(bank, after=early).end(), refused(lambda: page(bank, after=early))):
         assert (refusal.reason, refusal.code.name) == ("NOTIFICATIONS_DROPPED", "ABORTED")
-        start = {name: int(refusal.metadata[name]) for name in ("partition", "position", "item")}
+        start = {name: int(refusal.metadata[f"after_{name}"]) for name in ("partition", "position", "item")}
         assert pb.NotificationCursor(**start) == dropped
     assert Subscription(bank).end().reason == "NOTIFICATIONS_DROPPED"
     resumed = Subscription(bank, after=dropped)

@@ -63,12 +63,14 @@ def phone(holder: Holder) -> None:
 
 def card(bank: Bank, card_id: str) -> None:
     """Block a card, unblock it, take it out of the application; report it lost, and close it."""
-    service, about = bank.ledger.cards, {"card_id": card_id}
-    bank.call(service.BlockCard, cards.BlockCardRequest(request_id=new_id(), **about))
-    bank.call(service.UnblockCard, cards.UnblockCardRequest(request_id=new_id(), **about))
-    bank.call(service.ReportCardLost, cards.ReportCardLostRequest(request_id=new_id(), loss=CARD_LOSS_LOST, **about))
-    bank.call(service.UnbindCard, cards.UnbindCardRequest(request_id=new_id(), **about))
-    bank.call(service.CloseCard, cards.CloseCardRequest(request_id=new_id(), **about))
+    service = bank.ledger.cards
+    bank.call(service.BlockCard, cards.BlockCardRequest(request_id=new_id(), card_id=card_id))
+    bank.call(service.UnblockCard, cards.UnblockCardRequest(request_id=new_id(), card_id=card_id))
+    bank.call(
+        service.ReportCardLost, cards.ReportCardLostRequest(request_id=new_id(), loss=CARD_LOSS_LOST, card_id=card_id)
+    )
+    bank.call(service.UnbindCard, cards.UnbindCardRequest(request_id=new_id(), card_id=card_id))
+    bank.call(service.CloseCard, cards.CloseCardRequest(request_id=new_id(), card_id=card_id))
 
 
 def verification(bank: Bank, holder: Holder) -> None:

@@ -63,7 +63,8 @@ def asked(request: SubscribeRequest | ListNotificationsRequest, partition: int, 
 
 def dropped(partition: int, upto: Cursor) -> Refusal:
     """Return the refusal of notifications behind a cursor when some of them are kept no more."""
-    return refuse(Reason.NOTIFICATIONS_DROPPED, partition=partition, position=upto.position, item=upto.item)
+    where = {"after_partition": partition, "after_position": upto.position, "after_item": upto.item}
+    return refuse(Reason.NOTIFICATIONS_DROPPED, **where)
 
 
 def cursor_message(partition: int, cursor: Cursor) -> pb.NotificationCursor:

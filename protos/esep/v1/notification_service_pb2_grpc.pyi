@@ -51,8 +51,8 @@ class NotificationServiceStub:
     An application's back end, which acts for no customer, names its participant and the push channel, and is told what
     the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
-    when that comes to be because a reader is so slow: the metadata (partition, position, item) is the cursor to resume
-    behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
+    when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
+    the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
     newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
     Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
@@ -95,8 +95,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     An application's back end, which acts for no customer, names its participant and the push channel, and is told what
     the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
-    when that comes to be because a reader is so slow: the metadata (partition, position, item) is the cursor to resume
-    behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
+    when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
+    the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
     newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
     Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
@@ -142,8 +142,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         An application's back end, which acts for no customer, names its participant and the push channel, and is told what
         the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
         Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
-        when that comes to be because a reader is so slow: the metadata (partition, position, item) is the cursor to resume
-        behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
+        when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
+        the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
         newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
         Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
