@@ -7,21 +7,20 @@ prepared statements along indexes.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
-from domain.card import Status
 from domain.ids import account_partition
 from domain.limits import Used
 from domain.participant import Participant
+from domain.ports import Left
 from domain.proposal import ProposalState
 from domain.rules import Operation
 from projections import (
     accounts,
     authorizations,
     balances,
-    cards,
     outbox,
     participants,
     periods,
@@ -38,22 +37,20 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
-    CardRecord,
     Cursor,
     LineCursor,
+    Located,
     MiniStatement,
     NoticeList,
     NoticePage,
     Overview,
-    ProposalFound,
     RecordCursor,
     Statement,
-    TransferFound,
     TrialBalanceLine,
     Wanted,
 )
 from projections.resources import Found, Kind
-from projections.store import Left, ProjectionsNotReadyError, Session, Store, open_store
+from projections.store import ProjectionsNotReadyError, Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -303,7 +300,7 @@ class Reader:
     ) -> Answer[list[AuthorizationRecord]]:
         """Return the authorisations of an account, a participant's accounts or a card, newest first.
 
-        The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
+        The next page comes after the last one's cursor.
         """
         return self._answer(
             lambda session, _: authorizations.list_authorizations(
@@ -318,39 +315,13 @@ class Reader:
             )
         )
 
-    def list_cards(
-        self,
-        *,
-        participant: str | None = None,
-        account_id: int | None = None,
-        customer: bytes | None = None,
-        states: Collection[Status] = (),
-        after: RecordCursor | None = None,
-        limit: int = 100,
-    ) -> Answer[list[CardRecord]]:
-        """Return the cards of a participant, of an account, or bound to a customer, newest first.
-
-        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
-        """
-        return self._answer(
-            lambda session, _: cards.list_cards(
-                session,
-                participant=participant,
-                account_id=account_id,
-                customer=customer,
-                states=states,
-                after=after,
-                limit=limit,
-            )
-        )
-
     def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
         """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
         return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
 
-    def cards_by_ids(self, partition: int, ids: Collection[bytes]) -> Answer[dict[bytes, tuple[int, Status]]]:
-        """Return the accounts and states of cards, leaving out the unknown ones."""
-        return self._answer(lambda session, _: cards.cards_by_ids(session, partition, ids), {partition})
+    def resources_by_ids(self, kind: Kind, partition: int, ids: Collection[bytes]) -> Answer[dict[bytes, Any]]:
+        """Return things of a kind by their ids, leaving out the unknown ones."""
+        return self._answer(lambda session, _: resources.resources_by_ids(session, kind, partition, ids), {partition})
 
     def list_credit_lines(
         self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
@@ -364,7 +335,7 @@ class Reader:
 
     def transfers_by_reference(
         self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers with a reference stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_reference(session, caller, reference, after=after, limit=limit)
@@ -372,7 +343,7 @@ class Reader:
 
     def transfers_by_tag(
         self, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
@@ -390,7 +361,7 @@ class Reader:
         now: int,
         after: RecordCursor | None = None,
         limit: int = 100,
-    ) -> Answer[list[ProposalFound]]:
+    ) -> Answer[list[Located]]:
         """Return where proposals whose first event has this topic stand in the log, newest first."""
         return self._answer(
             lambda session, _: proposals.list_proposals(

@@ -18,6 +18,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.translate.credit import Found, Target
 from projections.queries import Reader
+from projections.resources import CARD
 from projections.store import ProjectionsNotReadyError
 
 _MOST_BEHIND: Final = 20_000
@@ -73,10 +74,11 @@ class CreditTargets:
         """Return the accounts and states of those cards of which the tables, and what came after them, tell both."""
         partition = self._gateway.engine.partition
         try:
-            answer = self._reader.cards_by_ids(partition, ids_)
+            answer = self._reader.resources_by_ids(CARD, partition, ids_)
         except _NOT_NOW:
             return {}  # The log answers alone, one card at a time.
-        known, position = answer.result, answer.positions.get(partition, 0)
+        known = {card_id: (card.account, card.status) for card_id, card in answer.result.items()}
+        position = answer.positions.get(partition, 0)
         later = self._gateway.engine.log.read(partition, position, _MOST_BEHIND)
         if len(later) == _MOST_BEHIND:
             return {card_id: found for card_id, found in known.items() if found[1] is Status.CLOSED}

@@ -3,8 +3,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-
-import msgspec
+from typing import NamedTuple
 
 from ledger.rpc import calls
 from ledger.rpc.callers import Role
@@ -16,6 +15,13 @@ from projections.answers import Cursor
 from protos.esep.v1 import notification_service_pb2 as pb
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceServicer
+
+
+class _Rest(NamedTuple):
+    """Where the next page of a list begins, and the position that its first one reflected."""
+
+    before: Cursor
+    newest: int
 
 
 class NotificationService(NotificationServiceServicer):
@@ -51,16 +57,17 @@ class NotificationService(NotificationServiceServicer):
     ) -> pb.ListNotificationsResponse:
         """Read notifications newest first, a page at a time."""
         source = self._notifications
-        page = self._reads.pager.page(request)
+        page = self._reads.pager.page(request, _Rest)
         least = min_position(request, source.partition)
         asked = _asked(request, source.partition, max(least, await source.head()))
         after = asked.after if request.HasField("after") else None
-        before = None if page.cursor is None else msgspec.convert(page.cursor, Cursor)
+        before = None if page.cursor is None else page.cursor.before
         found = await source.listed(request, asked, after, before, page.size)
-        newest = page.position or found.tracked
+        newest = found.tracked if page.cursor is None else page.cursor.newest
+        rest = None if found.before is None else _Rest(found.before, newest)
         answer = pb.ListNotificationsResponse(
             notifications=await source.messages(found.notices, asked.language),
-            next_page_token=self._reads.pager.token(request, found.before, newest),
+            next_page_token=self._reads.pager.token(request, rest),
             cursor=translate.cursor_message(source.partition, Cursor(newest)),
             position=LogPosition(partition=source.partition, position=found.tracked),
         )

@@ -7,15 +7,16 @@ from ledger.rpc.translate.directory import LANGUAGES
 from ledger.rpc.translate.notification import KIND_NUMBERS
 from ledger.vault.codes import FileCodes
 from protos.esep.v1 import authorization_service_pb2 as holds
-from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1.authorization_pb2 import AUTHORIZATION_KIND_PURCHASE, REVERSAL_INITIATOR_ACQUIRER
 from protos.esep.v1.card_service_pb2 import CARD_LOSS_LOST
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
 from scripts.provider import Behaviour
+from tests import people
 from tests.holder import Holder
-from tests.paying import Payer, Scheme, elqr
+from tests.paying import Scheme, elqr
+from tests.people import Person
 from tests.rpc.payment_cases import REFUSED, provider_of, scheme_of
 from tests.rpc.test_notifications import Subscription, listed
 from tests.rpc.world import Bank, new_id, refused, transfer
@@ -76,34 +77,20 @@ def card(bank: Bank, card_id: str) -> None:
 def verification(bank: Bank, holder: Holder) -> None:
     """Hold the amount that shows who has a card, told by SMS, and have it guessed until nobody may guess any more."""
     holder.fund()
-    cvv = holder.issue().cvv
+    holder.issue()
     sms = cards.SetCardNotificationsRequest(request_id=new_id(), card_id=holder.card_id, sms=True)
     bank.call(bank.ledger.cards.SetCardNotifications, sms)
     holder.register()
     holder.identify()
-    request = bindings.RequestCardBindingRequest(
-        request_id=new_id(),
-        customer_id=holder.customer_id,
-        card_name="Card",
-        card_number=holder.card_number,
-        expiry="12/30",
-        cvv=cvv,
-    )
-    service = bank.ledger.card_bindings
-    binding = bank.call(service.RequestCardBinding, request).binding
-    disclosure = bindings.DiscloseHeldAmountRequest(request_id=new_id(), card_id=holder.card_id, operator="op-1")
-    right = bank.call(service.DiscloseHeldAmount, disclosure).amount_tyiyn
-    for tried in range(3):
-        guess = bindings.ConfirmCardBindingRequest(
-            request_id=new_id(),
-            binding_id=binding.binding_id,
-            customer_id=holder.customer_id,
-            amount_tyiyn=right - 1 if right > 1 else right + 1 + tried,
-        )
-        assert bank.refused(service.ConfirmCardBinding, guess).reason == "BINDING_AMOUNT_WRONG"
+    people.ask_to_bind(bank.call, bank.ledger, holder)
+    right = people.disclosed(bank.call, bank.ledger, holder)
+    wrong = right - 1 if right > 1 else right + 1
+    for _ in range(3):
+        refusal = refused(lambda: people.name_amount(bank.call, bank.ledger, holder, wrong))
+        assert refusal.reason == "BINDING_AMOUNT_WRONG"
 
 
-def payments(bank: Bank, scheme: Scheme, payer: Payer) -> None:
+def payments(bank: Bank, scheme: Scheme, payer: Person) -> None:
     """Pay a café, and for water: once nobody knows how it ended, and the answer is no."""
     scheme.confirm(scheme.prepare(scheme.qr(payer, elqr(), 100)))
     with provider_of(bank, Behaviour.PENDING):

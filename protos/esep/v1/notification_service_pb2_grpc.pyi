@@ -52,8 +52,8 @@ class NotificationServiceStub:
     the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
     when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
-    the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
-    newest position is INVALID_ARGUMENT: the log it came from is not this one.
+    the cursor to resume behind. Ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
+    cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
     Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
     beginning, CaughtUp, then a NotificationBatch for each thing that happens.
@@ -96,8 +96,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
     Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
     when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
-    the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
-    newest position is INVALID_ARGUMENT: the log it came from is not this one.
+    the cursor to resume behind. Ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
+    cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
     Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
     beginning, CaughtUp, then a NotificationBatch for each thing that happens.
@@ -143,8 +143,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
         Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
         when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
-        the cursor to resume behind; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last cursor. A cursor behind the
-        newest position is INVALID_ARGUMENT: the log it came from is not this one.
+        the cursor to resume behind. Ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
+        cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
         Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
         beginning, CaughtUp, then a NotificationBatch for each thing that happens.
