@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
+    notification_retention_seconds: Annotated[int, Field(ge=0)] = 180 * 86_400
+    """How long notifications are kept at least, by the log's own time; 0 keeps them for ever."""
     stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
     """For how long a stream's caller is sent messages before it is looked at again what it may read."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
@@ -227,6 +229,11 @@ class Settings(BaseSettings):
     def page_key(self) -> bytes | None:
         """The secret of page tokens, as bytes."""
         return None if self.page_token_key is None else self.page_token_key.get_secret_value().encode()
+
+    @property
+    def keep_notices(self) -> int:
+        """For how many microseconds notifications are kept, 0 for ever."""
+        return self.notification_retention_seconds * 1_000_000
 
     @property
     def read_url(self) -> str:

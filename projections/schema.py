@@ -354,6 +354,26 @@ notices = _table(
     key=("partition", "position", "item"),
 )
 """What somebody is to be told of the event at ``position``, numbered from 0; ``customer`` is empty for the bank."""
+for _owner in ("account_id", "customer"):
+    Index(f"notices_by_{_owner}", notices.c[_owner], notices.c.position, notices.c.item)
+
+notices_dropped = _table(
+    "notices_dropped",
+    _small("partition"),
+    _big("position"),
+    _small("item"),
+    key=("partition",),
+)
+"""The last notice that is kept no more, nor any before it. Tables made anew begin with that of the live ones."""
+
+served_customers = _table(
+    "served_customers",
+    _small("partition"),
+    _bytes("customer"),
+    _text("participant"),
+    key=("partition", "customer"),
+)
+"""The participant whose application a customer registered with."""
 
 card_addresses = _table(
     "card_addresses",
