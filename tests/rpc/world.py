@@ -130,6 +130,7 @@ class World:
         policy: Policy | None = None,
         database_url: str | None = None,
         engine: EngineSettings = QUICK_BEATS,
+        keep_notices: int = 0,
         **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
@@ -138,6 +139,7 @@ class World:
         self.registry = CollectorRegistry()
         self.policy = policy or Policy()
         self.engine = HeldEngine(Engine(self.log, self.clock, policy=self.policy, settings=engine))
+        self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
         self._stopping = threading.Event()
@@ -213,7 +215,7 @@ class World:
             self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
-        run(self.log, self._store, decode, self._stopping.is_set, wake)
+        run(self.log, self._store, decode, self._stopping.is_set, wake, keep_notices=self._keep_notices)
 
 
 class Bank:
