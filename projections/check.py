@@ -16,7 +16,7 @@ from domain.ports import LogReader
 from projections import schema
 from projections.batch import Decode
 from projections.lines import totals_at
-from projections.rebuild import Progress, project_all
+from projections.rebuild import Progress, begin_like, project_all
 from projections.runner import BATCH_SIZE, Projector
 from projections.store import ProjectionsNotReadyError, Session, Store, Values
 
@@ -52,6 +52,7 @@ def check(
         scratch = store.create()
         try:
             with live.read() as found:
+                begin_like(scratch, found)
                 projector = Projector(log, scratch, decode, batch_size=batch_size)
                 for partition, position in found.all("SELECT partition, position FROM tracking ORDER BY partition"):
                     project_all(log, projector, partition, upto=position, progress=progress)

@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2 as details
 from domain.money import MAX_AMOUNT
 from domain.refusals import Kind, Reason, Refused, refuse
 from ledger.rpc import errors
+from projections.runner import live_copy
+from projections.schema import notices_dropped
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
@@ -120,6 +122,18 @@ def too_many_streams(bank: Bank) -> Refusal:
     refusal = refused(lambda: list(bank.call(bank.ledger.notifications.Subscribe, request)))
     open_one.cancel()
     return refusal
+
+
+def notifications_dropped(bank: Bank) -> Refusal:
+    head = common_pb2.LogPosition(position=bank.world.log.head(0))
+    page = notifications.ListNotificationsRequest(language=LANGUAGE_KY, min_position=head)
+    bank.call(bank.ledger.notifications.ListNotifications, page)  # The tables are there, and have taken everything in.
+    copy = live_copy(bank.world._store)
+    with copy.write() as writer:
+        writer.insert(notices_dropped, [(0, 1, 0)])
+    copy.close()
+    request = notifications.SubscribeRequest(language=LANGUAGE_KY)
+    return refused(lambda: list(bank.call(bank.ledger.notifications.Subscribe, request)))
 
 
 def outcome_not_found(bank: Bank) -> Refusal:
@@ -284,6 +298,7 @@ CASES: dict[Reason, Case] = {
     Reason.INVALID_ARGUMENT: invalid_argument,
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: effective_time_out_of_bounds,
     Reason.PAGE_TOKEN_INVALID: page_token_invalid,
+    Reason.NOTIFICATIONS_DROPPED: notifications_dropped,
     Reason.CURRENCY_UNKNOWN: currency_unknown,
     Reason.ACCOUNT_NOT_FOUND: account_not_found,
     Reason.TRANSFER_NOT_FOUND: transfer_not_found,
