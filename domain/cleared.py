@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from domain.claim import claim
-from domain.command import Command, Reference
+from domain.command import AcquirerId, Command, Reference
 from domain.event import Change
 from domain.ids import claim_id, key_of
 from domain.refusals import Reason, Refusal, refuse
@@ -26,7 +26,7 @@ ClearingReference = Annotated[Reference, Field(min_length=1)]
 class Cleared(Command):
     """A command that carries out, or is about, one record of clearing."""
 
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    acquirer_id: AcquirerId = ""
     if TYPE_CHECKING:
         clearing_reference: ClearingReference
         """A field of every command of the kind, each in its own place."""

@@ -1,9 +1,9 @@
 """Clearing without an authorisation: force posts, refunds, and notices of what is already posted."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from domain.authorization import (
     Authorization,
@@ -12,10 +12,20 @@ from domain.authorization import (
     RefundPosted,
     State,
 )
-from domain.authorize import effective_refusal
 from domain.claim import Claim, SettlementNoticed
 from domain.cleared import Cleared, ClearingReference
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, MerchantName, Reference, Tags
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    MerchantCategoryCode,
+    MerchantName,
+    Reference,
+    Tags,
+    effective_refusal,
+)
 from domain.event import Change, Context
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.resolve import CaptureParts, capture_legs, owner_refusal
@@ -36,7 +46,7 @@ class ForcePost(Cleared):
     clearing_reference: ClearingReference
     parts: CaptureParts = ()
     merchant_name: MerchantName = ""
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
     reference: Reference = ""
     tags: Tags = {}
     effective_time: EffectiveTime | None = None

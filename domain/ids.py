@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 INDEX_BITS: Final = 40
 MAX_PARTITIONS: Final = 1 << 13
+MAX_ACCOUNT: Final = 2**53 - 1
 """Partition and index together stay below 2^53, which every JSON reader keeps exactly."""
 
 _UUID_DIGITS: Final = 32

@@ -12,12 +12,12 @@ from pydantic import Field
 from domain.authorization import AuthorizationApproved, AuthorizationCaptured
 from domain.card import Card, usable
 from domain.claim import claim
-from domain.command import Amount, Command, CurrencyCode, Reference
+from domain.command import Amount, Command, CurrencyCode, MerchantCategoryCode, Reference
 from domain.event import Change, Context
 from domain.ids import claim_id, key_of
 from domain.limits import Spending, limit_refusal
 from domain.money import SOM
-from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
+from domain.payee import Payee, PayeeCode, PayeeKind, payee_id
 from domain.payment import (
     Decider,
     Details,
@@ -33,6 +33,7 @@ from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
 from domain.routing import banks_of, receiving_refusal, way
 from domain.rules import Operation
+from domain.times import SECOND
 from domain.transfer_qr import QR_CLAIM, used
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from domain.customer import Customer
     from domain.event import Leg
 
-SECOND = 1_000_000
 
 SealedFields = Annotated[dict[str, bytes], Field(max_length=16)]
 

@@ -20,16 +20,28 @@ from domain.authorization import (
     AuthorizationReversed,
     State,
 )
-from domain.authorize import MAX_PARTS, effective_refusal
+from domain.authorize import MAX_PARTS
 from domain.binding import HOLD_KIND
 from domain.claim import Claim, EarlyReversalRecorded
 from domain.cleared import Cleared, ClearingReference
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
+from domain.command import (
+    AccountId,
+    AcquirerId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    Explanation,
+    MovementKind,
+    Reference,
+    effective_refusal,
+)
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
 from domain.limits import customer_limit_refusal
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -191,7 +203,7 @@ class Reverse(Command):
     NAME: ClassVar[str] = "reverse"
 
     authorization_id: UUID | None = None
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     by: MovementKind = "acquirer"
     explanation: Explanation = ""
@@ -246,7 +258,7 @@ class Reverse(Command):
         event = EarlyReversalRecorded(
             acquirer_id=self.acquirer_id,
             acquirer_reference=self.acquirer_reference,
-            expires_at=context.now + context.policy.early_reversal_ttl_seconds * 1_000_000,
+            expires_at=context.now + context.policy.early_reversal_ttl_seconds * SECOND,
             by=self.by,
             explanation=self.explanation,
             fingerprint=self.fingerprint(),

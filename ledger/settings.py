@@ -12,6 +12,7 @@ import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from domain import forms
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.phone import HOME, Country
@@ -124,7 +125,7 @@ class Settings(BaseSettings):
     provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     """How soon a provider that did not say is asked again; then less and less often."""
 
-    currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
+    currencies: tuple[Annotated[str, Field(pattern=forms.whole(forms.CURRENCY))], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""
     hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
     """How long an authorisation holds its amount."""

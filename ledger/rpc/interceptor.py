@@ -176,6 +176,8 @@ class Gate(grpc.aio.ServerInterceptor):
                 call = self._open(context, metadata, math.inf)
                 admitted = clock()
                 await self._admit_in_time(row, request, call)
+                # A first message given up under way would leave its initial metadata to be sent twice, and no end told.
+                await context.send_initial_metadata(())
                 async with self._streams.open(method, call.deadline), aclosing(behaviour(request, context)) as messages:
                     async for message in messages:
                         if clock() - admitted >= self._permission_seconds:

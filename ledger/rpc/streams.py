@@ -22,11 +22,13 @@ class OpenStreams:
         self._most = most
         self._open: set[asyncio.Timeout] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._ending = False
+        self._ending = asyncio.Event()
 
     @asynccontextmanager
     async def open(self, method: str, deadline: float) -> AsyncIterator[None]:
         """Count a stream while it lasts; raises Refused when there are too many, it is too late, or all are ended."""
+        if self._ending.is_set():
+            raise Refused(refuse(Reason.SHUTTING_DOWN))
         if len(self._open) >= self._most:
             raise Refused(refuse(Reason.TOO_MANY_STREAMS, max_streams=self._most))
         task = asyncio.current_task()
@@ -43,14 +45,14 @@ class OpenStreams:
         except TimeoutError:
             if not timeout.expired():
                 raise
-            raise Refused(refuse(Reason.SHUTTING_DOWN if self._ending else Reason.DEADLINE_EXCEEDED)) from None
+            raise Refused(refuse(Reason.SHUTTING_DOWN if self._ending.is_set() else Reason.DEADLINE_EXCEEDED)) from None
         finally:
             self._open.discard(timeout)
             self._metrics.stream_closed(method)
 
     def end_all(self) -> None:
         """Have every stream end with SHUTTING_DOWN, now."""
-        self._ending = True
+        self._ending.set()
         now = asyncio.get_running_loop().time()
         for timeout in self._open:
             if not timeout.expired():

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -412,6 +413,21 @@ def test_a_stream_is_ended_when_the_server_stops(tmp_path: Path) -> None:
             refusal = stream.end()
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
             assert refusal.has(error_details_pb2.RetryInfo)
+
+
+def test_a_stream_whose_first_message_is_still_under_way_is_told_its_end(tmp_path: Path) -> None:
+    """A reader that took nothing until the server was stopping reads its first messages and then SHUTTING_DOWN."""
+    with World(tmp_path) as world, narrow_channel(world) as channel, ThreadPoolExecutor(1) as threads:
+        bank = carded(Bank(world))
+        many_transfers(bank)
+        stream = Subscription(bank, timeout=None, stub=stub_of(channel))
+        eventually(lambda: gauge(world) == 1)
+        time.sleep(0.3)  # Until the server waits for the reader.
+        stopping = threads.submit(lambda: world.run(lambda: world.edge.stop(PATIENCE)))
+        eventually(lambda: gauge(world) == 0)
+        refusal = stream.end()
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        stopping.result(PATIENCE)
 
 
 def test_a_reader_that_takes_nothing_does_not_hold_up_the_stop(tmp_path: Path) -> None:

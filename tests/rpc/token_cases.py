@@ -14,8 +14,9 @@ from ledger.vault.schema import token_keys
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as api
+from scripts.demo_client import new_id
 from scripts.device import Terminal, fiscal_receipt
-from tests.holder import KEYED, Holder, new_id
+from tests.holder import KEYED, Holder
 from tests.rpc.world import Bank, Refusal, refused
 
 DAY = 86_400_000_000
