@@ -44,6 +44,12 @@ class Reason(Enum):
         "The page token is damaged or belongs to a query with other arguments.",
         "Start again without a page token.",
     )
+    NOTIFICATIONS_DROPPED = Row(
+        Kind.CONFLICT,
+        False,
+        "Notifications behind the cursor are kept no more.",
+        "Resume behind the cursor in the metadata; what was before it stands in the statements.",
+    )
     CURRENCY_UNKNOWN = Row(
         Kind.INVALID,
         False,

@@ -107,7 +107,13 @@ class World:
     """Everything, started; a context manager."""
 
     def __init__(
-        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+        self,
+        directory: Path,
+        *,
+        policy: Policy | None = None,
+        database_url: str | None = None,
+        keep_notices: int = 0,
+        **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
@@ -117,6 +123,7 @@ class World:
         self.engine = HeldEngine(
             Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
         )
+        self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
         self._stopping = threading.Event()
@@ -192,7 +199,7 @@ class World:
             self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
-        run(self.log, self._store, decode, self._stopping.is_set, wake)
+        run(self.log, self._store, decode, self._stopping.is_set, wake, keep_notices=self._keep_notices)
 
 
 class Bank:

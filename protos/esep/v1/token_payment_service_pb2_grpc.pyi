@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class TokenPaymentServiceStub:
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     @_typing.overload
@@ -39,7 +39,7 @@ class TokenPaymentServiceStub:
     AuthorizeTokenPayment: _grpc.UnaryUnaryMultiCallable[_token_payment_service_pb2.AuthorizeTokenPaymentRequest, _token_payment_service_pb2.AuthorizeTokenPaymentResponse]
     """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
     DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
     declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
     Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -57,14 +57,14 @@ class TokenPaymentServiceStub:
 class TokenPaymentServiceAsyncStub(TokenPaymentServiceStub):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AuthorizeTokenPayment: _aio.UnaryUnaryMultiCallable[_token_payment_service_pb2.AuthorizeTokenPaymentRequest, _token_payment_service_pb2.AuthorizeTokenPaymentResponse]  # type: ignore[assignment]
     """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
     DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
     declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
     Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -81,7 +81,7 @@ class TokenPaymentServiceAsyncStub(TokenPaymentServiceStub):
 class TokenPaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     @_abc_1.abstractmethod
@@ -92,7 +92,7 @@ class TokenPaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_token_payment_service_pb2.AuthorizeTokenPaymentResponse, _abc.Awaitable[_token_payment_service_pb2.AuthorizeTokenPaymentResponse]]:
         """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
         DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
         declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
         Limits: those of the rules per customer, card and token, and those of the phone's key.
