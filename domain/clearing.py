@@ -222,6 +222,7 @@ class PostRefund(Command):
             tags=self.tags,
             effective_time=self.effective_time,
             fingerprint=self.fingerprint(),
+            spending_returned=None if original is None else original.returned_by_refund(self.amount_tyiyn),
         )
         if original is None:
             change = Change(context.request_id, 1, event)

@@ -84,6 +84,11 @@ def claim_id(kind: str, key: str) -> bytes:
     return uuid5(_CLAIMS, f"{kind}:{key}").bytes
 
 
+def key_of(*parts: str) -> str:
+    """Return one key of several parts, each behind its length: no other parts give the same key."""
+    return "".join(f"{len(part)}:{part}" for part in parts)
+
+
 def derived_id(parent: bytes, name: str) -> bytes:
     """Return an id that follows from another one, the same at every try (timers, sweeps)."""
     return uuid5(UUID(bytes=parent), name).bytes

@@ -38,7 +38,7 @@ from domain.command import (
 )
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
-from domain.limits import customer_limit_refusal, more
+from domain.limits import customer_limit_refusal
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.times import SECOND
@@ -127,7 +127,7 @@ class Increment(_OnAuthorization):
         refusal = accounts.debit_refusal(index)
         if refusal is not None:
             return refusal
-        spending = more(authorization.spending, self.amount_tyiyn)
+        spending = authorization.more(self.amount_tyiyn)
         if spending is not None:
             refusal = customer_limit_refusal(books, spending, context.now, already=authorization.spent)
             if refusal is not None:

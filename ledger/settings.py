@@ -131,6 +131,8 @@ class Settings(BaseSettings):
     """ISO 4217 codes of the currencies in which accounts may be opened."""
     hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
     """How long an authorisation holds its amount."""
+    payment_hold_ttl_seconds: Annotated[int, Field(ge=1)] = 400 * 86_400
+    """How long a payment whose provider is asked holds its total at the most; no rule of holds shortens it."""
     hold_rules: tuple[dict[str, Any], ...] = ()
     """Exceptions to the hold's duration: objects with ttl_seconds and kind, merchant_category_code, entry_mode."""
     early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
@@ -252,6 +254,7 @@ class Settings(BaseSettings):
         """What decisions depend on; its version changes with its content."""
         policy = Policy(
             hold_ttl_seconds=self.hold_ttl_seconds,
+            payment_hold_ttl_seconds=self.payment_hold_ttl_seconds,
             hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,

@@ -304,7 +304,20 @@ class Payments:
             provider_reference=said.reference,
             explanation=said.explanation,
         )
-        request_id = ids.derived_id(payment.payment_id, f"answer:{said.answer.value}")
+        name = f"answer:{said.answer.value}"
+        try:
+            await self.execute(command, ids.derived_id(payment.payment_id, name), validate_only=False)
+        except Refused as refused:
+            if not refused.refusal.reason.value.recorded:
+                raise
+            await self._take_anew(command, ids.derived_id(payment.payment_id, f"{name}:{self._clock.now()}"))
+
+    async def _take_anew(self, command: AnswerPayment, request_id: bytes) -> None:
+        """Decide anew on an answer that was declined, under an id of its own; tried first, so no decline fills the log.
+
+        A decline is final for its id, but not for the payment: a payee whose account was full may have room by now.
+        """
+        await self.execute(command, request_id, validate_only=True)
         await self.execute(command, request_id, validate_only=False)
 
     # Upkeep.

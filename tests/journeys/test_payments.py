@@ -108,6 +108,17 @@ def test_S19_a_dynamic_code_is_paid_once(scheme: Scheme, payer: Person) -> None:
     assert refused(lambda: scheme.prepare(scheme.qr(payer, text))).reason == "QR_USED"
 
 
+def test_S19_a_code_that_somebody_made_up_uses_up_no_other(scheme: Scheme, payer: Person) -> None:
+    """Not another merchant's with its number, nor one whose provider and number read the same when run together."""
+    number = new_id()[:12]
+    forged = emvco(dynamic=True, amount_tyiyn=1, transaction_id=number)
+    scheme.confirm(scheme.prepare(scheme.qr(payer, forged)))
+    for issuer, transaction in (("qr.kg", number), ("qr.kg/a", number), ("qr.kg", f"a/{number}")):
+        service = {"provider_id": issuer, "service_code": "1", "transaction_id": transaction}
+        text = elqr(dynamic=True, amount_tyiyn=5_000, **service)
+        assert scheme.confirm(scheme.prepare(scheme.qr(payer, text))).payment.state == SUCCEEDED
+
+
 # Services.
 
 
