@@ -29,7 +29,7 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(rounds=5, accounts=10_000, batches=12, calls=3_000)
-QUICK = Scale(rounds=3, accounts=1_000, batches=4, calls=500)
+QUICK = Scale(rounds=3, accounts=1_000, batches=6, calls=320)
 
 
 class Session:

@@ -92,10 +92,6 @@ class Reader:
         """Return an account by its id, None when there is none."""
         return self._answer(lambda session, _: accounts.account_by_id(session, account_id))
 
-    def account_by_number(self, participant: str, number: str) -> Answer[Account | None]:
-        """Return an account by the participant's own number, None when there is none."""
-        return self._answer(lambda session, _: accounts.account_by_number(session, participant, number))
-
     def list_accounts(
         self,
         participant: str,
@@ -278,14 +274,6 @@ class Reader:
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""
         return self._answer(lambda session, _: authorizations.authorization_by_id(session, authorization_id, now))
-
-    def authorization_by_reference(
-        self, acquirer_id: str, acquirer_reference: str, *, now: int
-    ) -> Answer[AuthorizationRecord | None]:
-        """Return an authorisation by its acquirer's reference, None when there is none."""
-        return self._answer(
-            lambda session, _: authorizations.authorization_by_reference(session, acquirer_id, acquirer_reference, now)
-        )
 
     def list_authorizations(
         self,

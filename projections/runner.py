@@ -105,7 +105,11 @@ def live_copy(store: Store) -> Copy:
     copy = store.live()
     if copy is None:
         copy = store.create()
-        store.publish(copy)
+        try:
+            store.publish(copy)
+        except BaseException:
+            copy.close()
+            raise
     return copy
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -205,8 +205,6 @@ authorizations = _table(
     _big("created_at"),
     _big("position"),
     _big("hold_position"),
-    _text("acquirer_id"),
-    _text("acquirer_reference"),
     _bytes("card", nullable=True),
     _text("topic"),
     _bytes("details"),
@@ -235,13 +233,6 @@ Index(
     authorizations.c.position,
     sqlite_where=authorizations.c.card.is_not(None),
     postgresql_where=authorizations.c.card.is_not(None),
-)
-Index(
-    "authorizations_by_reference",
-    authorizations.c.acquirer_id,
-    authorizations.c.acquirer_reference,
-    sqlite_where=authorizations.c.acquirer_reference != "",
-    postgresql_where=authorizations.c.acquirer_reference != "",
 )
 Index(
     "open_authorizations",

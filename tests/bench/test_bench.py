@@ -45,6 +45,9 @@ def test_windows_alternate() -> None:
     pairs = alternate(3, measured, against)
     assert order == ["A", "B", "A", "B", "A", "B"]
     assert [(first.operations, second.operations) for first, second in pairs] == [(1, 2), (3, 4), (5, 6)]
+    order.clear()
+    assert len(alternate(2, measured, against, measured)) == 2
+    assert order == ["A", "B", "A", "A", "B", "A"]
 
 
 def test_ratio_is_the_median_of_the_pairs() -> None:

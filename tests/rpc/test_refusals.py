@@ -28,7 +28,7 @@ from tests.rpc.payment_cases import PAYMENT_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
 from tests.rpc.transfer_cases import TRANSFER_CASES
-from tests.rpc.world import Bank, Refusal, new_id, refused, transfer
+from tests.rpc.world import PATIENCE, Bank, Refusal, new_id, refused, transfer
 
 Case = Callable[[Bank], Refusal]
 
@@ -273,7 +273,7 @@ def position_not_reached(bank: Bank) -> Refusal:
     request = statements.GetBalanceRequest(
         account_id=bank.rich, min_position=common_pb2.LogPosition(partition=0, position=1_000_000)
     )
-    return bank.refused(bank.ledger.statements.GetBalance, request, timeout=0.3)
+    return bank.refused(bank.ledger.statements.GetBalance, request, timeout=None)
 
 
 def deadline_exceeded(bank: Bank) -> Refusal:
@@ -354,8 +354,18 @@ DETAILS = {
 }
 
 
-@pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 1.0, "max_streams": 1}], ids=[""])
+OUT_OF_TIME = (Reason.POSITION_NOT_REACHED, Reason.DEADLINE_EXCEEDED)
+"""What is told once the ledger's own bound on a call's time has passed."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "settings"),
+    [
+        (reason, {"max_deadline_seconds": 0.5 if reason in OUT_OF_TIME else PATIENCE, "max_streams": 1})
+        for reason in Reason
+    ],
+    ids=[reason.name for reason in Reason],
+)
 def test_every_reason_reaches_the_caller(reason: Reason, limited_bank: Bank) -> None:
     """Each reason comes with its code, its ErrorInfo, the details of its kind, and whether it is recorded."""
     refusal = CASES[reason](limited_bank)
