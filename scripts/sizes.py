@@ -3,8 +3,8 @@
     python -m scripts.sizes
 
 A real server on fresh SQLite files is given work; it is stopped before its files are looked at, so that they are whole.
-Memory is what the operating system says is resident, with none and with many accounts: loading itself takes some that is
-kept, so that an account is what more of them take. docs/operating/sizing.md quotes what this prints.
+Memory is what the operating system says is resident, with none and with many accounts: loading takes some that is kept,
+so that an account is what more of them take. docs/operating/sizing.md quotes what this prints.
 """
 
 import tempfile
