@@ -189,7 +189,9 @@ class World:
             catalogue=load_catalogue(None),
             registry=self.registry,
         )
-        return await self.edge.start()
+        port = self.edge.bind()
+        await self.edge.start()
+        return port
 
     async def _stop(self) -> None:
         await self.edge.stop(0)
