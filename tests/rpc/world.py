@@ -129,8 +129,8 @@ class World:
         *,
         policy: Policy | None = None,
         database_url: str | None = None,
-        engine: EngineSettings = QUICK_BEATS,
         keep_notices: int = 0,
+        engine: EngineSettings = QUICK_BEATS,
         **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
@@ -205,7 +205,9 @@ class World:
             catalogue=load_catalogue(None),
             registry=self.registry,
         )
-        return await self.edge.start()
+        port = self.edge.bind()
+        await self.edge.start()
+        return port
 
     async def _stop(self) -> None:
         await self.edge.stop(0)
