@@ -46,7 +46,7 @@ run: $(INSTALLED) ## the server, with the settings of the environment
 	$(BIN)/python server.py
 
 test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint imports types protos-check reference-check test ## everything that must hold before a change is taken
 

@@ -22,6 +22,12 @@ from sqlalchemy.engine import URL
 from ledger.log.postgres import PostgresLog
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests: at the end one process would run them while the others are idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Give the url of a PostgreSQL server on which databases may be created, and stop it if it was started here."""

@@ -84,7 +84,7 @@ def test_a_long_question_frees_its_thread(slow_bank: SlowBank) -> None:
     assert monotonic() - began < SOON_SECONDS
 
 
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 0.5}])
+@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 2.0}])
 def test_the_ledger_says_that_time_ran_out(limited_bank: Bank) -> None:
     """A question ended by the ledger's own bound on a call's time is told with its reason."""
     reader: Any = limited_bank.world._reader

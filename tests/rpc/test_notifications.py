@@ -2,8 +2,6 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -388,60 +386,15 @@ def test_idle_streams_hold_no_thread(limited_bank: Bank) -> None:
     assert [stream.live().amount_tyiyn for stream in streams] == [3] * 30
 
 
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 0.7}])
+@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 3.0}])
 def test_a_stream_outlives_the_servers_own_deadline(limited_bank: Bank) -> None:
     """A stream without a deadline lives; one with a deadline ends at its own, not at the server's."""
-    endless, bounded = Subscription(limited_bank, timeout=None), Subscription(limited_bank, timeout=2.0)
+    endless, bounded = Subscription(limited_bank, timeout=None), Subscription(limited_bank, timeout=4.0)
     endless.past()
     refusal = bounded.end()
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
     limited_bank.call(limited_bank.ledger.transfers.CreateTransfer, transfer(limited_bank.cash, limited_bank.poor, 4))
     assert endless.live().amount_tyiyn == 4
-
-
-def test_a_stream_is_ended_when_the_server_stops(tmp_path: Path) -> None:
-    """Open streams end with SHUTTING_DOWN and RetryInfo long before the grace is over, a slow reader's too."""
-    with World(tmp_path) as world:
-        bank = carded(Bank(world))
-        streams = [Subscription(bank) for _ in range(3)]
-        for stream in streams[:2]:
-            stream.past()
-        begun = time.monotonic()
-        world.run(lambda: world.edge.stop(PATIENCE))
-        assert time.monotonic() - begun < PATIENCE / 2
-        for stream in streams:
-            refusal = stream.end()
-            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-            assert refusal.has(error_details_pb2.RetryInfo)
-
-
-def test_a_stream_whose_first_message_is_still_under_way_is_told_its_end(tmp_path: Path) -> None:
-    """A reader that took nothing until the server was stopping reads its first messages and then SHUTTING_DOWN."""
-    with World(tmp_path) as world, narrow_channel(world) as channel, ThreadPoolExecutor(1) as threads:
-        bank = carded(Bank(world))
-        many_transfers(bank)
-        stream = Subscription(bank, timeout=None, stub=stub_of(channel))
-        eventually(lambda: gauge(world) == 1)
-        time.sleep(0.3)  # Until the server waits for the reader.
-        stopping = threads.submit(lambda: world.run(lambda: world.edge.stop(PATIENCE)))
-        eventually(lambda: gauge(world) == 0)
-        refusal = stream.end()
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-        stopping.result(PATIENCE)
-
-
-def test_a_reader_that_takes_nothing_does_not_hold_up_the_stop(tmp_path: Path) -> None:
-    """A stream that cannot even be told its end is cut off when the grace is over, and not later."""
-    with World(tmp_path) as world, narrow_channel(world) as channel:
-        bank = carded(Bank(world))
-        many_transfers(bank)
-        stream = Subscription(bank, timeout=None, stub=stub_of(channel))
-        stream.next()
-        time.sleep(0.3)  # Until the server waits for the reader.
-        begun = time.monotonic()
-        world.run(lambda: world.edge.stop(1.0))
-        assert time.monotonic() - begun < PATIENCE / 2
-        assert gauge(world) == 0
 
 
 def test_nothing_of_an_exception_leaves_with_a_stream(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -484,17 +437,3 @@ def test_what_is_no_request_opens_no_stream(bank: Bank) -> None:
     assert refusal.fields == {"request": "UNDECODABLE"}
     bank.ledger.metadata = (("esep-caller", "not a name"),)
     assert Subscription(bank).end().reason == "PERMISSION_DENIED"
-
-
-def test_a_drained_server_opens_no_stream(tmp_path: Path) -> None:
-    """While calls under way are waited for, a new stream is SHUTTING_DOWN."""
-    with World(tmp_path) as world:
-        bank = carded(Bank(world))
-        world.engine.holding = True
-        under_way = bank.ledger.transfers.CreateTransfer.future(transfer(bank.rich, bank.poor, 1), timeout=PATIENCE)
-        eventually(lambda: world.log.head(0) == 9)
-        stopping = world.begin(lambda: world.edge.stop(PATIENCE))
-        eventually(lambda: Subscription(bank).end().reason == "SHUTTING_DOWN")
-        assert not under_way.done()
-        under_way.cancel()
-        stopping.result(PATIENCE)

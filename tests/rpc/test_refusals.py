@@ -361,7 +361,7 @@ OUT_OF_TIME = (Reason.POSITION_NOT_REACHED, Reason.DEADLINE_EXCEEDED)
 @pytest.mark.parametrize(
     ("reason", "settings"),
     [
-        (reason, {"max_deadline_seconds": 0.5 if reason in OUT_OF_TIME else PATIENCE, "max_streams": 1})
+        (reason, {"max_deadline_seconds": 1.5 if reason in OUT_OF_TIME else PATIENCE, "max_streams": 1})
         for reason in Reason
     ],
     ids=[reason.name for reason in Reason],
