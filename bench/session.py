@@ -20,7 +20,7 @@ CALLERS = 4
 
 
 class Scale(NamedTuple):
-    """How much a run does. A window of batches holds ``batches`` times 8,000 transfers."""
+    """How much a run does. A window of batches holds at most ``batches`` times 8,000 transfers."""
 
     rounds: int
     accounts: int

@@ -15,7 +15,7 @@ _CALLERS = 8
 def measure(session: Session) -> Iterator[Result]:
     """Compare accepted transfers with rows."""
     ledger, rows = session.ledger, session.reference
-    transfers = (session.scale.batches + 1) // 2 * BATCH
+    transfers = max(1, session.scale.batches // 3) * BATCH
     requests = ledger.requests()
 
     def small_batches() -> Window:
