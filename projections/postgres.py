@@ -140,6 +140,8 @@ class PostgresCopy:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             yield self._session
+        except errors.UndefinedTable as error:
+            raise CopyRetiredError(f"copy {self.number} of the projections was dropped") from error
         finally:
             connection.execute("COMMIT")
 

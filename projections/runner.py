@@ -136,10 +136,7 @@ class Projector:
 
         Raises HistoryChangedError or CopyRetiredError; the tables are then as before.
         """
-        state = self._partitions.get(partition)
-        if state is None:
-            with self._copy.read() as session:
-                state = self._partitions[partition] = _Partition(partition, tracked(session, partition))
+        state = self._state(partition)
         rows = self._next_rows(partition, state.tracked, upto)
         if not rows:
             return 0
@@ -152,9 +149,15 @@ class Projector:
         return len(rows)
 
     def tracked(self, partition: int) -> Tracked:
-        """Return how far the tables reflect the partition."""
-        with self._copy.read() as session:
-            return tracked(session, partition)
+        """Return how far the tables reflect the partition. Raises CopyRetiredError."""
+        return self._state(partition).tracked
+
+    def _state(self, partition: int) -> "_Partition":
+        state = self._partitions.get(partition)
+        if state is None:
+            with self._copy.read() as session:
+                state = self._partitions[partition] = _Partition(partition, tracked(session, partition))
+        return state
 
     def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
         limit = self._batch_size if upto is None else min(self._batch_size, upto - last.position)
