@@ -28,7 +28,7 @@ class Scale(NamedTuple):
     calls: int
 
 
-FULL = Scale(rounds=5, accounts=10_000, batches=12, calls=3_000)
+FULL = Scale(rounds=5, accounts=10_000, batches=24, calls=3_000)
 QUICK = Scale(rounds=3, accounts=1_000, batches=6, calls=320)
 
 

@@ -1,8 +1,9 @@
 """Transfers in batches of 8,000 from four callers, beside the driver's fastest write and to one account alone.
 
 Three windows take turns: batches in which every transfer credits the same account, batches over uniform accounts, and
-the driver's writes. Each is compared with its neighbour, so the uniform ones count twice and are sent once. From the
-same windows: the rate until the answers, and the rate until every projection has caught up as well.
+the driver's writes. Each is compared with its neighbour, so the uniform ones count twice and are sent once. Each
+begins with a batch that does not count: what comes after the driver's window would pay for having waited. From the same
+windows: the rate until the answers, and the rate until every projection has caught up as well.
 """
 
 from collections.abc import Iterator
@@ -25,12 +26,21 @@ def measure(session: Session) -> Iterator[Result]:
     requests = ledger.requests()
 
     def hot() -> Window:
+        begin()
         return ledger.batches(requests.batches(count, BATCH, credit=ledger.merchant), CALLERS)
 
     def uniform() -> Window:
+        begin()
         return ledger.batches(requests.batches(count, BATCH), CALLERS)
 
-    taken = alternate(session.scale.rounds, hot, uniform, lambda: rows.write(count * BATCH))
+    def begin() -> None:
+        ledger.batches(requests.batches(1, BATCH), CALLERS)
+
+    def driver() -> Window:
+        rows.write(BATCH)
+        return rows.write(count * BATCH)
+
+    taken = alternate(session.scale.rounds, hot, uniform, driver)
     store = session.store.name
     beside_rows = [(many, driver) for _, many, driver in taken]
     yield result(_ACCEPTED, store, "transfers/s", reference.NAME, compare(beside_rows))
