@@ -9,8 +9,10 @@ from uuid import UUID
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 
 from protos.esep.v1 import account_pb2
+from protos.esep.v1.account_service_pb2 import GetAccountRequest
 from tests.ledger.engine.world import eventually
 from tests.people import card_number
 from tests.rpc.card_cases import issuing
@@ -99,26 +101,31 @@ def test_a_code_that_is_sent_twice_at_once_is_tried_once(bank: Bank) -> None:
 def test_who_hangs_up_again_and_again_begins_no_more_than_others(limited_bank: Bank) -> None:
     """Work that its callers have left counts against the limit of calls until it is done; then there is room again."""
     bank, register = limited_bank, limited_bank.ledger.customers.RegisterCustomer
-    vault, gate = bank.world.vault.vault, threading.Event()
+    vault, begun, gate = bank.world.vault.vault, threading.Semaphore(0), threading.Event()
     reserve = vault.reserve
 
     def slow_to_reserve(*arguments: Any) -> Any:
+        begun.release()
         gate.wait(PATIENCE)
         return reserve(*arguments)
 
     before = bank.world.log.head(0)
     with patch.object(vault, "reserve", slow_to_reserve):
         for _ in range(2):
-            bank.refused(register, registration(), timeout=OVERLAP)
+            call = register.future(registration(), metadata=bank.ledger.metadata, timeout=PATIENCE)
+            assert begun.acquire(timeout=PATIENCE)
+            call.cancel()
+        look = GetAccountRequest(account_id=bank.rich)
+        eventually(lambda: admitted(bank, bank.ledger.accounts.GetAccount, look))  # It has heard that they are gone.
         assert bank.refused(register, registration()).reason == "QUEUE_FULL"
         gate.set()
         eventually(lambda: bank.world.log.head(0) == before + 2)
-    eventually(lambda: admitted(bank))
+    eventually(lambda: admitted(bank, register, registration()))
 
 
-def admitted(bank: Bank) -> bool:
+def admitted(bank: Bank, method: Any, request: Message) -> bool:
     try:
-        bank.call(bank.ledger.customers.RegisterCustomer, registration())
+        bank.call(method, request)
     except grpc.RpcError as error:
         if Refusal(error).reason != "QUEUE_FULL":
             raise
