@@ -6,6 +6,7 @@ those that readers have already seen.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from domain.ports import LogReader
 from projections import schema
@@ -35,9 +36,8 @@ def rebuild(
     try:
         live = store.live()
         if live is not None:
-            with live.read() as session:
+            with closing(live), live.read() as session:
                 begin_like(copy, session)
-            live.close()
         projector = Projector(log, copy, decode, batch_size=batch_size)
 
         def catch_up() -> None:

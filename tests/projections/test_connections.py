@@ -8,6 +8,7 @@ import pytest
 
 from ledger.log.codec import decode
 from projections.check import check
+from projections.rebuild import rebuild
 from projections.runner import live_copy
 from projections.schema import metadata
 from projections.store import Store, open_store
@@ -71,4 +72,14 @@ def test_a_check_without_room_for_its_copy(
     monkeypatch.setattr(store, "create", fail)
     with pytest.raises(Failure):
         check(world.log, store, decode)
+    assert opened.left() == 0
+
+
+def test_a_rebuild_that_fails_at_the_live_tables(
+    world: World, store: Store, opened: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are let go, and the copy that was begun is dropped."""
+    monkeypatch.setattr("projections.rebuild.begin_like", fail)
+    with pytest.raises(Failure):
+        rebuild(world.log, store, decode)
     assert opened.left() == 0
