@@ -1,7 +1,7 @@
 """What the workloads of one store share: how much to do, a server, a reference, and their ends."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple, Self
@@ -107,6 +107,3 @@ class Workload(NamedTuple):
     stores: tuple[str, ...] = STORES
     compares: bool = False
     """Whether it stands beside somebody else's software, which is measured only when asked for."""
-
-
-OpenStore = Callable[[str], AbstractContextManager[Store]]

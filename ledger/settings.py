@@ -17,7 +17,7 @@ from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST
-from domain.times import DAY_SECONDS
+from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
-    notification_retention_seconds: Annotated[int, Field(ge=0)] = 180 * 86_400
+    notification_retention_seconds: Annotated[int, Field(ge=0)] = 180 * DAY_SECONDS
     """How long notifications are kept at least, by the log's own time; 0 keeps them for ever."""
     stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
     """For how long a stream's caller is sent messages before it is looked at again what it may read."""
@@ -233,7 +233,7 @@ class Settings(BaseSettings):
     @property
     def keep_notices(self) -> int:
         """For how many microseconds notifications are kept, 0 for ever."""
-        return self.notification_retention_seconds * 1_000_000
+        return self.notification_retention_seconds * SECOND
 
     @property
     def read_url(self) -> str:

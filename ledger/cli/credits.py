@@ -23,7 +23,6 @@ from protos.esep.v1 import credit_pb2
 from protos.esep.v1 import credit_service_pb2 as api
 
 SECONDS: Final = 60.0
-_MAX_PAGE: Final = 1_000
 _CATEGORIES: Final = {
     Category.SALARY: credit_pb2.CREDIT_CATEGORY_SALARY,
     Category.PENSION: credit_pb2.CREDIT_CATEGORY_PENSION,

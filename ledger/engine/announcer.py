@@ -35,7 +35,7 @@ def _other_owner(engine: Engine) -> str:
     try:
         beat = engine.log.last_beat(engine.partition)
     except LogError:
-        return ""  # Of a database that does not answer the log of events tells.
+        return ""  # The database does not answer, which the server's own log tells.
     if beat is None or beat.owner == engine.owner or beat.age_seconds >= engine.settings.takeover_after:
         return ""
     return "" if certainly_gone(beat.owner) else beat.owner

@@ -51,9 +51,7 @@ def asked(request: SubscribeRequest | ListNotificationsRequest, partition: int, 
             intake.wrong("after.position", "POSITION_IN_FUTURE", f"is behind the newest, {head}")
     account = None
     if isinstance(request, ListNotificationsRequest) and request.account_id:
-        account = request.account_id
-        if not 0 < account < 1 << 53:
-            intake.wrong("account_id", "RANGE", "is not from 1 to 2^53 - 1")
+        account = intake.account_id(request.account_id, "account_id")
     customer = intake.known_id(request.customer_id, "customer_id") if request.customer_id else None
     channel = intake.choice(request.channel, CHANNELS, "channel") if request.channel else None
     language = intake.choice(request.language, LANGUAGES, "language")
