@@ -57,8 +57,14 @@ def read_vectors(file: Path) -> list[Vector]:
     try:
         document = json.loads(file.read_text("utf-8"))
         return [_vector(each) for each in document["vectors"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise VectorError(f"{file}: not a file of QR vectors: {error!r}") from error
+    except OSError as error:
+        raise VectorError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise VectorError(f"{file} is not JSON in UTF-8: {error}") from error
+    except KeyError as error:
+        raise VectorError(f"{file} is not a file of QR vectors: {error} is missing") from error
+    except TypeError as error:
+        raise VectorError(f"{file} is not a file of QR vectors: {error}") from error
 
 
 def differences(vector: Vector) -> Iterator[str]:
