@@ -21,9 +21,9 @@ from ledger.issuer import LocalIssuer
 from ledger.log.errors import LogError
 from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
+from ledger.rpc.addresses import check_free
 from ledger.rpc.customers import VaultPort
 from ledger.rpc.engine_metrics import EngineMetrics
-from ledger.rpc.ports import check_free
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue

@@ -18,11 +18,12 @@ from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.times import SECOND
 from ledger.log import codec
-from ledger.rpc.customers import Customers, VaultPort, unknown
+from ledger.rpc.customers import VaultPort, unknown
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.alias import Link, alias_message
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cipher import Place
 from ledger.vault.verifiers import ALIAS_CODE, ALIAS_CODES_SENT, Rule, Tried
 from protos.esep.v1 import alias_pb2
@@ -33,11 +34,9 @@ _UNTRIED: Final = Tried(Verdict.ABSENT)
 class Aliases:
     """Carries out what is asked about phone numbers."""
 
-    def __init__(
-        self, gateway: Gateway, customers: Customers, port: VaultPort, clock: Clock, settings: RpcSettings
-    ) -> None:
+    def __init__(self, gateway: Gateway, work: VaultWork, port: VaultPort, clock: Clock, settings: RpcSettings) -> None:
         self._gateway = gateway
-        self._customers = customers
+        self._work = work
         self._vault = port.vault
         self._codes = port.codes
         self._clock = clock
@@ -47,14 +46,14 @@ class Aliases:
 
     async def send_code(self, customer_id: bytes, phone: str) -> None:
         """Send a code to a number, in the place of the last one; raises Refused."""
-        customer = await self._customers.current(customer_id)
+        customer = await self._gateway.current(customer_id)
         if not isinstance(customer, Customer):
             raise unknown(customer_id)
         if customer.erased:
             raise Refused(refuse(Reason.CUSTOMER_ERASED, customer_id=ids.format_uuid(customer_id)))
         if customer.tier is Tier.UNIDENTIFIED:
             raise Refused(refuse(Reason.CUSTOMER_NOT_IDENTIFIED, customer_id=ids.format_uuid(customer_id)))
-        await self._customers.in_vault(self._send, customer_id, phone)
+        await self._work.run(self._send, customer_id, phone)
 
     def _send(self, customer_id: bytes, phone: str) -> None:
         verifiers, now = self._vault.verifiers, self._clock.now()
@@ -71,21 +70,21 @@ class Aliases:
 
     async def link(self, link: Link, request_id: bytes) -> Done:
         """Try the code and let the number lead to the card; raises Refused."""
-        return await self._customers.turns.take(request_id, partial(self._link, link, request_id))
+        return await self._work.in_turn(request_id, partial(self._link, link, request_id))
 
     async def _link(self, link: Link, request_id: bytes) -> Done:
-        in_vault = self._customers.in_vault
+        run = self._work.run
         recorded, now = await self._recorded(request_id), self._clock.now()
         if recorded is None:
-            command = await in_vault(self._prepare, link, now)
+            command = await run(self._prepare, link, now)
         else:  # Answered without being decided: the number has the alias that it had then, unless it was given up.
-            alias_id = await in_vault(self._vault.aliases.find, link.phone)
-            if alias_id is None and await in_vault(self._vault.aliases.knows, recorded):
+            alias_id = await run(self._vault.aliases.find, link.phone)
+            if alias_id is None and await run(self._vault.aliases.knows, recorded):
                 raise Refused(refuse(Reason.REQUEST_ID_REUSED))  # That one is another number's.
             command = _command(link, alias_id or recorded)
         done = await self._gateway.execute(command, request_id, validate_only=False)
         if not done.replayed:
-            afterwards = self._customers.in_vault_afterwards
+            afterwards = self._work.run_afterwards
             await afterwards(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
             await afterwards(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
         return done
@@ -114,15 +113,15 @@ class Aliases:
 
     async def find(self, phone: str) -> bytes | None:
         """Return the alias id of a number, None where it has none."""
-        return await self._customers.in_vault(self._vault.aliases.find, phone)
+        return await self._work.run(self._vault.aliases.find, phone)
 
     async def of(self, customer_id: bytes) -> list[bytes]:
         """Return the aliases that may lead to a customer."""
-        return await self._customers.in_vault(self._vault.aliases.of, customer_id)
+        return await self._work.run(self._vault.aliases.of, customer_id)
 
     async def message(self, alias: Alias) -> alias_pb2.Alias:
         """Return an alias as it is told, with the number where it can still be read."""
-        phone = await self._customers.in_vault(self._vault.unseal, alias.customer, _place(alias.alias_id), alias.phone)
+        phone = await self._work.run(self._vault.unseal, alias.customer, _place(alias.alias_id), alias.phone)
         return alias_message(alias, phone)
 
 

@@ -15,11 +15,12 @@ from domain.card import REMEMBERED_HOLDS
 from domain.customer import Customer, Tier
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from ledger.rpc.customers import Customers, VaultPort
+from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.card_binding import Wanted, binding_message
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cipher import Place
 from protos.esep.v1 import card_binding_pb2
 
@@ -39,11 +40,9 @@ class _Found(NamedTuple):
 class Bindings:
     """Carries out what is asked about bindings."""
 
-    def __init__(
-        self, gateway: Gateway, customers: Customers, port: VaultPort, clock: Clock, settings: RpcSettings
-    ) -> None:
+    def __init__(self, gateway: Gateway, work: VaultWork, port: VaultPort, clock: Clock, settings: RpcSettings) -> None:
         self._gateway = gateway
-        self._customers = customers
+        self._work = work
         self._vault = port.vault
         self._issuer = port.issuer
         self._clock = clock
@@ -52,13 +51,13 @@ class Bindings:
 
     async def request(self, wanted: Wanted, request_id: bytes) -> Done:
         """Look at what was typed, and begin to bind the card; raises Refused."""
-        return await self._customers.turns.take(request_id, partial(self._request, wanted, request_id))
+        return await self._work.in_turn(request_id, partial(self._request, wanted, request_id))
 
     async def _request(self, wanted: Wanted, request_id: bytes) -> Done:
-        compare = wanted.well_formed and not await self._customers.recorded(request_id)
+        compare = wanted.well_formed and not await self._gateway.recorded(request_id)
         if compare:
-            compare = _may_bind(await self._customers.current(wanted.customer_id.bytes))
-        found = await self._customers.in_vault(self._look_up, wanted, request_id, compare)
+            compare = _may_bind(await self._gateway.current(wanted.customer_id.bytes))
+        found = await self._work.run(self._look_up, wanted, request_id, compare)
         command = RequestCardBinding(
             customer_id=wanted.customer_id,
             card_id=None if found.card_id is None else UUID(bytes=found.card_id),
@@ -110,7 +109,7 @@ class Bindings:
         name = ""
         if binding.name:
             place = Place(binding.binding_id, *_NAME)
-            name = await self._customers.in_vault(self._vault.unseal, binding.customer, place, binding.name)
+            name = await self._work.run(self._vault.unseal, binding.customer, place, binding.name)
         return binding_message(binding, name, now)
 
 

@@ -8,10 +8,11 @@ from functools import partial
 from domain.pan import NUMBER_FAULTS, look_at
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from ledger.rpc.customers import Customers
+from ledger.rpc.gateway import Gateway
 from ledger.rpc.numbers import execute_with_number
 from ledger.rpc.outcomes import Done
 from ledger.rpc.translate.card import NO_PAR, Issue
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cards import Reserved
 from ledger.vault.vault import Vault
 
@@ -19,26 +20,27 @@ from ledger.vault.vault import Vault
 class Cards:
     """Carries out what is asked about cards' numbers."""
 
-    def __init__(self, customers: Customers, vault: Vault, clock: Clock) -> None:
-        self._customers = customers
+    def __init__(self, gateway: Gateway, work: VaultWork, vault: Vault, clock: Clock) -> None:
+        self._gateway = gateway
+        self._work = work
         self._vault = vault.cards
         self._clock = clock
 
     async def issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         """Reserve the number and issue the card; raises Refused."""
         work = partial(self._issue, issue, request_id, validate_only=validate_only)
-        return await self._customers.turns.take(request_id, work)
+        return await self._work.in_turn(request_id, work)
 
     async def _issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         reserved = Reserved(request_id, NO_PAR)  # For a repeated request, which is answered without being decided.
         if issue.command.number_fault is None:
-            if not await self._customers.in_vault(self._vault.same_number, request_id, issue.number):
+            if not await self._work.run(self._vault.same_number, request_id, issue.number):
                 raise Refused(refuse(Reason.REQUEST_ID_REUSED))
-            if not await self._customers.recorded(request_id):
-                reserved = await self._customers.in_vault(self._reserve, issue.number, request_id, validate_only)
+            if not await self._gateway.recorded(request_id):
+                reserved = await self._work.run(self._reserve, issue.number, request_id, validate_only)
         command = issue.command.model_copy(update={"par": reserved.par, "taken": reserved.card_id != request_id})
         return await execute_with_number(
-            self._customers, self._vault, self._clock, command, request_id, validate_only=validate_only
+            self._gateway, self._work, self._vault, command, request_id, self._clock, validate_only=validate_only
         )
 
     def _reserve(self, number: str, card_id: bytes, trial: bool) -> Reserved:  # noqa: FBT001 - run on a thread
@@ -51,7 +53,7 @@ class Cards:
         typed = look_at(number)
         if typed.fault is not None:
             raise Refused(refuse(NUMBER_FAULTS[typed.fault]))
-        found = await self._customers.in_vault(self._vault.find, number)
+        found = await self._work.run(self._vault.find, number)
         if found is None:
             raise Refused(refuse(Reason.CARD_NOT_FOUND))
         return found

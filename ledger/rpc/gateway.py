@@ -103,6 +103,18 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered a command with {type(other).__name__}")
 
+    async def current(self, aggregate_id: bytes) -> object:
+        """Return whatever stands in the log under an id, as it is now."""
+        return await self.in_thread(self.outcomes.aggregate, aggregate_id)
+
+    async def begun(self, aggregate_id: bytes) -> object:
+        """Return whatever stands in the log under an id, as it was when it began."""
+        return await self.in_thread(partial(self.outcomes.aggregate, aggregate_id, upto_version=1))
+
+    async def recorded(self, request_id: bytes) -> bool:
+        """Tell whether the log holds an outcome of this request: then no secret is tried again."""
+        return bool(await self.in_thread(self.engine.log.find, self.engine.partition, [request_id]))
+
     async def execute_atomic(self, ticket: BatchTicket) -> Done:
         """Return what an atomic batch did, or did when it was first sent; raises Refused."""
         self._check_payers(ticket)

@@ -9,8 +9,9 @@ from typing import Final
 from domain.command import Command
 from domain.ports import Clock
 from domain.refusals import Kind, Refused
-from ledger.rpc.customers import Customers
+from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.numbers import Numbers
 
 _DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED, Kind.CONFLICT})
@@ -22,16 +23,23 @@ def came_to_nothing(refused: Refused) -> bool:
 
 
 async def execute_with_number(
-    customers: Customers, numbers: Numbers, clock: Clock, command: Command, request_id: bytes, *, validate_only: bool
+    gateway: Gateway,
+    work: VaultWork,
+    numbers: Numbers,
+    command: Command,
+    request_id: bytes,
+    clock: Clock,
+    *,
+    validate_only: bool,
 ) -> Done:
     """Carry out the command that makes a number's owner; raises Refused."""
     if validate_only:
-        return await customers.execute(command, request_id, validate_only=True)
+        return await gateway.execute(command, request_id, validate_only=True)
     try:
-        done = await customers.execute(command, request_id, validate_only=False)
+        done = await gateway.execute(command, request_id, validate_only=False)
     except Refused as refused:
         if came_to_nothing(refused):
-            await customers.in_vault(numbers.forget, request_id, clock.now())
+            await work.run(numbers.forget, request_id, clock.now())
         raise
-    await customers.in_vault_afterwards(numbers.settle, request_id, clock.now())
+    await work.run_afterwards(numbers.settle, request_id, clock.now())
     return done

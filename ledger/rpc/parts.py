@@ -26,6 +26,7 @@ from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.tellers import Teller
 from ledger.rpc.tokens import Tokens
+from ledger.rpc.vault_work import VaultWork
 from projections.queries import Reader
 
 
@@ -61,13 +62,14 @@ class Parts:
         self.proposals = ProposalReads(self.log_reads, self.reads, clock)
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
-        self.customers = customers = Customers(gateway, vault, clock, settings)
-        self.cards = Cards(customers, kept, clock)
-        self.tokens = Tokens(gateway, customers, kept, clock, settings)
-        self.bindings = Bindings(gateway, customers, vault, clock, settings)
-        self.aliases = Aliases(gateway, customers, vault, clock, settings)
-        self.quotes = Quotes(customers, self.aliases, kept, settings.qr_host)
-        self.payments = Payments(gateway, customers, kept, catalogue, providers, reader, clock, settings)
+        self.vault_work = work = VaultWork(settings.max_concurrent_calls)
+        self.customers = customers = Customers(gateway, work, vault, clock, settings)
+        self.cards = Cards(gateway, work, kept, clock)
+        self.tokens = Tokens(gateway, work, kept, clock, settings)
+        self.bindings = Bindings(gateway, work, vault, clock, settings)
+        self.aliases = Aliases(gateway, work, vault, clock, settings)
+        self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
+        self.payments = Payments(gateway, work, kept, catalogue, providers, reader, clock, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
         self.teller = Teller(gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.payments)
         self.personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None

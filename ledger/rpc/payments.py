@@ -26,7 +26,6 @@ from domain.settle import Answer, AnswerPayment, AskProvider
 from domain.times import SECOND
 from ledger.rpc import calls
 from ledger.rpc.callers import ITSELF, Role
-from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
@@ -35,6 +34,7 @@ from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.payment import merchant_code, payment_message, qr_amount, read_code, transaction_key
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.vault import ERASED, Vault
 from projections.queries import Reader
 from projections.resources import PAYMENT
@@ -75,7 +75,7 @@ class Payments:
     def __init__(
         self,
         gateway: Gateway,
-        customers: Customers,
+        work: VaultWork,
         vault: Vault,
         catalogue: Catalogue,
         providers: Providers,
@@ -84,7 +84,7 @@ class Payments:
         settings: RpcSettings,
     ) -> None:
         self._gateway = gateway
-        self._customers = customers
+        self._work = work
         self._vault = vault
         self._catalogue = catalogue
         self._providers = providers
@@ -144,7 +144,7 @@ class Payments:
 
         Otherwise anybody could have names told by numbers.
         """
-        if await self._customers.recorded(request_id):
+        if await self._gateway.recorded(request_id):
             return False  # A repeat is answered whatever the provider says now.
         try:
             await self._gateway.execute(command, request_id, validate_only=True)
@@ -186,7 +186,7 @@ class Payments:
     async def _sealed(self, command: PreparePayment, request_id: bytes, entered: Mapping[str, str]) -> dict[str, bytes]:
         """Return what was entered encrypted under the payer's key, nothing for nobody's."""
         place, payer = (request_id, PaymentPrepared.TOPIC), command.customer_id.bytes
-        return await self._customers.in_vault(self._vault.seal_fields, payer, place, entered)
+        return await self._work.run(self._vault.seal_fields, payer, place, entered)
 
     async def _prepare(self, command: PreparePayment, request_id: bytes, fields: Mapping[str, str]) -> Done:
         done = await self._gateway.execute(command, request_id, validate_only=False)
@@ -218,7 +218,7 @@ class Payments:
 
     async def current(self, payment_id: bytes) -> Payment:
         """Return a payment as it is now; raises Refused."""
-        found = await self._customers.current(payment_id)
+        found = await self._gateway.current(payment_id)
         if not isinstance(found, Payment):
             raise Refused(refuse(Reason.PAYMENT_NOT_FOUND, payment_id=ids.format_uuid(payment_id)))
         return found
@@ -227,7 +227,7 @@ class Payments:
         """Return a payment with what was entered, in clear as far as it can still be read."""
         details = payment.details
         place = (payment.payment_id, PaymentPrepared.TOPIC)
-        fields = await self._customers.in_vault(self._vault.read_fields, details.customer.bytes, place, details.fields)
+        fields = await self._work.run(self._vault.read_fields, details.customer.bytes, place, details.fields)
         beneficiary = fields.pop(_NAME, "")
         return Shown(payment, fields, beneficiary)
 
@@ -282,7 +282,7 @@ class Payments:
         await self._take(payment, said)
 
     async def _order(self, payment: Payment) -> Order:
-        payee = await self._customers.current(payment.details.payee.bytes)
+        payee = await self._gateway.current(payment.details.payee.bytes)
         return Order(payment, expect(payee, Payee).code, (await self.shown(payment)).fields)
 
     async def _ask_again(self, order: Order) -> Delivery:

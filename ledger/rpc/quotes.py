@@ -16,8 +16,10 @@ from domain.recipient import ToCard, ToPhone
 from domain.transfer_qr import TransferQr
 from ledger.rpc.aliases import Aliases
 from ledger.rpc.customers import Customers
+from ledger.rpc.gateway import Gateway
 from ledger.rpc.translate.qr import transfer_qr_message
 from ledger.rpc.translate.quote import Asked, Known, found, quote_message
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.vault import ERASED, Vault
 from protos.esep.v1 import qr_pb2, quote_pb2
 
@@ -25,7 +27,11 @@ from protos.esep.v1 import qr_pb2, quote_pb2
 class Quotes:
     """Finds recipients, and tells of them what may be told."""
 
-    def __init__(self, customers: Customers, aliases: Aliases, vault: Vault, qr_host: str) -> None:
+    def __init__(
+        self, gateway: Gateway, work: VaultWork, customers: Customers, aliases: Aliases, vault: Vault, qr_host: str
+    ) -> None:
+        self._gateway = gateway
+        self._work = work
         self._customers = customers
         self._aliases = aliases
         self._vault = vault
@@ -34,7 +40,7 @@ class Quotes:
     async def command(self, asked: Asked) -> CreateQuote:
         """Return the command, with ids in the place of numbers."""
         if asked.card_number:
-            card_id = await self._customers.in_vault(self._vault.find_card, asked.card_number)
+            card_id = await self._work.run(self._vault.find_card, asked.card_number)
             return found(asked, ToCard(card_id=None if card_id is None else UUID(bytes=card_id)))
         if asked.phone:
             alias_id = await self._aliases.find(asked.phone)
@@ -44,7 +50,7 @@ class Quotes:
     async def message(self, quote: Quote) -> quote_pb2.Quote:
         """Return a quote as it is told to its payer."""
         recipient = quote.recipient
-        current = self._customers.current
+        current = self._gateway.current
         card = None if recipient.card is None else await current(recipient.card.bytes)
         bank = await current(participant_key(quote.recipient_participant))
         name = "" if recipient.customer is None else await self.name(recipient.customer.bytes)
@@ -57,7 +63,7 @@ class Quotes:
 
     async def name(self, customer_id: bytes) -> str:
         """Return a customer's masked name, empty where none was given."""
-        customer = await self._customers.current(customer_id)
+        customer = await self._gateway.current(customer_id)
         if not isinstance(customer, Customer):
             return ""
         full_name = (await self._customers.message(customer)).full_name

@@ -64,7 +64,7 @@ class Edge:
             task.cancel()
         await self.parts.notifications.close()
         await self.parts.payments.close()
-        self.parts.customers.close()
+        self.parts.vault_work.close()
         self.parts.tokens.close()
         self.parts.threads.stop()
 
@@ -92,7 +92,7 @@ def build_server(
     )
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
-        Guard(Subjects(parts.facts, parts.customers, parts.cards)),
+        Guard(Subjects(parts.gateway, parts.facts, parts.customers, parts.cards)),
         parts.metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,

@@ -22,6 +22,7 @@ from domain.wallet import Wallet, wallet_id
 from ledger.rpc.cards import Cards
 from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
+from ledger.rpc.gateway import Gateway
 from ledger.rpc.permissions import Subject
 
 Participants = tuple[str | None, ...]
@@ -45,7 +46,8 @@ NOBODYS: Final = Whose(NOBODY)
 class Subjects:
     """Finds out whose something is."""
 
-    def __init__(self, facts: AccountFacts, customers: Customers, cards: Cards) -> None:
+    def __init__(self, gateway: Gateway, facts: AccountFacts, customers: Customers, cards: Cards) -> None:
+        self._gateway = gateway
         self._facts = facts
         self._customers = customers
         self._cards = cards
@@ -84,13 +86,13 @@ class Subjects:
 
     async def customer(self, customer_id: bytes) -> Customer | None:
         """Return a customer who was not erased."""
-        found = await self._customers.current(customer_id)
+        found = await self._gateway.current(customer_id)
         return found if isinstance(found, Customer) and not found.erased else None
 
     async def accounts_of(self, customer_id: bytes) -> set[int]:
         """Return the accounts of which a card is bound to a customer now."""
-        wallet = await self._customers.current(wallet_id(customer_id))
-        found = [await self._customers.current(card) for card in wallet.cards] if isinstance(wallet, Wallet) else []
+        wallet = await self._gateway.current(wallet_id(customer_id))
+        found = [await self._gateway.current(card) for card in wallet.cards] if isinstance(wallet, Wallet) else []
         return {card.account for card in found if isinstance(card, Card) and card.customer == customer_id}
 
     async def _nothing(self, _request: Any) -> Whose:
@@ -123,7 +125,7 @@ class Subjects:
 
     async def _customer(self, request: Any) -> Whose:
         customer_id = await self._named_customer(request)
-        found = None if customer_id is None else await self._customers.current(customer_id)
+        found = None if customer_id is None else await self._gateway.current(customer_id)
         if not isinstance(found, Customer):
             return NOBODYS
         return Whose((found.participant,), customer=found.customer_id)
@@ -177,9 +179,9 @@ class Subjects:
             return await self._authorization(request)
         reference = request.acquirer_reference
         key = f"{reference.acquirer_id}/{reference.acquirer_reference}"
-        claimed = await self._customers.current(ids.claim_id(ACQUIRER_CLAIM, key))
+        claimed = await self._gateway.current(ids.claim_id(ACQUIRER_CLAIM, key))
         if isinstance(claimed, Claim) and claimed.holder is not None:
-            return await self._held(await self._customers.current(claimed.holder))
+            return await self._held(await self._gateway.current(claimed.holder))
         return Whose(NOBODY, (reference.acquirer_id,))
 
     async def _announced_refund(self, request: Any) -> Whose:
@@ -218,7 +220,7 @@ class Subjects:
 
     async def _token(self, request: Any) -> Whose:
         token_id = parsed(request.token_id)
-        found = None if token_id is None else await self._customers.begun(token_id)  # Its owners never change.
+        found = None if token_id is None else await self._gateway.begun(token_id)  # Its owners never change.
         return Whose((found.participant,), customer=found.customer) if isinstance(found, Token) else NOBODYS
 
     async def _tokens_of(self, request: Any) -> Whose:
@@ -240,7 +242,7 @@ class Subjects:
                 card_id = await self._cards.find(request.card_number)
             except Refused:
                 return None
-            found = await self._customers.current(card_id)
+            found = await self._gateway.current(card_id)
         else:
             found = await self._current(request.card_id)
         return found if isinstance(found, Card) else None
@@ -293,7 +295,7 @@ class Subjects:
 
     async def _current(self, text: str) -> object:
         aggregate_id = parsed(text)
-        return None if aggregate_id is None else await self._customers.current(aggregate_id)
+        return None if aggregate_id is None else await self._gateway.current(aggregate_id)
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""

@@ -21,13 +21,14 @@ from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
 from ledger.rpc import calls
 from ledger.rpc.callers import ITSELF
-from ledger.rpc.customers import SWEEP_SECONDS, Customers
+from ledger.rpc.customers import SWEEP_SECONDS
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.numbers import came_to_nothing, execute_with_number
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.token import Keys, Payment
+from ledger.rpc.vault_work import VaultWork
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
@@ -38,11 +39,9 @@ _TIMER_SECONDS: Final = 30.0
 class Tokens:
     """Carries out what is asked about tokens' numbers, keys and taps."""
 
-    def __init__(
-        self, gateway: Gateway, customers: Customers, vault: Vault, clock: Clock, settings: RpcSettings
-    ) -> None:
+    def __init__(self, gateway: Gateway, work: VaultWork, vault: Vault, clock: Clock, settings: RpcSettings) -> None:
         self._gateway = gateway
-        self._customers = customers
+        self._work = work
         self._vault = vault.tokens
         self._clock = clock
         self.prefix = settings.token_bin
@@ -52,29 +51,29 @@ class Tokens:
     async def request(self, command: RequestToken, request_id: bytes, *, validate_only: bool) -> Done:
         """Draw a number and request the token; raises Refused."""
         work = partial(self._request, command, request_id, validate_only=validate_only)
-        return await self._customers.turns.take(request_id, work)
+        return await self._work.in_turn(request_id, work)
 
     async def _request(self, command: RequestToken, request_id: bytes, *, validate_only: bool) -> Done:
-        if not validate_only and not await self._customers.recorded(request_id):
+        if not validate_only and not await self._gateway.recorded(request_id):
             now = self._clock.now()
-            number = await self._customers.in_vault(self._vault.reserve, request_id, self.prefix, now)
+            number = await self._work.run(self._vault.reserve, request_id, self.prefix, now)
             command = command.model_copy(update={"masked_number": masked(number)})
         return await execute_with_number(
-            self._customers, self._vault, self._clock, command, request_id, validate_only=validate_only
+            self._gateway, self._work, self._vault, command, request_id, self._clock, validate_only=validate_only
         )
 
     async def give_keys(
         self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
     ) -> tuple[Done, Provision]:
         """Have a key numbered, record that it is given, and return what goes into the phone; raises Refused."""
-        return await self._customers.turns.take(request_id, partial(self._give_keys, kind, keys, request_id))
+        return await self._work.in_turn(request_id, partial(self._give_keys, kind, keys, request_id))
 
     async def _give_keys(
         self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
     ) -> tuple[Done, Provision]:
         token_id = keys.token_id.bytes
         due_at = self._clock.now() + self._patience
-        numbered = await self._customers.in_vault(self._vault.add_key, token_id, request_id, due_at)
+        numbered = await self._work.run(self._vault.add_key, token_id, request_id, due_at)
         if numbered is None:
             raise Refused(refuse(Reason.TOKEN_NOT_FOUND, token_id=keys.token_id))
         command = kind(
@@ -88,10 +87,10 @@ class Tokens:
         except Refused as refused:
             # One that was overtaken keeps its number, so that a vault older than the log catches up with it.
             if came_to_nothing(refused) and refused.refusal.reason is not Reason.KEY_SUPERSEDED:
-                await self._customers.in_vault(self._vault.drop_key, token_id, request_id)
+                await self._work.run(self._vault.drop_key, token_id, request_id)
             raise
         issued = expect(done.event, KeysIssued)
-        return done, await self._customers.in_vault(self._vault.provision, token_id, issued.sequence)
+        return done, await self._work.run(self._vault.provision, token_id, issued.sequence)
 
     async def pay(self, payment: Payment, request_id: bytes, *, validate_only: bool) -> Done:
         """Try a tap, and decide on it; raises Refused."""
@@ -125,8 +124,8 @@ class Tokens:
         """Record the end of every token whose time to be switched on is over; return how many have ended."""
         calls.enter(calls.Call(ITSELF, asyncio.get_running_loop().time() + _TIMER_SECONDS))
         now, ended = self._clock.now(), 0
-        for token_id in await self._customers.in_vault(self._vault.due, now):
-            token = await self._customers.current(token_id)
+        for token_id in await self._work.run(self._vault.due, now):
+            token = await self._gateway.current(token_id)
             later: int | None = None
             if isinstance(token, Token) and token.stage is State.INACTIVE:
                 if token.lapsed(now):
@@ -136,7 +135,7 @@ class Tokens:
                     ended += 1
                 else:
                     later = token.activate_by
-            await self._customers.in_vault(self._vault.look_again, token_id, later)
+            await self._work.run(self._vault.look_again, token_id, later)
         return ended
 
     def close(self) -> None:
