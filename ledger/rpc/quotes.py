@@ -7,7 +7,6 @@ decision, after it has looked at the payer: else anybody could try numbers.
 from uuid import UUID
 
 from domain.card import Card
-from domain.customer import Customer
 from domain.names import masked_name
 from domain.participant import Participant, participant_key
 from domain.quote import Quote
@@ -63,8 +62,5 @@ class Quotes:
 
     async def name(self, customer_id: bytes) -> str:
         """Return a customer's masked name, empty where none was given."""
-        customer = await self._gateway.current(customer_id)
-        if not isinstance(customer, Customer):
-            return ""
-        full_name = (await self._customers.message(customer)).full_name
+        full_name = await self._customers.name(customer_id)
         return full_name if full_name == ERASED else masked_name(full_name)

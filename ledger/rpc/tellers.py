@@ -84,7 +84,7 @@ class Teller:
             SettlementNoticed: ("settlement_notice", self.settlement_notice),
             Transfer: ("transfer", lambda done: self.transfer(expect(done.subject, Transfer))),
             Account: ("account", lambda done: account_message(expect(done.subject, Account))),
-            Customer: ("customer", lambda done: customers.message(expect(done.subject, Customer))),
+            Customer: ("customer", lambda done: customers.message(expect(done.subject, Customer), done.recorded_at)),
             Authorization: (
                 "authorization",
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
