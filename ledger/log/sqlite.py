@@ -59,6 +59,10 @@ _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
+_WHOSE = (
+    "SELECT originator_id FROM events"
+    " WHERE partition = ? AND position > ? AND position <= ? AND topic = ? ORDER BY position"
+)
 _INSERT_RUN = (
     "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
@@ -153,6 +157,11 @@ class SQLiteLog(Housekeeping):
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
+        asked = (partition, after, upto, topic)
+        return self._read(lambda reader: [found for (found,) in reader.execute(_WHOSE, asked)])
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""

@@ -31,6 +31,7 @@ from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.customer import Registration, Try, customer_message
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.codes import CodeSender
+from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.sweep import sweep
 from ledger.vault.vault import Personal, Secrets, Vault
@@ -231,9 +232,14 @@ class Customers:
             await asyncio.sleep(SWEEP_SECONDS)
             if engine.serving:
                 try:
-                    await self._gateway.in_thread(sweep, self._vault, engine.log, engine.partition, self._clock.now())
+                    await self._gateway.in_thread(self._sweep)
                 except (Refused, VaultUnavailable):
                     continue  # The databases do not answer: the next time is soon enough.
+
+    def _sweep(self) -> None:
+        vault, engine, now = self._vault, self._gateway.engine, self._clock.now()
+        sweep(vault, engine.log, engine.partition, now)
+        catch_up(vault, engine.log, engine.partition, now)
 
 
 def unknown(customer_id: bytes) -> Refused:
