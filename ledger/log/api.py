@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from domain.ports import LogReader, Row
+from ledger.log.merkle import Frontier
 from ledger.log.patience import Left
 
 
@@ -23,10 +24,10 @@ class Log(LogReader, Protocol):
     """
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Append rows of one partition, all or none; durable when it returns.
+        """Append rows of one partition, all or none, and their leaves to its tree; durable when it returns.
 
-        Raises PositionTaken, VersionTaken or RequestTaken (certainly not appended; where several are true,
-        PositionTaken is raised), StorageFull (certainly not appended), LogUnavailable (unknown) or LogBroken.
+        Raises PositionTaken, VersionTaken, RequestTaken or TreeChanged (certainly not appended; where several are
+        true, PositionTaken is raised), StorageFull (certainly not appended), LogUnavailable (unknown) or LogBroken.
         """
         ...
 
@@ -35,6 +36,14 @@ class Log(LogReader, Protocol):
 
         ``tail`` is the leaf hash of the event that the rows follow, nothing where they are the first. It is looked
         at in the same transaction: raises TailChanged, with nothing appended, when another event stands there.
+        Events that an older version of Esep wrote since, without their leaves, are added to the tree first.
+        """
+        ...
+
+    def tree(self, partition: int) -> Frontier:
+        """Return the Merkle tree over the partition's events, as of the last append that a reader can see.
+
+        Raises LogBroken when what is stored is no tree.
         """
         ...
 

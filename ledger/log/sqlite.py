@@ -33,12 +33,15 @@ from ledger.log.errors import (
     ReadOutOfTime,
     RequestTaken,
     StorageFull,
+    TreeChanged,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
+from ledger.log.merkle import Frontier
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
 from ledger.log.runs import Run, runs
+from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
@@ -59,6 +62,12 @@ _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
+_TREE = "SELECT size, edges, root FROM trees WHERE partition = ?"
+_GROW = (
+    "INSERT INTO trees (partition, size, edges, root) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET"
+    " size = CASE WHEN size = ?5 AND root = ?6 THEN excluded.size END, edges = excluded.edges, root = excluded.root"
+)
+"""The size is not null, so that a tree which is not the one that grows fails the whole transaction."""
 _INSERT_RUN = (
     "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
@@ -87,6 +96,7 @@ class SQLiteLog(Housekeeping):
         self._appending = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._readers = _pool(partial(self._connect, reader=True))
+        self._trees = Trees(self, self.tree)
         self._patience = Patience()
         self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
@@ -98,18 +108,20 @@ class SQLiteLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
-        self._append(rows, _insert)
+        self._append(rows)
 
-    def _append(self, rows: Sequence[Row], insert: Callable[[sqlite3.Connection, Sequence[Row]], None]) -> None:
+    def _append(self, rows: Sequence[Row], *, tail: bytes | None = None) -> None:
         with self._appending:
+            growth = self._trees.growth(rows, tail)
             try:
-                insert(self._writing(), rows)
+                _insert(self._writing(), rows, growth, tail)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
             except BaseException:
                 self._roll_back()
                 raise
+            self._trees.grew(growth)
 
     def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
@@ -123,7 +135,7 @@ class SQLiteLog(Housekeeping):
         """
         if rows:
             check_appended(rows)
-            self._append(rows, partial(_insert_after, tail))
+            self._append(rows, tail=tail)
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
@@ -153,6 +165,10 @@ class SQLiteLog(Housekeeping):
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def tree(self, partition: int) -> Frontier:
+        """Return the Merkle tree over the partition's events."""
+        return load_tree(partition, self._read(lambda reader: reader.execute(_TREE, (partition,)).fetchone()))
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
@@ -250,7 +266,10 @@ class SQLiteLog(Housekeeping):
 
     def _append_failure(self, rows: Sequence[Row], error: sqlite3.Error) -> Exception:
         failure = self._failure(error)
-        if isinstance(failure, VersionTaken | RequestTaken) and self.head(rows[0].partition) >= rows[0].position:
+        if (
+            isinstance(failure, VersionTaken | RequestTaken | TreeChanged)
+            and self.head(rows[0].partition) >= rows[0].position
+        ):
             return PositionTaken(f"position {rows[0].position} of partition {rows[0].partition} is taken")
         return failure
 
@@ -262,6 +281,8 @@ class SQLiteLog(Housekeeping):
         match code:
             case sqlite3.SQLITE_CONSTRAINT if "UNIQUE" in str(error):
                 return _conflict(str(error))
+            case sqlite3.SQLITE_CONSTRAINT if "trees.size" in str(error):
+                return TreeChanged("the tree is not the one that these rows would grow")
             case sqlite3.SQLITE_FULL:
                 return StorageFull(f"there is no room left for the log in {self._path}")
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL | sqlite3.SQLITE_INTERRUPT:
@@ -290,24 +311,17 @@ def _now() -> ColumnElement[int]:
     return literal(time.time_ns() // 1000, BigInteger)
 
 
-def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert and commit. What fits one statement is its own transaction, which spares two."""
+def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
+    """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
     statements = _statements(writer, rows)
-    if len(statements) > 1:
-        writer.execute("BEGIN IMMEDIATE")
+    writer.execute("BEGIN IMMEDIATE")
+    if tail is not None:
+        found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+        check_tail(None if found is None else Row._make(found), tail)
     for statement, values in statements:
         writer.execute(statement, values)
-    if len(statements) > 1:
-        writer.execute("COMMIT")
-
-
-def _insert_after(tail: bytes, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert and commit after the event with this leaf hash."""
-    writer.execute("BEGIN IMMEDIATE")
-    found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
-    check_tail(None if found is None else Row._make(found), tail)
-    for statement, values in _statements(writer, rows):
-        writer.execute(statement, values)
+    partition, before, after = growth
+    writer.execute(_GROW, (partition, after.size, after.dump(), after.root, before.size, before.root))
     writer.execute("COMMIT")
 
 
