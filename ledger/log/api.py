@@ -16,6 +16,15 @@ class Beat(NamedTuple):
     age_seconds: float
 
 
+class Kept(NamedTuple):
+    """A checkpoint that was signed, with the lines that witnesses have put under it since."""
+
+    size: int
+    note: str
+    signed_at: int
+    cosignatures: tuple[str, ...] = ()
+
+
 class Log(LogReader, Protocol):
     """An ordered, gapless sequence of events per partition.
 
@@ -45,6 +54,22 @@ class Log(LogReader, Protocol):
 
         Raises LogBroken when what is stored is no tree.
         """
+        ...
+
+    def acknowledged(self, partition: int) -> Frontier | None:
+        """Return the tree after this log's last append that is certainly durable, None when that is not known."""
+        ...
+
+    def keep_checkpoint(self, partition: int, kept: Kept) -> None:
+        """Keep a signed checkpoint unless one of its size is kept, and drop old ones that nobody cosigned."""
+        ...
+
+    def find_checkpoint(self, partition: int, *, size: int | None = None, cosigned: bool = False) -> Kept | None:
+        """Return the checkpoint of this size, else the largest; only one that was cosigned, where that is asked."""
+        ...
+
+    def add_cosignature(self, partition: int, size: int, witness: str, line: str) -> None:
+        """Keep a witness's line under a checkpoint in the place of its earlier one."""
         ...
 
     def beat(self, partition: int, owner: str) -> None:

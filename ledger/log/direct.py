@@ -56,15 +56,11 @@ class DirectConnection:
         self._checked(self._libpq.exec_(f"{statement}; {then}".encode()), ExecStatus.COPY_IN)
         self._libpq.put_copy_data(data)
         self._libpq.put_copy_end()
-        for _ in ("copy", "then"):
-            # libpq's own waiting for an outcome would hold every other thread up.
-            self.connection.wait(self._outcome_arrives())
-            outcome = self._libpq.get_result()
-            if outcome is None or outcome.status != ExecStatus.COMMAND_OK:
-                break
+        outcome = self._outcome()
+        if outcome is not None and outcome.status == ExecStatus.COMMAND_OK:
+            outcome = self._outcome()
         if self._libpq.status == ConnStatus.OK:
-            while self._libpq.get_result() is not None:
-                pass
+            self._libpq.get_result()
         self._checked(outcome, ExecStatus.COMMAND_OK)
 
     def limit(self, milliseconds: int) -> None:
@@ -76,6 +72,11 @@ class DirectConnection:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _outcome(self) -> PGresult | None:
+        """Wait for the next outcome: libpq's own waiting would hold every other thread up."""
+        self.connection.wait(self._outcome_arrives())
+        return self._libpq.get_result()
 
     def _outcome_arrives(self) -> Generator[Wait, Ready | int, None]:
         while self._libpq.flush() == _UNSENT:

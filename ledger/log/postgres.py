@@ -115,6 +115,7 @@ class PostgresLog(Housekeeping):
         self._packer = CopyPacker()
         self._readers = self._reader_pool()
         self._trees = Trees(self, self.tree)
+        self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
         self.within = self._patience.within
         engine = create_engine(
@@ -130,8 +131,7 @@ class PostgresLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
-        with self._appending:
-            growth = self._trees.growth(rows)
+        with self._appending, self._trees.growing(rows) as growth:
             try:
                 self._insert(self._writing(), rows, growth)
             except psycopg.Error as error:
@@ -139,15 +139,13 @@ class PostgresLog(Housekeeping):
             except BaseException:
                 self._drop_writer()  # interrupted at an unknown place
                 raise
-            self._trees.grew(growth)
 
     def take_over(self, rows: Sequence[Row], *, tail: bytes) -> None:
         """Append like ``append`` after the event with this leaf hash, ending other sessions that block it."""
         if not rows:
             return
         check_appended(rows)
-        with self._appending:
-            growth = self._trees.growth(rows, tail)
+        with self._appending, self._trees.growing(rows, tail) as growth:
             try:
                 self._insert_past_blockers(self._writing(), rows, growth, tail)
             except TailChanged:
@@ -157,7 +155,6 @@ class PostgresLog(Housekeeping):
             except BaseException:
                 self._drop_writer()  # interrupted at an unknown place
                 raise
-            self._trees.grew(growth)
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""

@@ -4,8 +4,9 @@
 transaction. ``checkpoints`` are trees that were signed, ``cosignatures`` what witnesses put under them. ``engines``
 holds a sign of life per partition and ``snapshots`` what an engine saved to start faster: both may be lost without
 losing anything. Every key begins with the partition, and there is no sequence, table lock or foreign key, so that the
-tables can be spread over many machines by partition. Constraints are named because the name of the violated one tells which conflict an append met;
-a distributed database appends a shard's number to them, so none is the beginning of another.
+tables can be spread over many machines by partition. Constraints are named because the name of the violated one tells
+which conflict an append met; a distributed database appends a shard's number to them, so none is the beginning of
+another.
 """
 
 from sqlalchemy import (

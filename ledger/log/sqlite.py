@@ -97,6 +97,7 @@ class SQLiteLog(Housekeeping):
         self._writer: sqlite3.Connection | None = None
         self._readers = _pool(partial(self._connect, reader=True))
         self._trees = Trees(self, self.tree)
+        self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
         self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
@@ -111,8 +112,7 @@ class SQLiteLog(Housekeeping):
         self._append(rows)
 
     def _append(self, rows: Sequence[Row], *, tail: bytes | None = None) -> None:
-        with self._appending:
-            growth = self._trees.growth(rows, tail)
+        with self._appending, self._trees.growing(rows, tail) as growth:
             try:
                 _insert(self._writing(), rows, growth, tail)
             except sqlite3.Error as error:
@@ -121,7 +121,6 @@ class SQLiteLog(Housekeeping):
             except BaseException:
                 self._roll_back()
                 raise
-            self._trees.grew(growth)
 
     def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""

@@ -5,15 +5,18 @@ from. The one that this process made durable last is kept in memory, so that not
 fails makes it forgotten, and the next append reads what is stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from domain.ports import LogReader, Row
 from ledger.log.checks import check_tail
-from ledger.log.errors import LogBroken, PositionTaken, TreeChanged
+from ledger.log.errors import LogBroken, PositionTaken, RequestTaken, StorageFull, TreeChanged, VersionTaken
 from ledger.log.merkle import Frontier, leaf_hashes
 
 _PAGE: Final = 8192
+_CERTAINLY_NOT: Final = (PositionTaken, VersionTaken, RequestTaken, StorageFull)
+"""Failures after which the tree that was durable still is; after any other, only the store knows."""
 
 
 class Growth(NamedTuple):
@@ -25,7 +28,7 @@ class Growth(NamedTuple):
 
 
 class Trees:
-    """Tells what each append does to its partition's tree; for one thread at a time."""
+    """Tells what each append does to its partition's tree. Appends come one at a time; anybody may ask what stands."""
 
     def __init__(self, log: LogReader, stored: Callable[[int], Frontier]) -> None:
         """Take the log, and what reads a stored tree."""
@@ -33,18 +36,34 @@ class Trees:
         self._stored = stored
         self._known: dict[int, Frontier] = {}
 
-    def growth(self, rows: Sequence[Row], tail: bytes | None = None) -> Growth:
-        """Return what appending these rows does to the tree.
+    def acknowledged(self, partition: int) -> Frontier | None:
+        """Return the tree after this process's last append that is certainly durable, None when that is not known."""
+        return self._known.get(partition)
+
+    @contextmanager
+    def growing(self, rows: Sequence[Row], tail: bytes | None = None) -> Iterator[Growth]:
+        """Tell what appending these rows does to the tree; the block appends them, and is durable when it ends.
 
         With ``tail``, the leaf hash of the event that they follow, a new owner begins: events that an older version
         of Esep left without leaves are taken in first. Raises PositionTaken, TailChanged, TreeChanged where the event
         before the rows has no leaf, or LogBroken where leaves have no events.
         """
+        growth = self._growth(rows, tail)
+        try:
+            yield growth
+        except _CERTAINLY_NOT:
+            raise
+        except BaseException:
+            self._known.pop(growth.partition, None)
+            raise
+        self._known[growth.partition] = growth.after
+
+    def _growth(self, rows: Sequence[Row], tail: bytes | None) -> Growth:
         partition, size = rows[0].partition, rows[0].position - 1
         if tail is not None:
             before_rows = self._log.read(partition, size - 1, 1) if size else []
             check_tail(before_rows[0] if before_rows else None, tail)
-        before = self._known.pop(partition, None)  # until the append is known to stand
+        before = self._known.get(partition)
         if before is None or before.size != size:
             before = self._stored(partition)
         if before.size < size and tail is not None:
@@ -52,10 +71,6 @@ class Trees:
         if before.size != size:
             raise self._misfit(partition, before.size, size)
         return Growth(partition, before, before.grown(leaf_hashes(rows)))
-
-    def grew(self, growth: Growth) -> None:
-        """Hear that an append is durable."""
-        self._known[growth.partition] = growth.after
 
     def _caught_up(self, partition: int, tree: Frontier, size: int) -> Frontier:
         while tree.size < size:

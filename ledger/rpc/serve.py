@@ -13,11 +13,13 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.checkpoints import Checkpoints
 from ledger.issuer import LocalIssuer
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.alias_service import AliasService
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.audit_service import AuditService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.bindings import Bindings
@@ -66,6 +68,7 @@ from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import alias_service_pb2_grpc as alias
+from protos.esep.v1 import audit_service_pb2_grpc as audit
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
@@ -143,6 +146,7 @@ def build_server(
     engine: LedgerEngine,
     reader: Reader,
     vault: VaultPort,
+    checkpoints: Checkpoints,
     settings: RpcSettings,
     *,
     clock: Clock,
@@ -196,6 +200,7 @@ def build_server(
         account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
         adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, proposals),
         alias.add_AliasServiceServicer_to_server: AliasService(gateway, aliases, log_reads, countries),
+        audit.add_AuditServiceServicer_to_server: AuditService(gateway, checkpoints, log_reads, reads),
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, teller, clock
         ),

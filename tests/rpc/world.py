@@ -17,6 +17,9 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
+from ledger.audit.checkpoints import Checkpoints
+from ledger.audit.keys import SigningKeys
+from ledger.audit.note import VerifierKey
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Ticket
@@ -107,7 +110,13 @@ class World:
     """Everything, started; a context manager."""
 
     def __init__(
-        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+        self,
+        directory: Path,
+        *,
+        policy: Policy | None = None,
+        database_url: str | None = None,
+        witnesses: tuple[VerifierKey, ...] = (),
+        **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
@@ -126,6 +135,10 @@ class World:
         keys = FileKeys.load(directory / "master-keys.json", create=True)
         vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
+        signing = SigningKeys.load(directory / "checkpoint-keys.json", create=True)
+        self.checkpoints = Checkpoints(
+            self.log, 0, self.clock, ledger="esep.kg/test", keys=signing, witnesses=witnesses
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
@@ -177,6 +190,7 @@ class World:
             engine,
             self._reader,
             self.vault,
+            self.checkpoints,
             self._settings,
             clock=self.clock,
             catalogue=load_catalogue(None),
