@@ -20,7 +20,7 @@ _CERTAINLY_NOT: Final = (PositionTaken, VersionTaken, RequestTaken, StorageFull)
 
 
 class Growth(NamedTuple):
-    """What an append does to a tree."""
+    """What an append does to the tree that is stored."""
 
     partition: int
     before: Frontier
@@ -66,11 +66,10 @@ class Trees:
         before = self._known.get(partition)
         if before is None or before.size != size:
             before = self._stored(partition)
-        if before.size < size and tail is not None:
-            before = self._caught_up(partition, before, size)
-        if before.size != size:
-            raise self._misfit(partition, before.size, size)
-        return Growth(partition, before, before.grown(leaf_hashes(rows)))
+        whole = self._caught_up(partition, before, size) if tail is not None else before
+        if whole.size != size:
+            raise self._misfit(partition, whole.size, size)
+        return Growth(partition, before, whole.grown(leaf_hashes(rows)))
 
     def _caught_up(self, partition: int, tree: Frontier, size: int) -> Frontier:
         while tree.size < size:

@@ -1,7 +1,7 @@
 """Tiles: the tree of the log, made again by the projections."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
@@ -42,6 +42,7 @@ def batch(first: int, last: int) -> Batch:
     return Batch([row(position) for position in range(first, last + 1)], lambda _topic, _state: None)  # type: ignore[arg-type, return-value]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=12))
 def test_batches_and_restarts(pieces: list[tuple[int, bool]]) -> None:
     """However the events are cut into batches, and whenever the runner begins anew, the tiles are the tree's."""

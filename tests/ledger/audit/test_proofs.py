@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.audit.proofs import (
@@ -130,6 +130,7 @@ def damaged(proof: list[bytes], how: int, where: int) -> list[bytes]:
             return [*proof[:at], LEAVES[where % SIZES], *proof[at:]]
 
 
+@settings(deadline=None)
 @given(st.integers(1, SIZES), st.data())
 def test_a_damaged_inclusion_proves_nothing(size: int, data: st.DataObject) -> None:
     """A proof with anything changed is refused, and so is a whole one for another leaf, place or root."""
@@ -150,6 +151,7 @@ def test_a_damaged_inclusion_proves_nothing(size: int, data: st.DataObject) -> N
             verify_inclusion(LEAVES[index], index ^ 1, size, proof, root)
 
 
+@settings(deadline=None)
 @given(st.integers(2, SIZES), st.data())
 def test_a_damaged_consistency_proves_nothing(new: int, data: st.DataObject) -> None:
     """A proof with anything changed is refused, and so is a whole one between other roots."""

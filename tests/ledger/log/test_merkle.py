@@ -1,7 +1,7 @@
 """The tree as it grows."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
@@ -47,6 +47,7 @@ def test_every_size() -> None:
             tree = tree.grown([leaves[size]])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=12))
 def test_grown_in_pieces(pieces: list[int]) -> None:
     """However the leaves arrive, the tree is the same."""
@@ -66,6 +67,7 @@ def test_what_is_no_tree(size: int, stored: int) -> None:
         Frontier.load(size, bytes(stored))
 
 
+@settings(deadline=None)
 @given(st.lists(ROWS, max_size=40))
 def test_leaves_together(rows: list[Row]) -> None:
     """Many rows hash to what each of them hashes to by itself."""
