@@ -41,31 +41,23 @@ _HEAD = np.dtype(
 
 
 class Frontier(NamedTuple):
-    """A tree of ``size`` leaves."""
+    """A tree of ``size`` leaves, its edges and the root that they lead to."""
 
     size: int = 0
     edges: tuple[bytes, ...] = ()
+    root: bytes = EMPTY_ROOT
 
     @classmethod
     def load(cls, size: int, edges: bytes) -> Self:
         """Return the tree that was stored as a size and its edges, one after another; raises ValueError."""
         if size < 0 or len(edges) != HASH_BYTES * size.bit_count():
             raise ValueError(f"a tree of {size} leaves is not told by {len(edges)} bytes")
-        return cls(size, tuple(edges[start : start + HASH_BYTES] for start in range(0, len(edges), HASH_BYTES)))
+        cut = tuple(edges[start : start + HASH_BYTES] for start in range(0, len(edges), HASH_BYTES))
+        return cls(size, cut, _root(cut))
 
     def dump(self) -> bytes:
         """Return the edges, one after another."""
         return b"".join(self.edges)
-
-    @property
-    def root(self) -> bytes:
-        """The hash of the whole tree."""
-        if not self.edges:
-            return EMPTY_ROOT
-        *others, root = self.edges
-        for edge in reversed(others):
-            root = node_hash(edge, root)
-        return root
 
     def grown(self, leaves: Sequence[bytes]) -> "Frontier":
         """Return the tree with these leaf hashes after its own."""
@@ -79,7 +71,8 @@ class Frontier(NamedTuple):
                 added.append(nodes.pop())
             nodes = parents(nodes)
             size >>= 1
-        return Frontier(self.size + len(leaves), (*old, *reversed(added)))
+        edges = (*old, *reversed(added))
+        return Frontier(self.size + len(leaves), edges, _root(edges))
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -116,6 +109,15 @@ def leaf_hashes(rows: Sequence[Row]) -> list[bytes]:
             heads, topics, lengths, states, requests, callers, strict=True
         )
     ]
+
+
+def _root(edges: Sequence[bytes]) -> bytes:
+    if not edges:
+        return EMPTY_ROOT
+    *others, root = edges
+    for edge in reversed(others):
+        root = node_hash(edge, root)
+    return root
 
 
 def _told(value: bytes) -> bytes:

@@ -68,6 +68,20 @@ _GROW = (
     " size = CASE WHEN size = ?5 AND root = ?6 THEN excluded.size END, edges = excluded.edges, root = excluded.root"
 )
 """The size is not null, so that a tree which is not the one that grows fails the whole transaction."""
+_APPENDS = (
+    "CREATE TEMP VIEW appends AS SELECT events.*, size AS before_size, root AS before_root, size, edges, root"
+    " FROM main.events JOIN main.trees",
+    "CREATE TEMP TRIGGER append INSTEAD OF INSERT ON appends BEGIN"
+    " INSERT INTO events VALUES (NEW.partition, NEW.position, NEW.originator_id, NEW.originator_version, NEW.topic,"
+    " NEW.state, NEW.recorded_at, NEW.request_id, NEW.caller);"
+    " INSERT INTO trees (partition, size, edges, root)"
+    " SELECT NEW.partition, NEW.size, NEW.edges, NEW.root WHERE NEW.size IS NOT NULL"
+    " ON CONFLICT (partition) DO UPDATE SET size = CASE WHEN size = NEW.before_size AND root = NEW.before_root"
+    " THEN excluded.size END, edges = excluded.edges, root = excluded.root; END",
+)
+"""What lets few rows and the tree be one statement, which is its own transaction: the last row brings the tree along."""
+_NO_TREE = (None,) * 5
+_FEW = 64
 _INSERT_RUN = (
     "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
@@ -212,7 +226,10 @@ class SQLiteLog(Housekeeping):
 
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
-            self._writer = self._connect()
+            writer = self._connect()
+            for statement in _APPENDS:
+                writer.execute(statement)
+            self._writer = writer
         return self._writer
 
     def _roll_back(self) -> None:
@@ -312,6 +329,12 @@ def _now() -> ColumnElement[int]:
 
 def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
     """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
+    partition, before, after = growth
+    if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
+        told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
+        tree = (before.size, before.root, after.size, after.dump(), after.root)
+        writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
+        return
     statements = _statements(writer, rows)
     writer.execute("BEGIN IMMEDIATE")
     if tail is not None:
@@ -319,7 +342,6 @@ def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tai
         check_tail(None if found is None else Row._make(found), tail)
     for statement, values in statements:
         writer.execute(statement, values)
-    partition, before, after = growth
     writer.execute(_GROW, (partition, after.size, after.dump(), after.root, before.size, before.root))
     writer.execute("COMMIT")
 
@@ -367,8 +389,17 @@ def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
 
 @cache
 def _insert_sql(rows: int) -> str:
-    row = f"({', '.join('?' * _COLUMNS)})"
-    return " ".join(("INSERT INTO events VALUES", ", ".join([row] * rows)))
+    return _values_sql("events", _COLUMNS, rows)
+
+
+@cache
+def _append_sql(rows: int) -> str:
+    return _values_sql("appends", _COLUMNS + len(_NO_TREE), rows)
+
+
+def _values_sql(table: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"
 
 
 def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:
