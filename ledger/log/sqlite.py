@@ -70,16 +70,18 @@ _GROW = (
 """The size is not null, so that a tree which is not the one that grows fails the whole transaction."""
 _APPENDS = (
     "CREATE TEMP VIEW appends AS SELECT events.*, size AS before_size, root AS before_root, size, edges, root"
-    " FROM main.events JOIN main.trees",
+    " FROM main.events JOIN main.trees"
+)
+_APPEND = (
     "CREATE TEMP TRIGGER append INSTEAD OF INSERT ON appends BEGIN"
     " INSERT INTO events VALUES (NEW.partition, NEW.position, NEW.originator_id, NEW.originator_version, NEW.topic,"
     " NEW.state, NEW.recorded_at, NEW.request_id, NEW.caller);"
     " INSERT INTO trees (partition, size, edges, root)"
     " SELECT NEW.partition, NEW.size, NEW.edges, NEW.root WHERE NEW.size IS NOT NULL"
     " ON CONFLICT (partition) DO UPDATE SET size = CASE WHEN size = NEW.before_size AND root = NEW.before_root"
-    " THEN excluded.size END, edges = excluded.edges, root = excluded.root; END",
+    " THEN excluded.size END, edges = excluded.edges, root = excluded.root; END"
 )
-"""What lets few rows and the tree be one statement, which is its own transaction: the last row brings the tree along."""
+"""Few rows and the tree, which comes along with the last, are one statement so, which is its own transaction."""
 _NO_TREE = (None,) * 5
 _FEW = 64
 _INSERT_RUN = (
@@ -227,8 +229,8 @@ class SQLiteLog(Housekeeping):
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
             writer = self._connect()
-            for statement in _APPENDS:
-                writer.execute(statement)
+            writer.execute(_APPENDS)
+            writer.execute(_APPEND)
             self._writer = writer
         return self._writer
 

@@ -8,7 +8,7 @@ from domain.leaf import leaf_hash
 from domain.ports import Row
 from ledger.audit.proofs import prove_consistency, prove_inclusion, root_of
 from ledger.log.codec import decode
-from projections import tiles
+from projections import schema, tiles
 from projections.answers import PositionInFutureError
 from projections.batch import Batch, Ledger
 from projections.check import check
@@ -26,7 +26,7 @@ class Table:
         self.rows: dict[tuple[int, int, int], bytes] = {}
 
     def one(self, sql: str, *key: int) -> Values | None:
-        found = self.rows.get(key)  # type: ignore[call-overload]
+        found = self.rows.get(key)  # type: ignore[arg-type]
         return None if found is None else (found,)
 
     def upsert(self, table: object, rows: list[tuple[int, int, int, bytes]]) -> None:
@@ -84,6 +84,6 @@ def test_a_damaged_tile_is_found(world: World) -> None:
     copy = world.store.live()
     assert copy is not None
     with copy.write() as writer:
-        writer.upsert(tiles.tiles, [(0, 0, 0, b"\0" * 32)])
+        writer.upsert(schema.tiles, [(0, 0, 0, b"\0" * 32)])
     copy.close()
     assert [each.table for each in check(world.log, world.store, decode)] == ["tiles"]

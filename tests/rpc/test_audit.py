@@ -119,6 +119,7 @@ def test_a_cosignature_is_answered_with_the_checkpoint(world: World, auditor: Au
     size = grow(world, 1)
     signed = auditor.ask("GetCheckpoint", min_position=at(size)).checkpoint
     text = Note.parse(signed.note).text
+    told = signed
     for seen_at in (1_700_000_000, 1_700_000_100):
         _, line = witness(WITNESS_SEED, seen_at, text=text)
         told = auditor.ask("CosignCheckpoint", tree_size=size, cosignature=line).checkpoint
