@@ -60,7 +60,7 @@ async def serve(settings: Settings) -> int:
     signing = SigningKeys.load(settings.signing_keys_file, create=settings.development)
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
-    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
+    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
     metrics = EngineMetrics()
     engine = Engine(
         log,

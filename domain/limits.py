@@ -8,7 +8,6 @@ What is given back counts for the day on which it was taken, and is worth nothin
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,15 +18,11 @@ from domain.customer import Customer, Tier
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, refuse
 from domain.rules import Limit, Measure, Operation, Period, Subject
+from domain.times import beginning_of, day_of, first_day, month_of
 
 if TYPE_CHECKING:
     from domain.books import Books
 
-SECONDS_OF_A_DAY: Final = 86_400
-_SECOND: Final = 1_000_000
-_DAY: Final = SECONDS_OF_A_DAY * _SECOND
-_EPOCH: Final = date(1970, 1, 1).toordinal()
-_MONTHS: Final = 12
 _NUMBERS: Final = {operation: bytes((number,)) for number, operation in enumerate(Operation, start=1)}
 """What stands for an operation in the keys of the figures, in memory and in snapshots: append only."""
 
@@ -58,16 +53,36 @@ class Spending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             yield Subject.TOKEN, self.token.bytes
 
 
+class Taking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """``amount`` tyiyn and ``count`` operations that were taken of limits at one time."""
+
+    taken_at: int
+    amount: int
+    count: int = 0
+
+
 class SpendingReturned(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What an event gives back of a spending that was recorded at ``taken_at``.
 
-    ``count`` is 1 when the operation as a whole came to nothing, so that it does not count as one any more.
+    ``count`` is 1 when the operation as a whole came to nothing, so that it does not count as one any more. What goes
+    back to other times as well, because it was taken then, stands in ``earlier``.
     """
 
     spending: Spending
     taken_at: int
     amount: int
     count: int = 0
+    earlier: tuple[Taking, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Taking, ...]:
+        """All that goes back, each to its time."""
+        return (Taking(self.taken_at, self.amount, self.count), *self.earlier)
+
+    @property
+    def total(self) -> int:
+        """The whole amount that goes back, in tyiyn."""
+        return sum(piece.amount for piece in self.pieces)
 
 
 class Used(NamedTuple):
@@ -103,7 +118,7 @@ class Usage:
 
     def day_of(self, time: int) -> int:
         """Return the day a time lies in, in days since 1970 of the scheme's time zone."""
-        return (time + self.utc_offset_seconds * _SECOND) // _DAY
+        return day_of(time, self.utc_offset_seconds)
 
     def used(self, period: Period, subject: bytes, operations: Iterable[Operation], now: int) -> Used:
         """Return what a subject spent on these operations in the day or month of ``now``."""
@@ -120,9 +135,8 @@ class Usage:
         day = self.day_of(now)
         first, last = (day, day + 1)
         if period is Period.MONTH:
-            first, last = _first_day(month_of(day)), _first_day(month_of(day) + 1)
-        offset = self.utc_offset_seconds * _SECOND
-        return first * _DAY - offset, last * _DAY - offset
+            first, last = first_day(month_of(day)), first_day(month_of(day) + 1)
+        return beginning_of(first, self.utc_offset_seconds), beginning_of(last, self.utc_offset_seconds)
 
     def put(self, now: int, subject: bytes, days: Mapping[Operation, Used], months: Mapping[Operation, Used]) -> None:
         """Take in what one subject spent in the day and the month of ``now``, as counted elsewhere."""
@@ -149,7 +163,8 @@ class Usage:
         if spending is not None:
             self._add(spending, self.day, spending.amount, spending.count, journal)
         if returned is not None:
-            self._add(returned.spending, self.day_of(returned.taken_at), -returned.amount, -returned.count, journal)
+            for piece in returned.pieces:
+                self._add(returned.spending, self.day_of(piece.taken_at), -piece.amount, -piece.count, journal)
 
     def _turn_to(self, day: int, journal: Journal) -> None:
         month = month_of(day)
@@ -172,22 +187,6 @@ class Usage:
                 journal.append((figures, key, before))
                 used = Used() if before is MISSING else figures[key]
                 figures[key] = Used(used.operations + count, used.amount + amount)
-
-
-def month_of(day: int) -> int:
-    """Return the month a day lies in, counted from the year 0."""
-    found = date.fromordinal(day + _EPOCH)
-    return found.year * _MONTHS + found.month - 1
-
-
-def _first_day(month: int) -> int:
-    year, index = divmod(month, _MONTHS)
-    return date(year, index + 1, 1).toordinal() - _EPOCH
-
-
-def more(spending: Spending | None, amount: int) -> Spending | None:
-    """Return what the growth of an operation by ``amount`` takes; None for one that takes nothing."""
-    return None if spending is None else msgspec.structs.replace(spending, amount=amount, count=0)
 
 
 def customer_limit_refusal(books: "Books", spending: Spending, now: int, *, already: int = 0) -> Refusal | None:

@@ -44,6 +44,12 @@ class Reason(Enum):
         "The page token is damaged or belongs to a query with other arguments.",
         "Start again without a page token.",
     )
+    NOTIFICATIONS_DROPPED = Row(
+        Kind.CONFLICT,
+        False,
+        "Notifications behind the cursor are kept no more.",
+        "Resume behind the cursor in the metadata; what was before it stands in the statements.",
+    )
     CURRENCY_UNKNOWN = Row(
         Kind.INVALID,
         False,
@@ -330,6 +336,8 @@ class Reason(Enum):
     COUNTER_NEAR_END = tokens.COUNTER_NEAR_END
     KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
     KEY_USED_UP = tokens.KEY_USED_UP
+    KEYS_EXHAUSTED = tokens.KEYS_EXHAUSTED
+    TAP_DATE_WRONG = tokens.TAP_DATE_WRONG
     FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
 
     ALIAS_CODE_REQUIRED = transfers.ALIAS_CODE_REQUIRED

@@ -6,6 +6,7 @@ nothing later: the record of a decline carries the token's own event with it. A 
 could stop a phone by guessing.
 """
 
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
@@ -15,7 +16,17 @@ from pydantic import Field
 from domain.authorization import ACQUIRER_CLAIM
 from domain.authorize import Authorize, Spender
 from domain.card import Card, usable
-from domain.command import AccountId, Amount, CurrencyCode, MerchantName, Reference, Tags
+from domain.command import (
+    AccountId,
+    AcquirerId,
+    Amount,
+    CurrencyCode,
+    EntryMode,
+    MerchantCategoryCode,
+    MerchantName,
+    Reference,
+    Tags,
+)
 from domain.credentials import Verdict
 from domain.device import Device
 from domain.event import Change, Context
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
 MAX_TAP: Final = 999_999_999_999
 """The most one tap can pay, in tyiyn: the amount has twelve digits (EMV, tag 9F02)."""
 CONTACTLESS: Final = "contactless"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuthorizeTokenPayment(AtTill):
@@ -47,20 +59,22 @@ class AuthorizeTokenPayment(AtTill):
     credit_account_id: AccountId
     amount_tyiyn: Annotated[Amount, Field(le=MAX_TAP)]
     currency_code: CurrencyCode
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")]
+    entry_mode: EntryMode
     cardholder_verified: Annotated[bool, Field(strict=True)]
     """Whether the phone was unlocked for this tap."""
     counter: Annotated[int, Field(strict=True, ge=0, le=MAX_COUNTER)]
     key_sequence: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     verdict: Verdict
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     merchant_name: MerchantName = ""
     reference: Reference = ""
     tags: Tags = {}
+    transaction_date: date
+    """The terminal's date. The cryptogram is over it."""
     tap: Annotated[str, Field(max_length=32)] = ""
-    """What else the cryptogram is over: country, date and the terminal's unpredictable number."""
+    """What else the cryptogram is over: country and the terminal's unpredictable number."""
 
     def needs(self) -> tuple[bytes, ...]:
         return (self.token_id.bytes,)
@@ -74,9 +88,9 @@ class AuthorizeTokenPayment(AtTill):
         return () if isinstance(token, Refusal) else (_card(books, token).account,)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: known, expiry, state, card and customer, entry, phone, cryptogram, counter, key, receipt.
+        """Guards in order: known, expiry, state, card and customer, entry, phone, cryptogram, counter, key, date.
 
-        Then those of every authorisation: accounts, currency, reference, the account's state, limits, funds.
+        Then the receipt, and those of every authorisation: accounts, currency, reference, state, limits, funds.
         """
         token = find(books, self.token_id.bytes)
         if isinstance(token, Refusal):
@@ -88,7 +102,7 @@ class AuthorizeTokenPayment(AtTill):
         if isinstance(found, Refusal):
             return found
         card, customer = found
-        refusal = self._entry(books, token) or self._tap(token) or self._key(token, context.now)
+        refusal = self._entry(books, token) or self._tap(token) or self._key(token, context.now) or self._date(context)
         if refusal is not None:
             return refusal
         refusal = self._claimed(books, card)
@@ -147,6 +161,13 @@ class AuthorizeTokenPayment(AtTill):
         if token.spent + self.amount_tyiyn > keys.max_amount:
             return self._refuse(Reason.KEY_USED_UP, limit="amount")
         return None
+
+    def _date(self, context: Context) -> Refusal | None:
+        """Refuse a tap of another time: right as it is, it was kept back, or its terminal's clock is wrong."""
+        today = (_EPOCH + timedelta(microseconds=context.now, seconds=context.policy.utc_offset_seconds)).date()
+        if abs((self.transaction_date - today).days) <= context.policy.tokens.tap_days:
+            return None
+        return self._refuse(Reason.TAP_DATE_WRONG, transaction_date=self.transaction_date, today=today)
 
     def _claimed(self, books: "Books", card: Card) -> Refusal | None:
         if self.credit_account_id == card.account:

@@ -15,6 +15,7 @@ from domain import authorization as domain
 from domain.authorization import Authorization, State
 from domain.event import Change, Event
 from domain.ids import account_partition
+from domain.takings import Takings
 from projections.answers import AuthorizationRecord, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import CURRENT, authorizations, holds
@@ -53,7 +54,8 @@ class _Figures(msgspec.Struct, frozen=True):
     captured: int
     refunded: int
     reversed_by: str
-    spent: int
+    takings: Takings
+    limits_refunded: int
 
 
 class _Kept(msgspec.Struct):
@@ -138,22 +140,6 @@ def authorization_by_id(session: Session, authorization_id: bytes, now: int) -> 
     """Return an authorisation as at ``now``, None when there is none."""
     sql = f"SELECT {_RECORD} FROM authorizations WHERE authorization_id = ?"
     found = session.one(sql, authorization_id)
-    return None if found is None else _record(found, now)
-
-
-def authorization_by_reference(
-    session: Session, acquirer_id: str, acquirer_reference: str, now: int
-) -> AuthorizationRecord | None:
-    """Return the authorisation with an acquirer's reference, None when there is none.
-
-    A reference belongs to the one that was not declined; where all were, the newest is returned.
-    """
-    sql = (
-        f"SELECT {_RECORD} FROM authorizations"
-        " WHERE acquirer_id = ? AND acquirer_reference = ? AND acquirer_reference <> ''"
-        " ORDER BY CASE state WHEN 'declined' THEN 1 ELSE 0 END, created_at DESC LIMIT 1"
-    )
-    found = session.one(sql, acquirer_id, acquirer_reference)
     return None if found is None else _record(found, now)
 
 
@@ -245,8 +231,6 @@ def _row(partition: int, kept: _Kept) -> Values:
         authorization.created_at,
         kept.position,
         kept.hold_position,
-        details.acquirer_id,
-        details.acquirer_reference,
         None if details.card is None else details.card.bytes,
         details.TOPIC,
         msgspec.json.encode(details),

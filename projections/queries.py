@@ -7,21 +7,20 @@ prepared statements along indexes.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
-from domain.card import Status
 from domain.ids import account_partition
 from domain.limits import Used
 from domain.participant import Participant
+from domain.ports import Left
 from domain.proposal import ProposalState
 from domain.rules import Operation
 from projections import (
     accounts,
     authorizations,
     balances,
-    cards,
     outbox,
     participants,
     periods,
@@ -38,22 +37,21 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
-    CardRecord,
     Cursor,
     LineCursor,
+    Located,
     MiniStatement,
+    NoticeList,
     NoticePage,
     Overview,
     PositionInFutureError,
-    ProposalFound,
     RecordCursor,
     Statement,
-    TransferFound,
     TrialBalanceLine,
     Wanted,
 )
 from projections.resources import Found, Kind
-from projections.store import Left, Session, Store, open_store
+from projections.store import ProjectionsNotReadyError, Session, Store, open_store
 from projections.tiles import TileTree
 
 T = TypeVar("T")
@@ -109,10 +107,6 @@ class Reader:
     def account(self, account_id: int) -> Answer[Account | None]:
         """Return an account by its id, None when there is none."""
         return self._answer(lambda session, _: accounts.account_by_id(session, account_id))
-
-    def account_by_number(self, participant: str, number: str) -> Answer[Account | None]:
-        """Return an account by the participant's own number, None when there is none."""
-        return self._answer(lambda session, _: accounts.account_by_number(session, participant, number))
 
     def list_accounts(
         self,
@@ -261,7 +255,7 @@ class Reader:
         return Answer(answer.result, {partition: answer.result.position})
 
     def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
-        """Return the next notices behind a place in the outbox."""
+        """Return the next notices behind a place in the outbox. Raises NoticesDroppedError."""
 
         def ask(session: Session, positions: dict[int, int]) -> NoticePage:
             tracked = positions.get(partition, 0)
@@ -269,17 +263,33 @@ class Reader:
 
         return self._answer(ask, {partition}).result
 
+    def list_notices(
+        self,
+        partition: int,
+        wanted: Wanted,
+        *,
+        after: Cursor | None = None,
+        before: Cursor | None = None,
+        limit: int = 100,
+    ) -> Answer[NoticeList]:
+        """Return the notices behind one place in the outbox and before another, newest first.
+
+        Raises NoticesDroppedError, and ProjectionsNotReadyError while the tables are behind ``before``.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticeList:
+            tracked = positions.get(partition, 0)
+            if before is not None and before.position > tracked + 1:
+                raise ProjectionsNotReadyError("the projections are made anew, and are behind the page before this one")
+            return outbox.list_notices(
+                session, partition, wanted, after=after, before=before, tracked=tracked, limit=limit
+            )
+
+        return self._answer(ask, {partition})
+
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""
         return self._answer(lambda session, _: authorizations.authorization_by_id(session, authorization_id, now))
-
-    def authorization_by_reference(
-        self, acquirer_id: str, acquirer_reference: str, *, now: int
-    ) -> Answer[AuthorizationRecord | None]:
-        """Return an authorisation by its acquirer's reference, None when there is none."""
-        return self._answer(
-            lambda session, _: authorizations.authorization_by_reference(session, acquirer_id, acquirer_reference, now)
-        )
 
     def list_authorizations(
         self,
@@ -294,7 +304,7 @@ class Reader:
     ) -> Answer[list[AuthorizationRecord]]:
         """Return the authorisations of an account, a participant's accounts or a card, newest first.
 
-        The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
+        The next page comes after the last one's cursor.
         """
         return self._answer(
             lambda session, _: authorizations.list_authorizations(
@@ -309,35 +319,13 @@ class Reader:
             )
         )
 
-    def list_cards(
-        self,
-        *,
-        participant: str | None = None,
-        account_id: int | None = None,
-        customer: bytes | None = None,
-        states: Collection[Status] = (),
-        after: RecordCursor | None = None,
-        limit: int = 100,
-    ) -> Answer[list[CardRecord]]:
-        """Return the cards of a participant, of an account, or bound to a customer, newest first.
-
-        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
-        """
-        return self._answer(
-            lambda session, _: cards.list_cards(
-                session,
-                participant=participant,
-                account_id=account_id,
-                customer=customer,
-                states=states,
-                after=after,
-                limit=limit,
-            )
-        )
-
     def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
         """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
         return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def resources_by_ids(self, kind: Kind, partition: int, ids: Collection[bytes]) -> Answer[dict[bytes, Any]]:
+        """Return things of a kind by their ids, leaving out the unknown ones."""
+        return self._answer(lambda session, _: resources.resources_by_ids(session, kind, partition, ids), {partition})
 
     def list_credit_lines(
         self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100
@@ -351,7 +339,7 @@ class Reader:
 
     def transfers_by_reference(
         self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers with a reference stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_reference(session, caller, reference, after=after, limit=limit)
@@ -359,7 +347,7 @@ class Reader:
 
     def transfers_by_tag(
         self, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
@@ -377,7 +365,7 @@ class Reader:
         now: int,
         after: RecordCursor | None = None,
         limit: int = 100,
-    ) -> Answer[list[ProposalFound]]:
+    ) -> Answer[list[Located]]:
         """Return where proposals whose first event has this topic stand in the log, newest first."""
         return self._answer(
             lambda session, _: proposals.list_proposals(

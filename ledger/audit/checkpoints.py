@@ -8,13 +8,14 @@ checkpoint could prove that the ledger speaks with two tongues.
 from typing import Final, NamedTuple
 
 from domain.ports import Clock
+from domain.times import SECOND
 from ledger.audit.checkpoint import Checkpoint, origin_of
 from ledger.audit.keys import SigningKey, SigningKeys
 from ledger.audit.note import COSIGNATURE, Note, NoteError, Signature, VerifierKey
 from ledger.log.api import Kept, Log
 from ledger.log.merkle import Frontier
 
-_FRESH: Final = 1_000_000
+_FRESH: Final = SECOND
 """For how long, in microseconds, a checkpoint is handed out again although the log has gone on."""
 
 

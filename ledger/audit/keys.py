@@ -19,11 +19,11 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from domain.times import SECOND
 from ledger.audit.note import SIGNATURE, Note, Signature, VerifierKey
 
 KEY_BYTES: Final = 32
 _OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_MICROSECONDS: Final = 1_000_000
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -111,7 +111,7 @@ def _key(path: Path, stored: _StoredKey) -> SigningKey:
 
 
 def _microseconds(time: datetime | None) -> int | None:
-    return None if time is None else int(time.timestamp()) * _MICROSECONDS
+    return None if time is None else int(time.timestamp()) * SECOND
 
 
 def _read(path: Path) -> _Stored:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from domain.ports import LogReader, Row
+from domain.ports import Left, LogReader, Row
 from ledger.log.merkle import Frontier
-from ledger.log.patience import Left
 
 
 class Beat(NamedTuple):

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from domain.times import DAY, SECOND
 from ledger.log.api import Beat, Kept
 from ledger.log.errors import LogUnavailable
 from ledger.log.migrations import migrate
@@ -21,7 +22,7 @@ from ledger.log.schema import checkpoints, cosignatures, engines, snapshots
 CHUNK_BYTES = 8 << 20
 
 _KEPT_SNAPSHOTS = 2
-_KEPT_CHECKPOINTS = 86_400_000_000
+_KEPT_CHECKPOINTS = DAY
 """How long, in microseconds, a checkpoint waits for a first witness before it is dropped."""
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
@@ -62,7 +63,7 @@ class Housekeeping:
         """Return the last sign of life, None when there was none or the owner said goodbye."""
         age = select(engines.c.owner, (self._clock() - engines.c.beat_at)).where(engines.c.partition == partition)
         found = self._run(lambda c: c.execute(age).first())
-        return None if found is None else Beat(found[0], max(0.0, found[1] / 1_000_000))
+        return None if found is None else Beat(found[0], max(0.0, found[1] / SECOND))
 
     def release(self, partition: int, owner: str) -> None:
         """Forget the sign of life if it is this owner's."""

@@ -3,11 +3,11 @@
 
 from domain.payment import Payment
 from domain.ports import Clock
-from domain.refusals import Reason, Refused, invalid, refuse
+from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.payments import Payments
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.translate import payment as translate
 from ledger.rpc.translate.common import receipt
 from projections.answers import RecordCursor
@@ -79,42 +79,37 @@ class PaymentService(PaymentServiceServicer):
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         """List payments of a payer, a payee or a bank, the newest first."""
-        page = self._reads.pager.page(request)
-        owner, states = _owner(request), _states(request)
-        after = None if page.cursor is None else RecordCursor(*page.cursor)
+        owner, states = _wanted(request)
         reader, now = self._reads.reader, self._clock.now()
-        found = await self._reads.ask(
+        page = await self._reads.page(
             request,
-            lambda: reader.list_resources(PAYMENT, owner, states=states, now=now, after=after, limit=page.size),
+            RecordCursor,
+            lambda after, limit: reader.list_resources(
+                PAYMENT, owner, states=states, now=now, after=after, limit=limit
+            ),
+            lambda found: found.cursor,
         )
-        listed = found.result
-        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListPaymentsResponse(
-            payments=[await self._payments.message(one.resource) for one in listed],
-            next_page_token=self._reads.pager.token(request, cursor, 0),
-            positions=positions_message(found.positions),
+            payments=[await self._payments.message(found.resource) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
 
-def _owner(request: pb.ListPaymentsRequest) -> str:
-    intake = Intake()
+def _wanted(request: pb.ListPaymentsRequest) -> tuple[str, list[str]]:
+    """Return whose payments are asked for, and in which states."""
+    intake, owner = Intake(), ""
     match request.WhichOneof("owner"):
         case "customer_id":
             owner = customer_owner(intake.known_id(request.customer_id, "customer_id"))
         case "payee_id":
             owner = payee_owner(intake.known_id(request.payee_id, "payee_id"))
         case "participant_id":
-            owner = participant_owner(request.participant_id)
-        case _:
-            raise Refused(invalid("owner", "MISSING", "is required: a customer, a payee or a participant"))
-    intake.check()
-    return owner
-
-
-def _states(request: pb.ListPaymentsRequest) -> list[str]:
-    intake = Intake()
+            owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
+        case None:
+            intake.wrong("owner", "MISSING", "is required: a customer_id, a payee_id or a participant_id")
     states = [
         intake.choice(number, translate.STATES, f"states[{index}]") for index, number in enumerate(request.states)
     ]
     intake.check()
-    return states
+    return owner, states

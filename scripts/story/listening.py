@@ -71,6 +71,7 @@ class Listener:
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
+        listed.reverse()  # The newest came first.
         with self._news:
             self._news.wait_for(lambda: len(self.told) >= len(listed), PATIENCE_SECONDS)
         self._stream.cancel()

@@ -115,6 +115,7 @@ class World:
         *,
         policy: Policy | None = None,
         database_url: str | None = None,
+        keep_notices: int = 0,
         witnesses: tuple[VerifierKey, ...] = (),
         **settings: Any,
     ) -> None:
@@ -126,6 +127,7 @@ class World:
         self.engine = HeldEngine(
             Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
         )
+        self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
         self._stopping = threading.Event()
@@ -206,7 +208,7 @@ class World:
             self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
-        run(self.log, self._store, decode, self._stopping.is_set, wake)
+        run(self.log, self._store, decode, self._stopping.is_set, wake, keep_notices=self._keep_notices)
 
 
 class Bank:

@@ -162,7 +162,7 @@ class CreateAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as it was approved."""
+        """authorization is the authorisation as it was approved."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -327,7 +327,7 @@ class AdviseAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as it was recorded."""
+        """authorization is the authorisation as it was recorded."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -362,7 +362,7 @@ class IncrementAuthorizationRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to increment."""
+    """authorization_id is the authorisation to increment."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is added to what is held, 1 … 10^15."""
     def __init__(
@@ -391,7 +391,7 @@ class IncrementAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -426,7 +426,7 @@ class ReplaceAuthorizationAmountRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to change."""
+    """authorization_id is the authorisation to change."""
     total_tyiyn: _builtins.int
     """total_tyiyn is what is held from now on, 1 … 10^15."""
     def __init__(
@@ -455,7 +455,7 @@ class ReplaceAuthorizationAmountResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -490,7 +490,7 @@ class ReverseAuthorizationPartRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to reverse in part."""
+    """authorization_id is the authorisation to reverse in part."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is what is released, 1 … what is held."""
     def __init__(
@@ -519,7 +519,7 @@ class ReverseAuthorizationPartResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -596,7 +596,7 @@ class ReverseAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request closed it."""
+        """authorization is the authorisation as this request closed it."""
 
     @_builtins.property
     def kept_reversal(self) -> _authorization_pb2.KeptReversal:
@@ -643,20 +643,20 @@ class CaptureAuthorizationRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to capture."""
+    """authorization_id is the authorisation to capture."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount posted, 1 … 10^15."""
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     final: _builtins.bool
-    """final releases what the capture leaves of the hold, and closes the authorization."""
+    """final releases what the capture leaves of the hold, and closes the authorisation."""
     clearing_reference: _builtins.str
     """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
     Required.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.CapturePart]:
-        """parts are the movements, at most 8. Empty: all goes to the authorization's credit account. Else they add up to
+        """parts are the movements, at most 8. Empty: all goes to the authorisation's credit account. Else they add up to
         amount_tyiyn.
         """
 
@@ -702,14 +702,14 @@ class CaptureAuthorizationResponse(_message.Message):
     released_tyiyn: _builtins.int
     """released_tyiyn is how much of the hold this capture released."""
     over: _builtins.bool
-    """over is true when the captures now exceed what was authorized and not reversed."""
+    """over is true when the captures now exceed what was authorised and not reversed."""
     late: _builtins.bool
-    """late is true when the authorization had expired."""
+    """late is true when the authorisation had expired."""
     after_close: _builtins.bool
-    """after_close is true when the authorization had been reversed or finally captured."""
+    """after_close is true when the authorisation had been reversed or finally captured."""
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -884,7 +884,7 @@ class AuthorizeRefundRequest(_message.Message):
     account_id: _builtins.int
     """account_id is the account that the refund is meant for."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization that it refunds, one of this account. Empty for a merchant credit."""
+    """authorization_id is the authorisation that it refunds, one of this account. Empty for a merchant credit."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount announced, 1 … 10^15. PostRefund holds it to what was captured."""
     currency_code: _builtins.str
@@ -945,7 +945,7 @@ Global___AuthorizeRefundResponse: _TypeAlias = AuthorizeRefundResponse  # noqa: 
 
 @_typing.final
 class MerchantCredit(_message.Message):
-    """MerchantCredit names the accounts of a refund that is linked to no authorization."""
+    """MerchantCredit names the accounts of a refund that is linked to no authorisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1011,7 +1011,7 @@ class PostRefundRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id links the refund to an authorization: its credit account pays its account."""
+    """authorization_id links the refund to an authorisation: its credit account pays its account."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount posted, 1 … 10^15; linked, at most what was captured and is not refunded."""
     currency_code: _builtins.str
@@ -1082,7 +1082,7 @@ class PostRefundResponse(_message.Message):
 
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this refund left it. Absent for a merchant credit."""
+        """authorization is the authorisation as this refund left it. Absent for a merchant credit."""
 
     def __init__(
         self,
@@ -1165,7 +1165,7 @@ Global___RecordSettlementNoticeResponse: _TypeAlias = RecordSettlementNoticeResp
 
 @_typing.final
 class GetAuthorizationRequest(_message.Message):
-    """GetAuthorizationRequest names one authorization."""
+    """GetAuthorizationRequest names one authorisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1209,7 +1209,7 @@ class GetAuthorizationResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization asked for."""
+        """authorization is the authorisation asked for."""
 
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:

@@ -261,6 +261,6 @@ def test_a_terminal_elsewhere_makes_another_cryptogram() -> None:
     phone = Phone()
     phone.provision("9417990000000003", "09/29", TokenKey(sequence=1, key=KEY))
     abroad = phone.tap(1, Terminal(country=398))
-    tap = TAP._replace(amount=1, unpredictable_number=abroad.unpredictable_number)
+    tap = TAP._replace(amount=1, date=abroad.transaction_date, unpredictable_number=abroad.unpredictable_number)
     assert not cryptogram.fits(KEY, tap, abroad.cryptogram)
     assert cryptogram.fits(KEY, tap._replace(country=398), abroad.cryptogram)
