@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ledger.audit.checkpoints import Checkpoints
 from ledger.audit.keys import SigningKeys
+from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
 from ledger.issuer import LocalIssuer
@@ -24,6 +25,7 @@ from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
 from ledger.rpc.customers import VaultPort
 from ledger.rpc.engine_metrics import EngineMetrics
+from ledger.rpc.ports import check_free
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
@@ -52,6 +54,8 @@ async def serve(settings: Settings) -> int:
         broken.append(error)
         loop.call_soon_threadsafe(stop.set)
 
+    for setting, address in (("ESEP_LISTEN", settings.listen), ("ESEP_METRICS_LISTEN", settings.metrics_listen)):
+        check_free(setting, address)  # Before anything is made or opened.
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
@@ -85,20 +89,22 @@ async def serve(settings: Settings) -> int:
         catalogue=catalogue,
         page_key=settings.page_key,
     )
-    projector.start()
-    engine.start()
-    watch = asyncio.create_task(watch_projections(engine, reader))
+    port = edge.bind()  # Before the log is taken: a server that nobody can reach must not decide.
     if settings.metrics_listen:
         host, _, metrics_port = settings.metrics_listen.rpartition(":")
         start_http_server(int(metrics_port), host)
-    port = await edge.start()
+    projector.start()
+    engine.start()
+    watch = asyncio.create_task(watch_projections(engine, reader))
+    await edge.start()
     gc.collect()
     gc.freeze()  # What is here now stays: the collector need not look at it again,
     gc.set_threshold(100_000, 50, 1_000)  # and a batch makes tens of thousands of objects without cycles.
-    sys.stdout.write(f"esep: listening on {settings.listen.rpartition(':')[0]}:{port}\n")
-    sys.stdout.flush()
+    say(f"listening on {settings.listen.rpartition(':')[0]}:{port}")
+    telling = asyncio.create_task(announce(engine, say))
 
     await stop.wait()
+    telling.cancel()
     await edge.stop(settings.shutdown_grace_seconds)
     await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
     watch.cancel()
@@ -107,6 +113,12 @@ async def serve(settings: Settings) -> int:
     vault.close()
     log.close()
     return BROKEN if broken else 0
+
+
+def say(text: str) -> None:
+    """Say something to whoever started the server."""
+    sys.stdout.write(f"esep: {text}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ nothing later: the record of a decline carries the token's own event with it. A 
 could stop a phone by guessing.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
@@ -35,6 +35,7 @@ from domain.ids import claim_id
 from domain.pan import Expiry, expired
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import Operation
+from domain.times import date_of, day_of
 from domain.token import State, Token, TokenUsed, find, following, state_refusal
 from domain.token_counter import MAX_COUNTER, counter_reason
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 MAX_TAP: Final = 999_999_999_999
 """The most one tap can pay, in tyiyn: the amount has twelve digits (EMV, tag 9F02)."""
 CONTACTLESS: Final = "contactless"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuthorizeTokenPayment(AtTill):
@@ -164,7 +164,7 @@ class AuthorizeTokenPayment(AtTill):
 
     def _date(self, context: Context) -> Refusal | None:
         """Refuse a tap of another time: right as it is, it was kept back, or its terminal's clock is wrong."""
-        today = (_EPOCH + timedelta(microseconds=context.now, seconds=context.policy.utc_offset_seconds)).date()
+        today = date_of(day_of(context.now, context.policy.utc_offset_seconds))
         if abs((self.transaction_date - today).days) <= context.policy.tokens.tap_days:
             return None
         return self._refuse(Reason.TAP_DATE_WRONG, transaction_date=self.transaction_date, today=today)

@@ -64,6 +64,7 @@ class Tokens(Numbers):
             columns = self._columns(token_id, draw(prefix), now)
             with begin(self._engine) as connection:
                 insert_new(connection, tokens, **columns)
+                self._renew(connection, token_id, now)
                 row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).one_or_none()
             if row is not None:
                 return self._number(row)

@@ -72,6 +72,17 @@ def test_a_list_begins_with_the_newest(bank: Bank) -> None:
     subscription.cancel()
 
 
+def test_an_accounts_notifications_are_listed(bank: Bank) -> None:
+    """Whatever the size of the pages; an account that has no card has none."""
+    day(bank)
+    told = listed(bank)
+    assert listed(bank, account_id=bank.rich) == [each for each in told if each.account_id == bank.rich]
+    assert listed(bank, account_id=bank.poor, page_size=2) == [each for each in told if each.account_id == bank.poor]
+    assert listed(bank, account_id=bank.cash) == []
+    request = api.ListNotificationsRequest(language=LANGUAGE_EN, account_id=-1)
+    assert bank.refused(bank.ledger.notifications.ListNotifications, request).fields == {"account_id": "RANGE"}
+
+
 def test_a_subscriber_that_resumes_too_early_is_told_where_to_start(bank: Bank) -> None:
     """From the beginning, or behind one after which others were dropped; behind the last one all is there."""
     day(bank)

@@ -233,11 +233,6 @@ def test_filters_keep_what_is_wanted(bank: Bank, told: list[pb.Notification]) ->
     assert listed(bank, participant_id="bank-a") == told
     assert listed(bank, participant_id="bank-b") == []
     assert listed(bank, customer_id=new_id()) == []
-    assert listed(bank, account_id=bank.rich) == [each for each in told if each.account_id == bank.rich]
-    assert listed(bank, account_id=bank.poor, page_size=2) == [each for each in told if each.account_id == bank.poor]
-    assert listed(bank, account_id=bank.cash) == []
-    request = api.ListNotificationsRequest(language=LANGUAGE_EN, account_id=-1)
-    assert bank.refused(bank.ledger.notifications.ListNotifications, request).fields == {"account_id": "RANGE"}
     assert listed(bank, channel=pb.NOTIFICATION_CHANNEL_PUSH) == told
     assert listed(bank, channel=pb.NOTIFICATION_CHANNEL_SMS) == []
 

@@ -17,12 +17,13 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
+from domain.refusals import Reason, refuse
 from ledger.audit.checkpoints import Checkpoints
 from ledger.audit.keys import SigningKeys
 from ledger.audit.note import VerifierKey
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.issuer import LocalIssuer
 from ledger.log.api import Log
 from ledger.log.codec import decode
@@ -44,6 +45,11 @@ from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, trans
 PATIENCE = 20.0
 QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Argon2 as cheap as it can be: for tests only."""
+QUICK_BEATS = EngineSettings(beat_interval=0.05)
+
+
+UNTOLD = Declined(refuse(Reason.LEDGER_UNAVAILABLE), 0)
+"""What a caller hears of whose request nothing is known."""
 
 
 class MovableClock:
@@ -65,6 +71,8 @@ class HeldEngine:
         self.changing: Callable[[Any], Any] | None = None
         """Makes another command of one, for what no method of the contract asks for by itself."""
         self.holding = False
+        self.losing = False
+        """Whether what was decided and recorded is not told, as if the server had died just then."""
         self.closed_for_business = False
 
     @property
@@ -103,6 +111,15 @@ class HeldEngine:
             ticket.deliver = None
             if deliver is None:
                 raise TypeError("a ticket nobody waits for")
+        elif self.losing and not getattr(ticket, "validate_only", False):
+            tell = ticket.deliver
+
+            def lose(ticket: Ticket) -> None:
+                ticket.outcome = UNTOLD
+                if tell is not None:
+                    tell(ticket)
+
+            ticket.deliver = lose
         self.real.submit(ticket)
 
 
@@ -117,6 +134,7 @@ class World:
         database_url: str | None = None,
         keep_notices: int = 0,
         witnesses: tuple[VerifierKey, ...] = (),
+        engine: EngineSettings = QUICK_BEATS,
         **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
@@ -124,9 +142,7 @@ class World:
         self.log = open_log(url)
         self.registry = CollectorRegistry()
         self.policy = policy or Policy()
-        self.engine = HeldEngine(
-            Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
-        )
+        self.engine = HeldEngine(Engine(self.log, self.clock, policy=self.policy, settings=engine))
         self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
@@ -198,7 +214,9 @@ class World:
             catalogue=load_catalogue(None),
             registry=self.registry,
         )
-        return await self.edge.start()
+        port = self.edge.bind()
+        await self.edge.start()
+        return port
 
     async def _stop(self) -> None:
         await self.edge.stop(0)

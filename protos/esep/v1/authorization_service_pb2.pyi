@@ -638,6 +638,7 @@ class CaptureAuthorizationRequest(_message.Message):
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write."""
     validate_only: _builtins.bool
@@ -651,8 +652,12 @@ class CaptureAuthorizationRequest(_message.Message):
     final: _builtins.bool
     """final releases what the capture leaves of the hold, and closes the authorisation."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
+    """
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.CapturePart]:
@@ -678,10 +683,11 @@ class CaptureAuthorizationRequest(_message.Message):
         clearing_reference: _builtins.str = ...,
         parts: _abc.Iterable[_authorization_pb2.CapturePart] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "final", b"final", "parts", b"parts", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "final", b"final", "parts", b"parts", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -772,6 +778,7 @@ class ForcePostRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the force_posting_id."""
     validate_only: _builtins.bool
@@ -785,8 +792,8 @@ class ForcePostRequest(_message.Message):
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
     """
     merchant_category_code: _builtins.str
     """merchant_category_code is ISO 18245: 4 digits, or empty where there is no merchant."""
@@ -794,6 +801,10 @@ class ForcePostRequest(_message.Message):
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.CapturePart]:
         """parts are the movements, at most 8. Empty: all goes to credit_account_id. Else they add up to amount_tyiyn."""
@@ -824,10 +835,11 @@ class ForcePostRequest(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1006,6 +1018,7 @@ class PostRefundRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the refund_id."""
     validate_only: _builtins.bool
@@ -1017,13 +1030,17 @@ class PostRefundRequest(_message.Message):
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
     """
     merchant_name: _builtins.str
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     @_builtins.property
     def merchant_credit(self) -> Global___MerchantCredit:
         """merchant_credit is a refund linked to none."""
@@ -1052,10 +1069,11 @@ class PostRefundRequest(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_id", b"authorization_id", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "merchant_name", b"merchant_name", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "merchant_name", b"merchant_name", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["authorization_id", "merchant_credit"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
@@ -1109,14 +1127,19 @@ class RecordSettlementNoticeRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the notice_id."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     clearing_reference: _builtins.str
-    """clearing_reference is that of a movement already posted, 1 … 64 characters."""
+    """clearing_reference is that of a movement already posted, 1 … 64 characters, with the same acquirer_id."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount settled, 1 … 10^15."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     def __init__(
         self,
         *,
@@ -1124,10 +1147,11 @@ class RecordSettlementNoticeRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         clearing_reference: _builtins.str = ...,
         amount_tyiyn: _builtins.int = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
