@@ -44,6 +44,7 @@ from projections.answers import (
     NoticeList,
     NoticePage,
     Overview,
+    PositionInFutureError,
     RecordCursor,
     Statement,
     TrialBalanceLine,
@@ -51,6 +52,7 @@ from projections.answers import (
 )
 from projections.resources import Found, Kind
 from projections.store import ProjectionsNotReadyError, Session, Store, open_store
+from projections.tiles import TileTree
 
 T = TypeVar("T")
 
@@ -87,6 +89,20 @@ class Reader:
     def positions(self) -> dict[int, int]:
         """Return the position of every partition that has events."""
         return self._answer(lambda _session, _positions: None).positions
+
+    def over_tiles(self, partition: int, size: int, work: Callable[[TileTree], T]) -> Answer[T]:
+        """Return what ``work`` makes of the tree of the partition's first ``size`` events.
+
+        Raises PositionInFutureError when the tiles do not hold so many.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> T:
+            reached = positions.get(partition, 0)
+            if size > reached:
+                raise PositionInFutureError(size, reached)
+            return work(TileTree(session, partition))
+
+        return self._answer(ask, (partition,))
 
     def account(self, account_id: int) -> Answer[Account | None]:
         """Return an account by its id, None when there is none."""

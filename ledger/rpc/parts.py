@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.checkpoints import Checkpoints
 from ledger.issuer import LocalIssuer
 from ledger.rpc.aliases import Aliases
 from ledger.rpc.bindings import Bindings
@@ -38,6 +39,7 @@ class Parts:
         engine: LedgerEngine,
         reader: Reader,
         vault: VaultPort,
+        checkpoints: Checkpoints,
         settings: RpcSettings,
         *,
         clock: Clock,
@@ -47,6 +49,7 @@ class Parts:
     ) -> None:
         self.settings = settings
         self.clock = clock
+        self.checkpoints = checkpoints
         self.catalogue = catalogue
         self.zone = ZoneInfo(settings.business_time_zone)
         self.utc_offset_seconds = utc_offset(settings.business_time_zone)

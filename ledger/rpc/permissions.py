@@ -247,6 +247,14 @@ _PARTICIPANTS: Final = {
     "ListParticipants": _EVERYBODY,
 }
 
+_AUDIT: Final = {
+    "GetCheckpoint": _OVERSEERS,
+    # Whoever brings it: it counts by the witness's key.
+    "CosignCheckpoint": _OVERSEERS,
+    "ProveInclusion": _OVERSEERS,
+    "ProveConsistency": _OVERSEERS,
+}
+
 _RULES: Final = {
     "ProposeRules": _OPERATORS,
     "ApproveRules": _OPERATORS,
@@ -301,6 +309,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
         "esep.v1.AliasService": _ALIASES,
+        "esep.v1.AuditService": _AUDIT,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.checkpoints import Checkpoints
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customers import VaultPort
@@ -73,6 +74,7 @@ def build_server(
     engine: LedgerEngine,
     reader: Reader,
     vault: VaultPort,
+    checkpoints: Checkpoints,
     settings: RpcSettings,
     *,
     clock: Clock,
@@ -88,7 +90,15 @@ def build_server(
     """
     check_complete(method_names())
     parts = Parts(
-        engine, reader, vault, settings, clock=clock, catalogue=catalogue, page_key=page_key, registry=registry
+        engine,
+        reader,
+        vault,
+        checkpoints,
+        settings,
+        clock=clock,
+        catalogue=catalogue,
+        page_key=page_key,
+        registry=registry,
     )
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),

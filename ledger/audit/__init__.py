@@ -1,0 +1,1 @@
+"""What lets somebody prove, without trusting this ledger, that its history is whole and unchanged."""
