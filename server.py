@@ -14,6 +14,7 @@ import traceback
 from prometheus_client import REGISTRY, start_http_server
 from pydantic import ValidationError
 
+from ledger.audit.access import AccessLog
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
 from ledger.issuer import LocalIssuer
@@ -74,6 +75,7 @@ async def serve(settings: Settings) -> int:
         engine,
         reader,
         VaultPort(vault, codes, LocalIssuer(keys)),
+        AccessLog(open_tables(settings.access_url)),
         settings.rpc,
         clock=clock,
         catalogue=catalogue,

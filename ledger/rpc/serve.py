@@ -13,11 +13,15 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.access import AccessLog
 from ledger.issuer import LocalIssuer
+from ledger.rpc.accesses import Accesses
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.alias_service import AliasService
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.audit_reads import AuditReads
+from ledger.rpc.audit_service import AuditService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.bindings import Bindings
@@ -66,6 +70,7 @@ from projections.queries import Reader
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import alias_service_pb2_grpc as alias
+from protos.esep.v1 import audit_service_pb2_grpc as audit
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
@@ -100,6 +105,7 @@ class Edge:
         health: Health,
         keepers: tuple[Customers, Tokens],
         notifications: Notifications,
+        audits: tuple[AuditReads, Accesses],
         payments: Payments,
         threads: Threads,
         settings: RpcSettings,
@@ -110,6 +116,7 @@ class Edge:
         self._keepers = keepers
         self._upkeep: list[asyncio.Task[None]] = []
         self._notifications = notifications
+        self._audit_reads, self._accesses = audits
         self._payments = payments
         self._threads = threads
         self._settings = settings
@@ -133,6 +140,8 @@ class Edge:
         for task in self._upkeep:
             task.cancel()
         await self._notifications.close()
+        await self._audit_reads.close()
+        self._accesses.close()
         await self._payments.close()
         for keeper in self._keepers:
             keeper.close()
@@ -143,6 +152,7 @@ def build_server(
     engine: LedgerEngine,
     reader: Reader,
     vault: VaultPort,
+    access_log: AccessLog,
     settings: RpcSettings,
     *,
     clock: Clock,
@@ -173,9 +183,11 @@ def build_server(
     cards = Cards(gateway, customers, vault.vault, clock)
     personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
     check_complete(method_names())
+    accesses = Accesses(access_log, clock)
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
         Guard(Subjects(facts, customers, cards)),
+        accesses.note,
         metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
@@ -191,11 +203,13 @@ def build_server(
     )
     proposals = ProposalReads(log_reads, reads, clock)
     notifications = Notifications(gateway, reads, log_reads, customers, settings)
+    audit_reads = AuditReads(gateway, log_reads, settings)
     countries, zone = settings.phone_countries, ZoneInfo(settings.business_time_zone)
     add: dict[Callable[[Any, grpc.aio.Server], None], object] = {
         account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
         adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, proposals),
         alias.add_AliasServiceServicer_to_server: AliasService(gateway, aliases, log_reads, countries),
+        audit.add_AuditServiceServicer_to_server: AuditService(audit_reads, log_reads, accesses, pager),
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, teller, clock
         ),
@@ -231,7 +245,17 @@ def build_server(
         server.add_generic_rpc_handlers((bench_handler(),))
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, (customers, tokens), notifications, payments, threads, settings)
+    return Edge(
+        server,
+        gate,
+        health,
+        (customers, tokens),
+        notifications,
+        (audit_reads, accesses),
+        payments,
+        threads,
+        settings,
+    )
 
 
 def _providers(settings: RpcSettings) -> GrpcProviders:

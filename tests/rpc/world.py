@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
+from ledger.audit.access import AccessLog
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Ticket
@@ -126,6 +127,7 @@ class World:
         keys = FileKeys.load(directory / "master-keys.json", create=True)
         vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
+        self.access_log = AccessLog(open_tables(f"sqlite:///{directory / 'access.db'}"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
@@ -177,6 +179,7 @@ class World:
             engine,
             self._reader,
             self.vault,
+            self.access_log,
             self._settings,
             clock=self.clock,
             catalogue=load_catalogue(None),

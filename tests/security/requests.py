@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.esep.v1 import account_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
+from protos.esep.v1 import audit_service_pb2 as audit
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
@@ -72,7 +73,14 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
     return request(account_id=scene.account, language=LANGUAGE_RU)
 
 
+AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    "/esep.v1.AuditService/ReadEvents": lambda _: audit.ReadEventsRequest(page_size=1),
+    "/esep.v1.AuditService/SubscribeEvents": lambda _: audit.SubscribeEventsRequest(),
+    "/esep.v1.AuditService/ListAccess": lambda _: audit.ListAccessRequest(page_size=1),
+}
+
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **AUDIT_REQUESTS,
     **PAYMENT_REQUESTS,
     **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(

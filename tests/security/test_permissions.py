@@ -134,6 +134,7 @@ async def _built_anew(world: World) -> None:
         world.engine,
         world._reader,
         world.vault,
+        world.access_log,
         world._settings,
         clock=world.clock,
         catalogue=None,  # type: ignore[arg-type] # it does not come to that

@@ -1,0 +1,1 @@
+"""Auditing: reading the log itself, deciding again what was decided, and noting who has looked."""

@@ -1,0 +1,100 @@
+"""AuditService: the history, read and decided again. Questions only; each is noted before it is answered."""
+# ruff: noqa: N802 - the names of the methods are the contract's
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from domain.refusals import Refused, invalid
+from ledger.rpc.accesses import Accesses
+from ledger.rpc.audit_reads import AuditReads, messages
+from ledger.rpc.calls import Context
+from ledger.rpc.intake import Intake
+from ledger.rpc.paging import Pager
+from ledger.rpc.reads import LogReads
+from ledger.rpc.translate import audit as translate
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
+
+
+class AuditService(AuditServiceServicer):
+    """Answers esep.v1.AuditService."""
+
+    def __init__(self, audit: AuditReads, log_reads: LogReads, accesses: Accesses, pager: Pager) -> None:
+        self._audit = audit
+        self._log = log_reads
+        self._accesses = accesses
+        self._pager = pager
+
+    async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> pb.ReadEventsResponse:
+        """Read events in order, a page at a time."""
+        page = self._pager.page(request)
+        head = page.position or await self._log.position(request)
+        intake, partition = Intake(), self._audit.partition
+        translate.own_partition(intake, request.partition, "partition", partition)
+        first = translate.known_position(intake, request.first_position, "first_position", head)
+        last = translate.known_position(intake, request.last_position, "last_position", head)
+        if last and last < first:
+            intake.wrong("last_position", "ORDER", "is before first_position")
+        start = intake.time(request.start_time, "start_time") if request.HasField("start_time") else None
+        end = intake.time(request.end_time, "end_time") if request.HasField("end_time") else None
+        if start is not None and end is not None and end <= start:
+            intake.wrong("end_time", "ORDER", "is not later than start_time")
+        wanted = translate.selection(intake, request.filter, partition)
+        intake.check()
+        if page.cursor is None:
+            after, upto = max(first - 1, 0), last or head
+            if start is not None:
+                after = max(after, await self._audit.position_before(start))
+            if end is not None:
+                upto = min(upto, await self._audit.position_before(end))
+        else:
+            after, upto = page.cursor
+        piece = await self._audit.piece(wanted, after, upto, page.size)
+        cursor = (piece.reached, upto) if piece.reached < upto else None
+        return pb.ReadEventsResponse(
+            events=[translate.event_message(row) for row in piece.rows],
+            next_page_token=self._pager.token(request, cursor, head),
+            position=self._log.message(head),
+        )
+
+    async def SubscribeEvents(
+        self, request: pb.SubscribeEventsRequest, context: Context
+    ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
+        """Send every event behind a position, and those to come."""
+        intake, partition = Intake(), self._audit.partition
+        after = 0
+        if request.HasField("after"):
+            head = await self._audit.head()
+            after = translate.position(intake, request.after, "after", partition, head)
+        wanted = translate.selection(intake, request.filter, partition)
+        intake.check()
+        async with aclosing(self._audit.follow(wanted, after)) as pieces:
+            async for piece in pieces:
+                for rows in messages(piece.rows):
+                    yield pb.SubscribeEventsResponse(events=translate.columns_message(rows))
+                place = self._log.message(piece.reached)
+                if not piece.news:
+                    yield pb.SubscribeEventsResponse(heartbeat=pb.EventHeartbeat(position=place))
+                elif piece.caught_up:
+                    yield pb.SubscribeEventsResponse(caught_up=pb.EventCaughtUp(position=place))
+                elif not piece.rows or piece.rows[-1].position < piece.reached:
+                    yield pb.SubscribeEventsResponse(checkpoint=pb.EventCheckpoint(position=place))
+
+    async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
+        """List the privileged reads, oldest first."""
+        page = self._pager.page(request)
+        intake = Intake()
+        start = intake.time(request.start_time, "start_time") if request.HasField("start_time") else None
+        end = intake.time(request.end_time, "end_time") if request.HasField("end_time") else None
+        intake.check()
+        if start is not None and end is not None and end <= start:
+            raise Refused(invalid("end_time", "ORDER", "is not later than start_time"))
+        upto = page.position or await self._accesses.head()
+        found = await self._accesses.read(
+            page.cursor or 0, upto, page.size, caller=request.caller, start=start, end=end
+        )
+        cursor = found[-1].number if len(found) == page.size else None
+        return pb.ListAccessResponse(
+            accesses=[translate.access_message(access) for access in found],
+            next_page_token=self._pager.token(request, cursor, upto),
+        )
