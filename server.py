@@ -77,6 +77,7 @@ async def serve(settings: Settings) -> int:
         VaultPort(vault, codes, LocalIssuer(keys)),
         AccessLog(open_tables(settings.access_url)),
         settings.rpc,
+        policy=settings.policy,
         clock=clock,
         catalogue=catalogue,
         page_key=settings.page_key,

@@ -4,14 +4,25 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import msgspec
+
+from domain import ids
 from domain.refusals import Refused, invalid
+from ledger.audit.explain import Figure, Running
 from ledger.rpc.accesses import Accesses
+from ledger.rpc.audit_questions import AuditQuestions
 from ledger.rpc.audit_reads import AuditReads, messages
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.paging import Pager
 from ledger.rpc.reads import LogReads
+from ledger.rpc.statement_service import account_id
+from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit as translate
+from ledger.rpc.translate.card import card_message
+from ledger.rpc.translate.statement import balance_message
+from ledger.rpc.translate.token import token_message
+from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
 
@@ -19,8 +30,18 @@ from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
 class AuditService(AuditServiceServicer):
     """Answers esep.v1.AuditService."""
 
-    def __init__(self, audit: AuditReads, log_reads: LogReads, accesses: Accesses, pager: Pager) -> None:
+    def __init__(
+        self,
+        audit: AuditReads,
+        questions: AuditQuestions,
+        log_reads: LogReads,
+        accesses: Accesses,
+        pager: Pager,
+        teller: Teller,
+    ) -> None:
         self._audit = audit
+        self._questions = questions
+        self._teller = teller
         self._log = log_reads
         self._accesses = accesses
         self._pager = pager
@@ -79,6 +100,80 @@ class AuditService(AuditServiceServicer):
                     yield pb.SubscribeEventsResponse(caught_up=pb.EventCaughtUp(position=place))
                 elif not piece.rows or piece.rows[-1].position < piece.reached:
                     yield pb.SubscribeEventsResponse(checkpoint=pb.EventCheckpoint(position=place))
+
+    async def GetAggregateHistory(
+        self, request: pb.GetAggregateHistoryRequest, context: Context
+    ) -> pb.GetAggregateHistoryResponse:
+        """Read the life of one aggregate."""
+        page = self._pager.page(request)
+        head = page.position or await self._log.position(request)
+        intake = Intake()
+        match request.WhichOneof("aggregate"):
+            case "account_id":
+                account_id(intake, request.account_id)
+                aggregate = ids.account_originator(request.account_id) if not intake.violations else b""
+            case _:
+                aggregate = intake.known_id(request.aggregate_id, "aggregate_id")
+        intake.check()
+        start = page.cursor or 0
+        life = await self._questions.life(aggregate, head)
+        told = life[start : start + page.size]
+        cursor = start + page.size if start + page.size < len(life) else None
+        return pb.GetAggregateHistoryResponse(
+            steps=[translate.step_message(step) for step in told],
+            next_page_token=self._pager.token(request, cursor, head),
+            position=self._log.message(head),
+        )
+
+    async def ExplainBalance(self, request: pb.ExplainBalanceRequest, context: Context) -> pb.ExplainBalanceResponse:
+        """List the events that make a figure, with the running sum."""
+        page = self._pager.page(request)
+        intake = Intake()
+        account_id(intake, request.account_id)
+        figure = intake.choice(request.figure, translate.FIGURES, "figure")
+        intake.check()
+        upto = page.position or await self._questions.position(request)
+        running = Running() if page.cursor is None else msgspec.convert(page.cursor, Running)
+        balance, lapsed = await self._questions.balance(request, request.account_id, upto)
+        figures = {Figure.POSTED: balance.posted, Figure.HELD: balance.held, Figure.AVAILABLE: balance.available}
+        steps, running = await self._questions.explain(request.account_id, figure, running, upto, page.size)
+        return pb.ExplainBalanceResponse(
+            steps=[translate.balance_step_message(step) for step in steps],
+            figure_tyiyn=figures[figure] or 0,
+            sum_tyiyn=running.sum,
+            lapsed_tyiyn=0 if figure is Figure.POSTED else lapsed,
+            next_page_token=self._pager.token(request, running if running.after < upto else None, upto),
+            position=self._log.message(upto),
+        )
+
+    async def ReplayDecision(self, request: pb.ReplayDecisionRequest, context: Context) -> pb.ReplayDecisionResponse:
+        """Decide a recorded request again."""
+        intake, request_id = Intake(), None
+        position = 0
+        if request.WhichOneof("decision") == "position":
+            head = await self._audit.head()
+            position = translate.position(intake, request.position, "position", self._audit.partition, head)
+        else:
+            request_id = intake.known_id(request.request_id, "request_id")
+        intake.check()
+        at, replayed = await self._questions.replay(request_id, position)
+        return pb.ReplayDecisionResponse(replay=translate.replay_message(at, replayed), position=self._log.message(at))
+
+    async def GetCardAsOf(self, request: pb.GetCardAsOfRequest, context: Context) -> pb.GetCardAsOfResponse:
+        """Read a card and what belongs to it as they were at one instant."""
+        intake = Intake()
+        card_id = intake.known_id(request.card_id, "card_id")
+        intake.check()
+        upto = await self._questions.position(request)
+        found = await self._questions.card(request, card_id, upto)
+        moment = pb_audit.CardMoment(
+            card=card_message(found.card),
+            balance=balance_message(found.balance),
+            open_authorizations=[await self._teller.authorization(each, found.time) for each in found.open],
+            limits=translate.limit_messages(found.limits),
+            tokens=[token_message(token, found.time) for token in found.tokens],
+        )
+        return pb.GetCardAsOfResponse(moment=moment, position=self._log.message(upto))
 
     async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
         """List the privileged reads, oldest first."""

@@ -243,6 +243,10 @@ _OVERSEERS: Final = _row(Subject.NOTHING, auditor=ANY, operator=ANY)
 _AUDITS: Final = {
     "ReadEvents": _OVERSEERS,
     "SubscribeEvents": _OVERSEERS,
+    "GetAggregateHistory": _OVERSEERS,
+    "ExplainBalance": _OVERSEERS,
+    "ReplayDecision": _OVERSEERS,
+    "GetCardAsOf": _OVERSEERS,
     "ListAccess": _OVERSEERS,
 }
 

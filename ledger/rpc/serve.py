@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.audit.access import AccessLog
@@ -20,6 +21,7 @@ from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.alias_service import AliasService
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.audit_questions import AuditQuestions
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.audit_service import AuditService
 from ledger.rpc.authorization_service import AuthorizationService
@@ -155,6 +157,7 @@ def build_server(
     access_log: AccessLog,
     settings: RpcSettings,
     *,
+    policy: Policy,
     clock: Clock,
     catalogue: Catalogue,
     identity: Identity | None = None,
@@ -209,7 +212,14 @@ def build_server(
         account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
         adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, proposals),
         alias.add_AliasServiceServicer_to_server: AliasService(gateway, aliases, log_reads, countries),
-        audit.add_AuditServiceServicer_to_server: AuditService(audit_reads, log_reads, accesses, pager),
+        audit.add_AuditServiceServicer_to_server: AuditService(
+            audit_reads,
+            AuditQuestions(gateway, audit_reads, log_reads, reads, policy),
+            log_reads,
+            accesses,
+            pager,
+            teller,
+        ),
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, teller, clock
         ),

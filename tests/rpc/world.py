@@ -181,6 +181,7 @@ class World:
             self.vault,
             self.access_log,
             self._settings,
+            policy=self.policy,
             clock=self.clock,
             catalogue=load_catalogue(None),
             registry=self.registry,

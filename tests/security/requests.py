@@ -25,6 +25,7 @@ from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.audit_pb2 import BALANCE_FIGURE_POSTED
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.rpc.world import item, new_id, transfer
@@ -76,6 +77,12 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
 AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.AuditService/ReadEvents": lambda _: audit.ReadEventsRequest(page_size=1),
     "/esep.v1.AuditService/SubscribeEvents": lambda _: audit.SubscribeEventsRequest(),
+    "/esep.v1.AuditService/GetAggregateHistory": lambda of: audit.GetAggregateHistoryRequest(account_id=of.account),
+    "/esep.v1.AuditService/ExplainBalance": lambda of: audit.ExplainBalanceRequest(
+        account_id=of.account, figure=BALANCE_FIGURE_POSTED
+    ),
+    "/esep.v1.AuditService/ReplayDecision": lambda of: audit.ReplayDecisionRequest(request_id=of.transfer),
+    "/esep.v1.AuditService/GetCardAsOf": lambda of: audit.GetCardAsOfRequest(card_id=of.card),
     "/esep.v1.AuditService/ListAccess": lambda _: audit.ListAccessRequest(page_size=1),
 }
 

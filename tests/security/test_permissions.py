@@ -136,6 +136,7 @@ async def _built_anew(world: World) -> None:
         world.vault,
         world.access_log,
         world._settings,
+        policy=world.policy,
         clock=world.clock,
         catalogue=None,  # type: ignore[arg-type] # it does not come to that
     )

@@ -1,12 +1,16 @@
 """The history as it is asked for and told."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from domain import ids
 from domain.ports import Row
+from domain.rules import Operation
 from domain.topics import BY_TOPIC
 from ledger.audit.access import Access
+from ledger.audit.explain import Figure, Step
+from ledger.audit.history import Step as LifeStep
+from ledger.audit.replay import Replayed, Verdict
 from ledger.audit.selection import Selection
 from ledger.log.codec import UPCASTERS
 from ledger.rpc.intake import Intake, timestamp
@@ -14,6 +18,16 @@ from protos.esep.v1 import audit_pb2 as pb
 from protos.esep.v1.common_pb2 import LogPosition
 
 MOST_TOPICS: Final = 100
+FIGURES: Final[dict[int, Figure]] = {
+    pb.BALANCE_FIGURE_POSTED: Figure.POSTED,
+    pb.BALANCE_FIGURE_HELD: Figure.HELD,
+    pb.BALANCE_FIGURE_AVAILABLE: Figure.AVAILABLE,
+}
+VERDICTS: Final = {
+    Verdict.SAME: pb.REPLAY_VERDICT_SAME,
+    Verdict.DIFFERENT: pb.REPLAY_VERDICT_DIFFERENT,
+    Verdict.NOT_REBUILT: pb.REPLAY_VERDICT_NOT_REBUILT,
+}
 
 
 def selection(intake: Intake, asked: pb.EventFilter, partition: int) -> Selection:
@@ -82,6 +96,57 @@ def columns_message(rows: Sequence[Row]) -> pb.EventColumns:
         request_ids=[request or b"" for request in requests],
         callers=callers,
     )
+
+
+def step_message(step: LifeStep) -> pb.AggregateStep:
+    """Return one event of an aggregate as it is told."""
+    return pb.AggregateStep(event=event_message(step.row), state_after=step.state_after)
+
+
+def balance_step_message(step: Step) -> pb.BalanceStep:
+    """Return what an event did to a figure as it is told."""
+    return pb.BalanceStep(
+        position=step.row.position,
+        topic=step.row.topic,
+        aggregate_id=ids.format_uuid(step.row.originator_id),
+        record_time=timestamp(step.row.recorded_at),
+        effective_time=timestamp(step.effective_time),
+        change_tyiyn=step.change,
+        sum_tyiyn=step.sum,
+    )
+
+
+def replay_message(at: int, replayed: Replayed) -> pb.DecisionReplay:
+    """Return a decision made again as it is told."""
+    return pb.DecisionReplay(
+        verdict=VERDICTS[replayed.verdict],
+        command=replayed.command,
+        recorded=[event_message(row) for row in replayed.recorded],
+        recorded_reason=replayed.recorded_reason,
+        replayed_reason=replayed.replayed_reason,
+        differences=replayed.differences,
+        missing=replayed.missing,
+        explanation=replayed.explanation,
+        state_position=at - 1,
+        decision_time=timestamp(replayed.decision_time),
+        rules_version=replayed.rules_version,
+        policy_version=replayed.policy_version,
+        fingerprint_checked=replayed.fingerprint_checked,
+    )
+
+
+def limit_messages(limits: Mapping[Operation, Sequence[tuple[int, int]]]) -> list[pb.LimitUse]:
+    """Return what was used of limits as it is told."""
+    return [
+        pb.LimitUse(
+            operation=operation.value,
+            day_count=day[0],
+            day_tyiyn=day[1],
+            month_count=month[0],
+            month_tyiyn=month[1],
+        )
+        for operation, (day, month) in limits.items()
+    ]
 
 
 def access_message(access: Access) -> pb.Access:

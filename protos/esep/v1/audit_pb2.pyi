@@ -4,10 +4,15 @@ isort:skip_file
 What the log holds, and who read it."""
 
 from collections import abc as _abc
+from protos.esep.v1 import authorization_pb2 as _authorization_pb2
+from protos.esep.v1 import card_pb2 as _card_pb2
+from protos.esep.v1 import statement_pb2 as _statement_pb2
+from protos.esep.v1 import token_pb2 as _token_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +23,62 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _BalanceFigure:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BalanceFigureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceFigure.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BALANCE_FIGURE_UNSPECIFIED: _BalanceFigure.ValueType  # 0
+    """BALANCE_FIGURE_UNSPECIFIED is invalid."""
+    BALANCE_FIGURE_POSTED: _BalanceFigure.ValueType  # 1
+    """BALANCE_FIGURE_POSTED is what was moved in, less what was moved out."""
+    BALANCE_FIGURE_HELD: _BalanceFigure.ValueType  # 2
+    """BALANCE_FIGURE_HELD is what open authorizations hold."""
+    BALANCE_FIGURE_AVAILABLE: _BalanceFigure.ValueType  # 3
+    """BALANCE_FIGURE_AVAILABLE is posted - held + overdraft limit - minimum balance."""
+
+class BalanceFigure(_BalanceFigure, metaclass=_BalanceFigureEnumTypeWrapper):
+    """BalanceFigure is one of the figures of a balance."""
+
+BALANCE_FIGURE_UNSPECIFIED: BalanceFigure.ValueType  # 0
+"""BALANCE_FIGURE_UNSPECIFIED is invalid."""
+BALANCE_FIGURE_POSTED: BalanceFigure.ValueType  # 1
+"""BALANCE_FIGURE_POSTED is what was moved in, less what was moved out."""
+BALANCE_FIGURE_HELD: BalanceFigure.ValueType  # 2
+"""BALANCE_FIGURE_HELD is what open authorizations hold."""
+BALANCE_FIGURE_AVAILABLE: BalanceFigure.ValueType  # 3
+"""BALANCE_FIGURE_AVAILABLE is posted - held + overdraft limit - minimum balance."""
+Global___BalanceFigure: _TypeAlias = BalanceFigure  # noqa: Y015
+
+class _ReplayVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReplayVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplayVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPLAY_VERDICT_UNSPECIFIED: _ReplayVerdict.ValueType  # 0
+    """REPLAY_VERDICT_UNSPECIFIED is never sent."""
+    REPLAY_VERDICT_SAME: _ReplayVerdict.ValueType  # 1
+    """REPLAY_VERDICT_SAME is the same decision: every event of it, byte for byte."""
+    REPLAY_VERDICT_DIFFERENT: _ReplayVerdict.ValueType  # 2
+    """REPLAY_VERDICT_DIFFERENT is another decision than the one that is recorded."""
+    REPLAY_VERDICT_NOT_REBUILT: _ReplayVerdict.ValueType  # 3
+    """REPLAY_VERDICT_NOT_REBUILT is a request whose content the log does not keep, so that it could not be decided again."""
+
+class ReplayVerdict(_ReplayVerdict, metaclass=_ReplayVerdictEnumTypeWrapper):
+    """ReplayVerdict is what came of deciding a request again."""
+
+REPLAY_VERDICT_UNSPECIFIED: ReplayVerdict.ValueType  # 0
+"""REPLAY_VERDICT_UNSPECIFIED is never sent."""
+REPLAY_VERDICT_SAME: ReplayVerdict.ValueType  # 1
+"""REPLAY_VERDICT_SAME is the same decision: every event of it, byte for byte."""
+REPLAY_VERDICT_DIFFERENT: ReplayVerdict.ValueType  # 2
+"""REPLAY_VERDICT_DIFFERENT is another decision than the one that is recorded."""
+REPLAY_VERDICT_NOT_REBUILT: ReplayVerdict.ValueType  # 3
+"""REPLAY_VERDICT_NOT_REBUILT is a request whose content the log does not keep, so that it could not be decided again."""
+Global___ReplayVerdict: _TypeAlias = ReplayVerdict  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
@@ -178,6 +239,256 @@ class EventFilter(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventFilter: _TypeAlias = EventFilter  # noqa: Y015
+
+@_typing.final
+class AggregateStep(_message.Message):
+    """AggregateStep is one event of an aggregate, and what the aggregate was after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    STATE_AFTER_FIELD_NUMBER: _builtins.int
+    state_after: _builtins.str
+    """state_after is the aggregate as the ledger's own rules see it right after the event: a JSON object for people, whose
+    fields may change with the ledger. What was personal reads "[sealed]", and "[erased]" once the customer was erased.
+    """
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """event is what happened."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        state_after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "state_after", b"state_after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateStep: _TypeAlias = AggregateStep  # noqa: Y015
+
+@_typing.final
+class BalanceStep(_message.Message):
+    """BalanceStep is what one event did to a figure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
+    AGGREGATE_ID_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    CHANGE_TYIYN_FIELD_NUMBER: _builtins.int
+    SUM_TYIYN_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """position is the event's place in the log."""
+    topic: _builtins.str
+    """topic is what happened."""
+    aggregate_id: _builtins.str
+    """aggregate_id is whose life the event belongs to."""
+    change_tyiyn: _builtins.int
+    """change_tyiyn is by how much it changed the figure, never 0."""
+    sum_tyiyn: _builtins.int
+    """sum_tyiyn is the figure right after it."""
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """record_time is when it was recorded."""
+
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """effective_time is when it happened."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        topic: _builtins.str = ...,
+        aggregate_id: _builtins.str = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        change_tyiyn: _builtins.int = ...,
+        sum_tyiyn: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "record_time", b"record_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate_id", b"aggregate_id", "change_tyiyn", b"change_tyiyn", "effective_time", b"effective_time", "position", b"position", "record_time", b"record_time", "sum_tyiyn", b"sum_tyiyn", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceStep: _TypeAlias = BalanceStep  # noqa: Y015
+
+@_typing.final
+class DecisionReplay(_message.Message):
+    """DecisionReplay is a recorded decision, and the same decision made again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    RECORDED_REASON_FIELD_NUMBER: _builtins.int
+    REPLAYED_REASON_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    STATE_POSITION_FIELD_NUMBER: _builtins.int
+    DECISION_TIME_FIELD_NUMBER: _builtins.int
+    RULES_VERSION_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_CHECKED_FIELD_NUMBER: _builtins.int
+    verdict: Global___ReplayVerdict.ValueType
+    """verdict is what came of it."""
+    command: _builtins.str
+    """command names what was asked for: "create_transfer". Empty where not even that is recorded."""
+    recorded_reason: _builtins.str
+    """recorded_reason is why it was declined. Empty where it was carried out."""
+    replayed_reason: _builtins.str
+    """replayed_reason is why it is declined now. Empty where it is carried out, or was not decided again."""
+    explanation: _builtins.str
+    """explanation says in English why the request could not be rebuilt. Empty unless the verdict is
+    REPLAY_VERDICT_NOT_REBUILT.
+    """
+    state_position: _builtins.int
+    """state_position is the position whose state it was decided on: the one before the decision's first event."""
+    rules_version: _builtins.str
+    """rules_version is the version of the published rules in force at decision_time."""
+    policy_version: _builtins.str
+    """policy_version is that of the server's settings that it was decided by now."""
+    fingerprint_checked: _builtins.bool
+    """fingerprint_checked is true when the rebuilt request has the fingerprint that the first one had, which proves that
+    its content is the same.
+    """
+    @_builtins.property
+    def recorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """recorded are the decision's events as they stand in the log, the first of them the outcome."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """differences say what is not the same, in English. Empty unless the verdict is REPLAY_VERDICT_DIFFERENT."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """missing are the fields of the request that the log does not keep. Empty unless the verdict is
+        REPLAY_VERDICT_NOT_REBUILT.
+        """
+
+    @_builtins.property
+    def decision_time(self) -> _timestamp_pb2.Timestamp:
+        """decision_time is the time that the decision read."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___ReplayVerdict.ValueType = ...,
+        command: _builtins.str = ...,
+        recorded: _abc.Iterable[Global___Event] | None = ...,
+        recorded_reason: _builtins.str = ...,
+        replayed_reason: _builtins.str = ...,
+        differences: _abc.Iterable[_builtins.str] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+        explanation: _builtins.str = ...,
+        state_position: _builtins.int = ...,
+        decision_time: _timestamp_pb2.Timestamp | None = ...,
+        rules_version: _builtins.str = ...,
+        policy_version: _builtins.str = ...,
+        fingerprint_checked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision_time", b"decision_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "decision_time", b"decision_time", "differences", b"differences", "explanation", b"explanation", "fingerprint_checked", b"fingerprint_checked", "missing", b"missing", "policy_version", b"policy_version", "recorded", b"recorded", "recorded_reason", b"recorded_reason", "replayed_reason", b"replayed_reason", "rules_version", b"rules_version", "state_position", b"state_position", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionReplay: _TypeAlias = DecisionReplay  # noqa: Y015
+
+@_typing.final
+class LimitUse(_message.Message):
+    """LimitUse is what was used of limits for one operation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    DAY_COUNT_FIELD_NUMBER: _builtins.int
+    DAY_TYIYN_FIELD_NUMBER: _builtins.int
+    MONTH_COUNT_FIELD_NUMBER: _builtins.int
+    MONTH_TYIYN_FIELD_NUMBER: _builtins.int
+    operation: _builtins.str
+    """operation names it as the published rules do: "pos_payment"."""
+    day_count: _builtins.int
+    """day_count is how many operations counted in the day so far."""
+    day_tyiyn: _builtins.int
+    """day_tyiyn is what they came to."""
+    month_count: _builtins.int
+    """month_count is how many operations counted in the month so far."""
+    month_tyiyn: _builtins.int
+    """month_tyiyn is what they came to."""
+    def __init__(
+        self,
+        *,
+        operation: _builtins.str = ...,
+        day_count: _builtins.int = ...,
+        day_tyiyn: _builtins.int = ...,
+        month_count: _builtins.int = ...,
+        month_tyiyn: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_count", b"day_count", "day_tyiyn", b"day_tyiyn", "month_count", b"month_count", "month_tyiyn", b"month_tyiyn", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitUse: _TypeAlias = LimitUse  # noqa: Y015
+
+@_typing.final
+class CardMoment(_message.Message):
+    """CardMoment is a card and what belongs to it, as they were at one position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_FIELD_NUMBER: _builtins.int
+    BALANCE_FIELD_NUMBER: _builtins.int
+    OPEN_AUTHORIZATIONS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def card(self) -> _card_pb2.Card:
+        """card is the card."""
+
+    @_builtins.property
+    def balance(self) -> _statement_pb2.Balance:
+        """balance is what the card's account had."""
+
+    @_builtins.property
+    def open_authorizations(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.Authorization]:
+        """open_authorizations are those that were made with the card and were still open, in the order in which they were made."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUse]:
+        """limits are what the card had used of limits in the day and the month of that instant, by operation."""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[_token_pb2.Token]:
+        """tokens are those that stood for the card."""
+
+    def __init__(
+        self,
+        *,
+        card: _card_pb2.Card | None = ...,
+        balance: _statement_pb2.Balance | None = ...,
+        open_authorizations: _abc.Iterable[_authorization_pb2.Authorization] | None = ...,
+        limits: _abc.Iterable[Global___LimitUse] | None = ...,
+        tokens: _abc.Iterable[_token_pb2.Token] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "card", b"card"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "card", b"card", "limits", b"limits", "open_authorizations", b"open_authorizations", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardMoment: _TypeAlias = CardMoment  # noqa: Y015
 
 @_typing.final
 class Access(_message.Message):

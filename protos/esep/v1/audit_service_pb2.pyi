@@ -264,6 +264,300 @@ class EventHeartbeat(_message.Message):
 Global___EventHeartbeat: _TypeAlias = EventHeartbeat  # noqa: Y015
 
 @_typing.final
+class GetAggregateHistoryRequest(_message.Message):
+    """GetAggregateHistoryRequest names an aggregate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGGREGATE_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MIN_POSITION_FIELD_NUMBER: _builtins.int
+    aggregate_id: _builtins.str
+    """aggregate_id is its id: the transfer_id, authorization_id, card_id or whatever else it is called elsewhere."""
+    account_id: _builtins.int
+    """account_id is an account's number. What is moved and held stands in other aggregates: see ExplainBalance."""
+    page_size: _builtins.int
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
+    page_token: _builtins.str
+    """page_token is the previous answer's next_page_token. Empty is the first page."""
+    @_builtins.property
+    def min_position(self) -> _common_pb2.LogPosition:
+        """min_position is the position that the answer must reflect."""
+
+    def __init__(
+        self,
+        *,
+        aggregate_id: _builtins.str = ...,
+        account_id: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        min_position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "min_position", b"min_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_aggregate: _TypeAlias = _typing.Literal["aggregate_id", "account_id"]  # noqa: Y015
+    _WhichOneofArgType_aggregate: _TypeAlias = _typing.Literal["aggregate", b"aggregate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_aggregate) -> _WhichOneofReturnType_aggregate | None: ...
+
+Global___GetAggregateHistoryRequest: _TypeAlias = GetAggregateHistoryRequest  # noqa: Y015
+
+@_typing.final
+class GetAggregateHistoryResponse(_message.Message):
+    """GetAggregateHistoryResponse answers GetAggregateHistory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_audit_pb2.AggregateStep]:
+        """steps are this page's, oldest first."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what the answer reflects: the same on every page."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_audit_pb2.AggregateStep] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "position", b"position", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAggregateHistoryResponse: _TypeAlias = GetAggregateHistoryResponse  # noqa: Y015
+
+@_typing.final
+class ExplainBalanceRequest(_message.Message):
+    """ExplainBalanceRequest names a figure and a moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    FIGURE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MIN_POSITION_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """account_id is the account."""
+    figure: _audit_pb2.BalanceFigure.ValueType
+    """figure is what to explain. Required."""
+    page_size: _builtins.int
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
+    page_token: _builtins.str
+    """page_token is the previous answer's next_page_token. Empty is the first page."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """as_of is the moment, by position or by record_time. Absent is now."""
+
+    @_builtins.property
+    def min_position(self) -> _common_pb2.LogPosition:
+        """min_position is the position that the answer must reflect."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        figure: _audit_pb2.BalanceFigure.ValueType = ...,
+        as_of: _common_pb2.AsOf | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        min_position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "as_of", b"as_of", "figure", b"figure", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainBalanceRequest: _TypeAlias = ExplainBalanceRequest  # noqa: Y015
+
+@_typing.final
+class ExplainBalanceResponse(_message.Message):
+    """ExplainBalanceResponse answers ExplainBalance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    FIGURE_TYIYN_FIELD_NUMBER: _builtins.int
+    SUM_TYIYN_FIELD_NUMBER: _builtins.int
+    LAPSED_TYIYN_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    figure_tyiyn: _builtins.int
+    """figure_tyiyn is the figure that all pages together explain. On every page."""
+    sum_tyiyn: _builtins.int
+    """sum_tyiyn is what all steps up to the end of this page add up to."""
+    lapsed_tyiyn: _builtins.int
+    """lapsed_tyiyn is what is in the sums of holds that had ended by then, and whose end was recorded later. 0 for what is
+    posted.
+    """
+    next_page_token: _builtins.str
+    """next_page_token asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[_audit_pb2.BalanceStep]:
+        """steps are this page's, oldest first."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what the answer reflects: the same on every page."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_audit_pb2.BalanceStep] | None = ...,
+        figure_tyiyn: _builtins.int = ...,
+        sum_tyiyn: _builtins.int = ...,
+        lapsed_tyiyn: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["figure_tyiyn", b"figure_tyiyn", "lapsed_tyiyn", b"lapsed_tyiyn", "next_page_token", b"next_page_token", "position", b"position", "steps", b"steps", "sum_tyiyn", b"sum_tyiyn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainBalanceResponse: _TypeAlias = ExplainBalanceResponse  # noqa: Y015
+
+@_typing.final
+class ReplayDecisionRequest(_message.Message):
+    """ReplayDecisionRequest names a recorded request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is the request's id, whoever sent it."""
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is where the request's first event stands."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "position", b"position", "request_id", b"request_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "position", b"position", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["request_id", "position"]  # noqa: Y015
+    _WhichOneofArgType_decision: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_decision) -> _WhichOneofReturnType_decision | None: ...
+
+Global___ReplayDecisionRequest: _TypeAlias = ReplayDecisionRequest  # noqa: Y015
+
+@_typing.final
+class ReplayDecisionResponse(_message.Message):
+    """ReplayDecisionResponse answers ReplayDecision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replay(self) -> _audit_pb2.DecisionReplay:
+        """replay is what came of it."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is where the request's first event stands."""
+
+    def __init__(
+        self,
+        *,
+        replay: _audit_pb2.DecisionReplay | None = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "replay", b"replay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "replay", b"replay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayDecisionResponse: _TypeAlias = ReplayDecisionResponse  # noqa: Y015
+
+@_typing.final
+class GetCardAsOfRequest(_message.Message):
+    """GetCardAsOfRequest names a card and an instant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    MIN_POSITION_FIELD_NUMBER: _builtins.int
+    card_id: _builtins.str
+    """card_id is the card."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """as_of is the instant, by position or by record_time. Absent is now."""
+
+    @_builtins.property
+    def min_position(self) -> _common_pb2.LogPosition:
+        """min_position is the position that the answer must reflect."""
+
+    def __init__(
+        self,
+        *,
+        card_id: _builtins.str = ...,
+        as_of: _common_pb2.AsOf | None = ...,
+        min_position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "card_id", b"card_id", "min_position", b"min_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardAsOfRequest: _TypeAlias = GetCardAsOfRequest  # noqa: Y015
+
+@_typing.final
+class GetCardAsOfResponse(_message.Message):
+    """GetCardAsOfResponse answers GetCardAsOf."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOMENT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def moment(self) -> _audit_pb2.CardMoment:
+        """moment is the card as it was."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what the answer reflects."""
+
+    def __init__(
+        self,
+        *,
+        moment: _audit_pb2.CardMoment | None = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["moment", b"moment", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moment", b"moment", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardAsOfResponse: _TypeAlias = GetCardAsOfResponse  # noqa: Y015
+
+@_typing.final
 class ListAccessRequest(_message.Message):
     """ListAccessRequest says which accesses to list."""
 

@@ -52,6 +52,26 @@ class AuditServiceStub(object):
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.FromString,
                 _registered_method=True)
+        self.GetAggregateHistory = channel.unary_unary(
+                '/esep.v1.AuditService/GetAggregateHistory',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.FromString,
+                _registered_method=True)
+        self.ExplainBalance = channel.unary_unary(
+                '/esep.v1.AuditService/ExplainBalance',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.FromString,
+                _registered_method=True)
+        self.ReplayDecision = channel.unary_unary(
+                '/esep.v1.AuditService/ReplayDecision',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.FromString,
+                _registered_method=True)
+        self.GetCardAsOf = channel.unary_unary(
+                '/esep.v1.AuditService/GetCardAsOf',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.FromString,
+                _registered_method=True)
         self.ListAccess = channel.unary_unary(
                 '/esep.v1.AuditService/ListAccess',
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.ListAccessRequest.SerializeToString,
@@ -102,6 +122,56 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAggregateHistory(self, request, context):
+        """GetAggregateHistory reads the life of one aggregate: each of its events, and what it was after it.
+
+        Guarantees: versions count 1, 2, 3 … without gaps.
+        Limits: up to 1,000 events a page.
+        Refused with: AGGREGATE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainBalance(self, request, context):
+        """ExplainBalance lists the events that make a figure of a balance, oldest first, with the running sum.
+
+        Guarantees: steps are read from the log alone, and figure_tyiyn is what GetBalance answers as of the same position. On
+        the last page sum_tyiyn is figure_tyiyn, and with what had lapsed: for held, figure_tyiyn + lapsed_tyiyn; for available,
+        figure_tyiyn - lapsed_tyiyn. Where it is not, log and balances disagree: tell the operator.
+        Limits: up to 1,000 steps a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and none,
+        and not be the last.
+        Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet; PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDecision(self, request, context):
+        """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+
+        A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
+        the request held, the answer says which fields are missing, and nothing is claimed.
+        Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
+        spares most of it.
+        Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
+        of a request; REPLAY_TOO_FAR.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardAsOf(self, request, context):
+        """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+
+        Guarantees: everything is of one position.
+        Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
+        newest position is INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAccess(self, request, context):
         """ListAccess lists the privileged reads, oldest first. It is one itself.
 
@@ -124,6 +194,26 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.SubscribeEvents,
                     request_deserializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.FromString,
                     response_serializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.SerializeToString,
+            ),
+            'GetAggregateHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAggregateHistory,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.SerializeToString,
+            ),
+            'ExplainBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainBalance,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.SerializeToString,
+            ),
+            'ReplayDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDecision,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.SerializeToString,
+            ),
+            'GetCardAsOf': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardAsOf,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.SerializeToString,
             ),
             'ListAccess': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAccess,
@@ -193,6 +283,114 @@ class AuditService(object):
             '/esep.v1.AuditService/SubscribeEvents',
             esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.SerializeToString,
             esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAggregateHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/GetAggregateHistory',
+            esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ExplainBalance',
+            esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ReplayDecision',
+            esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCardAsOf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/GetCardAsOf',
+            esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,40 @@ class AuditServiceStub:
     Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
     position. A position later than the newest is INVALID_ARGUMENT: the log it came from is not this one.
     """
+    GetAggregateHistory: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetAggregateHistoryRequest, _audit_service_pb2.GetAggregateHistoryResponse]
+    """GetAggregateHistory reads the life of one aggregate: each of its events, and what it was after it.
+
+    Guarantees: versions count 1, 2, 3 … without gaps.
+    Limits: up to 1,000 events a page.
+    Refused with: AGGREGATE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    ExplainBalance: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainBalanceRequest, _audit_service_pb2.ExplainBalanceResponse]
+    """ExplainBalance lists the events that make a figure of a balance, oldest first, with the running sum.
+
+    Guarantees: steps are read from the log alone, and figure_tyiyn is what GetBalance answers as of the same position. On
+    the last page sum_tyiyn is figure_tyiyn, and with what had lapsed: for held, figure_tyiyn + lapsed_tyiyn; for available,
+    figure_tyiyn - lapsed_tyiyn. Where it is not, log and balances disagree: tell the operator.
+    Limits: up to 1,000 steps a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and none,
+    and not be the last.
+    Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet; PAGE_TOKEN_INVALID.
+    """
+    ReplayDecision: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ReplayDecisionRequest, _audit_service_pb2.ReplayDecisionResponse]
+    """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+
+    A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
+    the request held, the answer says which fields are missing, and nothing is claimed.
+    Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
+    spares most of it.
+    Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
+    of a request; REPLAY_TOO_FAR.
+    """
+    GetCardAsOf: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetCardAsOfRequest, _audit_service_pb2.GetCardAsOfResponse]
+    """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+
+    Guarantees: everything is of one position.
+    Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
+    newest position is INVALID_ARGUMENT.
+    """
     ListAccess: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccessRequest, _audit_service_pb2.ListAccessResponse]
     """ListAccess lists the privileged reads, oldest first. It is one itself.
 
@@ -108,6 +142,40 @@ class AuditServiceAsyncStub(AuditServiceStub):
     otherwise, those of NotificationService among them. A stream has no deadline but the caller's.
     Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
     position. A position later than the newest is INVALID_ARGUMENT: the log it came from is not this one.
+    """
+    GetAggregateHistory: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetAggregateHistoryRequest, _audit_service_pb2.GetAggregateHistoryResponse]  # type: ignore[assignment]
+    """GetAggregateHistory reads the life of one aggregate: each of its events, and what it was after it.
+
+    Guarantees: versions count 1, 2, 3 … without gaps.
+    Limits: up to 1,000 events a page.
+    Refused with: AGGREGATE_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    ExplainBalance: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ExplainBalanceRequest, _audit_service_pb2.ExplainBalanceResponse]  # type: ignore[assignment]
+    """ExplainBalance lists the events that make a figure of a balance, oldest first, with the running sum.
+
+    Guarantees: steps are read from the log alone, and figure_tyiyn is what GetBalance answers as of the same position. On
+    the last page sum_tyiyn is figure_tyiyn, and with what had lapsed: for held, figure_tyiyn + lapsed_tyiyn; for available,
+    figure_tyiyn - lapsed_tyiyn. Where it is not, log and balances disagree: tell the operator.
+    Limits: up to 1,000 steps a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and none,
+    and not be the last.
+    Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet; PAGE_TOKEN_INVALID.
+    """
+    ReplayDecision: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ReplayDecisionRequest, _audit_service_pb2.ReplayDecisionResponse]  # type: ignore[assignment]
+    """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+
+    A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
+    the request held, the answer says which fields are missing, and nothing is claimed.
+    Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
+    spares most of it.
+    Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
+    of a request; REPLAY_TOO_FAR.
+    """
+    GetCardAsOf: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetCardAsOfRequest, _audit_service_pb2.GetCardAsOfResponse]  # type: ignore[assignment]
+    """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+
+    Guarantees: everything is of one position.
+    Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
+    newest position is INVALID_ARGUMENT.
     """
     ListAccess: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccessRequest, _audit_service_pb2.ListAccessResponse]  # type: ignore[assignment]
     """ListAccess lists the privileged reads, oldest first. It is one itself.
@@ -161,6 +229,64 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         otherwise, those of NotificationService among them. A stream has no deadline but the caller's.
         Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
         position. A position later than the newest is INVALID_ARGUMENT: the log it came from is not this one.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAggregateHistory(
+        self,
+        request: _audit_service_pb2.GetAggregateHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.GetAggregateHistoryResponse, _abc.Awaitable[_audit_service_pb2.GetAggregateHistoryResponse]]:
+        """GetAggregateHistory reads the life of one aggregate: each of its events, and what it was after it.
+
+        Guarantees: versions count 1, 2, 3 … without gaps.
+        Limits: up to 1,000 events a page.
+        Refused with: AGGREGATE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainBalance(
+        self,
+        request: _audit_service_pb2.ExplainBalanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ExplainBalanceResponse, _abc.Awaitable[_audit_service_pb2.ExplainBalanceResponse]]:
+        """ExplainBalance lists the events that make a figure of a balance, oldest first, with the running sum.
+
+        Guarantees: steps are read from the log alone, and figure_tyiyn is what GetBalance answers as of the same position. On
+        the last page sum_tyiyn is figure_tyiyn, and with what had lapsed: for held, figure_tyiyn + lapsed_tyiyn; for available,
+        figure_tyiyn - lapsed_tyiyn. Where it is not, log and balances disagree: tell the operator.
+        Limits: up to 1,000 steps a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and none,
+        and not be the last.
+        Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet; PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayDecision(
+        self,
+        request: _audit_service_pb2.ReplayDecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ReplayDecisionResponse, _abc.Awaitable[_audit_service_pb2.ReplayDecisionResponse]]:
+        """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+
+        A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
+        the request held, the answer says which fields are missing, and nothing is claimed.
+        Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
+        spares most of it.
+        Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
+        of a request; REPLAY_TOO_FAR.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCardAsOf(
+        self,
+        request: _audit_service_pb2.GetCardAsOfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.GetCardAsOfResponse, _abc.Awaitable[_audit_service_pb2.GetCardAsOfResponse]]:
+        """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+
+        Guarantees: everything is of one position.
+        Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
+        newest position is INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
