@@ -7,10 +7,13 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+import grpc
+
 from bench import report
 from bench.session import FULL, QUICK, Session, Workload
 from bench.stores import STORES, open_store
 from bench.workloads import workloads
+from ledger.rpc.client import reason
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +69,9 @@ def _reason(error: BaseException) -> str:
     """Return what went wrong in one piece: of several failures at once, the first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, grpc.aio.AioRpcError):
+        known = reason(error)  # type: ignore[arg-type] # every error of a call is one
+        return f"{known.reason if known else error.code().name}: {error.details()}"
     return f"{type(error).__name__}: {error}"
 
 

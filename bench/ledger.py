@@ -1,25 +1,27 @@
 """The ledger as its callers see it: over gRPC, from a process that is not the server's.
 
 Callers take requests from one shared list, made beforehand; sending one and reading its answer, serialisation
-included, is within the time that is measured. A refused or repeated transfer ends the measurement: only what
+included, is within the time that is measured. A refused or repeated request ends the measurement: only what
 was accepted is counted.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bench.requests import Ids, Requests
 from bench.windows import Window
 from ledger.rpc.client import AsyncLedger, connect_async
 from protos.esep.v1.account_pb2 import (
     ACCOUNT_KIND_CUSTOMER,
+    ACCOUNT_KIND_FEE_INCOME,
     ACCOUNT_KIND_MERCHANT,
     ACCOUNT_KIND_SETTLEMENT,
     AccountKind,
 )
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
+from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from protos.esep.v1.transfer_pb2 import NewTransfer
@@ -30,12 +32,16 @@ from protos.esep.v1.transfer_service_pb2 import (
     CreateTransfersResponse,
 )
 
+BANK = "bench"
+CALL_SECONDS = 60.0
 _EMPTY_TRANSFER = "/esep.bench.Empty/CreateTransfer"
-_BANK = "bench"
 _FUNDS = 10**12
 _BATCH = 8_000
 _OPENERS = 32
-_DEADLINE = 60.0
+
+_Answer = TypeVar("_Answer")
+Call = tuple[Callable[..., Awaitable[Any]], Any]
+"""A method, and what it is called with."""
 
 
 class NotAcceptedError(Exception):
@@ -47,8 +53,8 @@ class Ledger:
 
     def __init__(self, address: str, seed: int) -> None:
         self._runner = asyncio.Runner()
-        self._ledger = self._runner.run(_connect(address))
-        self._empty: Callable[..., Awaitable[CreateTransferResponse]] = self._ledger.channel.unary_unary(
+        self.client: AsyncLedger = self._runner.run(_connect(address))
+        self._empty: Callable[..., Awaitable[CreateTransferResponse]] = self.client.channel.unary_unary(
             _EMPTY_TRANSFER,
             request_serializer=CreateTransferRequest.SerializeToString,
             response_deserializer=CreateTransferResponse.FromString,
@@ -57,118 +63,123 @@ class Ledger:
         self._position = 0
         self.accounts: list[int] = []
         self.merchant = 0
+        self.settlement = 0
+        self.fees = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._runner.run(self._ledger.channel.close())
+            self._runner.run(self.client.channel.close())
         finally:
             self._runner.close()
 
+    def run(self, coroutine: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """Run something that uses ``client`` to its end."""
+        return self._runner.run(coroutine)
+
     def prepare(self, accounts: int) -> None:
         """Open accounts and put money on them."""
-        self._runner.run(self._prepare(accounts))
+        self.run(self._prepare(accounts))
 
     def requests(self) -> Requests:
         """Return a maker of requests, the same accounts and amounts at every call."""
         return Requests(self.accounts, self._seed)
 
-    def batches(self, requests: Sequence[CreateTransfersRequest], callers: int, *, catch_up: bool = True) -> Window:
-        """Send batches, then wait for the projections: what is measured next must not share the machine with them."""
-        return self._runner.run(self._batches(requests, callers, catch_up=catch_up))
+    def batches(self, requests: Sequence[CreateTransfersRequest], callers: int) -> Window:
+        """Send batches."""
+        create = self.client.transfers.CreateTransfers
+        return self.send([[(create, request)] for request in requests], callers)
 
     def single(self, requests: Sequence[CreateTransferRequest], callers: int) -> Window:
-        """Send transfers one a call, then wait for the projections."""
-        return self._runner.run(self._single(requests, callers))
+        """Send transfers one a call."""
+        create = self.client.transfers.CreateTransfer
+        return self.send([[(create, request)] for request in requests], callers)
 
     def empty(self, requests: Sequence[CreateTransferRequest], callers: int) -> Window:
         """Send the same messages to the method that does nothing."""
+        return self.send([[(self._empty, request)] for request in requests], callers, catch_up=False)
 
-        async def call(request: CreateTransferRequest) -> int:
-            await self._empty(request, timeout=_DEADLINE)
-            return 1
-
-        return self._runner.run(_timed(call, requests, callers))
-
-    def sales(self, requests: Sequence[tuple[Any, Any]], callers: int) -> Window:
-        """Authorise and capture, each pair in order; every call counts."""
-        return self._runner.run(self._sales(requests, callers))
-
-    async def _batches(
-        self, requests: Sequence[CreateTransfersRequest], callers: int, *, catch_up: bool = True
+    def sales(
+        self, requests: Sequence[tuple[CreateAuthorizationRequest, CaptureAuthorizationRequest]], callers: int
     ) -> Window:
-        async def call(request: CreateTransfersRequest) -> int:
-            answer: CreateTransfersResponse = await self._ledger.transfers.CreateTransfers(request, timeout=_DEADLINE)
-            if answer.refusals or answer.replayed:
-                raise NotAcceptedError(f"of a batch: {answer.refusals[:1] or answer.replayed[:1]}")
-            self._position = max(self._position, answer.positions[-1])
-            return len(answer.positions)
+        """Authorise and capture, each pair in order."""
+        service = self.client.authorizations
+        return self.send(
+            [
+                [(service.CreateAuthorization, hold), (service.CaptureAuthorization, capture)]
+                for hold, capture in requests
+            ],
+            callers,
+        )
 
-        return await self._timed_to_the_projections(call, requests, callers, catch_up=catch_up)
+    def send(self, chains: Iterable[Sequence[Call]], callers: int, *, catch_up: bool = True) -> Window:
+        """Make chains of calls, so many of them at once, those of one chain in their order; every call counts.
 
-    async def _single(self, requests: Sequence[CreateTransferRequest], callers: int) -> Window:
-        async def call(request: CreateTransferRequest) -> int:
-            answer: CreateTransferResponse = await self._ledger.transfers.CreateTransfer(request, timeout=_DEADLINE)
-            self._note(answer.receipt.position, replayed=answer.receipt.replayed)
-            return 1
+        Then wait for the projections: what is measured next must not share the machine with them.
+        """
+        return self.run(self._send(chains, callers, catch_up=catch_up))
 
-        return await self._timed_to_the_projections(call, requests, callers)
+    async def _send(self, chains: Iterable[Sequence[Call]], callers: int, *, catch_up: bool) -> Window:
+        """Have each caller take its next chain when it has the last answer of the one before."""
+        waiting = iter(chains)
+        latencies: list[float] = []
 
-    async def _sales(self, requests: Sequence[tuple[Any, Any]], callers: int) -> Window:
-        async def call(sale: tuple[Any, Any]) -> int:
-            hold, capture = sale
-            held = await self._ledger.authorizations.CreateAuthorization(hold, timeout=_DEADLINE)
-            self._note(held.receipt.position, replayed=held.receipt.replayed)
-            captured = await self._ledger.authorizations.CaptureAuthorization(capture, timeout=_DEADLINE)
-            self._note(captured.receipt.position, replayed=captured.receipt.replayed)
-            return 2
+        async def caller() -> int:
+            done = 0
+            for chain in waiting:
+                for method, request in chain:
+                    sent = perf_counter()
+                    done += self._accepted(await method(request, timeout=CALL_SECONDS))
+                    latencies.append((perf_counter() - sent) * 1000)
+            return done
 
-        return await self._timed_to_the_projections(call, requests, callers)
-
-    def _note(self, position: int, *, replayed: bool) -> None:
-        if replayed:
-            raise NotAcceptedError(f"position {position} is that of an earlier request")
-        self._position = max(self._position, position)
-
-    async def _timed_to_the_projections(
-        self,
-        call: Callable[[Any], Awaitable[int]],
-        requests: Iterable[Any],
-        callers: int,
-        *,
-        catch_up: bool = True,
-    ) -> Window:
         started = perf_counter()
-        window = await _timed(call, requests, callers)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(caller()) for _ in range(callers)]
+        window = Window(sum(task.result() for task in tasks), perf_counter() - started, latencies)
         if not catch_up:
             return window
         await self._catch_up()
         return window._replace(caught_up_seconds=perf_counter() - started)
 
+    def _accepted(self, answer: Any) -> int:
+        """Return how many things an answer says were done, and note the last one's position."""
+        if isinstance(answer, CreateTransfersResponse):
+            if answer.refusals or answer.replayed:
+                raise NotAcceptedError(f"of a batch: {answer.refusals[:1] or answer.replayed[:1]}")
+            self._position = max(self._position, answer.positions[-1])
+            return len(answer.positions)
+        if answer.receipt.replayed:
+            raise NotAcceptedError(f"position {answer.receipt.position} is that of an earlier request")
+        self._position = max(self._position, answer.receipt.position)
+        return 1
+
     async def _catch_up(self) -> None:
         """Wait until reads reflect the last position. The projections share one: any read waits for all of them."""
         last = LogPosition(partition=0, position=self._position)
         read = GetBalanceRequest(account_id=self.accounts[0], min_position=last)
-        await self._ledger.statements.GetBalance(read, timeout=_DEADLINE)
+        await self.client.statements.GetBalance(read, timeout=CALL_SECONDS)
 
     async def _prepare(self, accounts: int) -> None:
         ids = Ids()
         opened: dict[int, AccountKind.ValueType] = {}
 
-        async def call(request: OpenAccountRequest) -> int:
-            account = (await self._ledger.accounts.OpenAccount(request, timeout=_DEADLINE)).account
-            opened[account.account_id] = account.kind
-            return 1
+        async def opening(request: OpenAccountRequest, **options: Any) -> Any:
+            answer = await self.client.accounts.OpenAccount(request, **options)
+            opened[answer.account.account_id] = answer.account.kind
+            return answer
 
-        kinds = [ACCOUNT_KIND_SETTLEMENT, ACCOUNT_KIND_MERCHANT, *[ACCOUNT_KIND_CUSTOMER] * accounts]
+        kinds = [ACCOUNT_KIND_SETTLEMENT, ACCOUNT_KIND_FEE_INCOME, ACCOUNT_KIND_MERCHANT]
+        kinds += [ACCOUNT_KIND_CUSTOMER] * accounts
         openings = [
-            OpenAccountRequest(request_id=text, participant_id=_BANK, kind=kind)
+            OpenAccountRequest(request_id=text, participant_id=BANK, kind=kind)
             for text, kind in zip(ids.texts(len(kinds)), kinds, strict=True)
         ]
-        await _timed(call, openings, _OPENERS)
+        await self._send([[(opening, request)] for request in openings], _OPENERS, catch_up=False)
         by_kind = {kind: account for account, kind in opened.items()}
+        self.settlement, self.fees = by_kind[ACCOUNT_KIND_SETTLEMENT], by_kind[ACCOUNT_KIND_FEE_INCOME]
         self.merchant = by_kind[ACCOUNT_KIND_MERCHANT]
         self.accounts = sorted(account for account, kind in opened.items() if kind == ACCOUNT_KIND_CUSTOMER)
         for start in range(0, accounts, _BATCH):
@@ -177,35 +188,16 @@ class Ledger:
                 transfers=[
                     NewTransfer(
                         request_id=text,
-                        debit_account_id=by_kind[ACCOUNT_KIND_SETTLEMENT],
+                        debit_account_id=self.settlement,
                         credit_account_id=account,
                         amount_tyiyn=_FUNDS,
                     )
                     for text, account in zip(ids.texts(len(funded)), funded, strict=True)
                 ]
             )
-            await self._batches([funding], 1)
+            await self._send([[(self.client.transfers.CreateTransfers, funding)]], 1, catch_up=True)
 
 
 async def _connect(address: str) -> AsyncLedger:
     """Connect within the loop that will use the connection."""
-    return connect_async(address)
-
-
-async def _timed(call: Callable[[Any], Awaitable[int]], requests: Iterable[Any], callers: int) -> Window:
-    """Send every request from so many callers at once; each sends its next one when it has its answer."""
-    waiting = iter(requests)
-    latencies: list[float] = []
-
-    async def caller() -> int:
-        done = 0
-        for request in waiting:
-            sent = perf_counter()
-            done += await call(request)
-            latencies.append((perf_counter() - sent) * 1000)
-        return done
-
-    started = perf_counter()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(caller()) for _ in range(callers)]
-    return Window(sum(task.result() for task in tasks), perf_counter() - started, latencies)
+    return connect_async(address, caller=BANK)

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import NamedTuple, Self
 
 from bench import report
 from bench.ledger import Ledger
+from bench.people import SETTINGS, People
 from bench.reference import Reference, open_reference
 from bench.report import Result
 from bench.server import Server, serve
@@ -38,7 +41,9 @@ class Session:
         self._ending = ExitStack()
         self._serving = ExitStack()
         self._server: Server | None = None
+        self._directory = store.directory
         self._ledger: Ledger | None = None
+        self._people: People | None = None
         self._reference: Reference | None = None
 
     def __enter__(self) -> Self:
@@ -52,15 +57,26 @@ class Session:
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger over an empty log of this store; a new one when the server has ended."""
+        """The ledger over a log of this store, empty at first; a new one when the server has ended."""
         if self._ledger is None or self._server is None or not self._server.running:
             self._serving.close()
-            self._ledger = None
-            self._server = self._serving.enter_context(serve(self.store.new("log"), self.store.directory))
+            self._ledger = self._people = None
+            self._directory = Path(mkdtemp(dir=self.store.directory))
+            self._server = self._serving.enter_context(serve(self.store.new("log"), self._directory, **SETTINGS))
             ledger = self._serving.enter_context(Ledger(self._server.address, SEED))
             ledger.prepare(self.scale.accounts)
             self._ledger = ledger
         return self._ledger
+
+    @property
+    def people(self) -> People:
+        """The ledger's customers, who pay by card, phone and QR code."""
+        ledger = self.ledger
+        if self._people is None:
+            people = People(ledger, self._directory / "confirmation-codes")
+            people.join()
+            self._people = people
+        return self._people
 
     @property
     def reference(self) -> Reference:

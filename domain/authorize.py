@@ -16,13 +16,17 @@ from domain.card import Card, bound_to, find, status_refusal
 from domain.claim import Claim, claim
 from domain.command import (
     AccountId,
+    AcquirerId,
     Amount,
     CurrencyCode,
     EffectiveTime,
+    EntryMode,
+    MerchantCategoryCode,
     MerchantName,
     MovementKind,
     Reference,
     Tags,
+    effective_refusal,
 )
 from domain.event import Change, Context
 from domain.fiscal import AtTill
@@ -31,6 +35,7 @@ from domain.limits import Spending, customer_limit_refusal
 from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import Operation
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -72,9 +77,9 @@ class _NewAuthorization(AtTill):
     requested_amount_tyiyn: Amount | None = None
     currency_code: CurrencyCode = ""
     kind: MovementKind = "purchase"
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    entry_mode: EntryMode = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     merchant_name: MerchantName = ""
     reference: Reference = ""
@@ -178,7 +183,7 @@ class _NewAuthorization(AtTill):
 
     def _expiry(self, books: "Books", context: Context) -> dict[str, Any]:
         ttl, version = self._hold_rule(books, context)
-        return {"expires_at": context.now + ttl * 1_000_000, "rule_version": version}
+        return {"expires_at": context.now + ttl * SECOND, "rule_version": version}
 
     def _hold_rule(self, books: "Books", context: Context) -> tuple[int, str]:
         return hold_rule(books, context, self.kind, self.merchant_category_code, self.entry_mode)
@@ -294,13 +299,3 @@ class Advise(_NewAuthorization):
             **self._details(books, self.amount_tyiyn),
         )
         return self._with_claims(Change(context.request_id, 1, event), earlier)
-
-
-def effective_refusal(effective_time: int | None, context: Context) -> Refusal | None:
-    """Return the refusal of an effective time in the future or too far back."""
-    if effective_time is None:
-        return None
-    earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
-    if earliest <= effective_time <= context.now:
-        return None
-    return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

@@ -21,12 +21,11 @@ from domain.customer import Customer, Tier
 from domain.event import Change, Context
 from domain.pan import Expiry, Masked, NumberFault, expired, number_refusal
 from domain.refusals import Reason, Refusal, refuse
+from domain.times import DAY, SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
 
-SECOND: Final = 1_000_000
-DAY: Final = 86_400 * SECOND
 MONTH: Final = 30 * DAY
 
 Candidate = Annotated[int, Field(strict=True, ge=LEAST_AMOUNT, le=MOST_AMOUNT)]

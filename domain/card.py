@@ -18,13 +18,14 @@ from domain.customer import Customer, Tier
 from domain.event import Change, Event
 from domain.pan import expired
 from domain.refusals import Reason, Refusal, refuse
+from domain.times import DAY
 
 if TYPE_CHECKING:
     from domain.books import Books
 
 REMEMBERED_HOLDS: Final = 5
 """How many of a card's last verification holds are remembered, so that no amount comes again soon."""
-SESSION_MEMORY: Final = 30 * 86_400 * 1_000_000
+SESSION_MEMORY: Final = 30 * DAY
 """For how many microseconds a card remembers when a binding was begun."""
 
 

@@ -1,9 +1,9 @@
 """Clearing without an authorisation: force posts, refunds, and notices of what is already posted."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from domain.authorization import (
     CLEARING_CLAIM,
@@ -13,9 +13,19 @@ from domain.authorization import (
     RefundPosted,
     State,
 )
-from domain.authorize import effective_refusal
 from domain.claim import Claim, SettlementNoticed, claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, MerchantName, Reference, Tags
+from domain.command import (
+    AccountId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    MerchantCategoryCode,
+    MerchantName,
+    Reference,
+    Tags,
+    effective_refusal,
+)
 from domain.event import Change, Context
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, invalid, refuse
@@ -37,7 +47,7 @@ class ForcePost(Command):
     clearing_reference: ClearingReference
     parts: CaptureParts = ()
     merchant_name: MerchantName = ""
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
     reference: Reference = ""
     tags: Tags = {}
     effective_time: EffectiveTime | None = None
@@ -212,6 +222,7 @@ class PostRefund(Command):
             tags=self.tags,
             effective_time=self.effective_time,
             fingerprint=self.fingerprint(),
+            spending_returned=None if original is None else original.returned_by_refund(self.amount_tyiyn),
         )
         if original is None:
             change = Change(context.request_id, 1, event)

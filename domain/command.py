@@ -11,14 +11,17 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from domain import forms
 from domain.engine import CommandDeclined
 from domain.event import Change
+from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
+from domain.refusals import Reason, Refusal, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
     from domain.event import Context
-    from domain.refusals import Refusal
 
 FINGERPRINT_BYTES = 12
 
@@ -35,22 +38,23 @@ def _in_order(tags: dict[str, str]) -> dict[str, str]:
     return dict(sorted(tags.items()))
 
 
-AccountId = Annotated[int, Field(strict=True, gt=0, lt=2**53)]
+AccountId = Annotated[int, Field(strict=True, gt=0, lt=MAX_ACCOUNT + 1)]
 Amount = Annotated[int, Field(strict=True, gt=0, le=MAX_AMOUNT)]
 Limit = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
-CurrencyCode = Annotated[str, Field(pattern=r"^([A-Z]{3})?$")]
-ParticipantId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+CurrencyCode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.CURRENCY))]
+ParticipantId = Annotated[str, Field(pattern=forms.whole(forms.PARTICIPANT))]
 Reference = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Explanation = Annotated[str, Field(max_length=140), AfterValidator(printable)]
-MovementKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+MovementKind = Annotated[str, Field(pattern=forms.whole(forms.MOVEMENT_KIND))]
+MerchantCategoryCode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.MERCHANT_CATEGORY))]
+EntryMode = Annotated[str, Field(pattern=forms.whole_or_empty(forms.ENTRY_MODE))]
+AcquirerId = Annotated[str, Field(pattern=forms.whole_or_empty(forms.ACQUIRER))]
 TagKey = Annotated[str, Field(min_length=1, max_length=32), AfterValidator(printable)]
 TagValue = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=8), AfterValidator(_in_order)]
 MerchantName = Annotated[str, Field(max_length=40), AfterValidator(printable)]
 EffectiveTime = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
 """Microseconds since the Unix epoch."""
-
-
 Operator = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(printable)]
 """The authenticated name of a caller, where the decision depends on who it is."""
 
@@ -93,7 +97,7 @@ class Command(BaseModel):
         """
         return ()
 
-    def declined(self, books: "Books", refusal: "Refusal", context: "Context") -> "list[Change]":
+    def declined(self, books: "Books", refusal: Refusal, context: "Context") -> "list[Change]":
         """Return the changes that record a refusal for good, appended together; the first is the outcome."""
         event = CommandDeclined(
             command=self.NAME,
@@ -107,3 +111,13 @@ class Command(BaseModel):
     def decide(self, books: "Books", context: "Context") -> "list[Change] | Refusal":
         """Return the changes that carry the command out, or why it is refused."""
         raise TypeError(f"{self.NAME} cannot be decided")
+
+
+def effective_refusal(effective_time: int | None, context: "Context") -> Refusal | None:
+    """Return the refusal of an effective time in the future or too far back."""
+    if effective_time is None:
+        return None
+    earliest = context.now - context.policy.effective_time_back_seconds * SECOND
+    if earliest <= effective_time <= context.now:
+        return None
+    return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)

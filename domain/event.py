@@ -67,6 +67,8 @@ class Policy(msgspec.Struct, frozen=True):
     currencies: frozenset[str] = frozenset({"KGS"})
     hold_rules: tuple[HoldRule, ...] = ()
     hold_ttl_seconds: int = 7 * 86_400
+    payment_hold_ttl_seconds: int = 400 * 86_400
+    """How long a payment whose provider is asked holds its total at the most: until it ends, but not for ever."""
     early_reversal_ttl_seconds: int = 7 * 86_400
     effective_time_back_seconds: int = 30 * 86_400
     card_prefix: str = "9417"

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 INDEX_BITS: Final = 40
 MAX_PARTITIONS: Final = 1 << 13
+MAX_ACCOUNT: Final = 2**53 - 1
 """Partition and index together stay below 2^53, which every JSON reader keeps exactly."""
 
 _UUID_DIGITS: Final = 32
@@ -81,6 +82,11 @@ def claim_id(kind: str, key: str) -> bytes:
     Never for personal data: whoever knows the key can compute the id.
     """
     return uuid5(_CLAIMS, f"{kind}:{key}").bytes
+
+
+def key_of(*parts: str) -> str:
+    """Return one key of several parts, each behind its length: no other parts give the same key."""
+    return "".join(f"{len(part)}:{part}" for part in parts)
 
 
 def derived_id(parent: bytes, name: str) -> bytes:

@@ -58,16 +58,36 @@ class Spending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             yield Subject.TOKEN, self.token.bytes
 
 
+class Taking(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """``amount`` tyiyn and ``count`` operations that were taken of limits at one time."""
+
+    taken_at: int
+    amount: int
+    count: int = 0
+
+
 class SpendingReturned(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What an event gives back of a spending that was recorded at ``taken_at``.
 
-    ``count`` is 1 when the operation as a whole came to nothing, so that it does not count as one any more.
+    ``count`` is 1 when the operation as a whole came to nothing, so that it does not count as one any more. What goes
+    back to other times as well, because it was taken then, stands in ``earlier``.
     """
 
     spending: Spending
     taken_at: int
     amount: int
     count: int = 0
+    earlier: tuple[Taking, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Taking, ...]:
+        """All that goes back, each to its time."""
+        return (Taking(self.taken_at, self.amount, self.count), *self.earlier)
+
+    @property
+    def total(self) -> int:
+        """The whole amount that goes back, in tyiyn."""
+        return sum(piece.amount for piece in self.pieces)
 
 
 class Used(NamedTuple):
@@ -149,7 +169,8 @@ class Usage:
         if spending is not None:
             self._add(spending, self.day, spending.amount, spending.count, journal)
         if returned is not None:
-            self._add(returned.spending, self.day_of(returned.taken_at), -returned.amount, -returned.count, journal)
+            for piece in returned.pieces:
+                self._add(returned.spending, self.day_of(piece.taken_at), -piece.amount, -piece.count, journal)
 
     def _turn_to(self, day: int, journal: Journal) -> None:
         month = month_of(day)
@@ -183,11 +204,6 @@ def month_of(day: int) -> int:
 def _first_day(month: int) -> int:
     year, index = divmod(month, _MONTHS)
     return date(year, index + 1, 1).toordinal() - _EPOCH
-
-
-def more(spending: Spending | None, amount: int) -> Spending | None:
-    """Return what the growth of an operation by ``amount`` takes; None for one that takes nothing."""
-    return None if spending is None else msgspec.structs.replace(spending, amount=amount, count=0)
 
 
 def customer_limit_refusal(books: "Books", spending: Spending, now: int, *, already: int = 0) -> Refusal | None:

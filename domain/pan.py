@@ -6,7 +6,6 @@ here keeps a number: what leaves is its masked form, the first six digits and th
 """
 
 import re
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final, NamedTuple
@@ -15,6 +14,7 @@ from pydantic import Field
 from stdnum import luhn
 
 from domain.refusals import Reason
+from domain.times import MONTHS, beginning_of, first_day
 
 DIGITS: Final = 16
 
@@ -26,7 +26,6 @@ _NUMBER: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
 _EXPIRY: Final = re.compile(r"(0[1-9]|1[0-2])/([0-9]{2})")
 _CVV: Final = re.compile(r"[0-9]{3}")
 _CENTURY: Final = 2000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NumberFault(StrEnum):
@@ -94,8 +93,7 @@ def ends_at(expires: int, utc_offset_seconds: int) -> int:
     It is midnight after the month's last day, where clocks are ahead of UTC by so many seconds.
     """
     year, month = divmod(expires, 100)
-    first = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(seconds=utc_offset_seconds)
-    return (first - _EPOCH) // timedelta(microseconds=1)
+    return beginning_of(first_day(year * MONTHS + month), utc_offset_seconds)
 
 
 def expired(expires: int, now: int, utc_offset_seconds: int) -> bool:

@@ -12,12 +12,12 @@ from pydantic import Field
 from domain.authorization import AuthorizationApproved, AuthorizationCaptured
 from domain.card import Card, usable
 from domain.claim import claim
-from domain.command import Amount, Command, CurrencyCode, Reference
+from domain.command import Amount, Command, CurrencyCode, MerchantCategoryCode, Reference
 from domain.event import Change, Context
-from domain.ids import claim_id
+from domain.ids import claim_id, key_of
 from domain.limits import Spending, limit_refusal
 from domain.money import SOM
-from domain.payee import MerchantCategoryCode, Payee, PayeeCode, PayeeKind, payee_id
+from domain.payee import Payee, PayeeCode, PayeeKind, payee_id
 from domain.payment import (
     Decider,
     Details,
@@ -33,6 +33,7 @@ from domain.published import hold_rule
 from domain.refusals import Reason, Refusal, refuse
 from domain.routing import banks_of, receiving_refusal, way
 from domain.rules import Operation
+from domain.times import SECOND
 from domain.transfer_qr import QR_CLAIM, used
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from domain.customer import Customer
     from domain.event import Leg
 
-SECOND = 1_000_000
 
 SealedFields = Annotated[dict[str, bytes], Field(max_length=16)]
 
@@ -65,7 +65,7 @@ class PreparePayment(Command):
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the card, the payer, the payee, and the claim on a dynamic code."""
-        code = (claim_id(QR_CLAIM, self.code_key),) if self.code_key else ()
+        code = (claim_id(QR_CLAIM, self._code_claim()),) if self.code_key else ()
         return (self.card_id.bytes, self.customer_id.bytes, payee_id(self.payee_kind, self.payee_code), *code)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
@@ -79,7 +79,7 @@ class PreparePayment(Command):
             return payee
         if not books.in_currency(card.account, self.currency_code):
             return refuse(Reason.CURRENCY_MISMATCH)
-        if used(books, self.code_key):
+        if used(books, self._code_claim()):
             return refuse(Reason.QR_USED)
         between = banks_of(books, card.account, payee.account)
         if isinstance(between, Refusal):
@@ -106,7 +106,7 @@ class PreparePayment(Command):
             service=self.service_id,
             merchant_category_code=self.merchant_category_code or payee.merchant_category_code,
             fields=self.fields,
-            code_key=self.code_key,
+            code_key=self._code_claim(),
         )
         prepared = PaymentPrepared(
             details=details,
@@ -115,6 +115,10 @@ class PreparePayment(Command):
             fingerprint=self.fingerprint(),
         )
         return [Change(context.request_id, 1, prepared)]
+
+    def _code_claim(self) -> str:
+        """Return what paying by a dynamic code uses up: nothing of any other payee's."""
+        return key_of(self.payee_kind.value, self.payee_code, self.code_key) if self.code_key else ""
 
 
 class ConfirmPayment(Command):
@@ -208,7 +212,8 @@ class ConfirmPayment(Command):
         details = payment.details
         held = authorization_of(payment.payment_id)
         confirmed = PaymentConfirmed(authorization=UUID(bytes=held), fingerprint=self.fingerprint())
-        ttl, version = hold_rule(books, context, details.operation.value, details.merchant_category_code, "")
+        asked = details.payee_kind is PayeeKind.PROVIDER
+        ttl, version = _hold(books, details, context)
         approved = AuthorizationApproved(
             account=details.account,
             credit_account=details.credit_account,
@@ -224,7 +229,7 @@ class ConfirmPayment(Command):
             spending=spending,
         )
         changes = [Change(payment.payment_id, payment.version + 1, confirmed), Change(held, 1, approved)]
-        if details.payee_kind is PayeeKind.PROVIDER:
+        if asked:
             changes.append(Change(payment.payment_id, payment.version + 2, ProviderAsked()))
         else:
             changes.append(Change(held, 2, captured(payment, legs, released=payment.total)))
@@ -274,7 +279,17 @@ def captured(payment: Payment, legs: "tuple[Leg, ...]", *, released: int, **flag
     )
 
 
+def _hold(books: "Books", details: Details, context: Context) -> tuple[int, str]:
+    """Return how many seconds the total is held, and which version says so.
+
+    A provider may be silent for weeks: what is held for it ends with the payment, by no rule of holds.
+    """
+    if details.payee_kind is PayeeKind.PROVIDER:
+        return context.policy.payment_hold_ttl_seconds, context.policy.version
+    return hold_rule(books, context, details.operation.value, details.merchant_category_code, "")
+
+
 def _spending(payment: Payment) -> Spending:
-    """Return what a payment takes of the payer's limits: all that leaves the account."""
+    """Return what a payment takes of the payer's limits: its amount, as for every operation; never the fee."""
     details = payment.details
-    return Spending(details.operation, payment.total, details.customer, details.card, rules=payment.rules)
+    return Spending(details.operation, details.amount, details.customer, details.card, rules=payment.rules)

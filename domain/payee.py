@@ -14,7 +14,7 @@ from pydantic import Field
 
 from domain.account import AccountKind
 from domain.columns import KINDS
-from domain.command import AccountId, Command, MerchantName, ParticipantId, Reference
+from domain.command import AccountId, Command, MerchantCategoryCode, MerchantName, ParticipantId, Reference
 from domain.event import Change, Context, Event
 from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, refuse
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from domain.books import Books
 
 PayeeCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,64}$")]
-MerchantCategoryCode = Annotated[str, Field(pattern=r"^([0-9]{4})?$")]
 
 
 class PayeeKind(StrEnum):

@@ -3,8 +3,9 @@
 A payment is prepared first, so that the payer sees whom, how much and for what fee; nothing is held yet. Confirmed,
 its total is held on the card's account by an authorisation of its own. A merchant is paid at once. A provider is
 asked, after the question is recorded; its answer captures or releases the hold. Silence is no answer: the payment is
-unresolved, the hold stays, and the provider is asked how it stands until it says, or an operator decides. A yes that
-comes late posts all the same: who has delivered is paid.
+unresolved, the hold stays, and the provider is asked how it stands until it says, or an operator decides. The hold ends
+with the payment, whatever the rules of holds say, and by itself only after the longest time a setting gives it. A yes
+that comes late posts all the same: who has delivered is paid.
 
 The commands stand in ``domain.pay`` (until the answer) and ``domain.settle`` (the answer and what comes after).
 """
@@ -47,7 +48,7 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     """What a payment is for. Amounts are in tyiyn.
 
     ``fields`` hold what the payer entered and what the provider told of the beneficiary, each encrypted under the
-    payer's key. ``code_key`` names a dynamic QR code, which is good for one payment.
+    payer's key. ``code_key`` names a dynamic QR code of the payee's, which is good for one payment.
     """
 
     customer: UUID

@@ -2,6 +2,9 @@
 
 from domain.refusal_kinds import Kind, Row
 
+SERVICE_NOT_FOUND = Row(
+    Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
+)
 PAYEE_NOT_FOUND = Row(
     Kind.NOT_FOUND, False, "There is no such payee.", "Check the payee's code, or register the payee."
 )
@@ -55,7 +58,4 @@ PROVIDER_UNAVAILABLE = Row(
     False,
     "The provider of the service does not answer; nothing was recorded.",
     "Wait as told by RetryInfo, then send the same request again.",
-)
-SERVICE_NOT_FOUND = Row(
-    Kind.NOT_FOUND, False, "The directory has no such service.", "Search or list the directory for its service id."
 )

@@ -4,8 +4,11 @@ A port is implemented in ``ledger`` (or by a test) and handed in; nothing here d
 lives here, not in ``ledger``, because projections read the log and may import the domain only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
+
+Left = Callable[[], float]
+"""Tells how many seconds are left of the time that somebody waits."""
 
 
 class Row(NamedTuple):

@@ -14,11 +14,10 @@ import msgspec
 from domain.command import Command, Explanation, Operator
 from domain.event import Change, Context, Event
 from domain.refusals import Reason, Refusal, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
-
-_SECOND = 1_000_000
 
 
 class ProposalState(StrEnum):
@@ -102,7 +101,7 @@ def evolve(state: Proposal | None, change: Change, recorded_at: int) -> Proposal
 
 def expiry(context: Context) -> int:
     """Return until when what is proposed now can be approved."""
-    return context.now + context.policy.proposal_ttl_seconds * _SECOND
+    return context.now + context.policy.proposal_ttl_seconds * SECOND
 
 
 class OnProposal(Command):

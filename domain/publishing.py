@@ -10,7 +10,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from domain.command import Command, EffectiveTime, Explanation, Operator
+from domain import forms
+from domain.command import Command, EffectiveTime, EntryMode, Explanation, MerchantCategoryCode, Operator
 from domain.command import Limit as Bound
 from domain.customer import Tier
 from domain.event import Change, Context, HoldRule
@@ -18,6 +19,7 @@ from domain.proposal import OnProposal, Proposed, RejectProposal, expiry
 from domain.published import RULES_ID, RulesPublished
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import WHOLE, Fee, Holds, Limit, Measure, Operation, Period, Subject
+from domain.times import DAY_SECONDS, SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 MAX_FEES = 500
 MAX_LIMITS = 500
 MAX_HOLD_RULES = 100
-MAX_HOLD_SECONDS = 366 * 86_400
-_SECOND = 1_000_000
+MAX_HOLD_SECONDS = 366 * DAY_SECONDS
 
 HoldSeconds = Annotated[int, Field(strict=True, ge=1, le=MAX_HOLD_SECONDS)]
 
@@ -43,7 +44,7 @@ class FeeModel(_Part):
     basis_points: Annotated[int, Field(strict=True, ge=0, le=WHOLE)] = 0
     minimum_tyiyn: Bound = 0
     maximum_tyiyn: Bound | None = None
-    participant_id: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,32}$")] = ""
+    participant_id: Annotated[str, Field(pattern=forms.whole_or_empty(forms.PARTICIPANT))] = ""
     interbank: bool | None = None
 
     @model_validator(mode="after")
@@ -103,9 +104,9 @@ class HoldRuleModel(_Part):
     """The rules of a hold rule's fields."""
 
     ttl_seconds: HoldSeconds
-    kind: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,31})?$")] = ""
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")] = ""
+    kind: Annotated[str, Field(pattern=forms.whole_or_empty(forms.MOVEMENT_KIND))] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    entry_mode: EntryMode = ""
 
 
 class HoldsModel(_Part):
@@ -157,7 +158,7 @@ class ProposeRules(Command):
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guard only that it does not begin in the past."""
-        earliest = context.now - context.policy.rules_tolerance_seconds * _SECOND
+        earliest = context.now - context.policy.rules_tolerance_seconds * SECOND
         if self.effective_from is not None and self.effective_from < earliest:
             return invalid("effective_from", "PAST", "lies in the past: leave it out to begin with the approval")
         proposed = RulesProposed(

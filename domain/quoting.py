@@ -14,13 +14,12 @@ from domain.quote import Quote, QuoteConfirmed, QuoteCreated
 from domain.recipient import Recipient, ToCard, ToPhone, ToQr, Way, by_qr, open_for_credits
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.routing import Banks, banks, way
+from domain.times import SECOND
 from domain.transfer import CreateTransfer
 from domain.transfer_qr import QR_CLAIM, TransferQr, payable, used
 
 if TYPE_CHECKING:
     from domain.books import Books
-
-_SECOND: Final = 1_000_000
 
 
 class CreateQuote(Command):
@@ -73,7 +72,7 @@ class CreateQuote(Command):
             fee=rules.fee(operation, amount, interbank=between.interbank, participant=participant),
             currency=currency,
             rules=rules.version,
-            expires_at=context.now + context.policy.quote_ttl_seconds * _SECOND,
+            expires_at=context.now + context.policy.quote_ttl_seconds * SECOND,
             fingerprint=self.fingerprint(),
         )
         return [Change(context.request_id, 1, event)]

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain import forms
 from domain.account import NUMBER_CLAIM
 from domain.alias import find_alias
 from domain.card import Card, bound_to, status_refusal
@@ -102,7 +103,7 @@ class ToAccount(_Way):
 
     way: Literal["account"] = "account"
     participant_id: ParticipantId
-    account_number: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,34}$")]
+    account_number: Annotated[str, Field(pattern=forms.whole(forms.ACCOUNT_NUMBER))]
 
     @property
     def operation(self) -> Operation:

@@ -21,15 +21,27 @@ from domain.authorization import (
     AuthorizationReversed,
     State,
 )
-from domain.authorize import MAX_PARTS, effective_refusal
+from domain.authorize import MAX_PARTS
 from domain.binding import HOLD_KIND
 from domain.claim import Claim, EarlyReversalRecorded, claim
-from domain.command import AccountId, Amount, Command, CurrencyCode, EffectiveTime, Explanation, MovementKind, Reference
+from domain.command import (
+    AccountId,
+    AcquirerId,
+    Amount,
+    Command,
+    CurrencyCode,
+    EffectiveTime,
+    Explanation,
+    MovementKind,
+    Reference,
+    effective_refusal,
+)
 from domain.event import Change, Context, Event, Leg
 from domain.ids import claim_id
-from domain.limits import customer_limit_refusal, more
+from domain.limits import customer_limit_refusal
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, invalid, refuse
+from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -115,7 +127,7 @@ class Increment(_OnAuthorization):
         refusal = accounts.debit_refusal(index)
         if refusal is not None:
             return refusal
-        spending = more(authorization.spending, self.amount_tyiyn)
+        spending = authorization.more(self.amount_tyiyn)
         if spending is not None:
             refusal = customer_limit_refusal(books, spending, context.now, already=authorization.spent)
             if refusal is not None:
@@ -193,7 +205,7 @@ class Reverse(Command):
     NAME: ClassVar[str] = "reverse"
 
     authorization_id: UUID | None = None
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     by: MovementKind = "acquirer"
     explanation: Explanation = ""
@@ -248,7 +260,7 @@ class Reverse(Command):
         event = EarlyReversalRecorded(
             acquirer_id=self.acquirer_id,
             acquirer_reference=self.acquirer_reference,
-            expires_at=context.now + context.policy.early_reversal_ttl_seconds * 1_000_000,
+            expires_at=context.now + context.policy.early_reversal_ttl_seconds * SECOND,
             by=self.by,
             explanation=self.explanation,
             fingerprint=self.fingerprint(),

@@ -215,6 +215,7 @@ class RefundPayment(_OnPayment):
             legs=legs,
             clearing_reference="",
             merchant_name=payment.details.payee_name,
+            spending_returned=held.returned_by_refund(self.amount_tyiyn),
         )
         return [
             Change(payment.payment_id, payment.version + 1, refunded),

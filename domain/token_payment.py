@@ -15,7 +15,17 @@ from pydantic import Field
 from domain.authorization import ACQUIRER_CLAIM
 from domain.authorize import Authorize, Spender
 from domain.card import Card, usable
-from domain.command import AccountId, Amount, CurrencyCode, MerchantName, Reference, Tags
+from domain.command import (
+    AccountId,
+    AcquirerId,
+    Amount,
+    CurrencyCode,
+    EntryMode,
+    MerchantCategoryCode,
+    MerchantName,
+    Reference,
+    Tags,
+)
 from domain.credentials import Verdict
 from domain.device import Device
 from domain.event import Change, Context
@@ -47,14 +57,14 @@ class AuthorizeTokenPayment(AtTill):
     credit_account_id: AccountId
     amount_tyiyn: Annotated[Amount, Field(le=MAX_TAP)]
     currency_code: CurrencyCode
-    entry_mode: Annotated[str, Field(pattern=r"^[a-z_]{0,32}$")]
+    entry_mode: EntryMode
     cardholder_verified: Annotated[bool, Field(strict=True)]
     """Whether the phone was unlocked for this tap."""
     counter: Annotated[int, Field(strict=True, ge=0, le=MAX_COUNTER)]
     key_sequence: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     verdict: Verdict
-    merchant_category_code: Annotated[str, Field(pattern=r"^([0-9]{4})?$")] = ""
-    acquirer_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
+    merchant_category_code: MerchantCategoryCode = ""
+    acquirer_id: AcquirerId = ""
     acquirer_reference: Reference = ""
     merchant_name: MerchantName = ""
     reference: Reference = ""

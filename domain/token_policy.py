@@ -2,7 +2,7 @@
 
 import msgspec
 
-DAY_SECONDS = 86_400
+from domain.times import DAY_SECONDS
 
 
 class TokenPolicy(msgspec.Struct, frozen=True):

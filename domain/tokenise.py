@@ -5,7 +5,6 @@ contactless payment is switched on once the token is in the phone, and only then
 made and kept by the vault beforehand; a decision sees the masked number and the numbers of keys.
 """
 
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
@@ -18,6 +17,7 @@ from domain.command import Command, Explanation
 from domain.device import Device, DeviceModel, device_key, register, too_old
 from domain.event import Change, Context, Event
 from domain.refusals import Reason, Refusal, refuse
+from domain.times import MONTHS, SECOND, day_of, month_of
 from domain.token import (
     Actor,
     Cause,
@@ -41,7 +41,6 @@ from domain.token import (
 if TYPE_CHECKING:
     from domain.books import Books
 
-SECOND: Final = 1_000_000
 MAX_SEQUENCE: Final = 65_535
 """The most keys one token may have: their numbers have two bytes (see ``ledger.vault.cryptogram``)."""
 
@@ -212,7 +211,7 @@ class ProvisionToken(_KeysCommand):
         policy = context.policy.tokens
         return TokenProvisioned(
             **self._issued(context),
-            expires=_month_after(context.now + context.policy.utc_offset_seconds * SECOND, policy.months),
+            expires=_expiry(context),
             activate_by=context.now + policy.inactive_seconds * SECOND,
         )
 
@@ -357,8 +356,8 @@ def _in_phone(token: Token, now: int) -> Refusal | None:
     return state_refusal(token, now, State.INACTIVE, State.ACTIVE, State.SUSPENDED)
 
 
-def _month_after(local_time: int, months: int) -> int:
-    """Return the month so many months after the one in which a local time lies, ``year * 100 + month``."""
-    local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=local_time)
-    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
-    return year * 100 + month + 1
+def _expiry(context: Context) -> int:
+    """Return the month in which a token that is provisioned now ends, ``year * 100 + month``."""
+    month = month_of(day_of(context.now, context.policy.utc_offset_seconds))
+    year, index = divmod(month + context.policy.tokens.months, MONTHS)
+    return year * 100 + index + 1

@@ -5,7 +5,7 @@ instead of a pydantic model (0.9 µs against 3.2 µs), and its event carries the
 the repeat of a request is recognised by comparing the two, without a fingerprint.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from domain.command import (
     MovementKind,
     Reference,
     Tags,
+    effective_refusal,
 )
 from domain.event import Change, Context, Event, Leg
 from domain.ids import is_reserved
@@ -290,9 +291,9 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
             if refusal is not None:
                 return refusal
         if self.effective_time is not None:
-            earliest = context.now - context.policy.effective_time_back_seconds * 1_000_000
-            if not earliest <= self.effective_time <= context.now:
-                return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, earliest=earliest, latest=context.now)
+            refusal = effective_refusal(self.effective_time, context)
+            if refusal is not None:
+                return refusal
         if self.legs:
             return self.guard_legs(books)
         if self.amount > accounts.spendable(debit):
@@ -357,43 +358,37 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class LegModel(BaseModel):
-    """The rules of a leg's fields."""
+class BetweenTwo(BaseModel):
+    """The rules of whatever moves an amount from one account to another."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: CallersKind = "fee"
     debit_account_id: AccountId
     credit_account_id: AccountId
     amount_tyiyn: Amount
 
     @model_validator(mode="after")
-    def _two_accounts(self) -> "LegModel":
+    def _two_accounts(self) -> Self:
         if self.debit_account_id == self.credit_account_id:
             raise ValueError("debits and credits the same account")
         return self
 
 
-class TransferModel(BaseModel):
+class LegModel(BetweenTwo):
+    """The rules of a leg's fields."""
+
+    kind: CallersKind = "fee"
+
+
+class TransferModel(BetweenTwo):
     """The rules of a transfer's fields, and the way there from a request's terms."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    debit_account_id: AccountId
-    credit_account_id: AccountId
-    amount_tyiyn: Amount
     currency_code: CurrencyCode = ""
     kind: CallersKind = "transfer"
     reference: Reference = ""
     tags: Tags = {}
     legs: Annotated[tuple[LegModel, ...], Field(max_length=MAX_LEGS)] = ()
     effective_time: EffectiveTime | None = None
-
-    @model_validator(mode="after")
-    def _two_accounts(self) -> "TransferModel":
-        if self.debit_account_id == self.credit_account_id:
-            raise ValueError("debits and credits the same account")
-        return self
 
     def to_command(self, request_id: bytes) -> CreateTransfer:
         """Return the command with this content."""

@@ -5,7 +5,8 @@ that it was not damaged, not who made it, and whoever edits a code can hash it a
 it says is compared with what was issued, and a code that says anything else pays nobody.
 
 A static code is good as often as people pay by it. A dynamic one is for one transfer: confirming the transfer claims
-the pair of provider and transaction id, which every use of a dynamic code does, whoever issued it.
+provider and transaction id. Paying a merchant by a dynamic code claims them together with the merchant, so that a code
+which somebody made up uses up nobody else's.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,7 +20,7 @@ from domain.card import usable
 from domain.claim import Claim
 from domain.command import Amount, Command, Reference
 from domain.event import Change, Context, Event
-from domain.ids import claim_id
+from domain.ids import claim_id, key_of
 from domain.qr import QrCode, QrFormat
 from domain.refusals import Reason, Refusal, invalid, refuse
 
@@ -67,7 +68,7 @@ class TransferQr(msgspec.Struct, frozen=True):
     @property
     def transaction(self) -> str:
         """What makes a dynamic code one of its kind; empty for a static one."""
-        return transaction_key(self.provider, write_id(self.qr_id)) if self.dynamic else ""
+        return key_of("transfer", self.provider, write_id(self.qr_id)) if self.dynamic else ""
 
     def code(self, name: str) -> QrCode:
         """Return what the code says, with the name that is shown to the payer."""
@@ -115,11 +116,6 @@ def read_id(text: str) -> bytes | None:
     except ValueError:
         return None
     return value if write_id(value) == text else None
-
-
-def transaction_key(provider: str, transaction: str) -> str:
-    """Return what makes a dynamic code one of its kind: the key of its claim."""
-    return f"{provider}/{transaction}"
 
 
 def used(books: "Books", transaction: str) -> bool:

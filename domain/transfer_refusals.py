@@ -2,6 +2,9 @@
 
 from domain.refusal_kinds import Kind, Row
 
+PHONE_NUMBER_MALFORMED = Row(
+    Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
+)
 PHONE_COUNTRY_NOT_SERVED = Row(
     Kind.INVALID,
     False,
@@ -20,6 +23,12 @@ QR_NOT_A_TRANSFER = Row(
     "The code asks for a payment, or for a transfer that another ledger carries out.",
     "Pay it as a payment.",
 )
+ALIAS_NOT_FOUND = Row(
+    Kind.NOT_FOUND,
+    False,
+    "The phone number leads to no card, or there is no such alias of this customer.",
+    "Check the number, or ask the recipient to link it to a card.",
+)
 RECIPIENT_NOT_FOUND = Row(
     Kind.NOT_FOUND,
     False,
@@ -31,6 +40,12 @@ TRANSFER_QR_NOT_FOUND = Row(
 )
 QUOTE_NOT_FOUND = Row(
     Kind.NOT_FOUND, False, "There is no such quote of this customer.", "Check the quote id and the customer id."
+)
+ALIAS_CODE_REQUIRED = Row(
+    Kind.STATE,
+    True,
+    "Linking this number needs the code that is sent to it, and none was sent or given.",
+    "Have a code sent, then send a new request with it.",
 )
 ALIAS_CODE_WRONG = Row(
     Kind.STATE,
@@ -81,21 +96,6 @@ QUOTE_STALE = Row(
     True,
     "The recipient is not the one who was quoted any more.",
     "Ask for a new quote, and have its recipient looked at.",
-)
-PHONE_NUMBER_MALFORMED = Row(
-    Kind.INVALID, False, "This is not a phone number.", "Have the number typed again, with its country code."
-)
-ALIAS_NOT_FOUND = Row(
-    Kind.NOT_FOUND,
-    False,
-    "The phone number leads to no card, or there is no such alias of this customer.",
-    "Check the number, or ask the recipient to link it to a card.",
-)
-ALIAS_CODE_REQUIRED = Row(
-    Kind.STATE,
-    True,
-    "Linking this number needs the code that is sent to it, and none was sent or given.",
-    "Have a code sent, then send a new request with it.",
 )
 TOO_MANY_CODES = Row(
     Kind.EXHAUSTED,

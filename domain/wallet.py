@@ -11,11 +11,12 @@ import msgspec
 
 from domain.event import Change, Event
 from domain.ids import derived_id
+from domain.times import DAY
 
 if TYPE_CHECKING:
     from domain.books import Books
 
-TRY_MEMORY: Final = 86_400 * 1_000_000
+TRY_MEMORY: Final = DAY
 """For how many microseconds a wallet remembers which cards were tried."""
 
 

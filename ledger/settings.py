@@ -12,6 +12,7 @@ import msgspec
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from domain import forms
 from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.phone import HOME, Country
@@ -124,10 +125,12 @@ class Settings(BaseSettings):
     provider_poll_seconds: Annotated[float, Field(gt=0)] = 15.0
     """How soon a provider that did not say is asked again; then less and less often."""
 
-    currencies: tuple[Annotated[str, Field(pattern="^[A-Z]{3}$")], ...] = ("KGS",)
+    currencies: tuple[Annotated[str, Field(pattern=forms.whole(forms.CURRENCY))], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""
     hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
     """How long an authorisation holds its amount."""
+    payment_hold_ttl_seconds: Annotated[int, Field(ge=1)] = 400 * 86_400
+    """How long a payment whose provider is asked holds its total at the most; no rule of holds shortens it."""
     hold_rules: tuple[dict[str, Any], ...] = ()
     """Exceptions to the hold's duration: objects with ttl_seconds and kind, merchant_category_code, entry_mode."""
     early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
@@ -251,6 +254,7 @@ class Settings(BaseSettings):
         """What decisions depend on; its version changes with its content."""
         policy = Policy(
             hold_ttl_seconds=self.hold_ttl_seconds,
+            payment_hold_ttl_seconds=self.payment_hold_ttl_seconds,
             hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,

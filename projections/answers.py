@@ -10,7 +10,6 @@ import msgspec
 
 from domain.account import Account, AccountKind
 from domain.authorization import Authorization
-from domain.card import Card
 
 T = TypeVar("T")
 
@@ -144,6 +143,11 @@ class AuthorizationRecord(msgspec.Struct, frozen=True):
     participant: str
     authorization: Authorization
 
+    @property
+    def cursor(self) -> "RecordCursor":
+        """Where a list goes on after it."""
+        return RecordCursor(self.authorization.created_at, self.partition, self.position)
+
 
 class MiniStatement(msgspec.Struct, frozen=True):
     """The last movements in recorded order and the authorisations that hold something, both newest first."""
@@ -160,14 +164,6 @@ class Overview(msgspec.Struct, frozen=True):
     balance: Balance
     lines: tuple[StatementLine, ...]
     authorizations: tuple[AuthorizationRecord, ...]
-
-
-class CardRecord(msgspec.Struct, frozen=True, gc=False):
-    """A card, and where it was issued."""
-
-    partition: int
-    position: int
-    card: Card
 
 
 class NoticeKind(StrEnum):
@@ -275,19 +271,15 @@ END: Final = RecordCursor(2**63 - 1, 2**15 - 1, 2**63 - 1)
 """After every record."""
 
 
-class ProposalFound(msgspec.Struct, frozen=True, gc=False):
-    """Where a proposal stands; the log has the proposal itself."""
+class Located(msgspec.Struct, frozen=True, gc=False):
+    """Where something that is listed stands in the log, which has the thing itself."""
 
     partition: int
     position: int
     recorded_at: int
-    proposal_id: bytes
+    originator_id: bytes
 
-
-class TransferFound(msgspec.Struct, frozen=True, gc=False):
-    """Where a transfer was found by its reference or a tag; the log has the transfer itself."""
-
-    partition: int
-    position: int
-    recorded_at: int
-    transfer_id: bytes
+    @property
+    def cursor(self) -> RecordCursor:
+        """Where a list goes on after it."""
+        return RecordCursor(self.recorded_at, self.partition, self.position)

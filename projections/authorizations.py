@@ -15,6 +15,7 @@ from domain import authorization as domain
 from domain.authorization import Authorization, State
 from domain.event import Change, Event
 from domain.ids import account_partition
+from domain.takings import Takings
 from projections.answers import AuthorizationRecord, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import CURRENT, authorizations, holds
@@ -53,7 +54,8 @@ class _Figures(msgspec.Struct, frozen=True):
     captured: int
     refunded: int
     reversed_by: str
-    spent: int
+    takings: Takings
+    limits_refunded: int
 
 
 class _Kept(msgspec.Struct):

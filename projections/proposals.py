@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Final
 
 from domain.proposal import ProposalApproved, ProposalRejected, ProposalState, Proposed
-from projections.answers import END, ProposalFound, RecordCursor
+from projections.answers import END, Located, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import proposals
 from projections.store import Session, Values, Writer, select_many
@@ -53,7 +53,7 @@ def list_proposals(
     now: int,
     after: RecordCursor | None = None,
     limit: int = 100,
-) -> list[ProposalFound]:
+) -> list[Located]:
     """Return where proposals of a kind, that stand like this at ``now``, are in the log; newest first."""
     cursor = after or END
     alternatives, values = [], []
@@ -74,4 +74,4 @@ def list_proposals(
         " ORDER BY recorded_at DESC, partition DESC, position DESC LIMIT ?"
     )
     found = session.all(sql, topic, *values, cursor.recorded_at, cursor.partition, cursor.position, limit)
-    return [ProposalFound(*row) for row in found]
+    return [Located(*row) for row in found]

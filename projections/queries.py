@@ -11,17 +11,16 @@ from typing import TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
-from domain.card import Status
 from domain.ids import account_partition
 from domain.limits import Used
 from domain.participant import Participant
+from domain.ports import Left
 from domain.proposal import ProposalState
 from domain.rules import Operation
 from projections import (
     accounts,
     authorizations,
     balances,
-    cards,
     outbox,
     participants,
     periods,
@@ -39,22 +38,20 @@ from projections.answers import (
     AuthorizationRecord,
     Axis,
     Balance,
-    CardRecord,
     Cursor,
     LineCursor,
+    Located,
     MiniStatement,
     NoticePage,
     Overview,
-    ProposalFound,
     RecordCursor,
     Statement,
-    TransferFound,
     TrialBalanceLine,
     Wanted,
 )
 from projections.resources import Found, Kind
 from projections.schema import CURRENT
-from projections.store import Left, Session, Store, open_store
+from projections.store import Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -292,7 +289,7 @@ class Reader:
     ) -> Answer[list[AuthorizationRecord]]:
         """Return the authorisations of an account, a participant's accounts or a card, newest first.
 
-        The next page comes after ``RecordCursor(authorization.created_at, partition, position)`` of the last one.
+        The next page comes after the last one's cursor.
         """
         return self._answer(
             lambda session, _: authorizations.list_authorizations(
@@ -302,32 +299,6 @@ class Reader:
                 card=card,
                 states=states,
                 now=now,
-                after=after,
-                limit=limit,
-            )
-        )
-
-    def list_cards(
-        self,
-        *,
-        participant: str | None = None,
-        account_id: int | None = None,
-        customer: bytes | None = None,
-        states: Collection[Status] = (),
-        after: RecordCursor | None = None,
-        limit: int = 100,
-    ) -> Answer[list[CardRecord]]:
-        """Return the cards of a participant, of an account, or bound to a customer, newest first.
-
-        The next page comes after ``RecordCursor(card.created_at, partition, position)`` of the last one.
-        """
-        return self._answer(
-            lambda session, _: cards.list_cards(
-                session,
-                participant=participant,
-                account_id=account_id,
-                customer=customer,
-                states=states,
                 after=after,
                 limit=limit,
             )
@@ -349,7 +320,7 @@ class Reader:
 
     def transfers_by_reference(
         self, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers with a reference stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_reference(session, caller, reference, after=after, limit=limit)
@@ -357,7 +328,7 @@ class Reader:
 
     def transfers_by_tag(
         self, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
-    ) -> Answer[list[TransferFound]]:
+    ) -> Answer[list[Located]]:
         """Return where a caller's transfers that carry a tag stand in the log, newest first."""
         return self._answer(
             lambda session, _: transfers.transfers_by_tag(session, caller, key, value, after=after, limit=limit)
@@ -375,7 +346,7 @@ class Reader:
         now: int,
         after: RecordCursor | None = None,
         limit: int = 100,
-    ) -> Answer[list[ProposalFound]]:
+    ) -> Answer[list[Located]]:
         """Return where proposals whose first event has this topic stand in the log, newest first."""
         return self._answer(
             lambda session, _: proposals.list_proposals(

@@ -1,4 +1,4 @@
-"""Things that people list: payments, payees and whatever else is folded by the domain and belongs to somebody.
+"""Things that people list: cards, payments, payees and whatever else is folded by the domain and belongs to somebody.
 
 One pair of tables serves them all: each thing as the domain folded it, and a row for each of its owners, so that a
 list is one read along an index. A new kind of thing is a row of ``KINDS``, not a table.
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domain import aggregate, payee, payment
+from domain import aggregate, card, payee, payment
 from domain.event import Change, Event
 from domain.payment import PaymentState
 from projections.answers import BEGINNING, END, RecordCursor
@@ -55,6 +55,18 @@ def payee_owner(payee_id: bytes) -> str:
     return f"payee:{payee_id.hex()}"
 
 
+def account_owner(account_id: int) -> str:
+    """Return how an account is named as an owner."""
+    return f"account:{account_id}"
+
+
+def _card_owners(one: card.Card) -> Iterable[str]:
+    yield participant_owner(one.participant)
+    yield account_owner(one.account)
+    if one.customer is not None:
+        yield customer_owner(one.customer)
+
+
 def _payment_owners(one: payment.Payment) -> Iterable[str]:
     details = one.details
     yield customer_owner(details.customer.bytes)
@@ -62,6 +74,8 @@ def _payment_owners(one: payment.Payment) -> Iterable[str]:
     yield payee_owner(details.payee.bytes)
 
 
+CARD: Final = Kind("card", card.Card, _card_owners, lambda one: one.status.value)
+"""A card is its bank's, its account's and that of the customer to whom it is bound."""
 PAYMENT: Final = Kind(
     "payment",
     payment.Payment,
@@ -77,6 +91,19 @@ PAYEE: Final = Kind(
 )
 
 KINDS: Final[dict[type[Event], Kind]] = {
+    card.CardIssued: CARD,
+    card.CardBlocked: CARD,
+    card.CardUnblocked: CARD,
+    card.CardReportedLost: CARD,
+    card.CardReplaced: CARD,
+    card.CardRenewed: CARD,
+    card.CardClosed: CARD,
+    card.CardNotificationsSet: CARD,
+    card.CardBindingOpened: CARD,
+    card.CardBound: CARD,
+    card.CardUnbound: CARD,
+    card.CardTokensLinked: CARD,
+    card.CardTokensUnlinked: CARD,
     payment.PaymentPrepared: PAYMENT,
     payment.PaymentConfirmed: PAYMENT,
     payment.ProviderAsked: PAYMENT,

@@ -21,7 +21,6 @@ from projections.accounts import ACCOUNT_EVENTS, Accounts
 from projections.authorizations import Authorizations, is_authorization_event
 from projections.balances import Balances
 from projections.batch import Batch, Decode, Ledger, Projection
-from projections.cards import Cards
 from projections.credits import CreditLines
 from projections.outbox import Outbox
 from projections.participants import Participants
@@ -182,7 +181,6 @@ class _Partition:
             RecordedTimes(),
             Accounts(),
             Authorizations(),
-            Cards(),
             Statements(),
             Transfers(),
             CreditLines(),

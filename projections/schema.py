@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -286,28 +286,6 @@ Index(
     resource_owners.c.partition,
     resource_owners.c.position,
 )
-cards = _table(
-    "cards",
-    _small("partition"),
-    _bytes("card_id"),
-    _text("participant"),
-    _big("account_id"),
-    _bytes("customer"),
-    _text("status"),
-    _big("created_at"),
-    _big("position"),
-    _bytes("card"),
-    key=("partition", "card_id"),
-)
-"""A card as it is now; ``customer`` is empty while it is nobody's, ``position`` is where it was issued."""
-for _owner in ("participant", "account_id", "customer"):
-    Index(
-        f"cards_by_{_owner}",
-        cards.c[_owner],
-        cards.c.created_at,
-        cards.c.partition,
-        cards.c.position,
-    )
 
 transfer_references = _table(
     "transfer_references",

@@ -16,10 +16,9 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-T = TypeVar("T")
+from domain.ports import Left
 
-Left = Callable[[], float]
-"""Tells how many seconds are left."""
+T = TypeVar("T")
 
 Values = tuple[Any, ...]
 

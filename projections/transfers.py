@@ -6,7 +6,7 @@ Only transfers that carry one are indexed: most do not, and a transfer itself is
 from typing import Final
 
 from domain.transfer import TransferPosted
-from projections.answers import END, RecordCursor, TransferFound
+from projections.answers import END, Located, RecordCursor
 from projections.batch import Batch, Ledger
 from projections.schema import transfer_references, transfer_tags
 from projections.store import Session, Values, Writer
@@ -41,18 +41,18 @@ class Transfers:
 
 def transfers_by_reference(
     session: Session, caller: str, reference: str, *, after: RecordCursor | None = None, limit: int = 100
-) -> list[TransferFound]:
+) -> list[Located]:
     """Return where the caller's transfers with exactly this reference stand, newest first."""
     sql = f"{_FOUND} transfer_references WHERE reference = ? AND caller = ? {_AFTER} {_NEWEST_FIRST}"
-    return [TransferFound(*row) for row in session.all(sql, reference, caller, *_cursor(after), limit)]
+    return [Located(*row) for row in session.all(sql, reference, caller, *_cursor(after), limit)]
 
 
 def transfers_by_tag(
     session: Session, caller: str, key: str, value: str, *, after: RecordCursor | None = None, limit: int = 100
-) -> list[TransferFound]:
+) -> list[Located]:
     """Return where the caller's transfers that carry this tag with this value stand, newest first."""
     sql = f"{_FOUND} transfer_tags WHERE key = ? AND value = ? AND caller = ? {_AFTER} {_NEWEST_FIRST}"
-    return [TransferFound(*row) for row in session.all(sql, key, value, caller, *_cursor(after), limit)]
+    return [Located(*row) for row in session.all(sql, key, value, caller, *_cursor(after), limit)]
 
 
 def _cursor(after: RecordCursor | None) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """What counts against limits, a row for each subject of each event, by the time at which it was taken.
 
-What is given back is a row of its own, below zero, at the time of what it gives back: so the figures of any day or
-month are sums of rows between two times.
+What is given back is rows of their own, below zero, each at the time of what it gives back: so the figures of any day
+or month are sums of rows between two times.
 """
 
 from typing import Any, Final
@@ -34,8 +34,9 @@ class Spendings:
                 rows += [(batch.partition, subject, *entry) for _, subject in taken.who()]
             if returned is not None:
                 operation = returned.spending.operation.value
-                entry = (returned.taken_at, row.position, _RETURNED, operation, -returned.count, -returned.amount)
-                rows += [(batch.partition, subject, *entry) for _, subject in returned.spending.who()]
+                for piece in returned.pieces:
+                    entry = (piece.taken_at, row.position, _RETURNED, operation, -piece.count, -piece.amount)
+                    rows += [(batch.partition, subject, *entry) for _, subject in returned.spending.who()]
         writer.insert(spendings, rows)
 
 

@@ -3,42 +3,30 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-from stdnum import luhn
 
 from ledger.rpc.client import Ledger
-from protos.esep.v1 import account_pb2, authorization_pb2, customer_pb2, token_pb2
+from protos.esep.v1 import account_pb2, authorization_pb2, token_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
-from protos.esep.v1 import card_binding_service_pb2 as bindings
-from protos.esep.v1 import card_service_pb2 as cards
-from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import token_service_pb2 as tokens
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.token_payment_service_pb2 import AuthorizeTokenPaymentResponse
 from protos.esep.v1.transfer_pb2 import NewTransfer
+from scripts.demo_client import new_id
 from scripts.device import Phone
+from tests import people
+from tests.people import Person
 
 CALL_SECONDS = 15.0
-PASSWORD = "Jashyl2026"
-EXPIRY = "12/30"
 FUNDS = 1_000_000
 
 
-def new_id() -> str:
-    """Return a fresh request id."""
-    return str(uuid4())
-
-
-class Holder:
+class Holder(Person):
     """One person with an account, a card and a phone, at a bank's application. Steps are taken one by one."""
 
     def __init__(self, ledger: Ledger, codes: Path) -> None:
+        super().__init__("bank-a")
         self.ledger = ledger
         self._codes = codes
-        self.customer_id = ""
-        self.card_id = ""
-        self.card_number = ""
         self.token_id = ""
         self.phone = Phone()
         self.account_id = self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
@@ -60,79 +48,32 @@ class Holder:
         request = transfers.CreateTransferRequest(request_id=new_id(), transfer=moved)
         self.call(self.ledger.transfers.CreateTransfer, request)
 
-    def issue(self) -> cards.IssueCardResponse:
+    def issue(self) -> None:
         """Have another card issued for the account; it is the holder's from now on."""
-        body = f"941700{uuid4().int % 10**9:09}"
-        self.card_number = body + luhn.calc_check_digit(body)
-        request = cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id="bank-a",
-            account_id=self.account_id,
-            card_number=self.card_number,
-            expiry=EXPIRY,
-            return_cvv=True,
-        )
-        answer: cards.IssueCardResponse = self.call(self.ledger.cards.IssueCard, request)
-        self.card_id = answer.card.card_id
+        people.issue_card(self.call, self.ledger, self)
         self.secrets |= {self.card_number}
-        return answer
 
     # The steps of a new user.
 
-    def register(self) -> str:
-        """Register and confirm; return the customer's id."""
-        number = uuid4().int % 10**8
-        registration = customers.RegisterCustomerRequest(
-            request_id=new_id(),
-            participant_id="bank-a",
-            login=f"aizada.{number}",
-            password=PASSWORD,
-            phone_number=f"+9967{number:08}",
-        )
-        answer = self.call(self.ledger.customers.RegisterCustomer, registration)
-        self.customer_id = answer.customer.customer_id
-        lines = [line.split() for line in self._codes.read_text("ascii").splitlines()]
-        code = [code for whose, code in lines if whose == self.customer_id][-1]
-        confirmation = customers.ConfirmRegistrationRequest(
-            request_id=new_id(), customer_id=self.customer_id, code=code
-        )
-        self.call(self.ledger.customers.ConfirmRegistration, confirmation)
-        return self.customer_id
+    def register(self) -> None:
+        """Register and confirm."""
+        people.become_customer(self.call, self.ledger, self, self._codes)
 
     def identify(self) -> None:
         """Have the customer identified."""
-        request = customers.IdentifyCustomerRequest(
-            request_id=new_id(), customer_id=self.customer_id, tier=customer_pb2.CUSTOMER_TIER_REMOTE
-        )
-        self.call(self.ledger.customers.IdentifyCustomer, request)
+        people.identify(self.call, self.ledger, self)
 
-    def bind(self, cvv: str) -> None:
+    def bind(self) -> None:
         """Bind the card with the amount that the bank discloses."""
-        request = bindings.RequestCardBindingRequest(
-            request_id=new_id(),
-            customer_id=self.customer_id,
-            card_name="Card",
-            card_number=self.card_number,
-            expiry=EXPIRY,
-            cvv=cvv,
-        )
-        binding_id = self.call(self.ledger.card_bindings.RequestCardBinding, request).binding.binding_id
-        disclosure = bindings.DiscloseHeldAmountRequest(
-            request_id=new_id(), card_id=self.card_id, operator="op-1", explanation="asked by the holder"
-        )
-        held = self.call(self.ledger.card_bindings.DiscloseHeldAmount, disclosure).amount_tyiyn
-        confirmation = bindings.ConfirmCardBindingRequest(
-            request_id=new_id(), binding_id=binding_id, customer_id=self.customer_id, amount_tyiyn=held
-        )
-        self.call(self.ledger.card_bindings.ConfirmCardBinding, confirmation)
+        people.bind(self.call, self.ledger, self)
 
     def bound(self) -> "Holder":
         """Take every step up to a bound card with money behind it."""
         self.fund()
-        cvv = self.issue().cvv
+        self.issue()
         self.register()
         self.identify()
-        self.bind(cvv)
+        self.bind()
         return self
 
     def asking(self, **fields: Any) -> tokens.RequestTokenRequest:

@@ -1,15 +1,13 @@
 """Two banks, payers with bound cards, and payees, made over the contract: what every test of payments begins with."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
-from uuid import uuid4
+from typing import Any, Final, Self
 
 from domain.qr import Account, EmvDetails, Item, QrCode, QrFormat, write_elqr, write_emvco
 from ledger.rpc.client import Ledger
 from protos.esep.v1 import (
     account_pb2,
-    customer_pb2,
-    customer_service_pb2,
     participant_service_pb2,
     payee_pb2,
     payee_service_pb2,
@@ -18,21 +16,15 @@ from protos.esep.v1 import (
 )
 from protos.esep.v1 import payment_service_pb2 as api
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
-from protos.esep.v1.card_binding_service_pb2 import (
-    ConfirmCardBindingRequest,
-    DiscloseHeldAmountRequest,
-    RequestCardBindingRequest,
-)
-from protos.esep.v1.card_service_pb2 import IssueCardRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from protos.esep.v1.transfer_service_pb2 import CreateTransferRequest
 from scripts.demo_client import new_id
-from tests.security.scenes import card_number
+from tests import people
+from tests.people import Person
 
 SECONDS: Final = 20.0
-EXPIRY: Final = "12/49"
 FUNDS: Final = 1_000_000
 MERCHANT: Final = payee_pb2.PAYEE_KIND_MERCHANT
 PROVIDER: Final = payee_pb2.PAYEE_KIND_PROVIDER
@@ -44,14 +36,9 @@ FIELDS: Final = {"account": "123456"}
 _NAMES: Final = ParticipantNames(ky="Банк", ru="Банк", en="Bank")
 
 
-class Payer(NamedTuple):
-    """Somebody who pays."""
-
-    customer_id: str
-    card_id: str
-    account_id: int
-    binding_id: str = ""
-    """Of the card, while it is not bound."""
+def call(method: Callable[..., Any], request: Any) -> Any:
+    """Call a method that is answered soon."""
+    return method(request, timeout=SECONDS)
 
 
 class Scheme:
@@ -103,82 +90,26 @@ class Scheme:
         new = transfer_pb2.NewTransfer(debit_account_id=self.cash, credit_account_id=account, amount_tyiyn=amount)
         self.ledger.transfers.CreateTransfer(CreateTransferRequest(request_id=new_id(), transfer=new), timeout=SECONDS)
 
-    def payer(self, *, identified: bool = True, bound: bool = True, funds: int = FUNDS) -> Payer:
+    def payer(self, *, identified: bool = True, bound: bool = True, funds: int = FUNDS) -> Person:
         """Register somebody and bind a card, the way an application does; stop earlier where that is asked for."""
-        number = uuid4().int % 10**8
-        customer_id, account = new_id(), self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
-        self.fund(account, funds)
-        customers = self.ledger.customers
-        customers.RegisterCustomer(
-            customer_service_pb2.RegisterCustomerRequest(
-                request_id=customer_id,
-                participant_id="bank-a",
-                login=f"payer{number}",
-                password="Jashyl2026",
-                phone_number=f"+9967{number:08}",
-            ),
-            timeout=SECONDS,
-        )
-        lines = [line.split() for line in self._codes.read_text("ascii").splitlines()]
-        code = next(code for whose, code in reversed(lines) if whose == customer_id)
-        customers.ConfirmRegistration(
-            customer_service_pb2.ConfirmRegistrationRequest(request_id=new_id(), customer_id=customer_id, code=code),
-            timeout=SECONDS,
-        )
-        card = card_number()
-        issued = self.ledger.cards.IssueCard(
-            IssueCardRequest(
-                request_id=new_id(),
-                participant_id="bank-a",
-                account_id=account,
-                card_number=card,
-                expiry=EXPIRY,
-                return_cvv=True,
-            ),
-            timeout=SECONDS,
-        )
-        payer = Payer(customer_id, issued.card.card_id, account)
-        if not identified:
-            return payer
-        tier = customer_pb2.CUSTOMER_TIER_IN_PERSON
-        customers.IdentifyCustomer(
-            customer_service_pb2.IdentifyCustomerRequest(request_id=new_id(), customer_id=customer_id, tier=tier),
-            timeout=SECONDS,
-        )
-        begun = self.ledger.card_bindings.RequestCardBinding(
-            RequestCardBindingRequest(
-                request_id=new_id(),
-                customer_id=customer_id,
-                card_name="card",
-                card_number=card,
-                expiry=EXPIRY,
-                cvv=issued.cvv,
-            ),
-            timeout=SECONDS,
-        )
-        payer = payer._replace(binding_id=begun.binding.binding_id)
-        return self.bind(payer) if bound else payer
-
-    def bind(self, payer: Payer) -> Payer:
-        """Name the amount that is held, which binds the card."""
-        bindings = self.ledger.card_bindings
-        told = bindings.DiscloseHeldAmount(
-            DiscloseHeldAmountRequest(request_id=new_id(), card_id=payer.card_id, operator="desk-7"), timeout=SECONDS
-        )
-        bindings.ConfirmCardBinding(
-            ConfirmCardBindingRequest(
-                request_id=new_id(),
-                binding_id=payer.binding_id,
-                customer_id=payer.customer_id,
-                amount_tyiyn=told.amount_tyiyn,
-            ),
-            timeout=SECONDS,
-        )
+        payer = Person("bank-a", self.open(account_pb2.ACCOUNT_KIND_CUSTOMER))
+        self.fund(payer.account_id, funds)
+        people.become_customer(call, self.ledger, payer, self._codes)
+        people.issue_card(call, self.ledger, payer)
+        if identified:
+            people.identify(call, self.ledger, payer)
+            people.ask_to_bind(call, self.ledger, payer)
+        if identified and bound:
+            self.bind(payer)
         return payer
+
+    def bind(self, payer: Person) -> None:
+        """Name the amount that is held, which binds the card."""
+        people.name_amount(call, self.ledger, payer, people.disclosed(call, self.ledger, payer))
 
     # Paying.
 
-    def service(self, payer: Payer, service_id: str = WATER, **fields: Any) -> api.PrepareServicePaymentRequest:
+    def service(self, payer: Person, service_id: str = WATER, **fields: Any) -> api.PrepareServicePaymentRequest:
         """Return the request to prepare the payment for a service."""
         given: dict[str, Any] = {
             "request_id": new_id(),
@@ -191,7 +122,7 @@ class Scheme:
         given = {**given, **fields}
         return api.PrepareServicePaymentRequest(**{name: value for name, value in given.items() if value is not None})
 
-    def qr(self, payer: Payer, text: str, amount: int | None = None) -> api.PrepareQrPaymentRequest:
+    def qr(self, payer: Person, text: str, amount: int | None = None) -> api.PrepareQrPaymentRequest:
         """Return the request to prepare the payment of a code."""
         request = api.PrepareQrPaymentRequest(
             request_id=new_id(), customer_id=payer.customer_id, card_id=payer.card_id, qr_text=text

@@ -6,36 +6,50 @@ rows. The empty method takes the message of a transfer.
 
 from collections.abc import Iterator
 
-from bench.ledger import Ledger
-from bench.payers import QrPayers
+from bench.ledger import Call
+from bench.people import MERCHANT, Payer
 from bench.report import Result, result
-from bench.server import serve
-from bench.session import SEED, Session, Workload
-from bench.windows import alternate, compare
+from bench.requests import Ids
+from bench.session import Session, Workload
+from bench.windows import Window, alternate, compare
+from domain.qr import QrCode, QrFormat, write_elqr
+from protos.esep.v1.payment_service_pb2 import ConfirmPaymentRequest, PrepareQrPaymentRequest
 
 _NAME = "qr_payment_x32"
-_CALLERS = 32
-_SETTINGS = {"ESEP_BINDING_CARDS_PER_DAY": "100", "ESEP_BOUND_CARDS": "100"}
+_AMOUNT = 100
 
 
 def measure(session: Session) -> Iterator[Result]:
     """Compare calls of both methods with empty calls."""
-    directory = session.store.directory / "payments"
-    directory.mkdir()
-    count = max(_CALLERS, session.scale.calls // 2)
-    with (
-        serve(session.store.new("payments"), directory, **_SETTINGS) as server,
-        Ledger(server.address, SEED) as ledger,
-        QrPayers(server.address, directory / "confirmation-codes") as payers,
-    ):
-        ledger.prepare(_CALLERS)
-        payers.open(ledger.accounts, ledger.merchant)
-        requests = ledger.requests()
-        pairs = alternate(
-            session.scale.rounds,
-            lambda: payers.scan(count),
-            lambda: ledger.empty(requests.single(2 * count), _CALLERS),
-        )
+    ledger, payers = session.ledger, session.people.payers
+    service, requests, ids = ledger.client.payments, ledger.requests(), Ids()
+    text = write_elqr(QrCode(format=QrFormat.ELQR, dynamic=False, amount_editable=True, merchant_id=MERCHANT))
+    each = max(1, session.scale.calls // 2 // len(payers))
+
+    def application(payer: Payer) -> list[Call]:
+        calls: list[Call] = []
+        for payment_id, confirm in zip(ids.texts(each), ids.texts(each), strict=True):
+            prepare = PrepareQrPaymentRequest(
+                request_id=payment_id,
+                customer_id=payer.customer_id,
+                card_id=payer.card_id,
+                qr_text=text,
+                amount_tyiyn=_AMOUNT,
+            )
+            confirmation = ConfirmPaymentRequest(
+                request_id=confirm, payment_id=payment_id, customer_id=payer.customer_id
+            )
+            calls += [(service.PrepareQrPayment, prepare), (service.ConfirmPayment, confirmation)]
+        return calls
+
+    def payments() -> Window:
+        return ledger.send([application(payer) for payer in payers], len(payers))
+
+    pairs = alternate(
+        session.scale.rounds,
+        payments,
+        lambda: ledger.empty(requests.single(2 * each * len(payers)), len(payers)),
+    )
     yield result(_NAME, session.store.name, "calls/s", "empty_method", compare(pairs))
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from domain import forms
 from domain.money import MAX_AMOUNT
 from domain.services.catalogue import Catalogue, Content, EnteredAmount, Field, FixedAmount, Names, Service
 from domain.services.fields import field_violations
@@ -25,8 +26,6 @@ MAX_SHOWN: Final = 10
 """Problems that an error's text names; the others are counted."""
 ID: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 MAX_ID: Final = 64
-_MCC = re.compile(r"[0-9]{4}", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 
 class CatalogueError(ValueError):
@@ -71,9 +70,9 @@ def _problems(content: Content) -> Iterator[str]:
 
 def _service(place: str, service: Service) -> Iterator[str]:
     yield from _names(place, service.names)
-    if not _MCC.fullmatch(service.mcc):
+    if not forms.MERCHANT_CATEGORY.fullmatch(service.mcc):
         yield f"{place}: mcc {service.mcc!r} is not four digits"
-    if not _CURRENCY.fullmatch(service.currency_code):
+    if not forms.CURRENCY.fullmatch(service.currency_code):
         yield f"{place}: currency_code {service.currency_code!r} is not three capitals"
     if len(service.keywords) > MAX_KEYWORDS:
         yield f"{place}: {len(service.keywords)} keywords, more than {MAX_KEYWORDS}"

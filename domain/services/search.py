@@ -11,6 +11,7 @@ The words stand sorted, and their postings in the same order: whatever begins wi
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -175,6 +176,11 @@ class Index:
 
 
 def _entries(catalogue: Catalogue) -> Iterator[_Entry]:
+    @cache
+    def folded(text: str) -> tuple[str, ...]:
+        """Fold a provider's or a category's name once for all of its services."""
+        return tuple(fold(text))
+
     for place, service in enumerate(catalogue.services):
         named: tuple[tuple[Names, int, bool], ...] = (
             (service.names, NAME, True),
@@ -183,9 +189,9 @@ def _entries(catalogue: Catalogue) -> Iterator[_Entry]:
         )
         for names, weight, whole in named:
             for language in Language:
-                yield _Entry(place, tuple(fold(names.of(language))), weight, language, whole)
+                yield _Entry(place, folded(names.of(language)), weight, language, whole)
         for keyword in service.keywords:
-            yield _Entry(place, tuple(fold(keyword)), KEYWORD, None, whole=False)
+            yield _Entry(place, folded(keyword), KEYWORD, None, whole=False)
 
 
 def _letters(word: str) -> np.uint64:

@@ -9,20 +9,18 @@ import csv
 import hashlib
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.credit import MAX_LINE_NUMBER, Category
+from domain.forms import ACCOUNT_NUMBER, PARTICIPANT
 from domain.ids import format_uuid, parse_uuid
 from domain.money import MAX_AMOUNT
 from ledger.cli.problems import USAGE, Problem, ProblemError
 from protos.esep.v1 import credit_pb2
 
 HEADER: Final = ("line", "account_number", "amount", "reference")
-_ACCOUNT: Final = re.compile(r"[A-Za-z0-9]{1,34}")
-_BANK: Final = re.compile(r"[a-z0-9-]{1,32}")
 _MINOR_DIGITS: Final = 2
 _SHOWN: Final = 20
 _MAX_REFERENCE: Final = 64
@@ -89,7 +87,7 @@ def _line(row: dict[str, str], participant: str) -> ReadLine:
     if not number.isascii() or not number.isdecimal() or not 1 <= int(number) <= MAX_LINE_NUMBER:
         raise ValueError(f"{number!r} is no line number from 1 to {MAX_LINE_NUMBER}")
     bank, slash, account = row["account_number"].strip().rpartition("/")
-    if not _ACCOUNT.fullmatch(account) or (slash and not _BANK.fullmatch(bank)):
+    if not ACCOUNT_NUMBER.fullmatch(account) or (slash and not PARTICIPANT.fullmatch(bank)):
         raise ValueError(f"{row['account_number']!r} is no account number, nor bank/number")
     reference = (row.get("reference") or "").strip()
     if len(reference) > _MAX_REFERENCE or not reference.isprintable():

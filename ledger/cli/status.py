@@ -13,6 +13,7 @@ from rich.table import Table
 
 from domain.aggregate import fold
 from domain.engine import ENGINE_ID, EngineLife
+from domain.times import SECOND
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.databases import databases
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
@@ -28,7 +29,6 @@ from protos.esep.v1.statement_service_pb2 import GetTrialBalanceRequest
 
 PARTITION: Final = 0
 _SERVING: Final = "SERVING"
-_MICROSECONDS: Final = 1_000_000
 
 
 def status(
@@ -76,7 +76,7 @@ def _look() -> dict[str, Any] | None:
     try:
         with databases() as (log, store):
             position = Reader(store).position(PARTITION)
-            behind = lag(log, PARTITION, position, int(now().timestamp() * _MICROSECONDS))
+            behind = lag(log, PARTITION, position, int(now().timestamp() * SECOND))
             beat = log.last_beat(PARTITION)
             return {
                 "partition": PARTITION,
@@ -86,7 +86,7 @@ def _look() -> dict[str, Any] | None:
                 "owner_silent_seconds": None if beat is None else round(beat.age_seconds, 1),
                 "projected": position,
                 "lag_events": behind.events,
-                "lag_seconds": behind.age / _MICROSECONDS,
+                "lag_seconds": behind.age / SECOND,
             }
     except (ProblemError, LogError, OSError):
         return None

@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+from domain.times import SECOND
+
 
 class SystemClock:
     """The machine's clock."""
@@ -31,6 +33,6 @@ class OffsetClock:
             stamp = -1
         if stamp != self._stamp:
             text = self._path.read_text().strip() if stamp >= 0 else ""
-            self._offset = int(text or "0") * 1_000_000
+            self._offset = int(text or "0") * SECOND
             self._stamp = stamp
         return time.time_ns() // 1000 + self._offset

@@ -18,6 +18,7 @@ from domain.engine import ENGINE_ID, EngineStarted
 from domain.event import Change, Event, Policy
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
+from domain.times import SECOND
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
 from ledger.engine.conflicts import take_in_conflicts
@@ -254,7 +255,7 @@ class Engine:
                 return
 
     def _check_clock(self) -> None:
-        behind = (self._decider.recorded_at - self._clock.now()) / 1_000_000
+        behind = (self._decider.recorded_at - self._clock.now()) / SECOND
         if behind > self.settings.max_clock_lag:
             raise EngineError(
                 f"the clock is {behind:.0f} s behind the last record of partition {self.partition}: "
@@ -302,7 +303,7 @@ class Engine:
         due = self._decider.books.next_due()
         if due is None:
             return None
-        return min(max((due - self._clock.now()) / 1_000_000, 0.001), 1.0)
+        return min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
 
     def _take(self, batch: Batch) -> list[Ticket]:
         if self._too_far_ahead() and self.mode is not Mode.STOPPING:

@@ -13,13 +13,13 @@ from domain.authorization import Authorization, State
 from domain.books import Books
 from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
-from domain.limits import Used
+from domain.limits import Taking, Used
 from domain.published import PublishedRules
 from ledger.engine.requests import Ahead
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 
-FORMAT = 2
+FORMAT = 3
 """The form of the bytes. A snapshot of another form is not used: history is replayed."""
 
 
@@ -118,7 +118,8 @@ def restore(data: bytes, books: Books) -> Restored:
     books.life = EngineLife(*snapshot.life)
     for held in snapshot.open:
         details: Any = decode(held.topic, held.details)
-        authorization = Authorization(authorization_id=held.key, details=details, state=State.OPEN, **held.rest)
+        rest = held.rest | {"takings": msgspec.convert(held.rest["takings"], tuple[Taking, ...])}
+        authorization = Authorization(authorization_id=held.key, details=details, state=State.OPEN, **rest)
         books.open[held.key] = authorization
         books.holds.setdefault(authorization.account, {})[held.key] = None
     books.recount_due()

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from domain.ports import LogReader, Row
-from ledger.log.patience import Left
+from domain.ports import Left, LogReader, Row
 
 
 class Beat(NamedTuple):

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from domain.times import SECOND
 from ledger.log.api import Beat
 from ledger.log.errors import LogUnavailable
 from ledger.log.migrations import migrate
@@ -60,7 +61,7 @@ class Housekeeping:
         """Return the last sign of life, None when there was none or the owner said goodbye."""
         age = select(engines.c.owner, (self._clock() - engines.c.beat_at)).where(engines.c.partition == partition)
         found = self._run(lambda c: c.execute(age).first())
-        return None if found is None else Beat(found[0], max(0.0, found[1] / 1_000_000))
+        return None if found is None else Beat(found[0], max(0.0, found[1] / SECOND))
 
     def release(self, partition: int, owner: str) -> None:
         """Forget the sign of life if it is this owner's."""

@@ -4,14 +4,12 @@ A read that nobody waits for any more is ended in the database, so that it frees
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from domain.ports import Left
 from ledger.log.errors import ReadOutOfTime
-
-Left = Callable[[], float]
-"""Tells how many seconds are left."""
 
 _FINEST: Final = 8
 

@@ -4,13 +4,12 @@
 from domain import ids
 from domain.account import NUMBER_CLAIM, Account
 from domain.claim import Claim
-from domain.command import Command
 from domain.refusals import Reason, Refused, invalid, refuse
-from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import account as translate
 from ledger.rpc.translate.account import account_message
@@ -30,37 +29,37 @@ class AccountService(AccountServiceServicer):
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:
         """Open an account."""
-        done = await self._execute(*translate.open_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.open_account(request), validate_only=request.validate_only)
         account = account_message(expect(done.subject, Account), trial=done.position == 0)
         return pb.OpenAccountResponse(account=account, receipt=receipt(done))
 
     async def FreezeAccount(self, request: pb.FreezeAccountRequest, context: Context) -> pb.FreezeAccountResponse:
         """Freeze debits, credits or both."""
-        done = await self._execute(*translate.freeze_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.freeze_account(request), validate_only=request.validate_only)
         return pb.FreezeAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def UnfreezeAccount(self, request: pb.UnfreezeAccountRequest, context: Context) -> pb.UnfreezeAccountResponse:
         """Lift a freeze."""
-        done = await self._execute(*translate.unfreeze_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unfreeze_account(request), validate_only=request.validate_only)
         return pb.UnfreezeAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def SetOverdraftLimit(
         self, request: pb.SetOverdraftLimitRequest, context: Context
     ) -> pb.SetOverdraftLimitResponse:
         """Set how far below zero an account may be taken."""
-        done = await self._execute(*translate.set_overdraft_limit(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.set_overdraft_limit(request), validate_only=request.validate_only)
         return pb.SetOverdraftLimitResponse(account=_account(done), receipt=receipt(done))
 
     async def SetMinimumBalance(
         self, request: pb.SetMinimumBalanceRequest, context: Context
     ) -> pb.SetMinimumBalanceResponse:
         """Set what must stay in an account."""
-        done = await self._execute(*translate.set_minimum_balance(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.set_minimum_balance(request), validate_only=request.validate_only)
         return pb.SetMinimumBalanceResponse(account=_account(done), receipt=receipt(done))
 
     async def CloseAccount(self, request: pb.CloseAccountRequest, context: Context) -> pb.CloseAccountResponse:
         """Close an account for good."""
-        done = await self._execute(*translate.close_account(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.close_account(request), validate_only=request.validate_only)
         return pb.CloseAccountResponse(account=_account(done), receipt=receipt(done))
 
     async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
@@ -76,8 +75,9 @@ class AccountService(AccountServiceServicer):
         return pb.GetAccountResponse(account=account_message(account), position=self._log.message(position))
 
     async def _by_id(self, account_id: int, position: int) -> Account:
-        if not 0 < account_id < 1 << 53:
-            raise Refused(invalid("account_id", "RANGE", "is not from 1 to 2^53 - 1"))
+        intake = Intake()
+        intake.account_id(account_id, "account_id")
+        intake.check()
         account = await self._log.aggregate(ids.account_originator(account_id), position)
         if not isinstance(account, Account):
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account_id))
@@ -92,25 +92,20 @@ class AccountService(AccountServiceServicer):
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, context: Context) -> pb.ListAccountsResponse:
         """List a participant's accounts in the order of their ids."""
-        page = self._reads.pager.page(request)
-        wanted = translate.list_accounts(request)
-        reader, after = self._reads.reader, page.cursor or 0
-        found = await self._reads.ask(
+        wanted, reader = translate.list_accounts(request), self._reads.reader
+        page = await self._reads.page(
             request,
-            lambda: reader.list_accounts(
-                wanted.participant_id, kinds=wanted.kinds, closed=wanted.closed, after=after, limit=page.size
+            int,
+            lambda after, limit: reader.list_accounts(
+                wanted.participant_id, kinds=wanted.kinds, closed=wanted.closed, after=after or 0, limit=limit
             ),
+            lambda account: account.account_id,
         )
-        last = found.result[-1].account_id if len(found.result) == page.size else None
         return pb.ListAccountsResponse(
-            accounts=[account_message(account) for account in found.result],
-            next_page_token=self._reads.pager.token(request, last, 0),
-            positions=positions_message(found.positions),
+            accounts=[account_message(account) for account in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        with errors.in_terms_of():
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
 
 def _account(done: Done) -> account_pb2.Account:

@@ -9,7 +9,7 @@ from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.proposals import ProposalReads
-from ledger.rpc.reads import LogReads, positions_message
+from ledger.rpc.reads import LogReads
 from ledger.rpc.tellers import expect, proposed_adjustment
 from ledger.rpc.translate import adjustment as translate
 from ledger.rpc.translate.adjustment import adjustment_message
@@ -61,9 +61,9 @@ class AdjustmentService(AdjustmentServiceServicer):
         """List adjustments, the newest first."""
         page = await self._proposals.page(request, AdjustmentProposed)
         return pb.ListAdjustmentsResponse(
-            adjustments=[self._told(each) for each in page.proposals],
+            adjustments=[self._told(each) for each in page.items],
             next_page_token=page.next_page_token,
-            positions=positions_message(page.positions),
+            positions=page.positions,
         )
 
     def _told(self, proposal: Proposal) -> adjustment_pb2.Adjustment:

@@ -15,8 +15,9 @@ from domain.customer import Customer, Taken, Tier
 from domain.engine import CommandDeclined
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
+from domain.times import SECOND
 from ledger.log import codec
-from ledger.rpc.customers import SECOND, Customers, VaultPort, unknown
+from ledger.rpc.customers import Customers, VaultPort, unknown
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings

@@ -16,7 +16,6 @@ from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.paging import Pager
 from ledger.rpc.reads import LogReads
-from ledger.rpc.statement_service import account_id
 from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit as translate
 from ledger.rpc.translate.card import card_message
@@ -25,6 +24,28 @@ from ledger.rpc.translate.token import token_message
 from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
+
+
+class EventCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Behind which position a page of events begins, where the last one ends, and what all of them reflect."""
+
+    after: int
+    upto: int
+    head: int
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How much was told, and up to where there is something to tell: the same on every page."""
+
+    told: int
+    upto: int
+
+
+class BalanceCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where an explanation stands, and where it ends."""
+
+    running: Running
+    upto: int
 
 
 class AuditService(AuditServiceServicer):
@@ -48,8 +69,8 @@ class AuditService(AuditServiceServicer):
 
     async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> pb.ReadEventsResponse:
         """Read events in order, a page at a time."""
-        page = self._pager.page(request)
-        head = page.position or await self._log.position(request)
+        page = self._pager.page(request, EventCursor)
+        head = page.cursor.head if page.cursor else await self._log.position(request)
         intake, partition = Intake(), self._audit.partition
         translate.own_partition(intake, request.partition, "partition", partition)
         first = translate.known_position(intake, request.first_position, "first_position", head)
@@ -69,12 +90,12 @@ class AuditService(AuditServiceServicer):
             if end is not None:
                 upto = min(upto, await self._audit.position_before(end))
         else:
-            after, upto = page.cursor
+            after, upto = page.cursor.after, page.cursor.upto
         piece = await self._audit.piece(wanted, after, upto, page.size)
-        cursor = (piece.reached, upto) if piece.reached < upto else None
+        cursor = EventCursor(piece.reached, upto, head) if piece.reached < upto else None
         return pb.ReadEventsResponse(
             events=[translate.event_message(row) for row in piece.rows],
-            next_page_token=self._pager.token(request, cursor, head),
+            next_page_token=self._pager.token(request, cursor),
             position=self._log.message(head),
         )
 
@@ -105,44 +126,45 @@ class AuditService(AuditServiceServicer):
         self, request: pb.GetAggregateHistoryRequest, context: Context
     ) -> pb.GetAggregateHistoryResponse:
         """Read the life of one aggregate."""
-        page = self._pager.page(request)
-        head = page.position or await self._log.position(request)
+        page = self._pager.page(request, Cursor)
+        head = page.cursor.upto if page.cursor else await self._log.position(request)
         intake = Intake()
         match request.WhichOneof("aggregate"):
             case "account_id":
-                account_id(intake, request.account_id)
+                intake.account_id(request.account_id, "account_id")
                 aggregate = ids.account_originator(request.account_id) if not intake.violations else b""
             case _:
                 aggregate = intake.known_id(request.aggregate_id, "aggregate_id")
         intake.check()
-        start = page.cursor or 0
+        start = page.cursor.told if page.cursor else 0
         life = await self._questions.life(aggregate, head)
         told = life[start : start + page.size]
-        cursor = start + page.size if start + page.size < len(life) else None
+        cursor = Cursor(start + page.size, head) if start + page.size < len(life) else None
         return pb.GetAggregateHistoryResponse(
             steps=[translate.step_message(step) for step in told],
-            next_page_token=self._pager.token(request, cursor, head),
+            next_page_token=self._pager.token(request, cursor),
             position=self._log.message(head),
         )
 
     async def ExplainBalance(self, request: pb.ExplainBalanceRequest, context: Context) -> pb.ExplainBalanceResponse:
         """List the events that make a figure, with the running sum."""
-        page = self._pager.page(request)
+        page = self._pager.page(request, BalanceCursor)
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         figure = intake.choice(request.figure, translate.FIGURES, "figure")
         intake.check()
-        upto = page.position or await self._questions.position(request)
-        running = Running() if page.cursor is None else msgspec.convert(page.cursor, Running)
+        upto = page.cursor.upto if page.cursor else await self._questions.position(request)
+        running = page.cursor.running if page.cursor else Running()
         balance, lapsed = await self._questions.balance(request, request.account_id, upto)
         figures = {Figure.POSTED: balance.posted, Figure.HELD: balance.held, Figure.AVAILABLE: balance.available}
         steps, running = await self._questions.explain(request.account_id, figure, running, upto, page.size)
+        cursor = BalanceCursor(running, upto) if running.after < upto else None
         return pb.ExplainBalanceResponse(
             steps=[translate.balance_step_message(step) for step in steps],
             figure_tyiyn=figures[figure] or 0,
             sum_tyiyn=running.sum,
             lapsed_tyiyn=0 if figure is Figure.POSTED else lapsed,
-            next_page_token=self._pager.token(request, running if running.after < upto else None, upto),
+            next_page_token=self._pager.token(request, cursor),
             position=self._log.message(upto),
         )
 
@@ -177,19 +199,19 @@ class AuditService(AuditServiceServicer):
 
     async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
         """List the privileged reads, oldest first."""
-        page = self._pager.page(request)
+        page = self._pager.page(request, Cursor)
         intake = Intake()
         start = intake.time(request.start_time, "start_time") if request.HasField("start_time") else None
         end = intake.time(request.end_time, "end_time") if request.HasField("end_time") else None
         intake.check()
         if start is not None and end is not None and end <= start:
             raise Refused(invalid("end_time", "ORDER", "is not later than start_time"))
-        upto = page.position or await self._accesses.head()
+        upto = page.cursor.upto if page.cursor else await self._accesses.head()
         found = await self._accesses.read(
-            page.cursor or 0, upto, page.size, caller=request.caller, start=start, end=end
+            page.cursor.told if page.cursor else 0, upto, page.size, caller=request.caller, start=start, end=end
         )
-        cursor = found[-1].number if len(found) == page.size else None
+        cursor = Cursor(found[-1].number, upto) if len(found) == page.size else None
         return pb.ListAccessResponse(
             accesses=[translate.access_message(access) for access in found],
-            next_page_token=self._pager.token(request, cursor, upto),
+            next_page_token=self._pager.token(request, cursor),
         )

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from domain import ids
 from domain.authorization import ACQUIRER_CLAIM, Authorization, AuthorizationCaptured
 from domain.claim import Claim
-from domain.command import Command
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.rpc import errors
@@ -44,7 +43,8 @@ class AuthorizationService(AuthorizationServiceServicer):
         self, request: pb.CreateAuthorizationRequest, context: Context
     ) -> pb.CreateAuthorizationResponse:
         """Hold an amount, if it is available."""
-        done = await self._execute(*translate.create_authorization(request), validate_only=request.validate_only)
+        command, request_id = translate.create_authorization(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         held = await self._held(done)
         return pb.CreateAuthorizationResponse(authorization=held.authorization, receipt=held.receipt)
 
@@ -52,7 +52,8 @@ class AuthorizationService(AuthorizationServiceServicer):
         self, request: pb.AdviseAuthorizationRequest, context: Context
     ) -> pb.AdviseAuthorizationResponse:
         """Record an authorisation that was approved elsewhere."""
-        done = await self._execute(*translate.advise_authorization(request), validate_only=request.validate_only)
+        command, request_id = translate.advise_authorization(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         held = await self._held(done)
         return pb.AdviseAuthorizationResponse(authorization=held.authorization, receipt=held.receipt)
 
@@ -60,7 +61,8 @@ class AuthorizationService(AuthorizationServiceServicer):
         self, request: pb.IncrementAuthorizationRequest, context: Context
     ) -> pb.IncrementAuthorizationResponse:
         """Hold more."""
-        done = await self._execute(*translate.increment_authorization(request), validate_only=request.validate_only)
+        command, request_id = translate.increment_authorization(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         held = await self._held(done)
         return pb.IncrementAuthorizationResponse(authorization=held.authorization, receipt=held.receipt)
 
@@ -69,14 +71,15 @@ class AuthorizationService(AuthorizationServiceServicer):
     ) -> pb.ReplaceAuthorizationAmountResponse:
         """Hold another total."""
         command, request_id = translate.replace_authorization_amount(request)
-        held = await self._held(await self._execute(command, request_id, validate_only=request.validate_only))
+        held = await self._held(await self._gateway.execute(command, request_id, validate_only=request.validate_only))
         return pb.ReplaceAuthorizationAmountResponse(authorization=held.authorization, receipt=held.receipt)
 
     async def ReverseAuthorizationPart(
         self, request: pb.ReverseAuthorizationPartRequest, context: Context
     ) -> pb.ReverseAuthorizationPartResponse:
         """Release part of what is held."""
-        done = await self._execute(*translate.reverse_authorization_part(request), validate_only=request.validate_only)
+        command, request_id = translate.reverse_authorization_part(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         held = await self._held(done)
         return pb.ReverseAuthorizationPartResponse(authorization=held.authorization, receipt=held.receipt)
 
@@ -85,9 +88,8 @@ class AuthorizationService(AuthorizationServiceServicer):
     ) -> pb.ReverseAuthorizationResponse:
         """Release all that is held, or keep the reversal for an original that has not arrived."""
         command, request_id = translate.reverse_authorization(request)
-        done = await self._execute(
-            command, request_id, validate_only=request.validate_only, paths=translate.REVERSE_PATHS
-        )
+        with errors.in_terms_of(paths=translate.REVERSE_PATHS):
+            done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         if isinstance(done.subject, Claim):
             return pb.ReverseAuthorizationResponse(
                 kept_reversal=self._teller.kept_reversal(done), receipt=receipt(done)
@@ -99,7 +101,8 @@ class AuthorizationService(AuthorizationServiceServicer):
         self, request: pb.CaptureAuthorizationRequest, context: Context
     ) -> pb.CaptureAuthorizationResponse:
         """Post money against an authorisation."""
-        done = await self._execute(*translate.capture_authorization(request), validate_only=request.validate_only)
+        command, request_id = translate.capture_authorization(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         held = await self._held(done)
         captured = expect(done.event, AuthorizationCaptured)
         return pb.CaptureAuthorizationResponse(
@@ -113,12 +116,12 @@ class AuthorizationService(AuthorizationServiceServicer):
 
     async def ForcePost(self, request: pb.ForcePostRequest, context: Context) -> pb.ForcePostResponse:
         """Post money without an authorisation."""
-        done = await self._execute(*translate.force_post(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.force_post(request), validate_only=request.validate_only)
         return pb.ForcePostResponse(force_posting=await self._teller.force_posting(done), receipt=receipt(done))
 
     async def AuthorizeRefund(self, request: pb.AuthorizeRefundRequest, context: Context) -> pb.AuthorizeRefundResponse:
         """Record that a refund was announced."""
-        done = await self._execute(*translate.authorize_refund(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.authorize_refund(request), validate_only=request.validate_only)
         return pb.AuthorizeRefundResponse(
             refund_authorization=await self._teller.refund_authorization(done), receipt=receipt(done)
         )
@@ -126,9 +129,8 @@ class AuthorizationService(AuthorizationServiceServicer):
     async def PostRefund(self, request: pb.PostRefundRequest, context: Context) -> pb.PostRefundResponse:
         """Post money back."""
         command, request_id = translate.post_refund(request)
-        done = await self._execute(
-            command, request_id, validate_only=request.validate_only, paths=translate.REFUND_PATHS
-        )
+        with errors.in_terms_of(paths=translate.REFUND_PATHS):
+            done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         linked = isinstance(done.subject, Authorization)
         return pb.PostRefundResponse(
             refund=await self._teller.refund(done),
@@ -140,7 +142,8 @@ class AuthorizationService(AuthorizationServiceServicer):
         self, request: pb.RecordSettlementNoticeRequest, context: Context
     ) -> pb.RecordSettlementNoticeResponse:
         """Record that a movement posted earlier was settled."""
-        done = await self._execute(*translate.record_settlement_notice(request), validate_only=request.validate_only)
+        command, request_id = translate.record_settlement_notice(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         return pb.RecordSettlementNoticeResponse(
             settlement_notice=self._teller.settlement_notice(done), receipt=receipt(done)
         )
@@ -180,12 +183,6 @@ class AuthorizationService(AuthorizationServiceServicer):
         if not isinstance(claimed, Claim) or claimed.holder is None:
             raise Refused(refuse(Reason.AUTHORIZATION_NOT_FOUND, acquirer_reference=key))
         return expect(await self._log.aggregate(claimed.holder, position), Authorization)
-
-    async def _execute(
-        self, command: Command, request_id: bytes, *, validate_only: bool, paths: dict[str, str] | None = None
-    ) -> Done:
-        with errors.in_terms_of(paths=paths):
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
     async def _held(self, done: Done) -> _Held:
         authorization = expect(done.subject, Authorization)

@@ -1,7 +1,6 @@
 """The call being answered: who asks and until when. Set by the interceptor, read by handlers."""
 
 from asyncio import get_running_loop
-from collections.abc import Callable
 from contextvars import ContextVar
 from math import inf
 from time import monotonic
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import msgspec
 
+from domain.ports import Left
 from ledger.rpc.callers import Caller
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def current() -> Call:
     return _current.get()
 
 
-def time_left() -> Callable[[], float] | None:
+def time_left() -> Left | None:
     """Return what tells any thread how many seconds this task's call has left; None where nothing bounds it."""
     call = _current.get(None)
     if call is None or call.deadline == inf:

@@ -4,10 +4,8 @@
 from domain import ids
 from domain.authorization import Authorization
 from domain.binding import Binding
-from domain.command import Command
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from ledger.rpc import errors
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
@@ -35,22 +33,21 @@ class CardBindingService(CardBindingServiceServicer):
         self, request: pb.RequestCardBindingRequest, context: Context
     ) -> pb.RequestCardBindingResponse:
         """Begin to bind a card."""
-        with errors.in_terms_of():
-            done = await self._bindings.request(*translate.request_card_binding(request))
+        done = await self._bindings.request(*translate.request_card_binding(request))
         return pb.RequestCardBindingResponse(binding=await self._told(done), receipt=receipt(done))
 
     async def ConfirmCardBinding(
         self, request: pb.ConfirmCardBindingRequest, context: Context
     ) -> pb.ConfirmCardBindingResponse:
         """Name the amount that is held."""
-        done = await self._execute(*translate.confirm_card_binding(request))
+        done = await self._gateway.execute(*translate.confirm_card_binding(request), validate_only=False)
         return pb.ConfirmCardBindingResponse(binding=await self._told(done), receipt=receipt(done))
 
     async def CancelCardBinding(
         self, request: pb.CancelCardBindingRequest, context: Context
     ) -> pb.CancelCardBindingResponse:
         """Give a binding up."""
-        done = await self._execute(*translate.cancel_card_binding(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.cancel_card_binding(request), validate_only=request.validate_only)
         return pb.CancelCardBindingResponse(binding=await self._told(done), receipt=receipt(done))
 
     async def GetCardBinding(self, request: pb.GetCardBindingRequest, context: Context) -> pb.GetCardBindingResponse:
@@ -68,7 +65,7 @@ class CardBindingService(CardBindingServiceServicer):
         self, request: pb.DiscloseHeldAmountRequest, context: Context
     ) -> pb.DiscloseHeldAmountResponse:
         """Tell an operator the held amount, once it is recorded who asked."""
-        done = await self._execute(*translate.disclose_held_amount(request))
+        done = await self._gateway.execute(*translate.disclose_held_amount(request), validate_only=False)
         binding = expect(done.subject, Binding)
         hold = expect(await self._log.aggregate(binding.hold, done.position), Authorization)
         return pb.DiscloseHeldAmountResponse(
@@ -77,10 +74,6 @@ class CardBindingService(CardBindingServiceServicer):
             amount_tyiyn=hold.authorized,
             expire_time=timestamp(hold.expires_at),
         )
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool = False) -> Done:
-        with errors.in_terms_of():
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
 
     async def _told(self, done: Done) -> card_binding_pb2.CardBinding:
         return await self._bindings.message(expect(done.subject, Binding), done.recorded_at)

@@ -1,25 +1,22 @@
 """CardService: issuing cards, and what a bank does with them."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
-import msgspec
-
 from domain import ids
 from domain.card import Card
-from domain.command import Command
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.issuer import LocalIssuer
-from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.cards import Cards
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import card as translate
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.common import receipt
-from projections.answers import CardRecord, RecordCursor
+from projections.answers import RecordCursor
+from projections.resources import CARD
 from protos.esep.v1 import card_pb2
 from protos.esep.v1 import card_service_pb2 as pb
 from protos.esep.v1.card_service_pb2_grpc import CardServiceServicer
@@ -66,79 +63,64 @@ class CardService(CardServiceServicer):
 
     async def ListCards(self, request: pb.ListCardsRequest, context: Context) -> pb.ListCardsResponse:
         """List cards by their bank, account or customer, newest first."""
-        page = self._reads.pager.page(request)
         wanted = translate.list_cards(request)
-        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
-        reader = self._reads.reader
-        found = await self._reads.ask(
+        reader, now = self._reads.reader, self._reads.clock.now()
+        page = await self._reads.page(
             request,
-            lambda: reader.list_cards(
-                participant=wanted.participant,
-                account_id=wanted.account_id,
-                customer=wanted.customer_id,
-                states=wanted.states,
-                after=after,
-                limit=page.size,
+            RecordCursor,
+            lambda after, limit: reader.list_resources(
+                CARD, wanted.owner, states=wanted.states, now=now, after=after, limit=limit
             ),
+            lambda found: found.cursor,
         )
         return pb.ListCardsResponse(
-            cards=[card_message(record.card) for record in found.result],
-            next_page_token=self._next(request, found.result, page.size),
-            positions=positions_message(found.positions),
+            cards=[card_message(found.resource) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def BlockCard(self, request: pb.BlockCardRequest, context: Context) -> pb.BlockCardResponse:
         """Block a card."""
-        done = await self._execute(*translate.block_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.block_card(request), validate_only=request.validate_only)
         return pb.BlockCardResponse(card=_card(done), receipt=receipt(done))
 
     async def UnblockCard(self, request: pb.UnblockCardRequest, context: Context) -> pb.UnblockCardResponse:
         """Lift a block."""
-        done = await self._execute(*translate.unblock_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unblock_card(request), validate_only=request.validate_only)
         return pb.UnblockCardResponse(card=_card(done), receipt=receipt(done))
 
     async def ReportCardLost(self, request: pb.ReportCardLostRequest, context: Context) -> pb.ReportCardLostResponse:
         """Record a loss."""
-        done = await self._execute(*translate.report_card_lost(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.report_card_lost(request), validate_only=request.validate_only)
         return pb.ReportCardLostResponse(card=_card(done), receipt=receipt(done))
 
     async def ReplaceCard(self, request: pb.ReplaceCardRequest, context: Context) -> pb.ReplaceCardResponse:
         """Put another card in a lost one's place."""
-        done = await self._execute(*translate.replace_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.replace_card(request), validate_only=request.validate_only)
         return pb.ReplaceCardResponse(card=_card(done), receipt=receipt(done))
 
     async def RenewCard(self, request: pb.RenewCardRequest, context: Context) -> pb.RenewCardResponse:
         """Give a card a later expiry."""
-        done = await self._execute(*translate.renew_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.renew_card(request), validate_only=request.validate_only)
         return pb.RenewCardResponse(card=_card(done), receipt=receipt(done))
 
     async def CloseCard(self, request: pb.CloseCardRequest, context: Context) -> pb.CloseCardResponse:
         """Close a card for good."""
-        done = await self._execute(*translate.close_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.close_card(request), validate_only=request.validate_only)
         return pb.CloseCardResponse(card=_card(done), receipt=receipt(done))
 
     async def UnbindCard(self, request: pb.UnbindCardRequest, context: Context) -> pb.UnbindCardResponse:
         """Take a card from its customer."""
-        done = await self._execute(*translate.unbind_card(request), validate_only=request.validate_only)
+        done = await self._gateway.execute(*translate.unbind_card(request), validate_only=request.validate_only)
         return pb.UnbindCardResponse(card=_card(done), receipt=receipt(done))
 
     async def SetCardNotifications(
         self, request: pb.SetCardNotificationsRequest, context: Context
     ) -> pb.SetCardNotificationsResponse:
         """Subscribe to messages, or end that."""
-        done = await self._execute(*translate.set_card_notifications(request), validate_only=request.validate_only)
+        command, request_id = translate.set_card_notifications(request)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         return pb.SetCardNotificationsResponse(card=_card(done), receipt=receipt(done))
-
-    async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        with errors.in_terms_of():
-            return await self._gateway.execute(command, request_id, validate_only=validate_only)
-
-    def _next(self, request: pb.ListCardsRequest, records: list[CardRecord], size: int) -> str:
-        if len(records) < size:
-            return ""
-        last = records[-1]
-        cursor = RecordCursor(last.card.created_at, last.partition, last.position)
-        return self._reads.pager.token(request, cursor, last.position)
 
 
 def _card(done: Done) -> card_pb2.Card:

@@ -1,30 +1,23 @@
 """Between requests about cards and two stores: the vault, which knows the numbers, and the log.
 
-As with customers the vault is written first. A number whose issue was refused is given up at once, so that the next
-request may have it; whatever is interrupted before that is swept.
+As with customers the vault is written first.
 """
-
-from typing import Final
 
 from domain.pan import NUMBER_FAULTS, look_at
 from domain.ports import Clock
-from domain.refusals import Kind, Reason, Refused, refuse
+from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.customers import Customers
-from ledger.rpc.gateway import Gateway
+from ledger.rpc.numbers import execute_with_number
 from ledger.rpc.outcomes import Done
 from ledger.rpc.translate.card import NO_PAR, Issue
 from ledger.vault.cards import Reserved
 from ledger.vault.vault import Vault
 
-_DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED})
-"""Kinds of refusal after which a card is certainly not issued under the request's id."""
-
 
 class Cards:
     """Carries out what is asked about cards' numbers."""
 
-    def __init__(self, gateway: Gateway, customers: Customers, vault: Vault, clock: Clock) -> None:
-        self._gateway = gateway
+    def __init__(self, customers: Customers, vault: Vault, clock: Clock) -> None:
         self._customers = customers
         self._vault = vault.cards
         self._clock = clock
@@ -38,15 +31,9 @@ class Cards:
             if not await self._customers.recorded(request_id):
                 reserved = await self._customers.in_vault(self._reserve, issue.number, request_id, validate_only)
         command = issue.command.model_copy(update={"par": reserved.par, "taken": reserved.card_id != request_id})
-        try:
-            done = await self._gateway.execute(command, request_id, validate_only=validate_only)
-        except Refused as refused:
-            if not validate_only and refused.refusal.reason.value.kind in _DECIDED:
-                await self._customers.in_vault(self._vault.forget, request_id)
-            raise
-        if not validate_only:
-            await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())
-        return done
+        return await execute_with_number(
+            self._customers, self._vault, self._clock, command, request_id, validate_only=validate_only
+        )
 
     def _reserve(self, number: str, card_id: bytes, trial: bool) -> Reserved:  # noqa: FBT001 - run on a thread
         if trial:

@@ -11,7 +11,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.guard import told
 from ledger.rpc.intake import Intake
 from ledger.rpc.metrics import Metrics
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.replays import NotMade, events_at
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import credit as translate
@@ -74,24 +74,22 @@ class CreditService(CreditServiceServicer):
     async def ListCreditLines(self, request: pb.ListCreditLinesRequest, context: Context) -> pb.ListCreditLinesResponse:
         """List a file's lines by their numbers."""
         file_id = _file_id(request)
-        page = self._reads.pager.page(request)
         await self._file(file_id, await self._log.position(request))
-        reader, partition, after = self._reads.reader, self._gateway.engine.partition, page.cursor or 0
-        found = await self._reads.ask(
+        reader, partition = self._reads.reader, self._gateway.engine.partition
+        page = await self._reads.page(
             request,
-            lambda: reader.list_credit_lines(
-                partition, file_id, refused_only=request.refused_only, after=after, limit=page.size
+            int,
+            lambda after, limit: reader.list_credit_lines(
+                partition, file_id, refused_only=request.refused_only, after=after or 0, limit=limit
             ),
+            lambda found: found.line,
         )
-        rows = {}
-        if found.result:
-            positions = {each.position for each in found.result}
-            rows = await self._gateway.question(events_at, self._gateway.outcomes, positions)
-        last = found.result[-1].line if len(found.result) == page.size else None
+        positions = {found.position for found in page.items}
+        rows = await self._gateway.question(events_at, self._gateway.outcomes, positions) if positions else {}
         return pb.ListCreditLinesResponse(
-            lines=[credit_line_message(*rows[each.position]) for each in found.result],
-            next_page_token=self._reads.pager.token(request, last, 0),
-            positions=positions_message(found.positions),
+            lines=[credit_line_message(*rows[found.position]) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def _file(self, file_id: bytes, position: int) -> CreditFile:

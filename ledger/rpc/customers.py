@@ -27,6 +27,7 @@ from domain.customer import (
 )
 from domain.ports import Clock, Issuer
 from domain.refusals import Reason, Refused, refuse
+from domain.times import SECOND
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
@@ -40,7 +41,6 @@ from protos.esep.v1 import customer_pb2
 
 T = TypeVar("T")
 
-SECOND: Final = 1_000_000
 SWEEP_SECONDS: Final = 60.0
 _NOTHING: Final = Sealed(b"", b"")
 _UNTRIED: Final = Tried(Verdict.ABSENT)

@@ -51,7 +51,7 @@ class DirectoryService(DirectoryServiceServicer):
         if request.category_id and request.category_id not in catalogue.category:
             intake.wrong("category_id", "UNKNOWN_VALUE", "is no category of the directory")
         intake.check()
-        page = self._pager.page(request)
+        page = self._pager.page(request, tuple[str, int])
         version, first = page.cursor or (catalogue.version, 0)
         if version != catalogue.version:
             raise Refused(refuse(Reason.PAGE_TOKEN_INVALID))
@@ -60,7 +60,7 @@ class DirectoryService(DirectoryServiceServicer):
         cursor = (catalogue.version, following) if following < len(places) else None
         return pb.ListServicesResponse(
             services=[self._message(catalogue.services[place]) for place in places[first:following]],
-            next_page_token=self._pager.token(request, cursor, 0),
+            next_page_token=self._pager.token(request, cursor),
             catalogue_version=catalogue.version,
         )
 

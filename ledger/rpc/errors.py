@@ -49,9 +49,9 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
+    Reason.ISSUER_UNAVAILABLE: 5.0,
     Reason.PROVIDER_UNAVAILABLE: 5.0,
     Reason.CODE_NOT_SENT: 5.0,
-    Reason.ISSUER_UNAVAILABLE: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
     Reason.SHUTTING_DOWN: 1.0,
     Reason.UNKNOWN_EVENT: 30.0,
@@ -75,12 +75,12 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
     Reason.BINDING_NOT_FOUND: Resource("card_binding", ("binding_id",)),
+    Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
     Reason.CREDIT_FILE_NOT_FOUND: Resource("credit_file", ("credit_file_id",)),
     Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
     Reason.AGGREGATE_NOT_FOUND: Resource("aggregate", ("aggregate_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
-    Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.TOKEN_NOT_FOUND: Resource("token", ("token_id",)),
     Reason.DEVICE_NOT_FOUND: Resource("device", ("device_id",)),
     Reason.OPERATION_NOT_FOUND: Resource("operation", ("operation_id",)),
@@ -137,8 +137,9 @@ def pushback(reason: Reason) -> str:
 
 def status(refusal: Refusal) -> Status:
     """Return the google.rpc.Status of a refusal: code, text for a developer, details."""
-    number: int = code(refusal.reason).value[0]
-    return Status(code=number, message=message(refusal), details=[_pack(detail) for detail in _details(refusal)])
+    told = repath(refusal)
+    number: int = code(told.reason).value[0]
+    return Status(code=number, message=message(told), details=[_pack(detail) for detail in _details(told)])
 
 
 def message(refusal: Refusal) -> str:
@@ -153,6 +154,11 @@ def message(refusal: Refusal) -> str:
 def invalid_fields(violations: Iterable[Violation]) -> Refused:
     """Return the refusal of a request whose fields break rules, to be raised."""
     return Refused(Refusal(Reason.INVALID_ARGUMENT, violations=tuple(violations)))
+
+
+def denied() -> Refused:
+    """Return the refusal of whatever is not allowed, to be raised."""
+    return Refused(Refusal(Reason.PERMISSION_DENIED))
 
 
 def violations(error: ValidationError, *, prefix: str = "", paths: dict[str, str] | None = None) -> list[Violation]:
@@ -197,7 +203,7 @@ def _details(refusal: Refusal) -> list[Message]:
     details: list[Message] = [ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=metadata)]
     match reason.value.kind:
         case Kind.INVALID:
-            details.append(_bad_request(repath(refusal) if reason in FIELDS else refusal))
+            details.append(_bad_request(refusal))
         case Kind.NOT_FOUND:
             details.append(_resource(refusal))
         case Kind.STATE:

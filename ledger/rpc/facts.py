@@ -51,7 +51,7 @@ class AccountFacts:
         return known
 
     def _read(self, account: int) -> Facts | None:
-        if not 0 < account < 1 << 53:
+        if not 0 < account <= ids.MAX_ACCOUNT:
             return None
         opened = self._gateway.outcomes.aggregate(ids.account_originator(account), upto_version=1)
         return Facts(opened.participant, opened.currency) if isinstance(opened, Account) else None

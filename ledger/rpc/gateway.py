@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from domain.aggregate import evolve
 from domain.command import Command
 from domain.plain import debited
+from domain.ports import Left
 from domain.refusals import Reason, Refused, refuse
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import (
@@ -160,9 +161,7 @@ class Gateway:
         """Run a function that looks how far something has come, for everybody who waits for it: no call bounds it."""
         return await self._run(self._threads.looks, None, function, *arguments)
 
-    async def _run(
-        self, threads: Executor, left: Callable[[], float] | None, function: Callable[..., T], *arguments: Any
-    ) -> T:
+    async def _run(self, threads: Executor, left: Left | None, function: Callable[..., T], *arguments: Any) -> T:
         work = partial(function, *arguments) if left is None else partial(self._within, left, function, *arguments)
         try:
             return await self._loop.run_in_executor(threads, work)
@@ -173,7 +172,7 @@ class Gateway:
         except UnknownTopicError:
             raise Refused(refuse(Reason.UNKNOWN_EVENT)) from None
 
-    def _within(self, left: Callable[[], float], function: Callable[..., T], *arguments: Any) -> T:
+    def _within(self, left: Left, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function in a thread, its reads of the log bounded by what its call has left."""
         if left() <= 0:
             raise ReadOutOfTime("its turn came too late")

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from domain.refusals import Reason, Refusal, Refused, refuse
+from domain.refusals import Refusal
 from ledger.rpc import calls
 from ledger.rpc.callers import Caller, Role
 from ledger.rpc.calls import Call
+from ledger.rpc.errors import denied
 from ledger.rpc.permissions import Row, Rule, Subject
 from ledger.rpc.subjects import Subjects, Whose
 from protos.esep.v1.customer_pb2 import CUSTOMER_TIER_REMOTE
@@ -121,11 +122,6 @@ def told(refusal: Refusal) -> Refusal:
         return refusal
     kept = {key: value for key, value in refusal.metadata.items() if not key.endswith(AMOUNT)}
     return msgspec.structs.replace(refusal, metadata=kept)
-
-
-def denied() -> Refused:
-    """Return the refusal of whatever is not allowed, to be raised."""
-    return Refused(refuse(Reason.PERMISSION_DENIED))
 
 
 def _all_own(caller: Caller, participants: tuple[str | None, ...]) -> bool:

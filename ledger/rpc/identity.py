@@ -7,9 +7,10 @@ from typing import Final, Protocol
 import msgspec
 
 from domain import ids
-from domain.refusals import Reason, Refused, refuse
+from domain.forms import PARTICIPANT
 from ledger.rpc.callers import Caller, KnownCaller, Role, fitting
 from ledger.rpc.calls import Context
+from ledger.rpc.errors import denied
 
 CALLER_KEY: Final = "esep-caller"
 ROLE_KEY: Final = "esep-role"
@@ -17,7 +18,6 @@ PARTICIPANT_KEY: Final = "esep-participant"
 CUSTOMER_KEY: Final = "esep-customer"
 DEVELOPER: Final = "dev"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}")
-_PARTICIPANT: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 Metadata = dict[str, str | bytes]
 
@@ -40,10 +40,10 @@ class DevelopmentIdentity:
         try:
             role = Role(_text(metadata, ROLE_KEY, Role.DEVELOPER))
         except ValueError:
-            raise _denied() from None
-        known = not participant or _PARTICIPANT.fullmatch(participant)
+            raise denied() from None
+        known = not participant or PARTICIPANT.fullmatch(participant)
         if not _NAME.fullmatch(name) or not known or not fitting(role, participant):
-            raise _denied()
+            raise denied()
         return Caller(name, role, participant)
 
 
@@ -61,7 +61,7 @@ class CertificateIdentity:
             caller = self._callers.get(name)
             if caller is not None:
                 return caller
-        raise _denied()
+        raise denied()
 
 
 def acting(caller: Caller, metadata: Metadata) -> Caller:
@@ -72,7 +72,7 @@ def acting(caller: Caller, metadata: Metadata) -> Caller:
     try:
         return msgspec.structs.replace(caller, customer=ids.parse_uuid(str(text)))
     except ValueError:
-        raise _denied() from None
+        raise denied() from None
 
 
 def _names(context: Context) -> Iterator[str]:
@@ -87,9 +87,5 @@ def _names(context: Context) -> Iterator[str]:
 def _text(metadata: Metadata, key: str, default: str) -> str:
     value = metadata.get(key, default)
     if not isinstance(value, str):
-        raise _denied()
+        raise denied()
     return value
-
-
-def _denied() -> Refused:
-    return Refused(refuse(Reason.PERMISSION_DENIED))

@@ -12,7 +12,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, ValidationError
 
 from domain import ids
+from domain.forms import PARTICIPANT
 from domain.refusals import Violation
+from domain.times import SECOND
 from ledger.rpc import errors
 
 M = TypeVar("M", bound=BaseModel)
@@ -58,6 +60,18 @@ class Intake:
         """Return a required UUID."""
         return UUID(bytes=self.known_id(text, field))
 
+    def account_id(self, account: int, field: str) -> int:
+        """Return a required account id."""
+        if not 0 < account <= ids.MAX_ACCOUNT:
+            self.wrong(field, "RANGE", "is not from 1 to 2^53 - 1")
+        return account
+
+    def participant_id(self, text: str, field: str) -> str:
+        """Return a required participant's id."""
+        if not PARTICIPANT.fullmatch(text):
+            self.wrong(field, "PATTERN", "is not 1 to 32 of a-z, 0-9 and -")
+        return text
+
     def choice(self, value: int, table: Mapping[int, E], field: str) -> E:
         """Return what a required enum value stands for. Enums are open: a number may have no name."""
         chosen = table.get(value)
@@ -74,7 +88,7 @@ class Intake:
         if not 0 <= timestamp.seconds <= _MAX_SECONDS or not 0 <= timestamp.nanos < _NANOS:
             self.wrong(field, "TIMESTAMP", "is not a time from 1970 to 9999")
             return 0
-        return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+        return timestamp.seconds * SECOND + timestamp.nanos // 1000
 
     def build(self, model: type[M], values: Mapping[str, Any], paths: dict[str, str] | None = None) -> M:
         """Return the model with these values; raises Refused with everything that was noted.
@@ -106,5 +120,5 @@ def tags(labels: Mapping[str, str]) -> dict[str, str]:
 
 def timestamp(microseconds: int) -> Timestamp:
     """Return a point in time as it stands on the wire."""
-    seconds, rest = divmod(microseconds, 1_000_000)
+    seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)

@@ -4,8 +4,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import msgspec
-
 from ledger.rpc import calls
 from ledger.rpc.callers import Role
 from ledger.rpc.calls import Context
@@ -50,16 +48,16 @@ class NotificationService(NotificationServiceServicer):
     ) -> pb.ListNotificationsResponse:
         """Read notifications a page at a time."""
         source = self._notifications
-        page = self._reads.pager.page(request)
+        page = self._reads.pager.page(request, Cursor)
         least = min_position(request, source.partition)
         asked = _asked(request, source.partition, max(least, await source.head()))
-        after = asked.after if page.cursor is None else msgspec.convert(page.cursor, Cursor)
+        after = asked.after if page.cursor is None else page.cursor
         found = await self._reads.ask(request, lambda: source.question(after, asked, page.size))
         (position,) = positions_message(found.positions)
         reached = None if found.result.last else found.result.reached
         return pb.ListNotificationsResponse(
             notifications=await source.messages(await source.served(found.result.notices, asked), asked.language),
-            next_page_token=self._reads.pager.token(request, reached, position.position),
+            next_page_token=self._reads.pager.token(request, reached),
             cursor=translate.cursor_message(source.partition, found.result.reached),
             position=position,
         )

@@ -7,7 +7,7 @@ from ledger.rpc import calls
 from ledger.rpc.callers import OF_THE_SCHEME, Role
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import participant as translate
 from ledger.rpc.translate.common import receipt
@@ -55,14 +55,17 @@ class ParticipantService(ParticipantServiceServicer):
         self, request: pb.ListParticipantsRequest, context: Context
     ) -> pb.ListParticipantsResponse:
         """List the banks in the order of their ids."""
-        page = self._reads.pager.page(request)
-        reader, after = self._reads.reader, page.cursor or ""
-        found = await self._reads.ask(request, lambda: reader.list_participants(after=after, limit=page.size))
-        last = found.result[-1].participant if len(found.result) == page.size else None
+        reader = self._reads.reader
+        page = await self._reads.page(
+            request,
+            str,
+            lambda after, limit: reader.list_participants(after=after or "", limit=limit),
+            lambda found: found.participant,
+        )
         return pb.ListParticipantsResponse(
-            participants=[_told(each) for each in found.result],
-            next_page_token=self._reads.pager.token(request, last, 0),
-            positions=positions_message(found.positions),
+            participants=[_told(found) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
 

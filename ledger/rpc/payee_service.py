@@ -8,10 +8,9 @@ from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import payment as translate
-from ledger.rpc.translate.account import PARTICIPANT
 from ledger.rpc.translate.common import receipt
 from projections.answers import RecordCursor
 from projections.resources import PAYEE, participant_owner
@@ -50,21 +49,20 @@ class PayeeService(PayeeServiceServicer):
 
     async def ListPayees(self, request: pb.ListPayeesRequest, context: Context) -> pb.ListPayeesResponse:
         """List a bank's payees, the newest first."""
-        page = self._reads.pager.page(request)
-        if not PARTICIPANT.fullmatch(request.participant_id):
-            raise Refused(invalid("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -"))
-        owner = participant_owner(request.participant_id)
-        after = None if page.cursor is None else RecordCursor(*page.cursor)
+        intake = Intake()
+        owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
+        intake.check()
         reader, now = self._reads.reader, self._clock.now()
-        found = await self._reads.ask(
-            request, lambda: reader.list_resources(PAYEE, owner, now=now, after=after, limit=page.size)
+        page = await self._reads.page(
+            request,
+            RecordCursor,
+            lambda after, limit: reader.list_resources(PAYEE, owner, now=now, after=after, limit=limit),
+            lambda found: found.cursor,
         )
-        listed = found.result
-        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListPayeesResponse(
-            payees=[translate.payee_message(one.resource) for one in listed],
-            next_page_token=self._reads.pager.token(request, cursor, 0),
-            positions=positions_message(found.positions),
+            payees=[translate.payee_message(found.resource) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
 

@@ -7,7 +7,7 @@ from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.payments import Payments
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.translate import payment as translate
 from ledger.rpc.translate.common import receipt
 from projections.answers import RecordCursor
@@ -79,20 +79,20 @@ class PaymentService(PaymentServiceServicer):
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         """List payments of a payer, a payee or a bank, the newest first."""
-        page = self._reads.pager.page(request)
         owner, states = _owner(request), _states(request)
-        after = None if page.cursor is None else RecordCursor(*page.cursor)
         reader, now = self._reads.reader, self._clock.now()
-        found = await self._reads.ask(
+        page = await self._reads.page(
             request,
-            lambda: reader.list_resources(PAYMENT, owner, states=states, now=now, after=after, limit=page.size),
+            RecordCursor,
+            lambda after, limit: reader.list_resources(
+                PAYMENT, owner, states=states, now=now, after=after, limit=limit
+            ),
+            lambda found: found.cursor,
         )
-        listed = found.result
-        cursor = listed[-1].cursor if len(listed) == page.size else None
         return pb.ListPaymentsResponse(
-            payments=[await self._payments.message(one.resource) for one in listed],
-            next_page_token=self._reads.pager.token(request, cursor, 0),
-            positions=positions_message(found.positions),
+            payments=[await self._payments.message(found.resource) for found in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
 

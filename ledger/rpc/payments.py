@@ -23,6 +23,7 @@ from domain.rules import Operation
 from domain.services.catalogue import Catalogue, FixedAmount, Service
 from domain.services.fields import amount_violations, field_violations
 from domain.settle import Answer, AnswerPayment, AskProvider
+from domain.times import SECOND
 from ledger.rpc import calls
 from ledger.rpc.callers import ITSELF, Role
 from ledger.rpc.customers import Customers
@@ -47,7 +48,6 @@ _NAME: Final = f"_{BENEFICIARY}"
 _PATHS: Final = {"payee_code": "qr_text", "merchant_category_code": "qr_text", "code_key": "qr_text"}
 """Fields of the command that follow from the code that was scanned."""
 _WAITING: Final = (PaymentState.PROCESSING.value, PaymentState.UNRESOLVED.value)
-_SECOND: Final = 1_000_000
 _MARGIN: Final = 0.5
 """Seconds of a call's deadline that are kept for the answer."""
 _LONG: Final = 60.0
@@ -304,7 +304,20 @@ class Payments:
             provider_reference=said.reference,
             explanation=said.explanation,
         )
-        request_id = ids.derived_id(payment.payment_id, f"answer:{said.answer.value}")
+        name = f"answer:{said.answer.value}"
+        try:
+            await self.execute(command, ids.derived_id(payment.payment_id, name), validate_only=False)
+        except Refused as refused:
+            if not refused.refusal.reason.value.recorded:
+                raise
+            await self._take_anew(command, ids.derived_id(payment.payment_id, f"{name}:{self._clock.now()}"))
+
+    async def _take_anew(self, command: AnswerPayment, request_id: bytes) -> None:
+        """Decide anew on an answer that was declined, under an id of its own; tried first, so no decline fills the log.
+
+        A decline is final for its id, but not for the payment: a payee whose account was full may have room by now.
+        """
+        await self.execute(command, request_id, validate_only=True)
         await self.execute(command, request_id, validate_only=False)
 
     # Upkeep.
@@ -339,7 +352,7 @@ class Payments:
         known = {payment.payment_id for payment in waiting}
         for payment_id in next_ask.keys() - known:
             del next_ask[payment_id]
-        patient = self._clock.now() - int(self._patience * _SECOND)
+        patient = self._clock.now() - int(self._patience * SECOND)
         for payment in waiting:
             at, pause = next_ask.get(payment.payment_id, (now, self._poll_seconds))
             if at > now or payment.asked_at > patient or payment.payment_id in self._under_way:

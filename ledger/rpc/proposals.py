@@ -1,24 +1,15 @@
 """Proposals of both kinds, as the services of adjustments and of rules read them."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain import ids
 from domain.ports import Clock
 from domain.proposal import Proposal, Proposed
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.intake import Intake
-from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.reads import Listed, LogReads, Reads
 from ledger.rpc.translate.adjustment import wanted_states
 from projections.answers import RecordCursor
-
-
-class ProposalPage(NamedTuple):
-    """A page of a list of proposals."""
-
-    proposals: list[Proposal]
-    next_page_token: str
-    positions: Mapping[int, int]
 
 
 class ProposalReads:
@@ -43,20 +34,15 @@ class ProposalReads:
             raise Refused(refuse(Reason.PROPOSAL_NOT_FOUND, proposal_id=ids.format_uuid(proposal_id)))
         return found
 
-    async def page(self, request: Any, kind: type[Proposed]) -> ProposalPage:
+    async def page(self, request: Any, kind: type[Proposed]) -> Listed[Proposal]:
         """Return a page of proposals, the newest first; raises Refused."""
-        page = self._reads.pager.page(request)
         states, now, reader = wanted_states(request.states), self.now(), self._reads.reader
-        after = None if page.cursor is None else RecordCursor(*page.cursor)
-        found = await self._reads.ask(
+        page = await self._reads.page(
             request,
-            lambda: reader.list_proposals(kind.TOPIC, states=states, now=now, after=after, limit=page.size),
+            RecordCursor,
+            lambda after, limit: reader.list_proposals(kind.TOPIC, states=states, now=now, after=after, limit=limit),
+            lambda found: found.cursor,
         )
-        proposals = []
-        for each in found.result:
-            proposal = await self._log.aggregate(each.proposal_id, found.positions[each.partition])
-            if isinstance(proposal, Proposal):
-                proposals.append(proposal)
-        last = found.result[-1] if len(found.result) == page.size else None
-        cursor = None if last is None else (last.recorded_at, last.partition, last.position)
-        return ProposalPage(proposals, self._reads.pager.token(request, cursor, 0), found.positions)
+        reflected = {each.partition: each.position for each in page.positions}
+        found = [await self._log.aggregate(each.originator_id, reflected[each.partition]) for each in page.items]
+        return Listed([each for each in found if isinstance(each, Proposal)], page.next_page_token, page.positions)

@@ -6,7 +6,7 @@ the answer waits for it within the call's deadline.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import psycopg
 
@@ -23,9 +23,18 @@ from projections.store import ProjectionsNotReadyError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 UNREACHABLE: Final = (sqlite3.OperationalError, psycopg.OperationalError)
 """What the drivers raise for a database that does not answer."""
+
+
+class Listed(NamedTuple, Generic[T]):
+    """A page of a list, the token of the next one (empty on the last), and what it reflects."""
+
+    items: list[T]
+    next_page_token: str
+    positions: list[LogPosition]
 
 
 class LogReads:
@@ -108,6 +117,24 @@ class Reads:
     async def reached(self, position: int) -> None:
         """Wait until the tables reflect a position; raises Refused."""
         await self._positions.reached(position)
+
+    async def page(
+        self,
+        request: Any,
+        kind: type[C],
+        question: Callable[[C | None, int], Answer[list[T]]],
+        cursor_of: Callable[[T], C],
+    ) -> Listed[T]:
+        """Return the page of a list that a request asks for; raises Refused.
+
+        The question is handed the cursor, None on the first page, and how many items a page has; its cursors are of
+        one kind, and ``cursor_of`` tells that of an item.
+        """
+        page = self.pager.page(request, kind)
+        found = await self.ask(request, lambda: question(page.cursor, page.size))
+        items = found.result
+        cursor = cursor_of(items[-1]) if len(items) == page.size else None
+        return Listed(items, self.pager.token(request, cursor), positions_message(found.positions))
 
     async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         try:

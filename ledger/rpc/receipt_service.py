@@ -12,7 +12,7 @@ from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.operations import Operations
 from ledger.rpc.reads import LogReads, Reads, positions_message
-from ledger.rpc.statement_service import DEFAULT_LINES, MAX_LINES, account_id, unknown_account
+from ledger.rpc.statement_service import DEFAULT_LINES, MAX_LINES, unknown_account
 from ledger.rpc.text import receipts
 from ledger.rpc.text.receipts import Paper
 from ledger.rpc.translate.directory import LANGUAGES
@@ -95,7 +95,7 @@ class ReceiptService(ReceiptServiceServicer):
         only_open: bool,
     ) -> tuple[list[str], LogPosition]:
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         language = intake.choice(request.language, LANGUAGES, "language")
         if not 0 <= request.limit <= MAX_LINES:
             intake.wrong("limit", "RANGE", f"is not 1 to {MAX_LINES}, or 0 for {DEFAULT_LINES}")

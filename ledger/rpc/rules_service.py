@@ -73,9 +73,9 @@ class RulesService(RulesServiceServicer):
         """List proposals, the newest first."""
         page = await self._proposals.page(request, RulesProposed)
         return pb.ListRulesProposalsResponse(
-            proposals=[self._told(each) for each in page.proposals],
+            proposals=[self._told(each) for each in page.items],
             next_page_token=page.next_page_token,
-            positions=positions_message(page.positions),
+            positions=page.positions,
         )
 
     async def GetRules(self, request: pb.GetRulesRequest, context: Context) -> pb.GetRulesResponse:
@@ -99,7 +99,7 @@ class RulesService(RulesServiceServicer):
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
         """List the published versions, the newest first."""
-        page = self._reads.pager.page(request)
+        page = self._reads.pager.page(request, int)
         position = await self._log.position(request)
         published = await self._published(position)
         before = len(published.versions) if page.cursor is None else page.cursor - 1
@@ -107,7 +107,7 @@ class RulesService(RulesServiceServicer):
         cursor = found[-1].number if found and found[-1].number > 1 else None
         return pb.ListRulesResponse(
             rules=[rules_message(each, published) for each in found],
-            next_page_token=self._reads.pager.token(request, cursor, 0),
+            next_page_token=self._reads.pager.token(request, cursor),
             position=self._log.message(position),
         )
 

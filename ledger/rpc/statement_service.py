@@ -3,8 +3,6 @@
 
 from typing import Final
 
-import msgspec
-
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
@@ -32,7 +30,7 @@ class StatementService(StatementServiceServicer):
     async def GetBalance(self, request: pb.GetBalanceRequest, context: Context) -> pb.GetBalanceResponse:
         """Read one account's balance."""
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         moment = translate.as_of(intake, request.as_of, [request.account_id])
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
@@ -54,7 +52,7 @@ class StatementService(StatementServiceServicer):
         if len(set(accounts)) < len(accounts):
             intake.wrong("account_ids", "DUPLICATE", "holds an account twice")
         for index, account in enumerate(accounts):
-            account_id(intake, account, f"account_ids[{index}]")
+            intake.account_id(account, f"account_ids[{index}]")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
         found = await self._reads.ask(request, lambda: reader.balances(accounts, now=now, as_of=moment))
@@ -70,7 +68,7 @@ class StatementService(StatementServiceServicer):
     ) -> pb.GetMiniStatementResponse:
         """Read what an ATM prints."""
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         if not 0 <= request.limit <= MAX_LINES:
             intake.wrong("limit", "RANGE", f"is not 1 to {MAX_LINES}, or 0 for {DEFAULT_LINES}")
         intake.check()
@@ -93,9 +91,9 @@ class StatementService(StatementServiceServicer):
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
         """Read every movement of a period, a page at a time."""
-        page = self._reads.pager.page(request)
+        page = self._reads.pager.page(request, LineCursor)
         intake = Intake()
-        account_id(intake, request.account_id)
+        intake.account_id(request.account_id, "account_id")
         for field in ("period_start", "period_end"):
             if not request.HasField(field):
                 intake.wrong(field, "MISSING", "is required")
@@ -107,12 +105,11 @@ class StatementService(StatementServiceServicer):
         if axis is None:
             intake.wrong("axis", "UNKNOWN_VALUE", f"has no value {request.axis}")
         intake.check()
-        after = None if page.cursor is None else msgspec.convert(page.cursor, LineCursor)
         reader, chosen = self._reads.reader, axis or Axis.RECORDED
         found = await self._reads.ask(
             request,
             lambda: reader.statement(
-                request.account_id, start=start, end=end, axis=chosen, after=after, limit=page.size
+                request.account_id, start=start, end=end, axis=chosen, after=page.cursor, limit=page.size
             ),
         )
         if found.result is None:
@@ -127,7 +124,7 @@ class StatementService(StatementServiceServicer):
             total_debits_tyiyn=statement.total_debits,
             total_credits_tyiyn=statement.total_credits,
             lines=[translate.line_message(line) for line in statement.lines],
-            next_page_token=self._reads.pager.token(request, statement.next, statement.position),
+            next_page_token=self._reads.pager.token(request, statement.next),
             position=position,
         )
 
@@ -135,14 +132,13 @@ class StatementService(StatementServiceServicer):
         self, request: pb.ListAuthorizationsRequest, context: Context
     ) -> pb.ListAuthorizationsResponse:
         """List the authorisations of an account or of a bank's accounts."""
-        page = self._reads.pager.page(request)
         intake = Intake()
         owner = request.WhichOneof("owner")
         if owner is None:
             intake.wrong("owner", "MISSING", "is required: an account_id, a participant_id or a card_id")
         card = intake.known_id(request.card_id, "card_id") if owner == "card_id" else None
         if owner == "account_id":
-            account_id(intake, request.account_id)
+            intake.account_id(request.account_id, "account_id")
         states = [
             intake.choice(number, translate.STATES_BY_NUMBER, f"states[{index}]")
             for index, number in enumerate(request.states)
@@ -150,10 +146,9 @@ class StatementService(StatementServiceServicer):
         intake.check()
         account = request.account_id if owner == "account_id" else None
         participant = request.participant_id if owner == "participant_id" else None
-        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
         now, reader = self._reads.clock.now(), self._reads.reader
 
-        def question() -> Answer[list[AuthorizationRecord]]:
+        def question(after: RecordCursor | None, limit: int) -> Answer[list[AuthorizationRecord]]:
             answer = reader.list_authorizations(
                 account_id=account,
                 participant=participant,
@@ -161,17 +156,17 @@ class StatementService(StatementServiceServicer):
                 states=states,
                 now=now,
                 after=after,
-                limit=page.size,
+                limit=limit,
             )
             if account is not None and not answer.result and reader.account(account).result is None:
                 raise unknown_account(account)
             return answer
 
-        found = await self._reads.ask(request, question)
+        page = await self._reads.page(request, RecordCursor, question, lambda record: record.cursor)
         return pb.ListAuthorizationsResponse(
-            authorizations=[await self._told(record, now) for record in found.result],
-            next_page_token=self._next(request, found.result, page.size),
-            positions=positions_message(found.positions),
+            authorizations=[await self._told(record, now) for record in page.items],
+            next_page_token=page.next_page_token,
+            positions=page.positions,
         )
 
     async def GetTrialBalance(self, request: pb.GetTrialBalanceRequest, context: Context) -> pb.GetTrialBalanceResponse:
@@ -188,19 +183,6 @@ class StatementService(StatementServiceServicer):
 
     async def _told(self, record: AuthorizationRecord, now: int) -> authorization_pb2.Authorization:
         return await self._teller.authorization(record.authorization, now)
-
-    def _next(self, request: pb.ListAuthorizationsRequest, records: list[AuthorizationRecord], size: int) -> str:
-        if len(records) < size:
-            return ""
-        last = records[-1]
-        cursor = RecordCursor(last.authorization.created_at, last.partition, last.position)
-        return self._reads.pager.token(request, cursor, last.position)
-
-
-def account_id(intake: Intake, account: int, field: str = "account_id") -> None:
-    """Note an account id that can be none."""
-    if not 0 < account < 1 << 53:
-        intake.wrong(field, "RANGE", "is not from 1 to 2^53 - 1")
 
 
 def unknown_account(account: int) -> Refused:

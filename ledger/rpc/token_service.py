@@ -10,7 +10,6 @@ from domain.refusals import Reason, Refused, invalid, refuse
 from domain.token import KeysIssued, Token
 from domain.tokenise import ProvisionToken, ReplenishKeys
 from domain.wallet import Wallet, wallet_id
-from ledger.rpc import errors
 from ledger.rpc.calls import Context
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake, timestamp
@@ -39,8 +38,7 @@ class TokenService(TokenServiceServicer):
     async def RequestToken(self, request: pb.RequestTokenRequest, context: Context) -> pb.RequestTokenResponse:
         """Ask for a token."""
         command, request_id = translate.request_token(request)
-        with errors.in_terms_of():
-            done = await self._tokens.request(command, request_id, validate_only=request.validate_only)
+        done = await self._tokens.request(command, request_id, validate_only=request.validate_only)
         return pb.RequestTokenResponse(token=_token(done), receipt=receipt(done))
 
     async def DeclineToken(self, request: pb.DeclineTokenRequest, context: Context) -> pb.DeclineTokenResponse:

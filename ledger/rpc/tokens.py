@@ -13,14 +13,16 @@ from uuid import UUID
 from domain import ids
 from domain.pan import masked
 from domain.ports import Clock
-from domain.refusals import Kind, Reason, Refused, refuse
+from domain.refusals import Reason, Refused, refuse
+from domain.times import SECOND
 from domain.token import KeysIssued, State, Token
 from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ProvisionToken, RecordInactivity, ReplenishKeys, RequestToken
 from ledger.rpc import calls
 from ledger.rpc.callers import ITSELF
-from ledger.rpc.customers import SECOND, SWEEP_SECONDS, Customers
+from ledger.rpc.customers import SWEEP_SECONDS, Customers
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.numbers import came_to_nothing, execute_with_number
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
@@ -30,8 +32,6 @@ from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
 
 _TIMER_SECONDS: Final = 30.0
-_DECIDED: Final = frozenset({Kind.INVALID, Kind.NOT_FOUND, Kind.STATE, Kind.DENIED, Kind.CONFLICT})
-"""Kinds of refusal after which nothing has certainly come of a request."""
 
 
 class Tokens:
@@ -54,15 +54,9 @@ class Tokens:
             now = self._clock.now()
             number = await self._customers.in_vault(self._vault.reserve, request_id, self.prefix, now)
             command = command.model_copy(update={"masked_number": masked(number)})
-        try:
-            done = await self._gateway.execute(command, request_id, validate_only=validate_only)
-        except Refused as refused:
-            if not validate_only and refused.refusal.reason.value.kind in _DECIDED:
-                await self._customers.in_vault(self._vault.forget, request_id)
-            raise
-        if not validate_only:
-            await self._customers.in_vault(self._vault.settle, request_id, self._clock.now())
-        return done
+        return await execute_with_number(
+            self._customers, self._vault, self._clock, command, request_id, validate_only=validate_only
+        )
 
     async def give_keys(
         self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
@@ -83,7 +77,7 @@ class Tokens:
             done = await self._gateway.execute(command, request_id, validate_only=False)
         except Refused as refused:
             # One that was overtaken keeps its number, so that a vault older than the log catches up with it.
-            if refused.refusal.reason.value.kind in _DECIDED and refused.refusal.reason is not Reason.KEY_SUPERSEDED:
+            if came_to_nothing(refused) and refused.refusal.reason is not Reason.KEY_SUPERSEDED:
                 await self._customers.in_vault(self._vault.drop_key, token_id, request_id)
             raise
         issued = expect(done.event, KeysIssued)

@@ -4,8 +4,6 @@
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from domain.refusals import Reason, Refused, invalid, refuse
 from domain.transfer import Transfer, TransferReversed
 from ledger.engine.tickets import BatchTicket
@@ -15,13 +13,13 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.guard import told
 from ledger.rpc.intake import Intake
 from ledger.rpc.metrics import Metrics
-from ledger.rpc.reads import LogReads, Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.replays import BatchResult
 from ledger.rpc.tellers import Teller, expect
 from ledger.rpc.translate import batch
 from ledger.rpc.translate import transfer as translate
 from ledger.rpc.translate.common import receipt
-from projections.answers import Answer, RecordCursor, TransferFound
+from projections.answers import Answer, Located, RecordCursor
 from protos.esep.v1 import transfer_pb2
 from protos.esep.v1 import transfer_service_pb2 as pb
 from protos.esep.v1.transfer_service_pb2_grpc import TransferServiceServicer
@@ -65,8 +63,7 @@ class TransferService(TransferServiceServicer):
             fingerprint=await batch.fingerprint(transfers),
             validate_only=request.validate_only,
         )
-        with errors.in_terms_of():
-            done = await self._gateway.execute_atomic(ticket)
+        done = await self._gateway.execute_atomic(ticket)
         first, count = done.position + 1, len(transfers)
         return pb.CreateTransfersResponse(
             positions=range(first, first + count) if done.position else [0] * count,
@@ -78,8 +75,7 @@ class TransferService(TransferServiceServicer):
     async def ReverseTransfer(self, request: pb.ReverseTransferRequest, context: Context) -> pb.ReverseTransferResponse:
         """Move a transfer's money back."""
         command, request_id = translate.reverse_transfer(request)
-        with errors.in_terms_of():
-            done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
         transfer = expect(done.subject, Transfer)
         return pb.ReverseTransferResponse(
             reversal=translate.reversal_message(done, expect(done.event, TransferReversed), transfer),
@@ -102,38 +98,31 @@ class TransferService(TransferServiceServicer):
 
     async def ListTransfers(self, request: pb.ListTransfersRequest, context: Context) -> pb.ListTransfersResponse:
         """List the caller's own transfers with a reference or a tag."""
-        page = self._reads.pager.page(request)
-        after = None if page.cursor is None else msgspec.convert(page.cursor, RecordCursor)
-        found = await self._reads.ask(request, self._question(request, after, page.size))
-        rows = await self._log.rows([item.position for item in found.result])
+        page = await self._reads.page(request, RecordCursor, self._question(request), lambda found: found.cursor)
         transfers = []
-        for row in rows:
-            transfer = await self._log.aggregate(row.originator_id, row.position)
+        for found in page.items:
+            transfer = await self._log.aggregate(found.originator_id, found.position)
             if transfer is not None:
                 transfers.append(await self._teller.transfer(expect(transfer, Transfer)))
-        last = found.result[-1] if len(found.result) == page.size else None
-        cursor = None if last is None else RecordCursor(last.recorded_at, last.partition, last.position)
         return pb.ListTransfersResponse(
-            transfers=transfers,
-            next_page_token=self._reads.pager.token(request, cursor, 0),
-            positions=positions_message(found.positions),
+            transfers=transfers, next_page_token=page.next_page_token, positions=page.positions
         )
 
     def _question(
-        self, request: pb.ListTransfersRequest, after: RecordCursor | None, limit: int
-    ) -> Callable[[], Answer[list[TransferFound]]]:
+        self, request: pb.ListTransfersRequest
+    ) -> Callable[[RecordCursor | None, int], Answer[list[Located]]]:
         reader, caller = self._reads.reader, calls.current().caller
         match request.WhichOneof("filter"):
             case "reference":
-                if not 1 <= len(request.reference) <= MAX_REFERENCE:
+                reference = request.reference
+                if not 1 <= len(reference) <= MAX_REFERENCE:
                     raise Refused(invalid("reference", "LENGTH", f"is not 1 to {MAX_REFERENCE} characters long"))
-                return lambda: reader.transfers_by_reference(caller, request.reference, after=after, limit=limit)
+                return lambda after, limit: reader.transfers_by_reference(caller, reference, after=after, limit=limit)
             case "tag":
-                if not request.tag.key:
+                key, value = request.tag.key, request.tag.value
+                if not key:
                     raise Refused(invalid("tag.key", "MISSING", "is required"))
-                return lambda: reader.transfers_by_tag(
-                    caller, request.tag.key, request.tag.value, after=after, limit=limit
-                )
+                return lambda after, limit: reader.transfers_by_tag(caller, key, value, after=after, limit=limit)
             case None:
                 raise Refused(invalid("filter", "MISSING", "is required: a reference or a tag"))
 

@@ -9,10 +9,9 @@ from secrets import token_bytes
 from typing import Final
 
 from sqlalchemy import Connection, Engine, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.vault.cipher import ID_BYTES
-from ledger.vault.connection import begin
+from ledger.vault.connection import begin, insert_new
 from ledger.vault.keys import MasterKeys
 from ledger.vault.schema import aliases
 
@@ -31,10 +30,7 @@ class Aliases:
         hashed = self._hashed(phone)
         fresh = token_bytes(ID_BYTES)
         with begin(self._engine) as connection:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            connection.execute(
-                dialect.insert(aliases).values(hash=hashed, alias_id=fresh, due_at=now).on_conflict_do_nothing()
-            )
+            insert_new(connection, aliases, hash=hashed, alias_id=fresh, due_at=now)
             connection.execute(update(aliases).where(aliases.c.hash == hashed).values(due_at=now))
             return bytes(connection.execute(select(aliases.c.alias_id).where(aliases.c.hash == hashed)).scalar_one())
 

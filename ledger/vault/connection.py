@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from ledger.vault.errors import VaultUnavailable
@@ -22,3 +24,9 @@ def begin(engine: Engine) -> Iterator[Connection]:
         raise VaultUnavailable(f"the vault's database does not answer: {type(error.orig).__name__}") from None
     except DBAPIError as error:
         raise VaultUnavailable(f"the vault's database refuses: {type(error.orig).__name__}") from None
+
+
+def insert_new(connection: Connection, table: Table, **values: Any) -> None:
+    """Add a row unless one stands in its way."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())

@@ -11,15 +11,12 @@ What is in memory is this process's: servers that share a vault admit each its o
 from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
-from typing import Final
 
 from sqlalchemy import Engine, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from ledger.vault.connection import begin
+from domain.times import DAY
+from ledger.vault.connection import begin, insert_new
 from ledger.vault.schema import misses
-
-DAY: Final = 86_400_000_000
 
 
 class Misses:
@@ -55,10 +52,8 @@ class Misses:
         with self._lock:
             with begin(self._engine) as connection:
                 connection.execute(delete(misses).where(misses.c.until <= now))
-                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
                 for each in whose:
-                    first = dialect.insert(misses).values(whose=each, misses=0, until=now + window)
-                    connection.execute(first.on_conflict_do_nothing())
+                    insert_new(connection, misses, whose=each, misses=0, until=now + window)
                     one_more = update(misses).where(misses.c.whose == each)
                     connection.execute(one_more.values(misses=misses.c.misses + 1))
             self._forget(whose)

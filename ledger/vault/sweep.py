@@ -16,11 +16,13 @@ from domain.alias import AliasLinked
 from domain.card import CardIssued
 from domain.customer import CustomerConfirmed, CustomerErased, CustomerRegistered
 from domain.ports import LogReader
+from domain.times import SECOND
 from domain.token import TokenRequested
+from ledger.vault.numbers import Numbers
 from ledger.vault.vault import Vault
 
 READ_AT_ONCE: Final = 5_000
-GRACE: Final = 3_600_000_000
+GRACE: Final = 3_600 * SECOND
 """Microseconds after which nothing that was begun is still under way."""
 
 
@@ -35,20 +37,22 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
             vault.destroy(customer_id, now)
         else:
             vault.settle(customer_id, now, confirmed=CustomerConfirmed.TOPIC in topics)
-    cards = vault.cards.unsettled(now - grace)
-    for card_id in cards:
-        if any(row.topic == CardIssued.TOPIC for row in log.aggregate(partition, card_id)):
-            vault.cards.settle(card_id, now)
+    swept = len(customers)
+    swept += _sweep_numbers(vault.cards, CardIssued.TOPIC, log, partition, now - grace, now)
+    swept += _sweep_numbers(vault.tokens, TokenRequested.TOPIC, log, partition, now - grace, now)
+    swept += _sweep_aliases(vault, log, partition, now - grace)
+    return swept + vault.rewrap()
+
+
+def _sweep_numbers(numbers: Numbers, topic: str, log: LogReader, partition: int, before: int, now: int) -> int:
+    """Settle the numbers of whatever began in the log with this topic, and forget the others."""
+    unsettled = numbers.unsettled(before)
+    for owner_id in unsettled:
+        if any(row.topic == topic for row in log.aggregate(partition, owner_id, upto_version=1)):
+            numbers.settle(owner_id, now)
         else:
-            vault.cards.forget(card_id)
-    tokens = vault.tokens.unsettled(now - grace)
-    for token_id in tokens:
-        if any(row.topic == TokenRequested.TOPIC for row in log.aggregate(partition, token_id, upto_version=1)):
-            vault.tokens.settle(token_id, now)
-        else:
-            vault.tokens.forget(token_id)
-    aliases = _sweep_aliases(vault, log, partition, now - grace)
-    return len(customers) + len(cards) + len(tokens) + aliases + vault.rewrap()
+            numbers.forget(owner_id)
+    return len(unsettled)
 
 
 def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) -> int:

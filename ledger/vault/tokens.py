@@ -1,32 +1,28 @@
-"""Numbers of tokens and the keys of phones: each number drawn here, encrypted, and found again by a keyed hash.
+"""Numbers of tokens, which are drawn here, and the keys of phones.
 
 A number looks like a card's: 16 digits, a check digit by Luhn, its first digits those of no card. It is drawn before
-its token is requested, under the id that the token will have. Of a limited-use key only its number is kept, and which
-master key it follows from: the key itself is derived when it is given out or a tap is tried. What the log never heard
-of is swept.
+its token is requested. Of a limited-use key only its number is kept, and which master key it follows from: the key
+itself is derived when it is given out or a tap is tried.
 """
 
-from secrets import randbelow, token_bytes
+from secrets import randbelow
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, and_, delete, func, insert, select, update
 from stdnum import luhn
 
 from domain.credentials import Verdict
 from domain.pan import DIGITS
 from ledger.vault import cryptogram
-from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
-from ledger.vault.connection import begin
+from ledger.vault.connection import begin, insert_new
 from ledger.vault.cryptogram import Tap
 from ledger.vault.errors import VaultBroken
-from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
+from ledger.vault.keys import MasterKeys
+from ledger.vault.numbers import Numbers
 from ledger.vault.schema import token_keys, tokens
 
 MAX_SEQUENCE: Final = 65_535
 _MAX_FOUND: Final = 200_000
-_PURPOSE: Final = "token number"
-_PLACE: Final = ("vault.token", "number")
 
 
 class NumberedKey(NamedTuple):
@@ -53,35 +49,22 @@ class Found(NamedTuple):
     master_key_id: str | None
 
 
-class Tokens:
-    """Numbers of tokens in one database. Blocking; safe to use from several threads."""
+class Tokens(Numbers):
+    """Numbers of tokens in one database. Blocking; safe to use from several threads.
+
+    Rewrapping leaves keys of phones with the master key that they follow from: replenishing gives keys of the newest.
+    """
 
     def __init__(self, engine: Engine, master: MasterKeys) -> None:
-        self._engine = engine
-        self._master = master
+        super().__init__(engine, master, "token", tokens.c.token_id)
         self._found: dict[tuple[bytes, int], Found] = {}
 
     def reserve(self, token_id: bytes, prefix: str, now: int) -> str:
         """Draw a number for a token, or return the one it has."""
         while True:
-            number = draw(prefix)
-            key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
-            wrapped = self._master.wrap(key.key, token_id + key.key_id)
+            columns = self._columns(token_id, draw(prefix), now)
             with begin(self._engine) as connection:
-                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-                connection.execute(
-                    dialect.insert(tokens)
-                    .values(
-                        token_id=token_id,
-                        hash=self._hashed(number),
-                        key_id=key.key_id,
-                        master_key_id=wrapped.master_key_id,
-                        wrapped=wrapped.data,
-                        sealed=seal(key, Place(token_id, *_PLACE), number),
-                        created_at=now,
-                    )
-                    .on_conflict_do_nothing()
-                )
+                insert_new(connection, tokens, **columns)
                 row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).one_or_none()
             if row is not None:
                 return self._number(row)
@@ -150,20 +133,6 @@ class Tokens:
         key_of_token = self._master.token_key(numbered.master_key_id, number)
         return cryptogram.limited_use_key(key_of_token, numbered.sequence)
 
-    def _number(self, row: Row[tuple[object, ...]]) -> str:
-        number = unseal(self._data_key(row), Place(bytes(row.token_id), *_PLACE), bytes(row.sealed))
-        if self._hashed(number) != bytes(row.hash):
-            raise VaultBroken(f"the number of token {bytes(row.token_id).hex()} is not the one it is found by")
-        return number
-
-    def _data_key(self, row: Row[tuple[object, ...]]) -> DataKey:
-        key_id = bytes(row.key_id)
-        wrapped = Wrapped(row.master_key_id, bytes(row.wrapped))
-        return DataKey(key_id, self._master.unwrap(wrapped, bytes(row.token_id) + key_id))
-
-    def _hashed(self, number: str) -> bytes:
-        return self._master.hash(_PURPOSE, number.encode())
-
     # Upkeep.
 
     def due(self, now: int, limit: int = 1_000) -> list[bytes]:
@@ -177,49 +146,9 @@ class Tokens:
         with begin(self._engine) as connection:
             connection.execute(update(tokens).where(tokens.c.token_id == token_id).values(due_at=at))
 
-    def settle(self, token_id: bytes, now: int) -> None:
-        """Note that the log knows a token."""
-        with begin(self._engine) as connection:
-            connection.execute(update(tokens).where(tokens.c.token_id == token_id).values(settled_at=now))
-
-    def forget(self, token_id: bytes) -> None:
-        """Give up the number of a token of which the log never heard."""
-        with begin(self._engine) as connection:
-            connection.execute(delete(tokens).where(tokens.c.token_id == token_id, tokens.c.settled_at.is_(None)))
-
-    def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
-        """Return tokens of which the log may not know, and whose numbers are kept for longer than that."""
-        due = and_(tokens.c.settled_at.is_(None), tokens.c.created_at < before)
-        with begin(self._engine) as connection:
-            found = connection.execute(select(tokens.c.token_id).where(due).limit(limit))
-            return [bytes(row.token_id) for row in found]
-
-    def rewrap(self, limit: int = 100) -> int:
-        """Wrap up to ``limit`` data keys anew that an older master key wraps; return how many were.
-
-        Keys of phones stay with the master key that they follow from: replenishing gives keys of the newest.
-        """
-        old = tokens.c.master_key_id != self._master.current
-        with begin(self._engine) as connection:
-            rows = connection.execute(select(tokens).where(old).limit(limit)).all()
-        for row in rows:
-            key = self._data_key(row)
-            wrapped = self._master.wrap(key.key, bytes(row.token_id) + key.key_id)
-            with begin(self._engine) as connection:
-                _put(connection, bytes(row.token_id), row.master_key_id, wrapped)
-        return len(rows)
-
 
 def draw(prefix: str) -> str:
     """Return a random number with these first digits and a right check digit."""
     free = DIGITS - 1 - len(prefix)
     body = f"{prefix}{randbelow(10**free):0{free}}"
     return body + luhn.calc_check_digit(body)
-
-
-def _put(connection: Connection, token_id: bytes, before: str, wrapped: Wrapped) -> None:
-    connection.execute(
-        update(tokens)
-        .where(tokens.c.token_id == token_id, tokens.c.master_key_id == before)
-        .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
-    )

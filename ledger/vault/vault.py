@@ -6,20 +6,19 @@ makes them the customer's for good; erasing destroys the key and frees them. Wha
 
 import hmac
 from collections.abc import Mapping
-from secrets import token_bytes
 from typing import Final, NamedTuple
 
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customer import Sealed, Taken
 from ledger.vault import aliases
 from ledger.vault.cards import Cards
-from ledger.vault.cipher import ID_BYTES, DataKey, Place, seal, unseal
-from ledger.vault.connection import begin
+from ledger.vault.cipher import DataKey, Place, seal, unseal
+from ledger.vault.connection import begin, insert_new
+from ledger.vault.envelopes import fresh_key, kept_key, rewrap
 from ledger.vault.errors import VaultBroken
-from ledger.vault.keys import KEY_BYTES, MasterKeys, Wrapped
+from ledger.vault.keys import MasterKeys
 from ledger.vault.misses import Misses
 from ledger.vault.schema import keys, migrate, names, verifiers
 from ledger.vault.tokens import Tokens
@@ -117,28 +116,13 @@ class Vault:
         found = self._key(connection, customer_id)
         if found is not None:
             return found
-        key = DataKey(token_bytes(ID_BYTES), token_bytes(KEY_BYTES))
-        wrapped = self._master.wrap(key.key, customer_id + key.key_id)
-        connection.execute(
-            insert(keys).values(
-                customer_id=customer_id,
-                key_id=key.key_id,
-                master_key_id=wrapped.master_key_id,
-                wrapped=wrapped.data,
-                content=content,
-                created_at=now,
-            )
-        )
+        key, wrapped = fresh_key(self._master, customer_id)
+        connection.execute(insert(keys).values(customer_id=customer_id, content=content, created_at=now, **wrapped))
         return key
 
     def _reserve_name(self, connection: Connection, customer_id: bytes, kind: Taken, value: str, until: int) -> None:
         hashed = self._hashed(kind, value)
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(
-            dialect.insert(names)
-            .values(kind=kind.value, hash=hashed, customer_id=customer_id, until=until)
-            .on_conflict_do_nothing()
-        )
+        insert_new(connection, names, kind=kind.value, hash=hashed, customer_id=customer_id, until=until)
         this = and_(names.c.kind == kind.value, names.c.hash == hashed)
         if connection.execute(select(names.c.customer_id).where(this)).scalar() != customer_id:
             raise _TakenError(kind)
@@ -217,9 +201,7 @@ class Vault:
         row = connection.execute(select(keys).where(keys.c.customer_id == customer_id)).one_or_none()
         if row is None or row.destroyed_at is not None:
             return None
-        key_id = bytes(row.key_id)
-        wrapped = Wrapped(row.master_key_id, bytes(row.wrapped))
-        return DataKey(key_id, self._master.unwrap(wrapped, customer_id + key_id))
+        return kept_key(self._master, customer_id, row)
 
     def begin_erasing(self, customer_id: bytes, now: int) -> None:
         """Note that the log is about to be told; whoever sweeps finishes what is interrupted here."""
@@ -246,21 +228,8 @@ class Vault:
 
     def rewrap(self, limit: int = 100) -> int:
         """Wrap up to ``limit`` data keys anew that an older master key wraps; return how many were."""
-        current = self._master.current
-        old = and_(keys.c.destroyed_at.is_(None), keys.c.master_key_id != current)
-        with begin(self._engine) as connection:
-            rows = connection.execute(select(keys).where(old).limit(limit)).all()
-        for row in rows:
-            bound_to = bytes(row.customer_id) + bytes(row.key_id)
-            data_key = self._master.unwrap(Wrapped(row.master_key_id, bytes(row.wrapped)), bound_to)
-            wrapped = self._master.wrap(data_key, bound_to)
-            with begin(self._engine) as connection:
-                connection.execute(
-                    update(keys)
-                    .where(old, keys.c.customer_id == row.customer_id)
-                    .values(master_key_id=wrapped.master_key_id, wrapped=wrapped.data)
-                )
-        return len(rows) + self.cards.rewrap(limit) + self.tokens.rewrap(limit)
+        of_customers = rewrap(self._engine, self._master, keys.c.customer_id, limit, keys.c.destroyed_at.is_(None))
+        return of_customers + self.cards.rewrap(limit) + self.tokens.rewrap(limit)
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return customers of whom the vault knows and the log may not, or not yet, and who are older than that."""

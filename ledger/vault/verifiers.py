@@ -11,10 +11,9 @@ from typing import Final, NamedTuple
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.credentials import Verdict
-from ledger.vault.connection import begin
+from ledger.vault.connection import begin, insert_new
 from ledger.vault.keys import MasterKeys
 from ledger.vault.schema import keys, verifiers
 
@@ -74,12 +73,7 @@ class Verifiers:
     def count(self, customer_id: bytes, kind: str, rule: Rule, now: int) -> bool:
         """Count something as misses are counted; False when there were as many as the rule allows."""
         with begin(self._engine) as connection:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            connection.execute(
-                dialect.insert(verifiers)
-                .values(customer_id=customer_id, kind=kind, verifier=b"", misses=0)
-                .on_conflict_do_nothing()
-            )
+            insert_new(connection, verifiers, customer_id=customer_id, kind=kind, verifier=b"", misses=0)
         return not isinstance(self._count(customer_id, kind, rule, now), Verdict)
 
     def try_slow(self, customer_id: bytes, kind: str, secret: str, rule: Rule, now: int) -> Tried:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -14,10 +15,19 @@ from bench.stores import POSTGRESQL, SQLITE, open_store
 from bench.windows import Window, alternate, compare
 from bench.workloads import workloads
 from domain.ids import parse_uuid, uuid7_time
+from domain.money import MAX_AMOUNT
 
 MINIATURE = Scale(rounds=1, accounts=10, batches=1, calls=64)
 
 FIELDS = ["workload", "store", "value", "unit", "against", "against_value", "ratio", "p50_ms", "p99_ms"]
+
+
+@pytest.fixture(scope="module")
+def sqlite_session() -> Iterator[Session]:
+    """Give a session in miniature; nothing of it stays behind."""
+    with open_store(SQLITE) as store, Session(store, MINIATURE) as session:
+        yield session
+    assert not store.directory.exists()
 
 
 def test_windows_alternate() -> None:
@@ -120,21 +130,44 @@ def test_a_failed_workload_stops_none_of_the_others(
     assert "FAILED fails on sqlite: ValueError: no such luck" in printed.err
 
 
-def test_every_workload_runs_on_sqlite() -> None:
-    _run_each(SQLITE, [workload for workload in workloads() if SQLITE in workload.stores and not workload.compares])
+def test_a_refusal_is_told_in_one_line(
+    sqlite_session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A workload that the ledger refuses says with which reason, and the server serves the next one."""
+
+    def refused(session: Session) -> Iterator[Result]:
+        (request,) = session.ledger.requests().single(1)
+        request.transfer.amount_tyiyn = MAX_AMOUNT
+        session.ledger.single([request], 1)
+        yield from ()
+
+    workload = Workload(("refused",), refused, (SQLITE,))
+    monkeypatch.setattr(program, "workloads", lambda: [workload])
+    monkeypatch.setattr(program, "open_store", lambda _name: nullcontext(sqlite_session.store))
+    monkeypatch.setattr(program, "Session", lambda _store, _scale: nullcontext(sqlite_session))
+    assert program.main(["--store", SQLITE]) == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("FAILED refused on sqlite: INSUFFICIENT_FUNDS: ")
+
+
+@pytest.mark.parametrize("name", [each.names[0] for each in workloads() if SQLITE in each.stores and not each.compares])
+def test_every_workload_runs_on_sqlite(name: str, sqlite_session: Session) -> None:
+    """It yields the results that it names, each of calls that were answered; workloads share a server, as in a run."""
+    _run(name, sqlite_session)
 
 
 @pytest.mark.postgres
-def test_what_only_postgresql_has_runs_on_it(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_differs_on_postgresql_runs_on_it(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reference and its row locks write otherwise than anything on SQLite does."""
     monkeypatch.setenv("ESEP_TEST_DATABASE_URL", postgres_server)
-    _run_each(POSTGRESQL, [workload for workload in workloads() if workload.stores == (POSTGRESQL,)])
-
-
-def _run_each(store_name: str, wanted: list[Workload]) -> None:
-    """Run each against a server of its own: it yields the results that it names, and nothing stays behind."""
-    with open_store(store_name) as store, Session(store, MINIATURE) as session:
-        for workload in wanted:
-            found = list(workload.measure(session))
-            assert tuple(each.workload for each in found) == workload.names
-            assert all(each.ratio > 0 and each.store == store_name for each in found)
+    with open_store(POSTGRESQL) as store, Session(store, MINIATURE) as session:
+        _run("transfers_batch_8000", session)
+        _run("transfers_batch_8000_vs_row_locks", session)
     assert not store.directory.exists()
+
+
+def _run(name: str, session: Session) -> None:
+    (workload,) = [each for each in workloads() if each.names[0] == name]
+    found = list(workload.measure(session))
+    assert tuple(each.workload for each in found) == workload.names
+    assert all(each.value > 0 and each.ratio > 0 and each.store == session.store.name for each in found)

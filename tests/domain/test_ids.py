@@ -14,6 +14,7 @@ from domain.ids import (
     claim_id,
     derived_id,
     format_uuid,
+    key_of,
     parse_uuid,
     uuid7_time,
 )
@@ -78,6 +79,17 @@ def test_an_account_id_holds_partition_and_index(partition: int, index: int) -> 
     assert (account_partition(account), account_index(account)) == (partition, index)
     assert 0 < account < 2**53
     assert int.from_bytes(account_originator(account), "big") == account
+
+
+@given(st.lists(st.text(alphabet="12:/a", max_size=4), max_size=3), st.lists(st.text(alphabet="12:/a"), max_size=3))
+def test_no_two_lists_of_parts_have_one_key(parts: list[str], others: list[str]) -> None:
+    """Wherever the parts are cut, and whatever stands in them: even what looks like a length."""
+    assert (key_of(*parts) == key_of(*others)) is (parts == others)
+
+
+def test_where_parts_are_cut_is_told() -> None:
+    """The same characters are another key when they stand in other parts."""
+    assert len({key_of("a/b", "c"), key_of("a", "b/c"), key_of("a/b/c"), key_of("a", "b", "c")}) == 4
 
 
 def test_claims_follow_from_kind_and_key() -> None:

@@ -131,7 +131,7 @@ def test_a_dynamic_code_is_good_for_one_transfer() -> None:
     _, scanned = spec.issued(dynamic=True, amount_tyiyn=5_000)
     first, second = (spec.quoted(to_qr(scanned), None) for _ in range(2))
     transfer_id = spec.confirmed(first)
-    key = f"p2p.elcart.kg/{scanned.transaction}"
+    key = f"8:transfer13:p2p.elcart.kg22:{scanned.transaction}"
     spec.then_claimed((QR_CLAIM, key))
     found = spec.books.aggregate(claim_id(QR_CLAIM, key))
     assert isinstance(found, Claim)

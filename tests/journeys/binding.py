@@ -4,8 +4,6 @@ from contextlib import closing
 from typing import Any
 from uuid import UUID
 
-from stdnum import luhn
-
 from domain.aggregate import fold
 from domain.books import Books
 from domain.card import usable
@@ -23,33 +21,14 @@ from protos.esep.v1.account_service_pb2 import GetAccountRequest
 from protos.esep.v1.authorization_pb2 import Authorization
 from protos.esep.v1.card_binding_pb2 import CardBinding
 from scripts.demo_client import new_id
+from tests import people
 from tests.journeys.test_customers import App
+from tests.paying import call
+from tests.people import Person
 from tests.rpc.world import Refusal
 from tests.serving import CALL_SECONDS, open_account, transfer
 
 NAME = "айлык картам"
-
-
-class Issued:
-    """A card with what stands on it. ``funds`` are on its account, in tyiyn."""
-
-    def __init__(self, bank: "Bank", serial: int, funds: int) -> None:
-        first = f"94170000{serial:07}"
-        self.number = first + luhn.calc_check_digit(first)
-        self.expiry = "12/29"
-        self.account_id = open_account(bank.ledger, account_pb2.ACCOUNT_KIND_CUSTOMER)
-        if funds:
-            transfer(bank.ledger, bank.source, self.account_id, funds)
-        request = cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id="bank-a",
-            account_id=self.account_id,
-            card_number=self.number,
-            expiry=self.expiry,
-            return_cvv=True,
-        )
-        answer = bank.ledger.cards.IssueCard(request, timeout=CALL_SECONDS)
-        self.card_id, self.cvv = answer.card.card_id, answer.cvv
 
 
 class Bank:
@@ -58,11 +37,14 @@ class Bank:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.source = open_account(ledger, account_pb2.ACCOUNT_KIND_SETTLEMENT)
-        self._serial = 0
 
-    def issue(self, funds: int = 100_000) -> Issued:
-        self._serial += 1
-        return Issued(self, self._serial, funds)
+    def issue(self, funds: int = 100_000) -> Person:
+        """Issue a card, with so much on its account; its holder is no customer yet."""
+        holder = Person("bank-a", open_account(self.ledger, account_pb2.ACCOUNT_KIND_CUSTOMER))
+        if funds:
+            transfer(self.ledger, self.source, holder.account_id, funds)
+        people.issue_card(call, self.ledger, holder)
+        return holder
 
     def card(self, card_id: str) -> card_pb2.Card:
         return self.ledger.cards.GetCard(cards.GetCardRequest(card_id=card_id), timeout=CALL_SECONDS).card
@@ -73,7 +55,7 @@ class Bank:
         request = statements.ListAuthorizationsRequest(min_position=head, **owner)
         return list(self.ledger.statements.ListAuthorizations(request, timeout=CALL_SECONDS).authorizations)
 
-    def amount(self, card: Issued) -> int:
+    def amount(self, card: Person) -> int:
         """Return the amount that the bank sees held for the binding of a card."""
         newest = self.holds(card_id=card.card_id, states=[authorization_pb2.AUTHORIZATION_STATE_OPEN])[0]
         return newest.remaining_tyiyn
@@ -97,13 +79,13 @@ class Phone(App):
         self.identify(customer_id, customer_pb2.CUSTOMER_TIER_REMOTE)
         return customer_id
 
-    def asking(self, customer_id: str, card: Issued, **fields: str) -> api.RequestCardBindingRequest:
+    def asking(self, customer_id: str, card: Person, **fields: str) -> api.RequestCardBindingRequest:
         """Return the request to bind a card, with some of its fields changed."""
         given = {
             "request_id": new_id(),
             "customer_id": customer_id,
             "card_name": NAME,
-            "card_number": card.number,
+            "card_number": card.card_number,
             "expiry": card.expiry,
             "cvv": card.cvv,
             **fields,
@@ -113,7 +95,7 @@ class Phone(App):
     def ask(self, request: api.RequestCardBindingRequest) -> api.RequestCardBindingResponse:
         return self.ledger.card_bindings.RequestCardBinding(request, timeout=CALL_SECONDS)
 
-    def begin(self, customer_id: str, card: Issued, **fields: str) -> CardBinding:
+    def begin(self, customer_id: str, card: Person, **fields: str) -> CardBinding:
         return self.ask(self.asking(customer_id, card, **fields)).binding
 
     def name(self, binding: CardBinding | str, customer_id: str, amount: int, request_id: str = "") -> CardBinding:
@@ -136,7 +118,7 @@ class Phone(App):
         request = api.GetCardBindingRequest(binding_id=binding.binding_id, customer_id=customer_id)
         return self.ledger.card_bindings.GetCardBinding(request, timeout=CALL_SECONDS).binding
 
-    def disclose(self, card: Issued, **fields: str) -> api.DiscloseHeldAmountResponse:
+    def disclose(self, card: Person, **fields: str) -> api.DiscloseHeldAmountResponse:
         given = {"request_id": new_id(), "card_id": card.card_id, "operator": "op-17", **fields}
         request = api.DiscloseHeldAmountRequest(**given)
         return self.ledger.card_bindings.DiscloseHeldAmount(request, timeout=CALL_SECONDS)

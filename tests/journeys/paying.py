@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rpc.payers import Payer, Payers
+from tests.people import Person
+from tests.rpc.payers import Payers
 from tests.rpc.world import World
 
 SOM = 100
@@ -24,12 +25,12 @@ def payers(world: World) -> Payers:
 
 
 @pytest.fixture
-def adil(payers: Payers) -> Payer:
+def adil(payers: Payers) -> Person:
     """Give a customer of bank A with 10,000 som."""
     return payers.payer("bank-a", "Адил Осмонов")
 
 
 @pytest.fixture
-def bakyt(payers: Payers) -> Payer:
+def bakyt(payers: Payers) -> Person:
     """Give a customer of bank B with nothing."""
     return payers.payer("bank-b", "Бакыт Асанова", funds=0)

@@ -14,7 +14,8 @@ from protos.esep.v1 import payment_pb2, payment_service_pb2
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ServerProcess
 from scripts.provider import Behaviour, Provider
-from tests.paying import FUNDS, Payer, Scheme
+from tests.paying import FUNDS, Scheme
+from tests.people import Person
 
 DELIVERED = payment_service_pb2.PAYMENT_ANSWER_DELIVERED
 REFUSED = payment_service_pb2.PAYMENT_ANSWER_REFUSED
@@ -71,7 +72,7 @@ def scheme(directory: Path, server: ServerProcess) -> Iterator[Scheme]:
 
 
 @pytest.fixture(scope="module")
-def payer(scheme: Scheme) -> Payer:
+def payer(scheme: Scheme) -> Person:
     """Give somebody with a bound card and 10,000 som, who is never paid from twice in one test's figures."""
     return scheme.payer(funds=100 * FUNDS)
 
@@ -112,6 +113,6 @@ class Figures:
         ]
 
 
-def figures(scheme: Scheme, payer: Payer, payee: str) -> Figures:
+def figures(scheme: Scheme, payer: Person, payee: str) -> Figures:
     """Return what payer and payee have."""
     return Figures(scheme, payer.account_id, scheme.payees[payee].account_id)

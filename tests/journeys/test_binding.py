@@ -57,7 +57,7 @@ def test_S05_a_card_is_asked_to_be_bound(phone: Phone, bank: Bank) -> None:
     first, again = phone.ask(request), phone.ask(request)
     binding = first.binding
     assert (binding.state, binding.tries_left, binding.card_name) == (OPEN, 3, NAME)
-    assert (binding.card_id, binding.masked_number) == (card.card_id, f"941700******{card.number[-4:]}")
+    assert (binding.card_id, binding.masked_number) == (card.card_id, f"941700******{card.card_number[-4:]}")
     assert binding.expire_time.ToMicroseconds() - binding.create_time.ToMicroseconds() == 72 * HOUR * 1_000_000
     assert (again.receipt.replayed, again.binding) == (True, binding)
     assert len(bank.holds(card_id=card.card_id)) == 1
@@ -424,8 +424,8 @@ def test_neither_number_nor_cvv_nor_amount_stands_anywhere(phone: Phone, bank: B
     files = [path for path in phone.directory.iterdir() if path.is_file() and path.name != "confirmation-codes"]
     assert {"log.db", "vault.db"} <= {path.name for path in files}
     written = b"\n".join(path.read_bytes() for path in files) + phone.server.said.encode()
-    assert card.number.encode() not in written
-    assert card.number[6:].encode() not in written
+    assert card.card_number.encode() not in written
+    assert card.card_number[6:].encode() not in written
     assert NAME.encode() not in written
     assert not re.search(rb'"(cvv|card_number|amount_tyiyn)"', written)
 
@@ -482,5 +482,5 @@ def test_cards_are_bound_on_postgresql_too(postgres_url: str, tmp_path: Path) ->
                     for value in row
                 )
             assert written
-            assert card.number[6:].encode() not in written
+            assert card.card_number[6:].encode() not in written
         server.stop()

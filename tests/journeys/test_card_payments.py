@@ -14,7 +14,8 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
-from tests.journeys.binding import Bank, Issued, Phone
+from tests.journeys.binding import Bank, Phone
+from tests.people import Person
 from tests.rpc.world import refused
 from tests.serving import CALL_SECONDS, open_account
 
@@ -36,7 +37,7 @@ class Terminal(Bank):
         super().__init__(ledger)
         self.shop = open_account(ledger, account_pb2.ACCOUNT_KIND_MERCHANT)
 
-    def request(self, card: Issued, amount: int = 4_500, **fields: Any) -> api.CreateAuthorizationRequest:
+    def request(self, card: Person, amount: int = 4_500, **fields: Any) -> api.CreateAuthorizationRequest:
         given = {
             "request_id": new_id(),
             "card_id": card.card_id,
@@ -52,7 +53,7 @@ class Terminal(Bank):
     def ask(self, request: api.CreateAuthorizationRequest) -> Authorization:
         return self.ledger.authorizations.CreateAuthorization(request, timeout=CALL_SECONDS).authorization
 
-    def pay(self, card: Issued, amount: int = 4_500, **fields: Any) -> Authorization:
+    def pay(self, card: Person, amount: int = 4_500, **fields: Any) -> Authorization:
         return self.ask(self.request(card, amount, **fields))
 
     def capture(self, authorization_id: str, amount: int) -> api.CaptureAuthorizationResponse:
@@ -71,8 +72,8 @@ def terminal(phone: Phone) -> Terminal:
     return Terminal(phone.ledger)
 
 
-def masked(card: Issued) -> str:
-    return f"{card.number[:6]}******{card.number[-4:]}"
+def masked(card: Person) -> str:
+    return f"{card.card_number[:6]}******{card.card_number[-4:]}"
 
 
 def test_a_card_holds_an_amount_of_its_account(terminal: Terminal) -> None:
@@ -91,7 +92,7 @@ def test_a_card_holds_an_amount_of_its_account(terminal: Terminal) -> None:
         timeout=CALL_SECONDS,
     )
     assert any(line.startswith("Карта") and line.endswith(masked(card)) for line in slip.lines)
-    assert card.number not in f"{held}{paper}{slip}"
+    assert card.card_number not in f"{held}{paper}{slip}"
 
 
 def test_a_blocked_card_is_declined_for_good_and_its_hold_is_captured(terminal: Terminal) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 import pytest
-from stdnum import luhn
 
 from ledger.rpc.client import Ledger, reason
 from protos.esep.v1 import account_pb2
@@ -17,11 +16,14 @@ from protos.esep.v1 import notification_pb2 as pb
 from protos.esep.v1 import notification_service_pb2 as api
 from protos.esep.v1.account_service_pb2 import GetAccountRequest
 from protos.esep.v1.card_binding_pb2 import CARD_BINDING_STATE_BOUND
-from protos.esep.v1.card_service_pb2 import IssueCardRequest, SetCardNotificationsRequest
+from protos.esep.v1.card_service_pb2 import SetCardNotificationsRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ROOT, ServerProcess
+from tests import people
 from tests.journeys.binding import Bank, Phone, wrong
+from tests.paying import call
+from tests.people import Person
 from tests.rpc.world import refused
 from tests.serving import CALL_SECONDS, ledger, open_account, server, transfer
 
@@ -70,15 +72,7 @@ def accounts(ledger: Ledger, participant: str) -> tuple[int, int]:
     """Open the account of somebody who pays, at another bank, and that of a customer with a card."""
     payer = open_account(ledger, account_pb2.ACCOUNT_KIND_SETTLEMENT, "employers")
     customer = open_account(ledger, account_pb2.ACCOUNT_KIND_CUSTOMER, participant)
-    first = f"94170001{customer % 10_000_000:07}"
-    issued = IssueCardRequest(
-        request_id=new_id(),
-        participant_id=participant,
-        account_id=customer,
-        card_number=first + luhn.calc_check_digit(first),
-        expiry="12/29",
-    )
-    ledger.cards.IssueCard(issued, timeout=CALL_SECONDS)
+    people.issue_card(call, ledger, Person(participant, customer))
     return payer, customer
 
 

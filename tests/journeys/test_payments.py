@@ -22,7 +22,8 @@ from tests.journeys.payments import (
     scheme,
     server,
 )
-from tests.paying import BAZAR, FIELDS, MOBILE, PASSPORT, WATER, Payer, Scheme, elqr, emvco
+from tests.paying import BAZAR, FIELDS, MOBILE, PASSPORT, WATER, Scheme, elqr, emvco
+from tests.people import Person
 from tests.rpc.world import Refusal, refused
 
 __all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
@@ -43,7 +44,7 @@ __all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
     ids=["entered", "fixed", "fixed-and-entered", "edited", "emvco-entered", "emvco-fixed"],
 )
 def test_S19_a_merchants_code_is_paid(
-    scheme: Scheme, payer: Payer, text: str, payee: str, entered: int | None, paid: int
+    scheme: Scheme, payer: Person, text: str, payee: str, entered: int | None, paid: int
 ) -> None:
     """Scan, enter or check the amount, confirm: the merchant has the money at once, at whichever bank."""
     before = figures(scheme, payer, payee)
@@ -71,7 +72,7 @@ def test_S19_a_merchants_code_is_paid(
     ids=["no-amount", "edited", "emvco-edited", "damaged", "dollars", "transfer", "empty", "zero", "odd-merchant"],
 )
 def test_S19_what_is_wrong_with_a_code_is_named(
-    scheme: Scheme, payer: Payer, text: str, entered: int | None, field: str, rule: str
+    scheme: Scheme, payer: Person, text: str, entered: int | None, field: str, rule: str
 ) -> None:
     """Each fault names its field and rule, and nothing is prepared."""
     request = scheme.qr(payer, text, entered)
@@ -81,12 +82,12 @@ def test_S19_what_is_wrong_with_a_code_is_named(
     assert refused(lambda: scheme.get(request.request_id)).reason == "PAYMENT_NOT_FOUND"
 
 
-def test_S19_a_merchant_that_nobody_registered_is_not_paid(scheme: Scheme, payer: Payer) -> None:
+def test_S19_a_merchant_that_nobody_registered_is_not_paid(scheme: Scheme, payer: Person) -> None:
     """A right hash makes no merchant."""
     assert refused(lambda: scheme.prepare(scheme.qr(payer, elqr("nobody"), 1))).reason == "PAYEE_NOT_FOUND"
 
 
-def test_S19_a_dynamic_code_is_paid_once(scheme: Scheme, payer: Payer) -> None:
+def test_S19_a_dynamic_code_is_paid_once(scheme: Scheme, payer: Person) -> None:
     """Two phones confirm at the same time: one pays, the other is told; later nobody can even prepare it."""
     other = scheme.payer()
     service = {"provider_id": "qr.kg", "service_code": "1", "transaction_id": new_id()[:12]}
@@ -107,10 +108,21 @@ def test_S19_a_dynamic_code_is_paid_once(scheme: Scheme, payer: Payer) -> None:
     assert refused(lambda: scheme.prepare(scheme.qr(payer, text))).reason == "QR_USED"
 
 
+def test_S19_a_code_that_somebody_made_up_uses_up_no_other(scheme: Scheme, payer: Person) -> None:
+    """Not another merchant's with its number, nor one whose provider and number read the same when run together."""
+    number = new_id()[:12]
+    forged = emvco(dynamic=True, amount_tyiyn=1, transaction_id=number)
+    scheme.confirm(scheme.prepare(scheme.qr(payer, forged)))
+    for issuer, transaction in (("qr.kg", number), ("qr.kg/a", number), ("qr.kg", f"a/{number}")):
+        service = {"provider_id": issuer, "service_code": "1", "transaction_id": transaction}
+        text = elqr(dynamic=True, amount_tyiyn=5_000, **service)
+        assert scheme.confirm(scheme.prepare(scheme.qr(payer, text))).payment.state == SUCCEEDED
+
+
 # Services.
 
 
-def test_S22_a_service_is_paid(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_S22_a_service_is_paid(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """The payer sees the beneficiary, confirms, and the provider has the money when it has delivered."""
     before = figures(scheme, payer, WATER)
     fields = {"account": "123456", "reading": "42"}
@@ -133,7 +145,7 @@ def test_S22_a_service_is_paid(scheme: Scheme, payer: Payer, provider: Provider)
     assert before.moved() == [(-20_000, 0), (20_000, 0)]
 
 
-def test_S22_a_service_of_a_fixed_price(scheme: Scheme, payer: Payer) -> None:
+def test_S22_a_service_of_a_fixed_price(scheme: Scheme, payer: Person) -> None:
     """The amount may be left out, and is the price."""
     document = {"document": "000000000001"}
     prepared = scheme.prepare(scheme.service(payer, PASSPORT, fields=document, amount_tyiyn=None))
@@ -157,7 +169,7 @@ def test_S22_a_service_of_a_fixed_price(scheme: Scheme, payer: Payer) -> None:
     ],
 )
 def test_S22_bad_fields_hold_nothing(
-    scheme: Scheme, payer: Payer, provider: Provider, given: dict[str, Any], wrong: dict[str, str]
+    scheme: Scheme, payer: Person, provider: Provider, given: dict[str, Any], wrong: dict[str, str]
 ) -> None:
     """All that is wrong is named at once, before the provider is asked anything."""
     provider.behaviour = Behaviour.SILENT
@@ -167,14 +179,14 @@ def test_S22_bad_fields_hold_nothing(
     assert before.moved() == [(0, 0), (0, 0)]
 
 
-def test_S22_what_the_provider_or_the_directory_does_not_know_is_not_prepared(scheme: Scheme, payer: Payer) -> None:
+def test_S22_what_the_provider_or_the_directory_does_not_know_is_not_prepared(scheme: Scheme, payer: Person) -> None:
     """Neither an unknown service nor an unknown account."""
     assert refused(lambda: scheme.prepare(scheme.service(payer, "none"))).reason == "SERVICE_NOT_FOUND"
     stranger = scheme.service(payer, fields={"account": "99999999"})
     assert refused(lambda: scheme.prepare(stranger)).reason == "BENEFICIARY_UNKNOWN"
 
 
-def test_S29_a_phone_is_topped_up(scheme: Scheme, payer: Payer) -> None:
+def test_S29_a_phone_is_topped_up(scheme: Scheme, payer: Person) -> None:
     """A service of a mobile operator, here at another bank."""
     before = figures(scheme, payer, "mega")
     prepared = scheme.prepare(scheme.service(payer, MOBILE, fields={"phone": "+996555123456"}))

@@ -32,13 +32,14 @@ from tests.journeys.payments import (
     server_with,
     until,
 )
-from tests.paying import BAZAR, FUNDS, SECONDS, WATER, Payer, Scheme, elqr, emvco
+from tests.paying import BAZAR, FUNDS, SECONDS, WATER, Scheme, elqr, emvco
+from tests.people import Person
 from tests.rpc.world import refused
 
 __all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
 
 
-def test_a_provider_that_refuses_gets_nothing(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_a_provider_that_refuses_gets_nothing(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """What was held is let go, and the payer is told why."""
     provider.behaviour = Behaviour.REFUSES
     before = figures(scheme, payer, WATER)
@@ -48,7 +49,7 @@ def test_a_provider_that_refuses_gets_nothing(scheme: Scheme, payer: Payer, prov
     assert refused(lambda: scheme.refund(done.payment_id, 1)).reason == "PAYMENT_NOT_SUCCEEDED"
 
 
-def test_a_silent_providers_late_yes_posts(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_a_silent_providers_late_yes_posts(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """UNRESOLVED with the hold standing; it is asked again and again, never told to deliver twice, and paid at last."""
     prepared = scheme.prepare(scheme.service(payer))
     before = figures(scheme, payer, WATER)
@@ -67,7 +68,7 @@ def test_a_silent_providers_late_yes_posts(scheme: Scheme, payer: Payer, provide
 
 @pytest.mark.parametrize(("behaviour", "orders"), [(Behaviour.LATE, 1), (Behaviour.FORGETS, 2), (Behaviour.PENDING, 1)])
 def test_however_a_provider_answers_it_delivers_and_is_paid_once(
-    scheme: Scheme, payer: Payer, provider: Provider, behaviour: Behaviour, orders: int
+    scheme: Scheme, payer: Person, provider: Provider, behaviour: Behaviour, orders: int
 ) -> None:
     """The answer was lost, the order never arrived, or it took its time."""
     prepared = scheme.prepare(scheme.service(payer))
@@ -84,7 +85,7 @@ def test_however_a_provider_answers_it_delivers_and_is_paid_once(
 
 
 def test_a_provider_that_answers_twice_is_paid_once(
-    scheme: Scheme, payer: Payer, provider: Provider, server: ServerProcess
+    scheme: Scheme, payer: Person, provider: Provider, server: ServerProcess
 ) -> None:
     """By itself and when asked: the first answer counts, and a third is refused."""
     provider.ledger = server.address
@@ -99,7 +100,9 @@ def test_a_provider_that_answers_twice_is_paid_once(
     assert before.moved() == [(-20_000, 0), (20_000, 0)]
 
 
-def test_an_operator_decides_and_a_later_delivery_still_posts(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_an_operator_decides_and_a_later_delivery_still_posts(
+    scheme: Scheme, payer: Person, provider: Provider
+) -> None:
     """Given up, the hold is let go; the provider who delivered all the same is paid, and the payment says so."""
     prepared = scheme.prepare(scheme.service(payer))
     provider.behaviour = Behaviour.SILENT
@@ -115,7 +118,7 @@ def test_an_operator_decides_and_a_later_delivery_still_posts(scheme: Scheme, pa
     assert before.moved() == [(-20_000, 0), (20_000, 0)]
 
 
-def test_a_provider_that_cannot_be_asked_prepares_nothing(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_a_provider_that_cannot_be_asked_prepares_nothing(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """Silence about the beneficiary is an answer of its own, which may be tried again with the same id."""
     provider.behaviour = Behaviour.SILENT
     request = scheme.service(payer)
@@ -126,7 +129,7 @@ def test_a_provider_that_cannot_be_asked_prepares_nothing(scheme: Scheme, payer:
     assert scheme.prepare(request).beneficiary == BENEFICIARY
 
 
-def test_what_is_held_for_a_payment_is_its_own(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_what_is_held_for_a_payment_is_its_own(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """No method of AuthorizationService captures it or lets it go."""
     prepared = scheme.prepare(scheme.service(payer))
     provider.behaviour = Behaviour.PENDING
@@ -142,7 +145,7 @@ def test_what_is_held_for_a_payment_is_its_own(scheme: Scheme, payer: Payer, pro
 # Refunds, repeats, outcomes.
 
 
-def test_a_payment_is_given_back_in_parts_and_whole(scheme: Scheme, payer: Payer) -> None:
+def test_a_payment_is_given_back_in_parts_and_whole(scheme: Scheme, payer: Person) -> None:
     """Never more than was paid."""
     before = figures(scheme, payer, BAZAR)
     payment_id = scheme.confirm(scheme.prepare(scheme.qr(payer, emvco(), 10_000))).payment.payment_id
@@ -153,7 +156,7 @@ def test_a_payment_is_given_back_in_parts_and_whole(scheme: Scheme, payer: Payer
     assert before.moved() == [(0, 0), (0, 0)]
 
 
-def test_every_step_sent_again_is_answered_again(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_every_step_sent_again_is_answered_again(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """The same id is the same outcome, marked as replayed, with nothing moved twice; other content is refused."""
     payments = scheme.ledger.payments
     prepare = scheme.service(payer, fields={"account": "123456", "reading": ""})
@@ -186,7 +189,7 @@ def test_every_step_sent_again_is_answered_again(scheme: Scheme, payer: Payer, p
     assert told[1].refunded_tyiyn == 5_000
 
 
-def test_answers_and_decisions_sent_again_are_answered_again(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_answers_and_decisions_sent_again_are_answered_again(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """Whoever answers may lose the answer to that."""
     for send in (scheme.answer, scheme.decide):
         prepared = scheme.prepare(scheme.service(payer))
@@ -200,7 +203,7 @@ def test_answers_and_decisions_sent_again_are_answered_again(scheme: Scheme, pay
         provider.behaviour = Behaviour.DELIVERS
 
 
-def test_a_trial_confirmation_asks_nobody(scheme: Scheme, payer: Payer, provider: Provider) -> None:
+def test_a_trial_confirmation_asks_nobody(scheme: Scheme, payer: Person, provider: Provider) -> None:
     """It says what would be, and holds nothing."""
     prepared = scheme.prepare(scheme.service(payer))
     before = figures(scheme, payer, WATER)

@@ -11,9 +11,9 @@ from protos.esep.v1 import authorization_service_pb2 as holds
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import token_service_pb2 as api
 from protos.esep.v1.common_pb2 import LogPosition
-from scripts.demo_client import connect_plainly
+from scripts.demo_client import connect_plainly, new_id
 from scripts.device import fiscal_receipt
-from tests.holder import FUNDS, KEYED, Holder, new_id
+from tests.holder import FUNDS, KEYED, Holder
 from tests.journeys.shop import (
     ACTIVE,
     DAY,

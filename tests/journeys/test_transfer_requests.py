@@ -9,13 +9,14 @@ from protos.esep.v1 import quote_service_pb2 as quotes
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.customer_service_pb2 import EraseCustomerRequest
 from tests.journeys.paying import MINUTE, NUMBER, SOM, adil, bakyt, payers, world
-from tests.rpc.payers import Payer, Payers, confirmation, linking, quoting
+from tests.people import Person
+from tests.rpc.payers import Payers, confirmation, linking, quoting
 from tests.rpc.world import Refusal, World, new_id
 
 __all__ = ["adil", "bakyt", "payers", "world"]
 
 
-def test_a_late_quote_moves_nothing(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_late_quote_moves_nothing(payers: Payers, adil: Person, bakyt: Person) -> None:
     """After five minutes a new one is asked for."""
     quote = payers.quote(adil, card_number=bakyt.card_number)
     payers.world.clock.ahead += 5 * MINUTE
@@ -23,7 +24,7 @@ def test_a_late_quote_moves_nothing(payers: Payers, adil: Payer, bakyt: Payer) -
     assert payers.balance(bakyt.account_id) == 0
 
 
-def test_a_quote_confirmed_many_times_at_once_moves_money_once(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_quote_confirmed_many_times_at_once_moves_money_once(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Eight requests with eight ids: one transfer, and seven told which it is."""
     quote = payers.quote(adil, 100 * SOM, card_number=bakyt.card_number)
     made: list[str] = []
@@ -42,7 +43,7 @@ def test_a_quote_confirmed_many_times_at_once_moves_money_once(payers: Payers, a
     assert payers.balance(bakyt.account_id) == 100 * SOM
 
 
-def test_a_number_linked_by_two_at_once_leads_to_one(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_number_linked_by_two_at_once_leads_to_one(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Whoever is decided last has it; the other one's link is in its history."""
     requests = [linking(payer, NUMBER, code=payers.code(payer, NUMBER)) for payer in (adil, bakyt)]
     with ThreadPoolExecutor(2) as threads:
@@ -55,13 +56,13 @@ def test_a_number_linked_by_two_at_once_leads_to_one(payers: Payers, adil: Payer
     assert name == ("Адил О." if last.customer_id == adil.customer_id else "Бакыт А.")
 
 
-def test_repeats_are_answered_with_the_first_outcome(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_repeats_are_answered_with_the_first_outcome(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Of linking, issuing, quoting and confirming alike; with other content the id is refused."""
     link = linking(bakyt)
     issue = qrs.IssueTransferQrRequest(request_id=new_id(), customer_id=bakyt.customer_id, card_id=bakyt.card_id)
     first = payers.call(payers.ledger.aliases.LinkPhone, link)
     issued = payers.call(payers.ledger.qr.IssueTransferQr, issue)
-    quote = quoting(adil, 100 * SOM, phone_number=bakyt.phone)
+    quote = quoting(adil, 100 * SOM, phone_number=bakyt.phone_number)
     quoted = payers.call(payers.ledger.quotes.CreateQuote, quote)
     confirm = confirmation(quoted.quote)
     confirmed = payers.call(payers.ledger.quotes.ConfirmQuote, confirm)
@@ -91,12 +92,12 @@ def test_repeats_are_answered_with_the_first_outcome(payers: Payers, adil: Payer
     assert payers.balance(bakyt.account_id) == 100 * SOM
 
 
-def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, adil: Person, bakyt: Person) -> None:
     """It may not be called one, and the same movement under the same id is another request."""
     cholpon = payers.payer("bank-b", "Чолпон Бекова", funds=0)
     payers.bank.move(payers.bank.cash, bakyt.account_id, 100 * SOM)
     payers.link(cholpon)
-    transfer = payers.confirm(payers.quote(bakyt, 100 * SOM, phone_number=cholpon.phone))
+    transfer = payers.confirm(payers.quote(bakyt, 100 * SOM, phone_number=cholpon.phone_number))
     assert not transfer.legs
     request = transfers.CreateTransferRequest(request_id=transfer.transfer_id)
     request.transfer.debit_account_id = transfer.debit_account_id
@@ -108,10 +109,10 @@ def test_a_plain_transfer_does_not_pass_for_a_confirmed_quote(payers: Payers, ad
     assert list(payers.refused(payers.ledger.transfers.CreateTransfer, request).fields) == ["transfer.kind"]
 
 
-def test_nobody_reads_what_is_another_customers(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_nobody_reads_what_is_another_customers(payers: Payers, adil: Person, bakyt: Person) -> None:
     """A quote, an alias and a code are their customer's alone; to others they do not exist."""
     alias, issued = payers.link(bakyt), payers.qr(bakyt)
-    quote = payers.quote(adil, phone_number=bakyt.phone)
+    quote = payers.quote(adil, phone_number=bakyt.phone_number)
     for method, request, reason in (
         (
             payers.ledger.quotes.GetQuote,
@@ -132,7 +133,7 @@ def test_nobody_reads_what_is_another_customers(payers: Payers, adil: Payer, bak
         assert payers.refused(method, request).reason == reason
 
 
-def test_a_trial_run_quotes_and_moves_nothing(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_trial_run_quotes_and_moves_nothing(payers: Payers, adil: Person, bakyt: Person) -> None:
     """validate_only decides all the same: funds that are missing are told."""
     quote = payers.quote(adil, 100 * SOM, card_number=bakyt.card_number)
     request = confirmation(quote)
@@ -145,10 +146,10 @@ def test_a_trial_run_quotes_and_moves_nothing(payers: Payers, adil: Payer, bakyt
     assert (refusal.reason, "position" in refusal.metadata) == ("INSUFFICIENT_FUNDS", False)
 
 
-def test_an_erased_customers_number_and_name_are_gone(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_an_erased_customers_number_and_name_are_gone(payers: Payers, adil: Person, bakyt: Person) -> None:
     """The alias keeps its history; nobody is found by the number, and the name reads as erased."""
     alias = payers.link(bakyt)
-    quote = payers.quote(adil, phone_number=bakyt.phone)
+    quote = payers.quote(adil, phone_number=bakyt.phone_number)
     payers.call(
         payers.ledger.customers.EraseCustomer,
         EraseCustomerRequest(request_id=new_id(), customer_id=bakyt.customer_id),
@@ -156,23 +157,23 @@ def test_an_erased_customers_number_and_name_are_gone(payers: Payers, adil: Paye
     request = aliases.GetAliasRequest(alias_id=alias.alias_id, customer_id=bakyt.customer_id)
     assert payers.call(payers.ledger.aliases.GetAlias, request).alias.phone_number == "[erased]"
     assert payers.refused(payers.ledger.quotes.ConfirmQuote, confirmation(quote)).reason == "QUOTE_STALE"
-    again = quoting(adil, phone_number=bakyt.phone)
+    again = quoting(adil, phone_number=bakyt.phone_number)
     assert payers.refused(payers.ledger.quotes.CreateQuote, again).reason == "ALIAS_NOT_FOUND"
     read_again = quotes.GetQuoteRequest(quote_id=quote.quote_id, customer_id=adil.customer_id)
     found = payers.call(payers.ledger.quotes.GetQuote, read_again).quote
     assert found.recipient.masked_name == "[erased]"
 
 
-def test_no_number_stands_in_any_file(payers: Payers, adil: Payer, bakyt: Payer, world: World) -> None:
+def test_no_number_stands_in_any_file(payers: Payers, adil: Person, bakyt: Person, world: World) -> None:
     """Card and phone numbers, codes and names are in no database but encrypted."""
     payers.link(bakyt)
     code = payers.code(bakyt, NUMBER)
     wrong = linking(bakyt, NUMBER, code=f"{(int(code) + 1) % 10**6:06}")
     assert payers.refused(payers.ledger.aliases.LinkPhone, wrong).reason == "ALIAS_CODE_WRONG"
-    payers.confirm(payers.quote(adil, phone_number=bakyt.phone))
+    payers.confirm(payers.quote(adil, phone_number=bakyt.phone_number))
     payers.confirm(payers.quote(adil, card_number=bakyt.card_number))
     codes: Any = world.vault.codes
     directory = codes._path.parent
     written = b"\n".join(path.read_bytes() for path in directory.iterdir() if path.is_file() and path != codes._path)
-    secrets = (bakyt.phone, bakyt.phone[1:], bakyt.card_number, NUMBER, "Бакыт Асанова", "Бакыт А.")
+    secrets = (bakyt.phone_number, bakyt.phone_number[1:], bakyt.card_number, NUMBER, "Бакыт Асанова", "Бакыт А.")
     assert {secret for secret in secrets if secret.encode() in written} == set()

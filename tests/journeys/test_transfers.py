@@ -1,5 +1,6 @@
 """Transfers for customers: by card, phone number, QR code and account (rows S19, S20, S24 to S26)."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest
 from tests.journeys.paying import MINUTE, NUMBER, SOM, adil, bakyt, payers, world
-from tests.rpc.payers import Payer, Payers, confirmation, linking, quoting
+from tests.people import Person
+from tests.rpc.payers import Payers, confirmation, linking, quoting
 from tests.rpc.world import new_id
 
 __all__ = ["adil", "bakyt", "payers", "world"]
@@ -35,7 +37,7 @@ def positions(payers: Payers, participant: str) -> int:
     return sum(line.amount_tyiyn for line in lines if line.kind.startswith("interbank"))
 
 
-def test_S24_a_transfer_goes_from_card_to_card(payers: Payers, adil: Payer) -> None:
+def test_S24_a_transfer_goes_from_card_to_card(payers: Payers, adil: Person) -> None:
     """Within a bank: the recipient's masked name and card and the fee are shown, and that is what happens."""
     cholpon = payers.payer("bank-a", "Чолпон Бекова", funds=0)
     quote = payers.quote(adil, 1_500 * SOM, card_number=cholpon.card_number)
@@ -60,12 +62,12 @@ def test_S24_a_transfer_goes_from_card_to_card(payers: Payers, adil: Payer) -> N
 
 
 @pytest.mark.parametrize(("way", "fee"), [("card", 10 * SOM), ("phone", 5 * SOM), ("qr", 5 * SOM)])
-def test_S25_a_transfer_between_banks(payers: Payers, adil: Payer, bakyt: Payer, way: str, fee: int) -> None:
+def test_S25_a_transfer_between_banks(payers: Payers, adil: Person, bakyt: Person, way: str, fee: int) -> None:
     """By card, phone number and code the money passes both settlement accounts, whose lines are the positions."""
     payers.link(bakyt)
     recipient = {
         "card": {"card_number": bakyt.card_number},
-        "phone": {"phone_number": bakyt.phone.replace("+996", "0")},
+        "phone": {"phone_number": bakyt.phone_number.replace("+996", "0")},
         "qr": {"qr_text": payers.qr(bakyt).link},
     }[way]
     before = positions(payers, "bank-a"), positions(payers, "bank-b"), payers.balance(payers.fees["bank-a"])
@@ -83,7 +85,7 @@ def test_S25_a_transfer_between_banks(payers: Payers, adil: Payer, bakyt: Payer,
     assert payers.balance(bakyt.account_id) == 1_000 * SOM
 
 
-def test_S25_a_reversal_comes_back_through_both_banks(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_S25_a_reversal_comes_back_through_both_banks(payers: Payers, adil: Person, bakyt: Person) -> None:
     """A part, then the rest with the fee: everybody has what they had, and so do the positions."""
     before = positions(payers, "bank-a"), positions(payers, "bank-b")
     transfer = payers.confirm(payers.quote(adil, 1_000 * SOM, card_number=bakyt.card_number))
@@ -116,7 +118,7 @@ def test_S25_a_reversal_comes_back_through_both_banks(payers: Payers, adil: Paye
     ],
 )
 def test_S25_the_recipients_receipt_says_what_came(
-    payers: Payers, adil: Payer, bakyt: Payer, language: Any, words: str
+    payers: Payers, adil: Person, bakyt: Person, language: Any, words: str
 ) -> None:
     """A transfer from another bank is one in the recipient's mini-statement, in each language."""
     payers.confirm(payers.quote(adil, 1_000 * SOM, card_number=bakyt.card_number))
@@ -127,7 +129,7 @@ def test_S25_the_recipients_receipt_says_what_came(
     assert any(words in line for line in lines)
 
 
-def test_S26_a_transfer_to_a_bank_account_is_free_and_says_so(payers: Payers, adil: Payer) -> None:
+def test_S26_a_transfer_to_a_bank_account_is_free_and_says_so(payers: Payers, adil: Person) -> None:
     """Between banks, to an account that has no card: the fee is shown as 0."""
     number = f"125{new_id()[:8]}"
     account = payers.open("bank-b", account_pb2.ACCOUNT_KIND_CUSTOMER, account_number=number)
@@ -143,7 +145,7 @@ def test_S26_a_transfer_to_a_bank_account_is_free_and_says_so(payers: Payers, ad
     assert (payers.balance(adil.account_id), payers.balance(account)) == (0, 10_000 * SOM)
 
 
-def test_S20_a_transfer_by_the_recipients_code(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_S20_a_transfer_by_the_recipients_code(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Scan, look, confirm: the code says who is paid and how much, and a dynamic one pays once."""
     issued = payers.qr(bakyt, dynamic=True, amount_tyiyn=700 * SOM)
     assert bakyt.card_number[6:] not in issued.link
@@ -169,7 +171,7 @@ def test_S20_a_transfer_by_the_recipients_code(payers: Payers, adil: Payer, baky
     assert found.transfer_qr == issued
 
 
-def test_S20_what_a_code_forbids_is_not_edited(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_S20_what_a_code_forbids_is_not_edited(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Neither by the payer, who names another amount, nor by whoever rewrote the code."""
     fixed = payers.qr(bakyt, amount_tyiyn=700 * SOM)
     refusal = payers.refused(payers.ledger.quotes.CreateQuote, quoting(adil, 600 * SOM, qr_text=fixed.link))
@@ -185,7 +187,7 @@ def test_S20_what_a_code_forbids_is_not_edited(payers: Payers, adil: Payer, baky
     assert payers.quote(adil, 600 * SOM, qr_text=open_code.link).amount_tyiyn == 600 * SOM
 
 
-def test_S19_any_payment_code_is_decoded_and_a_broken_one_told_why(payers: Payers, adil: Payer) -> None:
+def test_S19_any_payment_code_is_decoded_and_a_broken_one_told_why(payers: Payers, adil: Person) -> None:
     """A merchant's code is read and is no transfer; another currency and a damaged code are refused where they are."""
     shop = QrCode(
         format=QrFormat.EMVCO,
@@ -224,7 +226,7 @@ def test_S19_any_payment_code_is_decoded_and_a_broken_one_told_why(payers: Payer
             assert text not in str(refusal.details)
 
 
-def test_S13_only_a_bound_card_pays_or_is_linked_or_has_a_code(payers: Payers, bakyt: Payer) -> None:
+def test_S13_only_a_bound_card_pays_or_is_linked_or_has_a_code(payers: Payers, bakyt: Person) -> None:
     """A card that is issued and not bound yet does nothing in the application."""
     erlan = payers.payer("bank-a", "Эрлан Токтоев", bound=False)
     code = qrs.IssueTransferQrRequest(request_id=new_id(), customer_id=erlan.customer_id, card_id=erlan.card_id)
@@ -237,25 +239,28 @@ def test_S13_only_a_bound_card_pays_or_is_linked_or_has_a_code(payers: Payers, b
 
 
 def test_S25_a_phone_number_leads_to_the_card_of_whoever_shows_that_it_is_theirs(
-    payers: Payers, adil: Payer, bakyt: Payer
+    payers: Payers, adil: Person, bakyt: Person
 ) -> None:
     """One's own needs no code, another one does, and so does moving it; codes are for one number each."""
     first = payers.link(bakyt)
-    assert (first.phone_number, first.state, first.version) == (bakyt.phone, alias_pb2.ALIAS_STATE_LINKED, 1)
-    assert payers.refused(payers.ledger.aliases.LinkPhone, linking(adil, bakyt.phone)).reason == "ALIAS_CODE_REQUIRED"
+    assert (first.phone_number, first.state, first.version) == (bakyt.phone_number, alias_pb2.ALIAS_STATE_LINKED, 1)
+    assert (
+        payers.refused(payers.ledger.aliases.LinkPhone, linking(adil, bakyt.phone_number)).reason
+        == "ALIAS_CODE_REQUIRED"
+    )
     code = payers.code(adil, NUMBER)
-    other = payers.refused(payers.ledger.aliases.LinkPhone, linking(adil, bakyt.phone, code=code))
+    other = payers.refused(payers.ledger.aliases.LinkPhone, linking(adil, bakyt.phone_number, code=code))
     assert (other.reason, other.metadata["tries_left"]) == ("ALIAS_CODE_WRONG", "4")
     payers.link(adil, NUMBER, code=code)
-    moved = payers.link(adil, bakyt.phone, code=payers.code(adil, bakyt.phone))
+    moved = payers.link(adil, bakyt.phone_number, code=payers.code(adil, bakyt.phone_number))
     assert (moved.alias_id, moved.customer_id, moved.version) == (first.alias_id, adil.customer_id, 2)
 
-    def listed(payer: Payer) -> list[str]:
+    def listed(payer: Person) -> list[str]:
         request = aliases.ListAliasesRequest(customer_id=payer.customer_id)
         answer = payers.call(payers.ledger.aliases.ListAliases, request)
         return sorted(alias.phone_number for alias in answer.aliases)
 
-    assert (listed(adil), listed(bakyt)) == (sorted([bakyt.phone, NUMBER]), [])
+    assert (listed(adil), listed(bakyt)) == (sorted([bakyt.phone_number, NUMBER]), [])
     request = aliases.UnlinkPhoneRequest(request_id=new_id(), alias_id=moved.alias_id, customer_id=adil.customer_id)
     unlinked = payers.call(payers.ledger.aliases.UnlinkPhone, request).alias
     assert (unlinked.state, listed(adil)) == (alias_pb2.ALIAS_STATE_UNLINKED, [NUMBER])
@@ -279,7 +284,7 @@ def test_S25_a_phone_number_leads_to_the_card_of_whoever_shows_that_it_is_theirs
     ],
 )
 def test_a_recipient_nobody_knows_is_told_apart_by_what_is_wrong(
-    payers: Payers, adil: Payer, recipient: dict[str, Any], reason: str
+    payers: Payers, adil: Person, recipient: dict[str, Any], reason: str
 ) -> None:
     """Nothing of the number stands in the refusal, and nothing is recorded."""
     refusal = payers.refused(payers.ledger.quotes.CreateQuote, quoting(adil, **recipient))
@@ -287,9 +292,9 @@ def test_a_recipient_nobody_knows_is_told_apart_by_what_is_wrong(
     assert not any(str(number) in str(refusal.details) for number in recipient.values() if len(str(number)) > 9)
 
 
-def test_who_may_not_pay_learns_nothing_of_recipients(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_who_may_not_pay_learns_nothing_of_recipients(payers: Payers, adil: Person, bakyt: Person) -> None:
     """With somebody else's card, a number that exists and one that does not look the same."""
-    stolen = adil._replace(customer_id=bakyt.customer_id)
+    stolen = dataclasses.replace(adil, customer_id=bakyt.customer_id)
     answers = [
         payers.refused(payers.ledger.quotes.CreateQuote, quoting(stolen, card_number=number))
         for number in (bakyt.card_number, "9417001234567895")
@@ -297,7 +302,7 @@ def test_who_may_not_pay_learns_nothing_of_recipients(payers: Payers, adil: Paye
     assert [answer.reason for answer in answers] == ["CARD_NOT_BOUND"] * 2
 
 
-def test_a_bank_that_is_not_registered_takes_part_in_nothing(payers: Payers, adil: Payer) -> None:
+def test_a_bank_that_is_not_registered_takes_part_in_nothing(payers: Payers, adil: Person) -> None:
     """Its customers' accounts cannot be paid from another bank, nor from its own."""
     number = new_id()[:8]
     payers.open("bank-c", account_pb2.ACCOUNT_KIND_CUSTOMER, account_number=number)
@@ -306,18 +311,18 @@ def test_a_bank_that_is_not_registered_takes_part_in_nothing(payers: Payers, adi
     assert (refusal.reason, refusal.metadata["participant_id"]) == ("PARTICIPANT_NOT_FOUND", "bank-c")
 
 
-def test_a_quote_whose_number_moved_meanwhile_pays_nobody(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_quote_whose_number_moved_meanwhile_pays_nobody(payers: Payers, adil: Person, bakyt: Person) -> None:
     """The name that was shown is paid, or nobody is."""
     payers.link(bakyt)
-    quote = payers.quote(adil, phone_number=bakyt.phone)
+    quote = payers.quote(adil, phone_number=bakyt.phone_number)
     other = payers.payer("bank-b", "Нурлан Жээнбеков", funds=0)
-    payers.link(other, bakyt.phone, code=payers.code(other, bakyt.phone))
+    payers.link(other, bakyt.phone_number, code=payers.code(other, bakyt.phone_number))
     assert payers.refused(payers.ledger.quotes.ConfirmQuote, confirmation(quote)).reason == "QUOTE_STALE"
-    assert payers.quote(adil, phone_number=bakyt.phone).recipient.masked_name == "Нурлан Ж."
+    assert payers.quote(adil, phone_number=bakyt.phone_number).recipient.masked_name == "Нурлан Ж."
     assert (payers.balance(bakyt.account_id), payers.balance(other.account_id)) == (0, 0)
 
 
-def test_a_blocked_recipient_cannot_be_paid_and_nobody_is_told_why(payers: Payers, adil: Payer, bakyt: Payer) -> None:
+def test_a_blocked_recipient_cannot_be_paid_and_nobody_is_told_why(payers: Payers, adil: Person, bakyt: Person) -> None:
     """Neither when it is quoted nor when it is confirmed."""
     quote = payers.quote(adil, card_number=bakyt.card_number)
     payers.block(bakyt)

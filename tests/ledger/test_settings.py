@@ -58,3 +58,12 @@ def test_a_server_does_not_start_with_what_it_does_not_know(tmp_path: Path) -> N
     )
     assert ended.returncode == 78
     assert "ESEP_LISTN" in ended.stderr
+
+
+def test_how_long_a_payment_may_hold_reaches_the_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is told apart by the version of what decisions depend on."""
+    before = Settings().policy
+    monkeypatch.setenv("ESEP_PAYMENT_HOLD_TTL_SECONDS", "86400")
+    after = Settings().policy
+    assert (before.payment_hold_ttl_seconds, after.payment_hold_ttl_seconds) == (400 * 86_400, 86_400)
+    assert before.version != after.version

@@ -149,11 +149,11 @@ def test_transfers_are_found_by_reference_and_by_tag(world: World, pair: tuple[i
     )
     world.project()
     first = world.reader.transfers_by_reference("test", "r", limit=2).result
-    assert [found.transfer_id for found in first] == [made[2], made[1]]
+    assert [found.originator_id for found in first] == [made[2], made[1]]
     last = first[-1]
     after = RecordCursor(last.recorded_at, last.partition, last.position)
-    assert [found.transfer_id for found in world.reader.transfers_by_reference("test", "r", after=after).result] == [
+    assert [found.originator_id for found in world.reader.transfers_by_reference("test", "r", after=after).result] == [
         made[0]
     ]
-    assert [found.transfer_id for found in world.reader.transfers_by_tag("test", "k", "v").result] == made[::-1]
+    assert [found.originator_id for found in world.reader.transfers_by_tag("test", "k", "v").result] == made[::-1]
     assert world.reader.transfers_by_tag("test", "k", "w").result == []

@@ -85,7 +85,6 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "movements": ("amount", 1),
     "holds": ("remaining", 1),
     "authorizations": ("participant", "bank-z"),
-    "cards": ("status", "blocked"),
     "notices": ("amount", 9),
     "card_addresses": ("sms", 1),
     "binding_addresses": ("card_id", b"x" * 16),

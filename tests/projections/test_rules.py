@@ -53,7 +53,7 @@ def test_proposals_are_listed_newest_first_by_how_they_stand(world: World) -> No
         found = world.reader.list_proposals(
             AdjustmentProposed.TOPIC, states=states, now=now or world.now, limit=limit, after=after
         )
-        return [each.proposal_id for each in found.result]
+        return [each.originator_id for each in found.result]
 
     assert listed() == [waiting, rejected, approved, late]
     assert listed(ProposalState.OPEN) == [waiting]

@@ -13,7 +13,9 @@ from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.common_pb2 import LogPosition
-from tests.holder import EXPIRY, Holder
+from tests import people
+from tests.holder import Holder
+from tests.people import EXPIRY, Person
 from tests.rpc.world import Bank, Refusal, new_id, refused
 
 DAY = 86_400_000_000
@@ -30,10 +32,9 @@ class Cardholder(Holder):
         assert isinstance(codes, FileCodes)
         super().__init__(bank.ledger, codes._path)
         self.fund()
-        self.cvv = self.issue().cvv
+        self.issue()
         self.register()
         self.identify()
-        self.binding_id = ""
         self.first_card = self.card_id
         """The card that was bound or asked about first, whichever is issued afterwards."""
 
@@ -55,22 +56,21 @@ class Cardholder(Holder):
 
     def disclose(self) -> int:
         """Return the amount that is held for the binding."""
-        request = bindings.DiscloseHeldAmountRequest(request_id=new_id(), card_id=self.card_id, operator="op-1")
-        return int(self.call(self.ledger.card_bindings.DiscloseHeldAmount, request).amount_tyiyn)
+        return people.disclosed(self.call, self.ledger, self)
 
-    def name(self, amount: int = 0) -> object:
+    def tell(self, amount: int = 0) -> object:
         """Name an amount, the held one unless another is given."""
-        request = bindings.ConfirmCardBindingRequest(
-            request_id=new_id(),
-            binding_id=self.binding_id,
-            customer_id=self.customer_id,
-            amount_tyiyn=amount or self.disclose(),
-        )
-        return self.call(self.ledger.card_bindings.ConfirmCardBinding, request)
+        return people.name_amount(self.call, self.ledger, self, amount or self.disclose())
 
     def name_wrongly(self) -> object:
         """Name an amount that is not the held one."""
-        return self.name(100 + (self.disclose() - 99) % 900)
+        return self.tell(100 + (self.disclose() - 99) % 900)
+
+    def register_anew(self) -> None:
+        """Be another customer from now on, who is not identified."""
+        other = Person(self.participant)
+        self.login, self.phone_number = other.login, other.phone_number
+        self.register()
 
     def cancel(self) -> object:
         """Give the binding up."""
@@ -191,15 +191,15 @@ def not_found(bank: Bank) -> Refusal:
 
 def not_identified(bank: Bank) -> Refusal:
     holder = Cardholder(bank)
-    holder.register()
+    holder.register_anew()
     return refused(holder.ask)
 
 
 def bound_elsewhere(bank: Bank) -> Refusal:
     holder = Cardholder(bank)
     holder.ask()
-    holder.name()
-    holder.register()
+    holder.tell()
+    holder.register_anew()
     holder.identify()
     return refused(holder.ask)
 
@@ -227,8 +227,8 @@ def locked(bank: Bank) -> Refusal:
     holder.ask()
     amount = holder.disclose()
     for _ in range(3):
-        refused(lambda: holder.name(100 + (amount - 99) % 900))
-    return refused(lambda: holder.name(amount))
+        refused(lambda: holder.tell(100 + (amount - 99) % 900))
+    return refused(lambda: holder.tell(amount))
 
 
 CARD_CASES: dict[Reason, Case] = {
@@ -251,10 +251,10 @@ CARD_CASES: dict[Reason, Case] = {
     ),
     Reason.CARD_REPLACEMENT_UNFIT: after(Cardholder.replace, Cardholder.lose, Cardholder.move, Cardholder.issue),
     Reason.CARD_CLOSED: after(Cardholder.ask, Cardholder.close),
-    Reason.CARD_EXPIRED: late(5 * 366, Cardholder.tokenise, Cardholder.ask, Cardholder.name),
+    Reason.CARD_EXPIRED: late(14 * 366, Cardholder.tokenise, Cardholder.ask, Cardholder.tell),
     Reason.CARD_EXPIRY_NOT_LATER: after(Cardholder.renew),
     Reason.CARD_NOT_BOUND: after(Cardholder.unbind),
-    Reason.CARD_ALREADY_BOUND: after(Cardholder.ask, Cardholder.ask, Cardholder.name),
+    Reason.CARD_ALREADY_BOUND: after(Cardholder.ask, Cardholder.ask, Cardholder.tell),
     Reason.CARD_BOUND_ELSEWHERE: bound_elsewhere,
     Reason.CARD_DETAILS_WRONG: asked_with(expiry="11/30"),
     Reason.CARD_DETAILS_LOCKED: after(Cardholder.ask, *[ask_wrongly] * 5),

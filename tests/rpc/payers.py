@@ -1,48 +1,24 @@
 """People of two banks with cards bound in the application, over gRPC: what tests of transfers begin with."""
 
-from typing import Any, NamedTuple
-from uuid import uuid4
-
-from stdnum import luhn
+from pathlib import Path
+from typing import Any
 
 from ledger.vault.codes import FileCodes
-from protos.esep.v1 import account_pb2, alias_pb2, customer_pb2, participant_pb2, qr_pb2, quote_pb2, transfer_pb2
+from protos.esep.v1 import account_pb2, alias_pb2, participant_pb2, qr_pb2, quote_pb2, transfer_pb2
 from protos.esep.v1 import alias_service_pb2 as aliases
-from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
-from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import qr_service_pb2 as qrs
 from protos.esep.v1 import quote_service_pb2 as quotes
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
+from tests import people
+from tests.people import Person
 from tests.rpc.world import Bank, Refusal, World, new_id
 
-PASSWORD = "Jashyl2026"
-EXPIRY = "12/39"
 HELD = 1_000
 """More than is ever held to bind a card."""
-REMOTE = customer_pb2.CUSTOMER_TIER_REMOTE
-
-
-class Issued(NamedTuple):
-    """A card with what stands on it."""
-
-    card_id: str
-    number: str
-    cvv: str
-
-
-class Payer(NamedTuple):
-    """A customer with a card."""
-
-    customer_id: str
-    card_id: str
-    card_number: str
-    phone: str
-    account_id: int
-    participant_id: str
 
 
 class Payers:
@@ -85,97 +61,56 @@ class Payers:
         request = OpenAccountRequest(request_id=new_id(), participant_id=participant, kind=kind, **fields)
         return int(self.call(self.ledger.accounts.OpenAccount, request).account.account_id)
 
-    def payer(self, participant: str, name: str, *, funds: int = 1_000_000, bound: bool = True) -> Payer:
+    def payer(self, participant: str, name: str, *, funds: int = 1_000_000, bound: bool = True) -> Person:
         """Return somebody new at a bank, identified, with money and a card that is bound."""
-        phone = f"+99670{uuid4().int % 10**7:07}"
-        customer_id = self.customer(participant, name, phone)
-        account = self.open(participant, account_pb2.ACCOUNT_KIND_CUSTOMER)
-        card = self.card(participant, account)
+        payer = self.customer(participant, name)
+        payer.account_id = self.open(participant, account_pb2.ACCOUNT_KIND_CUSTOMER)
+        people.issue_card(self.call, self.ledger, payer)
         if bound:
-            self.bank.move(self.bank.cash, account, HELD)
-            self.bind(card, customer_id)
-            self.bank.move(account, self.bank.cash, HELD)
+            self.bank.move(self.bank.cash, payer.account_id, HELD)
+            people.bind(self.call, self.ledger, payer)
+            self.bank.move(payer.account_id, self.bank.cash, HELD)
         if funds:
-            self.bank.move(self.bank.cash, account, funds)
-        return Payer(customer_id, card.card_id, card.number, phone, account, participant)
+            self.bank.move(self.bank.cash, payer.account_id, funds)
+        return payer
 
-    def customer(self, participant: str, name: str, phone: str, *, identified: bool = True) -> str:
-        """Register, confirm and, by default, identify somebody; return the customer's id."""
-        request = customers.RegisterCustomerRequest(
-            request_id=new_id(),
-            participant_id=participant,
-            login=f"u{uuid4().hex[:20]}",
-            password=PASSWORD,
-            phone_number=phone,
-            full_name=name,
-        )
-        customer_id = str(self.call(self.ledger.customers.RegisterCustomer, request).customer.customer_id)
-        confirmation = customers.ConfirmRegistrationRequest(
-            request_id=new_id(), customer_id=customer_id, code=self.sent(customer_id)
-        )
-        self.call(self.ledger.customers.ConfirmRegistration, confirmation)
+    def customer(self, participant: str, name: str, *, identified: bool = True) -> Person:
+        """Register, confirm and, by default, identify somebody."""
+        customer = Person(participant, name=name)
+        people.become_customer(self.call, self.ledger, customer, self.codes)
         if identified:
-            tier = customers.IdentifyCustomerRequest(request_id=new_id(), customer_id=customer_id, tier=REMOTE)
-            self.call(self.ledger.customers.IdentifyCustomer, tier)
-        return customer_id
+            people.identify(self.call, self.ledger, customer)
+        return customer
 
-    def card(self, participant: str, account: int) -> Issued:
-        """Issue a card."""
-        digits = f"941700{uuid4().int % 10**9:09}"
-        number = digits + luhn.calc_check_digit(digits)
-        request = cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id=participant,
-            account_id=account,
-            card_number=number,
-            expiry=EXPIRY,
-            return_cvv=True,
-        )
-        answer = self.call(self.ledger.cards.IssueCard, request)
-        return Issued(answer.card.card_id, number, answer.cvv)
-
-    def bind(self, card: Issued, customer_id: str) -> None:
-        """Bind a card to a customer, by the amount that its bank tells."""
-        asked = bindings.RequestCardBindingRequest(
-            request_id=new_id(), customer_id=customer_id, card_number=card.number, expiry=EXPIRY, cvv=card.cvv
-        )
-        binding = self.call(self.ledger.card_bindings.RequestCardBinding, asked).binding
-        told = bindings.DiscloseHeldAmountRequest(request_id=new_id(), card_id=card.card_id, operator="desk-7")
-        amount = self.call(self.ledger.card_bindings.DiscloseHeldAmount, told).amount_tyiyn
-        named = bindings.ConfirmCardBindingRequest(
-            request_id=new_id(), binding_id=binding.binding_id, customer_id=customer_id, amount_tyiyn=amount
-        )
-        self.call(self.ledger.card_bindings.ConfirmCardBinding, named)
-
-    def block(self, payer: Payer) -> None:
+    def block(self, payer: Person) -> None:
         """Block somebody's card."""
         self.call(self.ledger.cards.BlockCard, cards.BlockCardRequest(request_id=new_id(), card_id=payer.card_id))
 
-    def sent(self, customer_id: str) -> str:
-        """Return the last code that was sent for a customer."""
+    @property
+    def codes(self) -> Path:
+        """The file of the codes that were sent."""
         codes = self.world.vault.codes
         assert isinstance(codes, FileCodes)
-        lines = codes._path.read_text("ascii").splitlines()
-        return [code for whose, code in map(str.split, lines) if whose == customer_id][-1]
+        return codes._path
 
     # Phone numbers.
 
-    def link(self, payer: Payer, phone: str = "", *, code: str = "", request_id: str = "") -> alias_pb2.Alias:
+    def link(self, payer: Person, phone: str = "", *, code: str = "", request_id: str = "") -> alias_pb2.Alias:
         """Let a number lead to somebody's card: by default the one they registered with, without a code."""
         answer: aliases.LinkPhoneResponse = self.call(
             self.ledger.aliases.LinkPhone, linking(payer, phone, code=code, request_id=request_id)
         )
         return answer.alias
 
-    def code(self, payer: Payer, phone: str) -> str:
+    def code(self, payer: Person, phone: str) -> str:
         """Have a code sent to a number; return it."""
         request = aliases.SendAliasCodeRequest(customer_id=payer.customer_id, phone_number=phone)
         self.call(self.ledger.aliases.SendAliasCode, request)
-        return self.sent(payer.customer_id)
+        return people.sent_code(self.codes, payer.customer_id)
 
     # Codes.
 
-    def qr(self, payer: Payer, **fields: Any) -> qr_pb2.TransferQr:
+    def qr(self, payer: Person, **fields: Any) -> qr_pb2.TransferQr:
         """Issue a code by which somebody is paid."""
         request = qrs.IssueTransferQrRequest(
             request_id=new_id(), customer_id=payer.customer_id, card_id=payer.card_id, **fields
@@ -185,7 +120,7 @@ class Payers:
 
     # Transfers.
 
-    def quote(self, payer: Payer, amount: int | None = 100_000, **recipient: Any) -> quote_pb2.Quote:
+    def quote(self, payer: Person, amount: int | None = 100_000, **recipient: Any) -> quote_pb2.Quote:
         """Have a transfer quoted."""
         answer: quotes.CreateQuoteResponse = self.call(
             self.ledger.quotes.CreateQuote, quoting(payer, amount, **recipient)
@@ -205,18 +140,18 @@ class Payers:
         return int(self.bank.call(self.ledger.statements.GetBalance, request).balance.posted_tyiyn)
 
 
-def linking(payer: Payer, phone: str = "", *, code: str = "", request_id: str = "") -> aliases.LinkPhoneRequest:
+def linking(payer: Person, phone: str = "", *, code: str = "", request_id: str = "") -> aliases.LinkPhoneRequest:
     """Return the request that lets a number lead to somebody's card."""
     return aliases.LinkPhoneRequest(
         request_id=request_id or new_id(),
         customer_id=payer.customer_id,
         card_id=payer.card_id,
-        phone_number=phone or payer.phone,
+        phone_number=phone or payer.phone_number,
         code=code,
     )
 
 
-def quoting(payer: Payer, amount: int | None = 100_000, **recipient: Any) -> quotes.CreateQuoteRequest:
+def quoting(payer: Person, amount: int | None = 100_000, **recipient: Any) -> quotes.CreateQuoteRequest:
     """Return the request for a quote; the recipient is named as in the contract."""
     return quotes.CreateQuoteRequest(
         request_id=new_id(),

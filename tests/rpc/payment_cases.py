@@ -31,7 +31,7 @@ def provider_of(bank: Bank, behaviour: Behaviour = Behaviour.DELIVERS) -> Iterat
     """Give a provider that the ledger asks from now on."""
     with Provider(behaviour) as provider:
         endpoints = {ANYBODY: Endpoint(target=provider.target)}
-        bank.world.edge._payments._providers = GrpcProviders(endpoints, timeout_seconds=5.0)
+        bank.world.edge.parts.payments._providers = GrpcProviders(endpoints, timeout_seconds=5.0)
         yield provider
 
 

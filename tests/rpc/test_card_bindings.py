@@ -8,8 +8,8 @@ import pytest
 
 from ledger.issuer import LocalIssuer
 from protos.esep.v1 import card_binding_service_pb2 as api
-from protos.esep.v1 import customer_service_pb2 as customers
-from protos.esep.v1.customer_pb2 import CUSTOMER_TIER_REMOTE
+from tests import people
+from tests.people import Person
 from tests.rpc.test_cards import EXPIRY, issue, issuing, number
 from tests.rpc.world import Bank, World, new_id
 
@@ -34,23 +34,10 @@ class Place:
 
     def __init__(self, world: World, directory: Path, issuer: MoodyIssuer) -> None:
         self.bank, self.issuer = Bank(world), issuer
-        self.customer = new_id()
-        service = self.bank.ledger.customers
-        register = customers.RegisterCustomerRequest(
-            request_id=self.customer,
-            participant_id="bank-a",
-            login="aizada",
-            password="Jashyl2026",
-            phone_number="+996700123456",
-        )
-        self.bank.call(service.RegisterCustomer, register)
-        code = (directory / "confirmation-codes").read_text("ascii").split()[-1]
-        confirm = customers.ConfirmRegistrationRequest(request_id=new_id(), customer_id=self.customer, code=code)
-        self.bank.call(service.ConfirmRegistration, confirm)
-        identify = customers.IdentifyCustomerRequest(
-            request_id=new_id(), customer_id=self.customer, tier=CUSTOMER_TIER_REMOTE
-        )
-        self.bank.call(service.IdentifyCustomer, identify)
+        person = Person("bank-a")
+        people.become_customer(self.bank.call, self.bank.ledger, person, directory / "confirmation-codes")
+        people.identify(self.bank.call, self.bank.ledger, person)
+        self.customer = person.customer_id
         self.card = issue(self.bank).card
         self.cvv = issuer.issuer.cvv(number(1), 2028_12)
 

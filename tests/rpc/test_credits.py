@@ -14,9 +14,9 @@ from protos.esep.v1 import participant_service_pb2 as participants
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.participant_pb2 import ParticipantNames
+from tests.people import card_number
 from tests.rpc.credit_bank import Payer, closing, to_account, to_card, to_number
 from tests.rpc.world import Bank, new_id
-from tests.security.scenes import card_number
 
 CUSTOMER = account_pb2.ACCOUNT_KIND_CUSTOMER
 UNKNOWN = (1 << 40) - 1

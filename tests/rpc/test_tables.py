@@ -32,3 +32,11 @@ def test_every_reason_makes_a_status_that_fits_into_trailers(reason: Reason) -> 
     status = errors.status(Refusal(reason, {"account_id": "1"}, wrong if reason in INVALID else ()))
     assert status.code == errors.code(reason).value[0]
     assert status.ByteSize() < 7_000
+
+
+@pytest.mark.parametrize(("reason", "field"), errors.FIELDS.items(), ids=lambda each: getattr(each, "name", ""))
+def test_a_reason_that_tells_which_field_is_at_fault_says_so_in_words_too(reason: Reason, field: str) -> None:
+    """Whoever reads the message alone finds the field, and however often it is put into the request's terms."""
+    refusal = Refusal(reason)
+    assert errors.status(refusal).message == f"{field}: {reason.value.meaning}"
+    assert errors.status(errors.repath(refusal)) == errors.status(refusal)

@@ -16,7 +16,8 @@ from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as api
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
-from tests.holder import Holder, new_id
+from scripts.demo_client import new_id
+from tests.holder import Holder
 from tests.rpc.token_cases import DAY, newcomer
 from tests.rpc.world import Bank, refused
 
@@ -75,8 +76,8 @@ def resume(bank: Bank) -> tuple[Holder, Any, Any, str]:
 def relink(bank: Bank) -> tuple[Holder, Any, Any, str]:
     holder = in_phone(bank)
     lost = holder.card_id
-    cvv = holder.issue().cvv
-    holder.bind(cvv)
+    holder.issue()
+    holder.bind()
     report = cards.ReportCardLostRequest(request_id=new_id(), card_id=lost, loss=cards.CARD_LOSS_LOST)
     holder.call(bank.ledger.cards.ReportCardLost, report)
     request = api.RelinkTokenRequest(request_id=new_id(), token_id=holder.token_id, card_id=holder.card_id)
@@ -170,7 +171,7 @@ def test_the_end_by_inactivity_is_recorded_once_and_at_its_instant(bank: Bank) -
     idle, active = in_phone(bank), in_phone(bank)
     active.activate()
     until = idle.token().activate_by_time
-    record: Any = bank.world.edge._keepers[1].record_inactive
+    record = bank.world.edge.parts.tokens.record_inactive
     assert bank.world.run(record) == 0
     bank.world.clock.ahead += 30 * DAY
     before = idle.token()
@@ -276,7 +277,8 @@ def test_tokens_are_listed_by_card_and_by_customer(bank: Bank) -> None:
     """A customer's are those of all bound cards, one after another; neither is asked for without a name."""
     holder = in_phone(bank)
     first, first_card = holder.token_id, holder.card_id
-    holder.bind(holder.issue().cvv)
+    holder.issue()
+    holder.bind()
     second = holder.tokenise().token_id
 
     def listed(**owner: Any) -> list[str]:

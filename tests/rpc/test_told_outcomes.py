@@ -21,7 +21,7 @@ from protos.esep.v1.payee_pb2 import PAYEE_KIND_MERCHANT
 from protos.esep.v1.payee_service_pb2 import RegisterPayeeRequest
 from tests.holder import Holder
 from tests.paying import elqr
-from tests.rpc import payers as payments
+from tests.people import Person
 from tests.rpc.credit_bank import Payer, to_account
 from tests.rpc.payers import Payers
 from tests.rpc.rules_cases import adjustment, approval, propose_adjustment, propose_rules, rules_approval
@@ -139,13 +139,13 @@ def carry(payers: Payers) -> None:
     adil, bakyt = payers.payer("bank-a", "Адил Усенов"), payers.payer("bank-b", "Бакыт Асанов")
     alias = payers.link(bakyt)
     payers.qr(bakyt)
-    payers.confirm(payers.quote(adil, phone_number=bakyt.phone))
+    payers.confirm(payers.quote(adil, phone_number=bakyt.phone_number))
     buy(payers, adil)
     unlink = aliases.UnlinkPhoneRequest(request_id=new_id(), customer_id=bakyt.customer_id, alias_id=alias.alias_id)
     payers.call(ledger.aliases.UnlinkPhone, unlink)
 
 
-def buy(payers: Payers, payer: payments.Payer) -> None:
+def buy(payers: Payers, payer: Person) -> None:
     """Pay a merchant, whom a bank lets be paid, by its QR code."""
     opening = OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=account_pb2.ACCOUNT_KIND_MERCHANT)
     merchant = payers.call(payers.ledger.accounts.OpenAccount, opening).account.account_id

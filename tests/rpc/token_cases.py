@@ -10,8 +10,9 @@ from ledger.vault.codes import FileCodes
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as api
+from scripts.demo_client import new_id
 from scripts.device import fiscal_receipt
-from tests.holder import KEYED, Holder, new_id
+from tests.holder import KEYED, Holder
 from tests.rpc.world import Bank, Refusal, refused
 
 DAY = 86_400_000_000

@@ -12,14 +12,15 @@ from domain.refusals import Reason
 from ledger.rpc.settings import RpcSettings
 from protos.esep.v1 import alias_service_pb2 as aliases
 from protos.esep.v1 import quote_service_pb2 as quotes
-from tests.rpc.payers import Payer, Payers, confirmation, linking, quoting
+from tests.people import Person
+from tests.rpc.payers import Payers, confirmation, linking, quoting
 from tests.rpc.world import Bank, Refusal, new_id
 
 MINUTE = 60_000_000
 PHONE = "+996555123456"
 
 
-def two(bank: Bank) -> tuple[Payers, Payer, Payer]:
+def two(bank: Bank) -> tuple[Payers, Person, Person]:
     """Return somebody who pays and somebody at another bank who is paid."""
     payers = Payers(bank.world)
     return payers, payers.payer("bank-a", "Адил Осмонов"), payers.payer("bank-b", "Бакыт Асанова")
@@ -33,7 +34,7 @@ def phone(number: str) -> Callable[[Bank], Refusal]:
     return case
 
 
-def alias_code(code: Callable[[Payers, Payer], str]) -> Callable[[Bank], Refusal]:
+def alias_code(code: Callable[[Payers, Person], str]) -> Callable[[Bank], Refusal]:
     def case(bank: Bank) -> Refusal:
         payers, adil, _ = two(bank)
         return payers.refused(bank.ledger.aliases.LinkPhone, linking(adil, PHONE, code=code(payers, adil)))
@@ -41,12 +42,12 @@ def alias_code(code: Callable[[Payers, Payer], str]) -> Callable[[Bank], Refusal
     return case
 
 
-def wrong(payers: Payers, payer: Payer) -> str:
+def wrong(payers: Payers, payer: Person) -> str:
     """Have a code sent; return another."""
     return f"{(int(payers.code(payer, PHONE)) + 1) % 10**6:06}"
 
 
-def used_up(payers: Payers, payer: Payer) -> str:
+def used_up(payers: Payers, payer: Person) -> str:
     """Have a code sent and miss it as often as is allowed; return it."""
     code = payers.code(payer, PHONE)
     miss = f"{(int(code) + 1) % 10**6:06}"
@@ -55,7 +56,7 @@ def used_up(payers: Payers, payer: Payer) -> str:
     return code
 
 
-def late(payers: Payers, payer: Payer) -> str:
+def late(payers: Payers, payer: Person) -> str:
     """Have a code sent; return it when its time is over."""
     code = payers.code(payer, PHONE)
     payers.world.clock.ahead += 11 * MINUTE
@@ -73,7 +74,7 @@ def too_many_codes(bank: Bank) -> Refusal:
 def already_linked(bank: Bank) -> Refusal:
     payers, adil, _ = two(bank)
     payers.link(adil)
-    return bank.refused(bank.ledger.aliases.LinkPhone, linking(adil, code=payers.code(adil, adil.phone)))
+    return bank.refused(bank.ledger.aliases.LinkPhone, linking(adil, code=payers.code(adil, adil.phone_number)))
 
 
 def not_linked(bank: Bank) -> Refusal:
@@ -85,7 +86,7 @@ def not_linked(bank: Bank) -> Refusal:
     return bank.refused(bank.ledger.aliases.UnlinkPhone, request)
 
 
-def quoted(recipient: Callable[[Payers, Payer, Payer], dict[str, Any]]) -> Callable[[Bank], Refusal]:
+def quoted(recipient: Callable[[Payers, Person, Person], dict[str, Any]]) -> Callable[[Bank], Refusal]:
     """Return the case of a quote that is refused for its recipient; ``amount`` may come along."""
 
     def case(bank: Bank) -> Refusal:
@@ -96,35 +97,35 @@ def quoted(recipient: Callable[[Payers, Payer, Payer], dict[str, Any]]) -> Calla
     return case
 
 
-def altered(payers: Payers, _: Payer, bakyt: Payer) -> dict[str, Any]:
+def altered(payers: Payers, _: Person, bakyt: Person) -> dict[str, Any]:
     """Return a code whose amount somebody has raised, and hashed again."""
     code = read(payers.qr(bakyt, dynamic=True, amount_tyiyn=5_000).link)
     assert isinstance(code, QrCode)
     return {"qr_text": write_elqr(replace(code, amount_tyiyn=50_000)), "amount": None}
 
 
-def unknown_code(payers: Payers, _: Payer, bakyt: Payer) -> dict[str, Any]:
+def unknown_code(payers: Payers, _: Person, bakyt: Person) -> dict[str, Any]:
     """Return a code of this provider that nobody issued."""
     code = read(payers.qr(bakyt).link)
     assert isinstance(code, QrCode)
     return {"qr_text": write_elqr(replace(code, recipient_id="A" * 22))}
 
 
-def merchants_code(payers: Payers, _: Payer, bakyt: Payer) -> dict[str, Any]:
+def merchants_code(payers: Payers, _: Person, bakyt: Person) -> dict[str, Any]:
     """Return a code that asks for a payment."""
     code = read(payers.qr(bakyt).link)
     assert isinstance(code, QrCode)
     return {"qr_text": write_elqr(replace(code, provider_id="shop.example"))}
 
 
-def paid_code(payers: Payers, adil: Payer, bakyt: Payer) -> dict[str, Any]:
+def paid_code(payers: Payers, adil: Person, bakyt: Person) -> dict[str, Any]:
     """Return a dynamic code that was paid."""
     link = payers.qr(bakyt, dynamic=True, amount_tyiyn=5_000).link
     payers.confirm(payers.quote(adil, None, qr_text=link))
     return {"qr_text": link, "amount": None}
 
 
-def blocked(payers: Payers, _: Payer, bakyt: Payer) -> dict[str, Any]:
+def blocked(payers: Payers, _: Person, bakyt: Person) -> dict[str, Any]:
     """Return a card number whose card is blocked."""
     payers.block(bakyt)
     return {"card_number": bakyt.card_number}
@@ -151,9 +152,9 @@ def quote_expired(bank: Bank) -> Refusal:
 def quote_stale(bank: Bank) -> Refusal:
     payers, adil, bakyt = two(bank)
     payers.link(bakyt)
-    quote = payers.quote(adil, phone_number=bakyt.phone)
+    quote = payers.quote(adil, phone_number=bakyt.phone_number)
     other = payers.payer("bank-b", "Чынара Эсенова")
-    payers.link(other, bakyt.phone, code=payers.code(other, bakyt.phone))
+    payers.link(other, bakyt.phone_number, code=payers.code(other, bakyt.phone_number))
     return bank.refused(bank.ledger.quotes.ConfirmQuote, confirmation(quote))
 
 

@@ -28,9 +28,10 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.audit_pb2 import BALANCE_FIGURE_POSTED
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
+from tests.people import card_number
 from tests.rpc.world import item, new_id, transfer
 from tests.security.payment_scenes import PAYMENT_REQUESTS
-from tests.security.scenes import DOCUMENT, EXPIRY, PASSWORD, Scene, capture, card_number, opening_of
+from tests.security.scenes import DOCUMENT, EXPIRY, PASSWORD, Scene, capture, opening_of
 from tests.security.token_requests import TOKEN_REQUESTS
 from tests.security.transfer_scenes import TRANSFER_REQUESTS
 

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
-from stdnum import luhn
 
 from ledger.rpc.callers import Role
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
@@ -18,6 +17,7 @@ from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1.rules_pb2 import HoldLengths, RulesDocument
+from tests.people import card_number
 from tests.rpc.world import PATIENCE, World, new_id, transfer
 from tests.security.payment_scenes import payee_request, payment_of
 from tests.security.shortcuts import bind, submit, tokenise
@@ -179,12 +179,6 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
 def nobodys() -> Scene:
     """Return things that nobody has."""
     return Scene("bank-z", 1 << 35, (1 << 35) + 1, *(new_id() for _ in Scene._fields[3:]))
-
-
-def card_number() -> str:
-    """Return a card number that was not given out before."""
-    first = f"94170{uuid4().int % 10**10:010}"
-    return first + str(luhn.calc_check_digit(first))
 
 
 def capture(authorization: str, **fields: Any) -> authorizations.CaptureAuthorizationRequest:

@@ -20,18 +20,18 @@ from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.callers import Role
 from ledger.rpc.permissions import PERMISSIONS
 from protos.esep.v1 import card_binding_service_pb2 as bindings
-from protos.esep.v1 import card_service_pb2 as cards
-from protos.esep.v1 import customer_pb2
-from protos.esep.v1 import customer_service_pb2 as customers
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.card_service_pb2 import ListCardsRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
+from tests import people
+from tests.paying import call
+from tests.people import Person
 from tests.rpc.world import Refusal, World, new_id
 from tests.security.requests import REQUESTS
-from tests.security.scenes import EXPIRY, OWN_BANK, Caller, Scene, card_number, make_scene
+from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
 
 HELD = (137, 941)
 BEGUN: dict[str, str] = {}
@@ -60,49 +60,23 @@ def _ledger(stack: ExitStack, directory: Path, amount: int) -> tuple[World, Scen
 
 def _binding(world: World, scene: Scene, directory: Path, amount: int) -> Scene:
     """Have the customer begin to bind a card, for which this amount is drawn; return the scene with card and hold."""
-    by = Caller(world)
-    card = by.call(
-        "/esep.v1.CardService/IssueCard",
-        cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id=scene.participant,
-            account_id=scene.account,
-            card_number=(number := card_number()),
-            expiry=EXPIRY,
-            return_cvv=True,
-        ),
-    )
-    code = (directory / "confirmation-codes").read_text("ascii").split()[-1]
-    by.call(
-        "/esep.v1.CustomerService/ConfirmRegistration",
-        customers.ConfirmRegistrationRequest(request_id=new_id(), customer_id=scene.customer, code=code),
-    )
-    by.call(
-        "/esep.v1.CustomerService/IdentifyCustomer",
-        customers.IdentifyCustomerRequest(
-            request_id=new_id(), customer_id=scene.customer, tier=customer_pb2.CUSTOMER_TIER_REMOTE
-        ),
-    )
+    by, ledger = Caller(world), world.client()
+    person = Person(scene.participant, scene.account, customer_id=scene.customer)
+    people.issue_card(call, ledger, person)
+    code = people.sent_code(directory / "confirmation-codes", scene.customer)
+    people.confirm_registration(call, ledger, person, code)
+    people.identify(call, ledger, person)
     with patch("ledger.rpc.bindings.SystemRandom.sample", return_value=[amount, *range(300, 305)]):
-        begun = by.call(
-            "/esep.v1.CardBindingService/RequestCardBinding",
-            bindings.RequestCardBindingRequest(
-                request_id=new_id(),
-                customer_id=scene.customer,
-                card_number=number,
-                expiry=EXPIRY,
-                cvv=card.cvv,
-            ),
-        )
+        begun = people.ask_to_bind(call, ledger, person)
     (hold,) = by.call(
         "/esep.v1.StatementService/ListAuthorizations",
         statements.ListAuthorizationsRequest(
-            card_id=card.card.card_id, min_position=LogPosition(position=begun.receipt.position + 1)
+            card_id=person.card_id, min_position=LogPosition(position=begun.receipt.position + 1)
         ),
     ).authorizations
     assert hold.remaining_tyiyn == amount
-    BEGUN[scene.customer] = begun.binding.binding_id
-    return scene._replace(card=card.card.card_id, authorization=hold.authorization_id)
+    BEGUN[scene.customer] = person.binding_id
+    return scene._replace(card=person.card_id, authorization=hold.authorization_id)
 
 
 def applications(world: World, scene: Scene) -> dict[str, Caller]:

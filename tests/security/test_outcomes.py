@@ -8,7 +8,8 @@ from protos.esep.v1.card_service_pb2 import BlockCardRequest, UnbindCardRequest
 from protos.esep.v1.qr_service_pb2 import IssueTransferQrRequest
 from protos.esep.v1.quote_service_pb2 import ConfirmQuoteRequest
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
-from tests.rpc.payers import Payer, Payers
+from tests.people import Person
+from tests.rpc.payers import Payers
 from tests.rpc.world import World, new_id, refused
 from tests.security.scenes import Caller
 
@@ -18,23 +19,23 @@ def payers(world: World) -> Payers:
     return Payers(world)
 
 
-def confirming(payers: Payers, payer: Payer, paid: Payer) -> tuple[str, Message]:
+def confirming(payers: Payers, payer: Person, paid: Person) -> tuple[str, Message]:
     payers.link(paid)
-    quote = payers.quote(payer, 10_000, phone_number=paid.phone)
+    quote = payers.quote(payer, 10_000, phone_number=paid.phone_number)
     request = ConfirmQuoteRequest(request_id=new_id(), quote_id=quote.quote_id, customer_id=payer.customer_id)
     return "/esep.v1.QuoteService/ConfirmQuote", request
 
 
-def issuing(_: Payers, payer: Payer, paid: Payer) -> tuple[str, Message]:
+def issuing(_: Payers, payer: Person, paid: Person) -> tuple[str, Message]:
     request = IssueTransferQrRequest(request_id=new_id(), customer_id=payer.customer_id, card_id=payer.card_id)
     return "/esep.v1.QrService/IssueTransferQr", request
 
 
-def blocking(_: Payers, payer: Payer, paid: Payer) -> tuple[str, Message]:
+def blocking(_: Payers, payer: Person, paid: Person) -> tuple[str, Message]:
     return "/esep.v1.CardService/BlockCard", BlockCardRequest(request_id=new_id(), card_id=payer.card_id)
 
 
-def unbinding(_: Payers, payer: Payer, paid: Payer) -> tuple[str, Message]:
+def unbinding(_: Payers, payer: Person, paid: Person) -> tuple[str, Message]:
     return "/esep.v1.CardService/UnbindCard", UnbindCardRequest(request_id=new_id(), card_id=payer.card_id)
 
 

@@ -22,8 +22,9 @@ from protos.esep.v1.card_service_pb2 import (
     ReplaceCardRequest,
     UnbindCardRequest,
 )
+from tests.people import card_number
 from tests.rpc.world import Refusal, World, item, new_id, refused, transfer
-from tests.security.scenes import OTHER_BANK, OWN_BANK, Caller, Scene, capture, card_number, make_scene
+from tests.security.scenes import OTHER_BANK, OWN_BANK, Caller, Scene, capture, make_scene
 
 TRANSFERS = "/esep.v1.TransferService"
 AUTHORIZATIONS = "/esep.v1.AuthorizationService"

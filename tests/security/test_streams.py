@@ -13,7 +13,8 @@ from protos.esep.v1.card_service_pb2 import UnbindCardRequest
 from protos.esep.v1.customer_service_pb2 import EraseCustomerRequest
 from protos.esep.v1.notification_service_pb2 import SubscribeRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
-from tests.rpc.payers import Payer, Payers
+from tests.people import Person
+from tests.rpc.payers import Payers
 from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import projected
 from tests.rpc.world import PATIENCE, World, new_id, refused
@@ -37,7 +38,7 @@ def following(payers: Payers, *metadata: tuple[str, str], **owner: Any) -> Any:
     return stream
 
 
-def as_app(payer: Payer) -> tuple[tuple[str, str], ...]:
+def as_app(payer: Person) -> tuple[tuple[str, str], ...]:
     return (ROLE_KEY, Role.APP), (CUSTOMER_KEY, payer.customer_id)
 
 

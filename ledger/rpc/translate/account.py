@@ -1,6 +1,5 @@
 """Accounts: requests to commands, and the account as it is told."""
 
-import re
 from typing import Final, NamedTuple
 
 from domain.account import (
@@ -30,7 +29,6 @@ KIND_NUMBERS: Final = {kind: account_pb2.AccountKind.ValueType(number) for numbe
 
 
 CLOSED: Final[dict[int, bool]] = {account_pb2.ACCOUNT_STATE_OPEN: False, account_pb2.ACCOUNT_STATE_CLOSED: True}
-PARTICIPANT: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def open_account(request: account_service_pb2.OpenAccountRequest) -> tuple[OpenAccount, bytes]:
@@ -98,12 +96,11 @@ class AccountsWanted(NamedTuple):
 def list_accounts(request: account_service_pb2.ListAccountsRequest) -> AccountsWanted:
     """Return which accounts a request asks for."""
     intake = Intake()
-    if not PARTICIPANT.fullmatch(request.participant_id):
-        intake.wrong("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -")
+    participant = intake.participant_id(request.participant_id, "participant_id")
     kinds = [intake.choice(number, KINDS, f"kinds[{index}]") for index, number in enumerate(request.kinds)]
     states = {intake.choice(number, CLOSED, f"states[{index}]") for index, number in enumerate(request.states)}
     intake.check()
-    return AccountsWanted(request.participant_id, kinds, states.pop() if len(states) == 1 else None)
+    return AccountsWanted(participant, kinds, states.pop() if len(states) == 1 else None)
 
 
 _Lifecycle = (

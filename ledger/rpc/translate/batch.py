@@ -18,13 +18,15 @@ import msgspec
 import numpy as np
 
 from domain.command import FINGERPRINT_BYTES
+from domain.forms import MOVEMENT_KIND
+from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
 from domain.plain import PlainTransfers
 from domain.refusals import Refused, Violation, invalid
 from domain.transfer import MAX_BATCH, CreateTransfer, TransferPosted, is_reserved_kind
 from ledger.rpc import errors
 from ledger.rpc.intake import Intake
-from ledger.rpc.translate.transfer import KIND, MAX_ACCOUNT, MAX_REFERENCE, new_transfer
+from ledger.rpc.translate.transfer import MAX_REFERENCE, new_transfer
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 
@@ -128,7 +130,7 @@ def plain(items: list[NewTransfer]) -> tuple[PlainTransfers, int] | None:
         numbers.min() > 0
         and (numbers.max(axis=1) <= _LARGEST).all()
         and (numbers[0] != numbers[1]).all()
-        and all(KIND.fullmatch(kind) and not is_reserved_kind(kind) for kind in {*kinds} - {""})
+        and all(MOVEMENT_KIND.fullmatch(kind) and not is_reserved_kind(kind) for kind in {*kinds} - {""})
         and max(map(len, references)) <= MAX_REFERENCE
         and "".join(references).isprintable()
     ):

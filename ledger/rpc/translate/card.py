@@ -19,7 +19,7 @@ from domain.command import Command
 from domain.pan import look_at, read_expiry, write_expiry
 from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.intake import Intake, timestamp
-from ledger.rpc.translate.account import PARTICIPANT
+from projections.resources import account_owner, customer_owner, participant_owner
 from protos.esep.v1 import card_pb2
 from protos.esep.v1 import card_service_pb2 as pb
 
@@ -47,11 +47,9 @@ class Issue(NamedTuple):
 
 
 class CardsWanted(NamedTuple):
-    """Which cards to list; one of the first three is not None."""
+    """Which cards to list: whose, and those in which states only, of all where none is named."""
 
-    participant: str | None
-    account_id: int | None
-    customer_id: bytes | None
+    owner: str
     states: list[Status]
 
 
@@ -150,23 +148,19 @@ def _build(kind: type[C], request: _OnCard, intake: Intake | None = None, **valu
 
 def list_cards(request: pb.ListCardsRequest) -> CardsWanted:
     """Return which cards a request asks for."""
-    intake = Intake()
-    owner = request.WhichOneof("owner")
-    if owner is None:
-        intake.wrong("owner", "MISSING", "is required: a participant_id, an account_id or a customer_id")
-    if owner == "participant_id" and not PARTICIPANT.fullmatch(request.participant_id):
-        intake.wrong("participant_id", "PATTERN", "is not 1 to 32 of a-z, 0-9 and -")
-    if owner == "account_id" and not 0 < request.account_id < 1 << 53:
-        intake.wrong("account_id", "RANGE", "is not from 1 to 2^53 - 1")
-    customer = intake.known_id(request.customer_id, "customer_id") if owner == "customer_id" else None
+    intake, owner = Intake(), ""
+    match request.WhichOneof("owner"):
+        case "participant_id":
+            owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
+        case "account_id":
+            owner = account_owner(intake.account_id(request.account_id, "account_id"))
+        case "customer_id":
+            owner = customer_owner(intake.known_id(request.customer_id, "customer_id"))
+        case None:
+            intake.wrong("owner", "MISSING", "is required: a participant_id, an account_id or a customer_id")
     states = [intake.choice(number, STATES, f"states[{index}]") for index, number in enumerate(request.states)]
     intake.check()
-    return CardsWanted(
-        participant=request.participant_id if owner == "participant_id" else None,
-        account_id=request.account_id if owner == "account_id" else None,
-        customer_id=customer,
-        states=states,
-    )
+    return CardsWanted(owner, states)
 
 
 def card_message(card: Card, *, trial: bool = False) -> card_pb2.Card:

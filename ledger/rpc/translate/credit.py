@@ -1,7 +1,6 @@
 """Credit files: requests to commands, lines to those that are decided, and a file and its lines as they are told."""
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +18,7 @@ from domain.credit import (
     line_id,
 )
 from domain.event import Event
+from domain.forms import ACCOUNT_NUMBER
 from domain.money import MAX_AMOUNT
 from domain.ports import Row
 from domain.refusals import Reason, Refusal, Violation
@@ -26,7 +26,6 @@ from domain.transfer import TransferPosted
 from ledger.rpc import errors
 from ledger.rpc.guard import told
 from ledger.rpc.intake import Intake, timestamp
-from ledger.rpc.translate.account import PARTICIPANT
 from protos.esep.v1 import common_pb2, credit_pb2
 from protos.esep.v1 import credit_service_pb2 as pb
 
@@ -40,9 +39,7 @@ CATEGORY_NUMBERS: Final = {
 PATHS: Final = {"file_id": "credit_file_id"}
 
 _CHUNK: Final = 1_024
-_MAX_ACCOUNT: Final = (1 << 53) - 1
 _MAX_REFERENCE: Final = 64
-_NUMBER: Final = re.compile(r"[A-Za-z0-9]{1,34}")
 
 
 class Target(NamedTuple):
@@ -150,16 +147,15 @@ def _checked(line: credit_pb2.NewCreditLine, index: int, wrong: list[Violation])
 
 
 def _by_id(target: credit_pb2.CreditTarget, intake: Intake) -> Target:
-    if not 0 < target.account_id <= _MAX_ACCOUNT:
-        intake.wrong("target.account_id", "RANGE", "is not from 1 to 2^53 - 1")
-    return Target(f"account:{target.account_id}", account_id=target.account_id)
+    account = intake.account_id(target.account_id, "target.account_id")
+    return Target(f"account:{account}", account_id=account)
 
 
 def _by_number(target: credit_pb2.CreditTarget, intake: Intake) -> Target:
-    participant, number = target.account_number.participant_id, target.account_number.account_number
-    if not PARTICIPANT.fullmatch(participant):
-        intake.wrong("target.account_number.participant_id", "PATTERN", "is not [a-z0-9-]{1,32}")
-    if not _NUMBER.fullmatch(number):
+    named = target.account_number
+    participant = intake.participant_id(named.participant_id, "target.account_number.participant_id")
+    number = named.account_number
+    if not ACCOUNT_NUMBER.fullmatch(number):
         intake.wrong("target.account_number.account_number", "PATTERN", "is not 1 to 34 letters and digits")
     return Target(f"number:{participant}/{number}", account_number=(participant, number))
 

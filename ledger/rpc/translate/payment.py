@@ -91,11 +91,15 @@ def merchant_code(code: QrCode) -> str:
 
 
 def transaction_key(code: QrCode, text: str) -> str:
-    """Return what a dynamic code is used up under, empty for a static one: its transaction id, else its whole text."""
+    """Return what makes a dynamic code one of its payee's, empty for a static one.
+
+    That is its transaction id, which its provider gave, else its whole text.
+    """
     if not code.dynamic:
         return ""
-    transaction = code.transaction_id or sha256(text.encode()).hexdigest()
-    return f"{code.provider_id or merchant_code(code)}/{transaction}"
+    if code.transaction_id:
+        return ids.key_of("transaction", code.provider_id, code.transaction_id)
+    return ids.key_of("text", sha256(text.encode()).hexdigest())
 
 
 def qr_amount(intake: Intake, code: QrCode, given: int | None) -> int:

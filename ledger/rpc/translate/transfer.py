@@ -1,10 +1,11 @@
 """Transfers: requests to commands, and the transfer as it is told. Batches have their own way in ``batch``."""
 
-import re
 from typing import Final
 
 from domain import ids
 from domain.event import Leg
+from domain.forms import CURRENCY, MOVEMENT_KIND
+from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
 from domain.transfer import (
     CreateTransfer,
@@ -18,10 +19,7 @@ from ledger.rpc.intake import Intake, tags, timestamp
 from ledger.rpc.outcomes import Done
 from protos.esep.v1 import transfer_pb2, transfer_service_pb2
 
-MAX_ACCOUNT: Final = 2**53 - 1
 MAX_REFERENCE: Final = 64
-CURRENCY: Final = re.compile(r"[A-Z]{3}")
-KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 MAIN_REVERSAL: Final = "reversal"
 """The kind of the movement that takes a transfer's main amount back."""
 
@@ -60,7 +58,7 @@ def plain_transfer(item: transfer_pb2.NewTransfer, request_id: bytes) -> CreateT
     currency, kind, reference = item.currency_code, item.kind, item.reference
     if not (
         (not currency or CURRENCY.fullmatch(currency))
-        and (not kind or (KIND.fullmatch(kind) and not is_reserved_kind(kind)))
+        and (not kind or (MOVEMENT_KIND.fullmatch(kind) and not is_reserved_kind(kind)))
         and len(reference) <= MAX_REFERENCE
         and reference.isprintable()
     ):

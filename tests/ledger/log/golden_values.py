@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from domain.event import Leg
-from domain.limits import Spending, SpendingReturned
+from domain.limits import Spending, SpendingReturned, Taking
 from domain.rules import Operation
 
 FINGERPRINT = "00112233445566778899aabb"
@@ -18,3 +18,6 @@ SPENDING = Spending(
     Operation.POS_PAYMENT, MONEY, ID, card=UUID(int=ID.int + 1), token=UUID(int=ID.int + 2), rules="rules-1", count=0
 )
 RETURNED = SpendingReturned(Spending(Operation.TOP_UP, 1, ID), taken_at=TIME, amount=1, count=1)
+RETURNED_TO_DAYS = SpendingReturned(
+    Spending(Operation.TOP_UP, 3, ID), TIME + 1, 1, earlier=(Taking(TIME, 1), Taking(TIME - 1, 1, 1))
+)

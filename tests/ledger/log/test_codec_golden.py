@@ -57,7 +57,19 @@ from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
 from tests.ledger.log.golden_transfers import TRANSFER_EXAMPLES
-from tests.ledger.log.golden_values import FEE, FINGERPRINT, ID, LEG, MONEY, RETURNED, SEALED, SPENDING, TAGS, TIME
+from tests.ledger.log.golden_values import (
+    FEE,
+    FINGERPRINT,
+    ID,
+    LEG,
+    MONEY,
+    RETURNED,
+    RETURNED_TO_DAYS,
+    SEALED,
+    SPENDING,
+    TAGS,
+    TIME,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -312,6 +324,14 @@ GROWN: dict[type[Event], dict[str, Event]] = {
     },
     AuthorizationExpired: {
         "returned": AuthorizationExpired(account=2, released=1, expires_at=TIME, spending_returned=RETURNED)
+    },
+    RefundPosted: {
+        "returned": RefundPosted(
+            account=2, amount=1, legs=(LEG,), clearing_reference="c-3", spending_returned=RETURNED
+        ),
+        "returned_to_days": RefundPosted(
+            account=2, amount=1, legs=(LEG,), clearing_reference="c-3", spending_returned=RETURNED_TO_DAYS
+        ),
     },
     TransferPosted: {
         "quoted": TransferPosted(2, 3, MONEY, "KGS", "transfer_by_qr", legs=(FEE,), quote=ID, fingerprint=FINGERPRINT)

@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event
 
+from domain.times import DAY
 from ledger.vault import misses as module
 from ledger.vault.errors import VaultUnavailable
-from ledger.vault.misses import DAY, Misses
+from ledger.vault.misses import Misses
 from ledger.vault.vault import Vault
 
 ANA, BEK, CARD = b"a" * 16, b"b" * 16, b"c" * 16

@@ -1,0 +1,83 @@
+"""What the services share: one of each for a server, put together from the engine, the projections and the vault."""
+
+import secrets
+from zoneinfo import ZoneInfo
+
+from prometheus_client import CollectorRegistry
+
+from domain.event import Policy
+from domain.ports import Clock
+from domain.services.catalogue import Catalogue
+from ledger.audit.access import AccessLog
+from ledger.issuer import LocalIssuer
+from ledger.rpc.accesses import Accesses
+from ledger.rpc.aliases import Aliases
+from ledger.rpc.audit_questions import AuditQuestions
+from ledger.rpc.audit_reads import AuditReads
+from ledger.rpc.bindings import Bindings
+from ledger.rpc.cards import Cards
+from ledger.rpc.customers import Customers, VaultPort
+from ledger.rpc.facts import AccountFacts
+from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
+from ledger.rpc.metrics import Metrics
+from ledger.rpc.notifications import Notifications
+from ledger.rpc.operations import Operations
+from ledger.rpc.paging import Pager
+from ledger.rpc.payments import Payments
+from ledger.rpc.proposals import ProposalReads
+from ledger.rpc.providers import GrpcProviders
+from ledger.rpc.quotes import Quotes
+from ledger.rpc.reads import LogReads, Reads
+from ledger.rpc.settings import RpcSettings, utc_offset
+from ledger.rpc.tellers import Teller
+from ledger.rpc.tokens import Tokens
+from projections.queries import Reader
+
+
+class Parts:
+    """One of each, for one edge. Made inside a running event loop."""
+
+    def __init__(
+        self,
+        engine: LedgerEngine,
+        reader: Reader,
+        vault: VaultPort,
+        access_log: AccessLog,
+        settings: RpcSettings,
+        *,
+        policy: Policy,
+        clock: Clock,
+        catalogue: Catalogue,
+        page_key: bytes | None,
+        registry: CollectorRegistry,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.catalogue = catalogue
+        self.zone = ZoneInfo(settings.business_time_zone)
+        self.utc_offset_seconds = utc_offset(settings.business_time_zone)
+        self.metrics = Metrics(registry)
+        self.threads = Threads.start(settings.read_threads)
+        # Questions.
+        self.gateway = gateway = Gateway(engine, self.threads)
+        self.facts = AccountFacts(gateway)
+        self.operations = Operations(gateway, self.facts)
+        self.pager = Pager(page_key or secrets.token_bytes(32))
+        self.log_reads = LogReads(gateway, settings.position_poll_seconds)
+        self.reads = Reads(gateway, reader, self.pager, clock, settings.position_poll_seconds)
+        self.proposals = ProposalReads(self.log_reads, self.reads, clock)
+        self.accesses = Accesses(access_log, clock)
+        self.audit = AuditReads(gateway, self.log_reads, settings)
+        self.audit_questions = AuditQuestions(gateway, self.audit, self.log_reads, self.reads, policy)
+        # What needs the vault.
+        kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
+        self.customers = customers = Customers(gateway, vault, clock, settings)
+        self.cards = Cards(customers, kept, clock)
+        self.tokens = Tokens(gateway, customers, kept, clock, settings)
+        self.bindings = Bindings(gateway, customers, vault, clock, settings)
+        self.aliases = Aliases(gateway, customers, vault, clock, settings)
+        self.quotes = Quotes(customers, self.aliases, kept, settings.qr_host)
+        self.payments = Payments(gateway, customers, kept, catalogue, providers, reader, clock, settings)
+        self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
+        self.teller = Teller(gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.payments)
+        self.personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None
