@@ -1,7 +1,7 @@
 """Reading the log for auditors: pages of it, and streams that follow it.
 
-No stream has a thread or a connection of its own. Whoever has something to read takes one page, sends it, and only then
-takes the next: a slow reader holds one page, and what it has not read yet stays in the log. What is sent has been
+No stream has a thread or a connection of its own. While a page is sent the next one is read, and no more: a slow reader
+holds two pages, and what it has not read yet stays in the log. What is sent has been
 acknowledged as durable, so that no reader learns of an event that a failover could still take back.
 """
 
@@ -18,8 +18,8 @@ from ledger.rpc.reads import LogReads
 from ledger.rpc.settings import MEBIBYTE, RpcSettings
 
 AT_ONCE: Final = 2_000
-"""Events that a stream reads at once; what one reader may hold of the server's memory."""
-MOST: Final = 500
+"""Events that a stream reads at once; a reader holds twice as many of the server's memory at most."""
+MOST: Final = 1_000
 """Events in one message of a stream."""
 MOST_BYTES: Final = MEBIBYTE
 """Bytes of state after which a message of a stream is full: well below what clients accept."""
@@ -35,6 +35,11 @@ class Followed(NamedTuple):
     caught_up: bool
     news: bool
     """False for a heartbeat."""
+
+
+class _Looked(NamedTuple):
+    piece: Piece
+    last: bool
 
 
 class AuditReads:
@@ -68,20 +73,32 @@ class AuditReads:
         """Yield what is wanted behind a position, without end, each piece after its predecessor was taken."""
         clock = asyncio.get_running_loop().time
         told, told_at, caught_up = after, clock(), False
-        while True:
-            head = await self.head()
-            piece = await self.piece(wanted, after, head, AT_ONCE) if after < head else Piece([], after)
-            after = piece.reached
-            last = after >= head
-            if piece.rows or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
-                yield Followed(piece.rows, after, last and not caught_up, news=True)
-                told, told_at, caught_up = after, clock(), caught_up or last
-            if not last:
-                continue
-            quiet = self._heartbeat_seconds - (clock() - told_at)
-            if quiet <= 0 or not await self._news.news(after + 1, quiet):
-                yield Followed([], after, caught_up=False, news=False)
-                told, told_at = after, clock()
+        reading: asyncio.Task[_Looked] = asyncio.create_task(self._look(wanted, after))
+        try:
+            while True:
+                piece, last = await reading
+                after = piece.reached
+                if not last:
+                    reading = asyncio.create_task(self._look(wanted, after))
+                if piece.rows or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
+                    yield Followed(piece.rows, after, last and not caught_up, news=True)
+                    told, told_at, caught_up = after, clock(), caught_up or last
+                if not last:
+                    continue
+                quiet = self._heartbeat_seconds - (clock() - told_at)
+                if quiet <= 0 or not await self._news.news(after + 1, quiet):
+                    yield Followed([], after, caught_up=False, news=False)
+                    told, told_at = after, clock()
+                reading = asyncio.create_task(self._look(wanted, after))
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _look(self, wanted: Selection, after: int) -> _Looked:
+        """Return what is wanted of the next page, and whether it is the last one for the moment."""
+        head = await self.head()
+        piece = await self.piece(wanted, after, head, AT_ONCE) if after < head else Piece([], after)
+        return _Looked(piece, piece.reached >= head)
 
     async def close(self) -> None:
         """Wait for news no more."""
