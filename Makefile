@@ -34,8 +34,13 @@ INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an audit, on this machine
-	$(BIN)/python -m scripts.demo
+# Only when it is given here: the variable of the same name in the environment is the system's own.
+ifeq ($(origin LANGUAGE),command line)
+DEMO_LANGUAGE := --language $(LANGUAGE)
+endif
+
+demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an audit, on this machine; LANGUAGE=ky|ru|en
+	$(BIN)/python -m scripts.demo $(DEMO_LANGUAGE)
 
 run: $(INSTALLED) ## the server, with the settings of the environment
 	$(BIN)/python server.py
@@ -81,7 +86,7 @@ format: $(INSTALLED) ## let ruff repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## measure; QUICK=1 in a minute, COMPARE=1 beside others
+bench: $(INSTALLED) ## measure; QUICK=1 in under a minute, COMPARE=1 beside others
 	$(if $(QUICK),QUICK=$(QUICK)) $(if $(COMPARE),COMPARE=$(COMPARE)) $(BIN)/python -m bench
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…

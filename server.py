@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY, start_http_server
 from pydantic import ValidationError
 
 from ledger.audit.access import AccessLog
+from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
 from ledger.issuer import LocalIssuer
@@ -23,6 +24,7 @@ from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
 from ledger.rpc.customers import VaultPort
 from ledger.rpc.engine_metrics import EngineMetrics
+from ledger.rpc.ports import check_free
 from ledger.rpc.projector import ProjectorProcess, watch_projections
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
@@ -51,6 +53,8 @@ async def serve(settings: Settings) -> int:
         broken.append(error)
         loop.call_soon_threadsafe(stop.set)
 
+    for setting, address in (("ESEP_LISTEN", settings.listen), ("ESEP_METRICS_LISTEN", settings.metrics_listen)):
+        check_free(setting, address)  # Before anything is made or opened.
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
@@ -58,7 +62,7 @@ async def serve(settings: Settings) -> int:
     vault = Vault(open_tables(settings.vault_url), keys)
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
-    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format)
+    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
     metrics = EngineMetrics()
     engine = Engine(
         log,
@@ -82,20 +86,22 @@ async def serve(settings: Settings) -> int:
         catalogue=catalogue,
         page_key=settings.page_key,
     )
-    projector.start()
-    engine.start()
-    watch = asyncio.create_task(watch_projections(engine, reader))
+    port = edge.bind()  # Before the log is taken: a server that nobody can reach must not decide.
     if settings.metrics_listen:
         host, _, metrics_port = settings.metrics_listen.rpartition(":")
         start_http_server(int(metrics_port), host)
-    port = await edge.start()
+    projector.start()
+    engine.start()
+    watch = asyncio.create_task(watch_projections(engine, reader))
+    await edge.start()
     gc.collect()
     gc.freeze()  # What is here now stays: the collector need not look at it again,
     gc.set_threshold(100_000, 50, 1_000)  # and a batch makes tens of thousands of objects without cycles.
-    sys.stdout.write(f"esep: listening on {settings.listen.rpartition(':')[0]}:{port}\n")
-    sys.stdout.flush()
+    say(f"listening on {settings.listen.rpartition(':')[0]}:{port}")
+    telling = asyncio.create_task(announce(engine, say))
 
     await stop.wait()
+    telling.cancel()
     await edge.stop(settings.shutdown_grace_seconds)
     await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
     watch.cancel()
@@ -104,6 +110,12 @@ async def serve(settings: Settings) -> int:
     vault.close()
     log.close()
     return BROKEN if broken else 0
+
+
+def say(text: str) -> None:
+    """Say something to whoever started the server."""
+    sys.stdout.write(f"esep: {text}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ SETTINGS = {
 MERCHANT = "cafe"
 """The code of the payee whose QR code is scanned."""
 
-_CUSTOMERS = 8
+_CUSTOMERS = 4
 _PAYERS = 32
 _EXPIRY = "12/49"
 _WEEK = 7 * 86_400

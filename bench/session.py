@@ -29,7 +29,7 @@ class Scale(NamedTuple):
 
 
 FULL = Scale(rounds=5, accounts=10_000, batches=12, calls=3_000)
-QUICK = Scale(rounds=3, accounts=1_000, batches=4, calls=500)
+QUICK = Scale(rounds=3, accounts=1_000, batches=6, calls=320)
 
 
 class Session:
@@ -59,8 +59,7 @@ class Session:
     def ledger(self) -> Ledger:
         """The ledger over a log of this store, empty at first; a new one when the server has ended."""
         if self._ledger is None or self._server is None or not self._server.running:
-            self._serving.close()
-            self._ledger = self._people = None
+            self._end_server()
             self._directory = Path(mkdtemp(dir=self.store.directory))
             self._server = self._serving.enter_context(serve(self.store.new("log"), self._directory, **SETTINGS))
             ledger = self._serving.enter_context(Ledger(self._server.address, SEED))
@@ -74,7 +73,11 @@ class Session:
         ledger = self.ledger
         if self._people is None:
             people = People(ledger, self._directory / "confirmation-codes")
-            people.join()
+            try:
+                people.join()
+            except BaseException:
+                self._end_server()  # Who joined already could not join again.
+                raise
             self._people = people
         return self._people
 
@@ -89,6 +92,10 @@ class Session:
         """Say what the server said last, if it has ended by itself."""
         if self._server is not None and not self._server.running:
             report.note(f"the server has ended; its last words:\n{self._server.last_words()}")
+
+    def _end_server(self) -> None:
+        self._ledger = self._people = self._server = None
+        self._serving.close()
 
 
 class Workload(NamedTuple):

@@ -6,7 +6,7 @@ the medians of both rates. No window is thrown away.
 """
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median, quantiles
 from typing import NamedTuple
 
@@ -45,20 +45,21 @@ class Compared(NamedTuple):
     p99_ms: float | None
 
 
-def alternate(rounds: int, measured: Measure, against: Measure) -> list[tuple[Window, Window]]:
-    """Take windows in turns, and return them in pairs."""
-    pairs = []
-    for _ in range(rounds):
-        first = _undisturbed(measured)
-        pairs.append((first, _undisturbed(against)))
-    return pairs
+def alternate(rounds: int, *measures: Measure) -> list[tuple[Window, ...]]:
+    """Take windows in turns, and return them round by round."""
+    gc.collect()
+    gc.freeze()  # What is there already need not be looked through again before every window.
+    try:
+        return [tuple(_undisturbed(measure) for measure in measures) for _ in range(rounds)]
+    finally:
+        gc.unfreeze()
 
 
 def compare(
-    pairs: Sequence[tuple[Window, Window]], rate: Rate = lambda window: window.rate, against: Rate | None = None
+    pairs: Iterable[tuple[Window, ...]], rate: Rate = lambda window: window.rate, against: Rate | None = None
 ) -> Compared:
     """Return the medians of the rates, of their ratios pair by pair, and percentiles over every window's calls."""
-    against = against or rate
+    against, pairs = against or rate, list(pairs)
     values = [(rate(first), against(second)) for first, second in pairs]
     latencies = [latency for first, _ in pairs for latency in first.latencies_ms]
     return Compared(

@@ -1,4 +1,4 @@
-"""The reasons for which questions of auditors are refused: rows of ``domain.refusals.Reason``."""
+"""The reasons for which questions about what is recorded are refused: rows of ``domain.refusals.Reason``."""
 
 from domain.refusal_kinds import Kind, Row
 
@@ -13,4 +13,10 @@ REPLAY_TOO_FAR = Row(
     False,
     "More events would have to be replayed than one question may ask for.",
     "Ask for an earlier decision first, and go on in the order of the log.",
+)
+OUTCOME_NOT_FOUND = Row(
+    Kind.NOT_FOUND,
+    False,
+    "No outcome is recorded under this request id.",
+    "Send the request again with the same id; it may still be on its way.",
 )

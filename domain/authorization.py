@@ -19,7 +19,6 @@ from domain.limits import Spending, SpendingReturned
 from domain.takings import Takings, amount_of, give_back_newest, with_taken, without_returned
 
 ACQUIRER_CLAIM = "acquirer_reference"
-CLEARING_CLAIM = "clearing_reference"
 
 
 class State(StrEnum):

@@ -6,14 +6,14 @@ from uuid import UUID
 from pydantic import model_validator
 
 from domain.authorization import (
-    CLEARING_CLAIM,
     Authorization,
     ForcePosted,
     RefundAuthorized,
     RefundPosted,
     State,
 )
-from domain.claim import Claim, SettlementNoticed, claim
+from domain.claim import Claim, SettlementNoticed
+from domain.cleared import Cleared, ClearingReference
 from domain.command import (
     AccountId,
     Amount,
@@ -27,15 +27,14 @@ from domain.command import (
     effective_refusal,
 )
 from domain.event import Change, Context
-from domain.ids import claim_id
 from domain.refusals import Reason, Refusal, invalid, refuse
-from domain.resolve import CaptureParts, ClearingReference, capture_legs, owner_refusal
+from domain.resolve import CaptureParts, capture_legs, owner_refusal
 
 if TYPE_CHECKING:
     from domain.books import Books
 
 
-class ForcePost(Command):
+class ForcePost(Cleared):
     """Post a clearing line that has no authorisation, whatever the balance."""
 
     NAME: ClassVar[str] = "force_post"
@@ -52,17 +51,11 @@ class ForcePost(Command):
     tags: Tags = {}
     effective_time: EffectiveTime | None = None
 
-    def claims(self) -> tuple[bytes, ...]:
-        """Return the claim on the clearing reference."""
-        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
-
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: effective time, clearing reference unseen, accounts, bounds, currency."""
-        refusal = effective_refusal(self.effective_time, context)
+        refusal = effective_refusal(self.effective_time, context) or self.cleared_refusal(books)
         if refusal is not None:
             return refusal
-        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
-            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
         legs = capture_legs(
             books,
             self.parts,
@@ -89,7 +82,7 @@ class ForcePost(Command):
         )
         return [
             Change(context.request_id, 1, event),
-            claim(CLEARING_CLAIM, self.clearing_reference, holder=context.request_id, amount=self.amount_tyiyn),
+            self.clearing_claimed(context.request_id, self.amount_tyiyn),
         ]
 
 
@@ -140,7 +133,7 @@ class AuthorizeRefund(Command):
         return [Change(context.request_id, 1, event)]
 
 
-class PostRefund(Command):
+class PostRefund(Cleared):
     """Give money back: linked to an authorisation, up to what was captured, or unlinked as a merchant credit."""
 
     NAME: ClassVar[str] = "post_refund"
@@ -170,10 +163,6 @@ class PostRefund(Command):
             raise ValueError("names an authorisation and accounts: the authorisation says which they are")
         return self
 
-    def claims(self) -> tuple[bytes, ...]:
-        """Return the claim on the clearing reference."""
-        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
-
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the account that gives the money back, where it must have it."""
         return () if self.merchant_account_id is None else (self.merchant_account_id,)
@@ -194,8 +183,9 @@ class PostRefund(Command):
             if found.state is State.DECLINED:
                 return refuse(Reason.AUTHORIZATION_DECLINED, authorization_id=self.authorization_id)
             original = found
-        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
-            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
+        refusal = self.cleared_refusal(books)
+        if refusal is not None:
+            return refusal
         if original is not None and self.amount_tyiyn > original.captured - original.refunded:
             return refuse(Reason.OVER_REFUND, refundable_tyiyn=original.captured - original.refunded)
         credit = original.account if original is not None else self.account_id
@@ -228,10 +218,7 @@ class PostRefund(Command):
             change = Change(context.request_id, 1, event)
         else:
             change = Change(original.authorization_id, original.version + 1, event)
-        return [
-            change,
-            claim(CLEARING_CLAIM, self.clearing_reference, holder=change.originator_id, amount=self.amount_tyiyn),
-        ]
+        return [change, self.clearing_claimed(change.originator_id, self.amount_tyiyn)]
 
     def _unfunded(self, books: "Books", debit: int) -> Refusal | None:
         """Return why a customer's account cannot give a merchant credit; a merchant's always can."""
@@ -244,7 +231,7 @@ class PostRefund(Command):
         return refusal
 
 
-class RecordSettlementNotice(Command):
+class RecordSettlementNotice(Cleared):
     """Record a clearing line that names a movement already posted. Nothing moves."""
 
     NAME: ClassVar[str] = "record_settlement_notice"
@@ -254,18 +241,18 @@ class RecordSettlementNotice(Command):
 
     def target(self) -> UUID:
         """Return the id of the claim on the clearing reference."""
-        return UUID(bytes=claim_id(CLEARING_CLAIM, self.clearing_reference))
+        return UUID(bytes=self.clearing_id())
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the aggregates that must be at hand for the decision."""
-        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
+        return (self.clearing_id(),)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guard only that the reference is known."""
-        seen = books.aggregate(claim_id(CLEARING_CLAIM, self.clearing_reference))
+        seen = books.aggregate(self.clearing_id())
         if not isinstance(seen, Claim):
             return refuse(Reason.CLEARING_REFERENCE_NOT_FOUND, clearing_reference=self.clearing_reference)
         event = SettlementNoticed(
             clearing_reference=self.clearing_reference, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
         )
-        return [Change(claim_id(CLEARING_CLAIM, self.clearing_reference), seen.version + 1, event)]
+        return [Change(self.clearing_id(), seen.version + 1, event)]

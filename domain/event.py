@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import msgspec
 
+from domain.times import DAY_SECONDS
 from domain.token_policy import TokenPolicy
 
 
@@ -66,16 +67,16 @@ class Policy(msgspec.Struct, frozen=True):
     version: str = "default-1"
     currencies: frozenset[str] = frozenset({"KGS"})
     hold_rules: tuple[HoldRule, ...] = ()
-    hold_ttl_seconds: int = 7 * 86_400
-    payment_hold_ttl_seconds: int = 400 * 86_400
+    hold_ttl_seconds: int = 7 * DAY_SECONDS
+    payment_hold_ttl_seconds: int = 400 * DAY_SECONDS
     """How long a payment whose provider is asked holds its total at the most: until it ends, but not for ever."""
-    early_reversal_ttl_seconds: int = 7 * 86_400
-    effective_time_back_seconds: int = 30 * 86_400
+    early_reversal_ttl_seconds: int = 7 * DAY_SECONDS
+    effective_time_back_seconds: int = 30 * DAY_SECONDS
     card_prefix: str = "9417"
     utc_offset_seconds: int = 6 * 3_600
     """Where days and months begin: how far the scheme's time is ahead of UTC (Asia/Bishkek: 6 hours, all year)."""
     tokens: TokenPolicy = TokenPolicy()
-    proposal_ttl_seconds: int = 3 * 86_400
+    proposal_ttl_seconds: int = 3 * DAY_SECONDS
     """How long a proposal waits for a second operator."""
     rules_tolerance_seconds: int = 300
     """How far back the effective time of proposed rules may lie, for clocks that differ."""

@@ -1,4 +1,8 @@
-"""Receipts of fiscal tills (KKM): a payment at one carries the till and its receipt, unique together (row S37)."""
+"""Receipts of fiscal tills (KKM): a payment at one carries the till and its receipt (row S37).
+
+Both are unique together for the account that is credited, the merchant's or its acquirer's: whoever names a till of
+somebody else's uses up no receipt of theirs.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
@@ -7,7 +11,7 @@ from pydantic import Field, model_validator
 from domain.claim import claim
 from domain.command import Command
 from domain.event import Change
-from domain.ids import claim_id
+from domain.ids import claim_id, key_of
 from domain.refusals import Reason, Refusal, refuse
 
 if TYPE_CHECKING:
@@ -19,6 +23,10 @@ FISCAL_RECEIPT: Final = "fiscal_receipt"
 
 class AtTill(Command):
     """A payment that may have been made at a till."""
+
+    if TYPE_CHECKING:
+        credit_account_id: int
+        """A field of every command of the kind, each in its own place."""
 
     till_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
     fiscal_receipt_number: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,32}$")] = ""
@@ -46,4 +54,4 @@ class AtTill(Command):
         return [claim(FISCAL_RECEIPT, self._receipt_key(), holder=holder, amount=amount)]
 
     def _receipt_key(self) -> str:
-        return f"{self.till_id}/{self.fiscal_receipt_number}"
+        return key_of(str(self.credit_account_id), self.till_id, self.fiscal_receipt_number)

@@ -8,7 +8,6 @@ What is given back counts for the day on which it was taken, and is worth nothin
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -19,15 +18,11 @@ from domain.customer import Customer, Tier
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason, Refusal, refuse
 from domain.rules import Limit, Measure, Operation, Period, Subject
+from domain.times import beginning_of, day_of, first_day, month_of
 
 if TYPE_CHECKING:
     from domain.books import Books
 
-SECONDS_OF_A_DAY: Final = 86_400
-_SECOND: Final = 1_000_000
-_DAY: Final = SECONDS_OF_A_DAY * _SECOND
-_EPOCH: Final = date(1970, 1, 1).toordinal()
-_MONTHS: Final = 12
 _NUMBERS: Final = {operation: bytes((number,)) for number, operation in enumerate(Operation, start=1)}
 """What stands for an operation in the keys of the figures, in memory and in snapshots: append only."""
 
@@ -123,7 +118,7 @@ class Usage:
 
     def day_of(self, time: int) -> int:
         """Return the day a time lies in, in days since 1970 of the scheme's time zone."""
-        return (time + self.utc_offset_seconds * _SECOND) // _DAY
+        return day_of(time, self.utc_offset_seconds)
 
     def used(self, period: Period, subject: bytes, operations: Iterable[Operation], now: int) -> Used:
         """Return what a subject spent on these operations in the day or month of ``now``."""
@@ -140,9 +135,8 @@ class Usage:
         day = self.day_of(now)
         first, last = (day, day + 1)
         if period is Period.MONTH:
-            first, last = _first_day(month_of(day)), _first_day(month_of(day) + 1)
-        offset = self.utc_offset_seconds * _SECOND
-        return first * _DAY - offset, last * _DAY - offset
+            first, last = first_day(month_of(day)), first_day(month_of(day) + 1)
+        return beginning_of(first, self.utc_offset_seconds), beginning_of(last, self.utc_offset_seconds)
 
     def put(self, now: int, subject: bytes, days: Mapping[Operation, Used], months: Mapping[Operation, Used]) -> None:
         """Take in what one subject spent in the day and the month of ``now``, as counted elsewhere."""
@@ -193,17 +187,6 @@ class Usage:
                 journal.append((figures, key, before))
                 used = Used() if before is MISSING else figures[key]
                 figures[key] = Used(used.operations + count, used.amount + amount)
-
-
-def month_of(day: int) -> int:
-    """Return the month a day lies in, counted from the year 0."""
-    found = date.fromordinal(day + _EPOCH)
-    return found.year * _MONTHS + found.month - 1
-
-
-def _first_day(month: int) -> int:
-    year, index = divmod(month, _MONTHS)
-    return date(year, index + 1, 1).toordinal() - _EPOCH
 
 
 def customer_limit_refusal(books: "Books", spending: Spending, now: int, *, already: int = 0) -> Refusal | None:

@@ -46,6 +46,12 @@ class Reason(Enum):
         "Start again without a page token.",
     )
     REPLAY_TOO_FAR = audits.REPLAY_TOO_FAR
+    NOTIFICATIONS_DROPPED = Row(
+        Kind.CONFLICT,
+        False,
+        "Notifications behind the cursor are kept no more.",
+        "Resume behind the cursor in the metadata; what was before it stands in the statements.",
+    )
     CURRENCY_UNKNOWN = Row(
         Kind.INVALID,
         False,
@@ -116,12 +122,7 @@ class Reason(Enum):
     PAYMENT_NOT_FOUND = payments.PAYMENT_NOT_FOUND
     BENEFICIARY_UNKNOWN = payments.BENEFICIARY_UNKNOWN
     AGGREGATE_NOT_FOUND = audits.AGGREGATE_NOT_FOUND
-    OUTCOME_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "No outcome is recorded under this request id.",
-        "Send the request again with the same id; it may still be on its way.",
-    )
+    OUTCOME_NOT_FOUND = audits.OUTCOME_NOT_FOUND
 
     # The state forbids it.
     ACCOUNT_CLOSED = Row(Kind.STATE, True, "The account is closed.", "Use another account.")
@@ -333,6 +334,8 @@ class Reason(Enum):
     COUNTER_NEAR_END = tokens.COUNTER_NEAR_END
     KEY_SUPERSEDED = tokens.KEY_SUPERSEDED
     KEY_USED_UP = tokens.KEY_USED_UP
+    KEYS_EXHAUSTED = tokens.KEYS_EXHAUSTED
+    TAP_DATE_WRONG = tokens.TAP_DATE_WRONG
     FISCAL_RECEIPT_SEEN = tokens.FISCAL_RECEIPT_SEEN
 
     ALIAS_CODE_REQUIRED = transfers.ALIAS_CODE_REQUIRED

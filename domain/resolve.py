@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.authorization import (
     ACQUIRER_CLAIM,
-    CLEARING_CLAIM,
     Authorization,
     AuthorizationAmountReplaced,
     AuthorizationCaptured,
@@ -23,7 +22,8 @@ from domain.authorization import (
 )
 from domain.authorize import MAX_PARTS
 from domain.binding import HOLD_KIND
-from domain.claim import Claim, EarlyReversalRecorded, claim
+from domain.claim import Claim, EarlyReversalRecorded
+from domain.cleared import Cleared, ClearingReference
 from domain.command import (
     AccountId,
     AcquirerId,
@@ -45,8 +45,6 @@ from domain.times import SECOND
 
 if TYPE_CHECKING:
     from domain.books import Books
-
-ClearingReference = Annotated[Reference, Field(min_length=1)]
 
 
 class _OnAuthorization(Command):
@@ -310,7 +308,7 @@ def capture_legs(
     return legs
 
 
-class Capture(_OnAuthorization):
+class Capture(Cleared, _OnAuthorization):
     """Post an amount of an authorisation that was approved, in whatever state it is now."""
 
     NAME: ClassVar[str] = "capture"
@@ -322,20 +320,14 @@ class Capture(_OnAuthorization):
     parts: CaptureParts = ()
     effective_time: EffectiveTime | None = None
 
-    def claims(self) -> tuple[bytes, ...]:
-        """Return the claim on the clearing reference."""
-        return (claim_id(CLEARING_CLAIM, self.clearing_reference),)
-
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Guards in order: approved, effective time, clearing reference unseen, parts."""
         authorization = find(books, self.authorization_id, self.expected_version)
         if isinstance(authorization, Refusal):
             return authorization
-        refusal = effective_refusal(self.effective_time, context)
+        refusal = effective_refusal(self.effective_time, context) or self.cleared_refusal(books)
         if refusal is not None:
             return refusal
-        if books.claim(CLEARING_CLAIM, self.clearing_reference) is not None:
-            return refuse(Reason.CLEARING_REFERENCE_SEEN, clearing_reference=self.clearing_reference)
         if self.currency_code not in ("", authorization.details.currency):
             return refuse(Reason.CURRENCY_MISMATCH)
         legs = capture_legs(
@@ -367,9 +359,7 @@ class Capture(_OnAuthorization):
             spending_returned=authorization.returned(released=released, captured=self.amount_tyiyn),
             spending=authorization.taken(released=released, captured=self.amount_tyiyn),
         )
-        taken = claim(
-            CLEARING_CLAIM, self.clearing_reference, holder=authorization.authorization_id, amount=self.amount_tyiyn
-        )
+        taken = self.clearing_claimed(authorization.authorization_id, self.amount_tyiyn)
         return [_next(authorization, event), taken]
 
 

@@ -7,8 +7,9 @@ first, so what is left counts where it did. The operation itself counts with the
 from typing import Final
 
 from domain.limits import Spending, SpendingReturned, Taking
+from domain.times import SECOND
 
-_BUCKET: Final = 15 * 60 * 1_000_000
+_BUCKET: Final = 15 * 60 * SECOND
 """Pieces of one quarter of an hour are one: days begin at no other moment in any time zone."""
 
 Takings = tuple[Taking, ...]

@@ -25,9 +25,14 @@ def beginning_of(day: int, utc_offset_seconds: int) -> int:
     return day * DAY - utc_offset_seconds * SECOND
 
 
+def date_of(day: int) -> date:
+    """Return the date of a day."""
+    return date.fromordinal(day + _EPOCH)
+
+
 def month_of(day: int) -> int:
     """Return the month that a day lies in."""
-    found = date.fromordinal(day + _EPOCH)
+    found = date_of(day)
     return found.year * MONTHS + found.month - 1
 
 

@@ -6,6 +6,7 @@ nothing later: the record of a decline carries the token's own event with it. A 
 could stop a phone by guessing.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from domain.ids import claim_id
 from domain.pan import Expiry, expired
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import Operation
+from domain.times import date_of, day_of
 from domain.token import State, Token, TokenUsed, find, following, state_refusal
 from domain.token_counter import MAX_COUNTER, counter_reason
 
@@ -69,8 +71,10 @@ class AuthorizeTokenPayment(AtTill):
     merchant_name: MerchantName = ""
     reference: Reference = ""
     tags: Tags = {}
+    transaction_date: date
+    """The terminal's date. The cryptogram is over it."""
     tap: Annotated[str, Field(max_length=32)] = ""
-    """What else the cryptogram is over: country, date and the terminal's unpredictable number."""
+    """What else the cryptogram is over: country and the terminal's unpredictable number."""
 
     def needs(self) -> tuple[bytes, ...]:
         return (self.token_id.bytes,)
@@ -84,9 +88,9 @@ class AuthorizeTokenPayment(AtTill):
         return () if isinstance(token, Refusal) else (_card(books, token).account,)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Guards in order: known, expiry, state, card and customer, entry, phone, cryptogram, counter, key, receipt.
+        """Guards in order: known, expiry, state, card and customer, entry, phone, cryptogram, counter, key, date.
 
-        Then those of every authorisation: accounts, currency, reference, the account's state, limits, funds.
+        Then the receipt, and those of every authorisation: accounts, currency, reference, state, limits, funds.
         """
         token = find(books, self.token_id.bytes)
         if isinstance(token, Refusal):
@@ -98,7 +102,7 @@ class AuthorizeTokenPayment(AtTill):
         if isinstance(found, Refusal):
             return found
         card, customer = found
-        refusal = self._entry(books, token) or self._tap(token) or self._key(token, context.now)
+        refusal = self._entry(books, token) or self._tap(token) or self._key(token, context.now) or self._date(context)
         if refusal is not None:
             return refusal
         refusal = self._claimed(books, card)
@@ -157,6 +161,13 @@ class AuthorizeTokenPayment(AtTill):
         if token.spent + self.amount_tyiyn > keys.max_amount:
             return self._refuse(Reason.KEY_USED_UP, limit="amount")
         return None
+
+    def _date(self, context: Context) -> Refusal | None:
+        """Refuse a tap of another time: right as it is, it was kept back, or its terminal's clock is wrong."""
+        today = date_of(day_of(context.now, context.policy.utc_offset_seconds))
+        if abs((self.transaction_date - today).days) <= context.policy.tokens.tap_days:
+            return None
+        return self._refuse(Reason.TAP_DATE_WRONG, transaction_date=self.transaction_date, today=today)
 
     def _claimed(self, books: "Books", card: Card) -> Refusal | None:
         if self.credit_account_id == card.account:

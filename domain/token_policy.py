@@ -21,5 +21,7 @@ class TokenPolicy(msgspec.Struct, frozen=True):
     """What may be paid with one limited-use key altogether, in tyiyn."""
     key_seconds: int = 14 * DAY_SECONDS
     """How long a limited-use key is good."""
+    tap_days: int = 1
+    """How many days a terminal's date may be before or after the ledger's, of the business time zone."""
     per_card: int = 100
     """Tokens that one card may have had in its life."""

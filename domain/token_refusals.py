@@ -92,6 +92,15 @@ KEY_USED_UP: Final = Row(
     "The phone's key is used up: the metadata says whether by uses, by amount or by age.",
     "Replenish the phone's keys and tap again.",
 )
+KEYS_EXHAUSTED: Final = Row(
+    Kind.STATE, True, "The token has had as many keys as one token can have.", "Request another token for the phone."
+)
+TAP_DATE_WRONG: Final = Row(
+    Kind.STATE,
+    True,
+    "The terminal's date is too far from the ledger's: its clock is wrong, or the tap was kept back.",
+    "Set the terminal's date, then tap again.",
+)
 FISCAL_RECEIPT_SEEN: Final = Row(
     Kind.STATE, True, "This till has presented this fiscal receipt before.", "Check the till: a receipt is paid once."
 )

@@ -172,16 +172,16 @@ class _KeysCommand(_TokenCommand):
 
     SECRETS: ClassVar[frozenset[str]] = frozenset({"sequence", "master_key_id"})
 
-    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
+    sequence: Annotated[int, Field(ge=1)]
     master_key_id: str
 
     def _newer(self, token: Token) -> Refusal | None:
-        """Refuse keys for a suspended token, switched on or not, and one that another, numbered later, overtook."""
+        """Refuse keys for a suspended token, switched on or not, and numbers that were overtaken, or there are not."""
         if token.suspended_by:
             return self._refuse(Reason.TOKEN_SUSPENDED, suspended_by=",".join(token.suspended_by))
         if token.keys is not None and self.sequence <= token.keys.sequence:
             return self._refuse(Reason.KEY_SUPERSEDED)
-        return None
+        return self._refuse(Reason.KEYS_EXHAUSTED) if self.sequence > MAX_SEQUENCE else None
 
     def _issued(self, context: Context) -> dict[str, Any]:
         policy = context.policy.tokens

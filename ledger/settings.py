@@ -17,6 +17,7 @@ from domain.credentials import LEAFLET_2022
 from domain.event import HoldRule, Policy
 from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST
+from domain.times import DAY_SECONDS
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.engine.settings import EngineSettings
@@ -87,6 +88,8 @@ class Settings(BaseSettings):
     """Streams open at once, which count among the calls and must be fewer; more are answered RESOURCE_EXHAUSTED."""
     heartbeat_seconds: Annotated[float, Field(gt=0)] = 15.0
     """After how long without news a stream says that it lives."""
+    notification_retention_seconds: Annotated[int, Field(ge=0)] = 180 * 86_400
+    """How long notifications are kept at least, by the log's own time; 0 keeps them for ever."""
     stream_permission_seconds: Annotated[float, Field(gt=0)] = 5.0
     """For how long a stream's caller is sent messages before it is looked at again what it may read."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
@@ -127,17 +130,17 @@ class Settings(BaseSettings):
 
     currencies: tuple[Annotated[str, Field(pattern=forms.whole(forms.CURRENCY))], ...] = ("KGS",)
     """ISO 4217 codes of the currencies in which accounts may be opened."""
-    hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    hold_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * DAY_SECONDS
     """How long an authorisation holds its amount."""
-    payment_hold_ttl_seconds: Annotated[int, Field(ge=1)] = 400 * 86_400
+    payment_hold_ttl_seconds: Annotated[int, Field(ge=1)] = 400 * DAY_SECONDS
     """How long a payment whose provider is asked holds its total at the most; no rule of holds shortens it."""
     hold_rules: tuple[dict[str, Any], ...] = ()
     """Exceptions to the hold's duration: objects with ttl_seconds and kind, merchant_category_code, entry_mode."""
-    early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * 86_400
+    early_reversal_ttl_seconds: Annotated[int, Field(ge=1)] = 7 * DAY_SECONDS
     """How long a reversal that arrived before its original is kept."""
-    effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * 86_400
+    effective_time_back_seconds: Annotated[int, Field(ge=0)] = 30 * DAY_SECONDS
     """How far back the effective time of a movement may lie."""
-    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * 86_400
+    proposal_ttl_seconds: Annotated[int, Field(ge=1)] = 3 * DAY_SECONDS
     """How long an adjustment, or new rules, can be approved by a second operator."""
     rules_tolerance_seconds: Annotated[int, Field(ge=0)] = 300
     """How far back the effective time of proposed rules may lie, for clocks that differ."""
@@ -157,6 +160,8 @@ class Settings(BaseSettings):
     """What may be paid with one key of a phone altogether."""
     token_key_seconds: Annotated[int, Field(ge=1)] = TokenPolicy().key_seconds
     """How long one key of a phone is good."""
+    tap_tolerance_days: Annotated[int, Field(ge=0, le=365)] = TokenPolicy().tap_days
+    """How many days the date of a tap may be before or after the ledger's, of the business time zone."""
     tokens_per_card: Annotated[int, Field(ge=1, le=100)] = TokenPolicy().per_card
     """Tokens that one card may have in its life."""
     alias_code_tries: Annotated[int, Field(ge=1)] = 5
@@ -173,7 +178,7 @@ class Settings(BaseSettings):
     """The provider id of codes that ask for a transfer of this ledger."""
     qr_host: Annotated[str, AfterValidator(known_host)] = DEFAULT_HOST
     """What the link of such a code begins with."""
-    quote_ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] = 300
+    quote_ttl_seconds: Annotated[int, Field(ge=1, le=DAY_SECONDS)] = 300
     """How long a quoted transfer can be confirmed."""
     binding_ttl_seconds: Annotated[int, Field(ge=1)] = 72 * 3_600
     """How long the amount held for binding a card can be named, and stays held."""
@@ -226,6 +231,11 @@ class Settings(BaseSettings):
         return None if self.page_token_key is None else self.page_token_key.get_secret_value().encode()
 
     @property
+    def keep_notices(self) -> int:
+        """For how many microseconds notifications are kept, 0 for ever."""
+        return self.notification_retention_seconds * 1_000_000
+
+    @property
     def read_url(self) -> str:
         """The url of the projections."""
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
@@ -269,6 +279,7 @@ class Settings(BaseSettings):
                 key_uses=self.token_key_uses,
                 key_amount=self.token_key_amount_tyiyn,
                 key_seconds=self.token_key_seconds,
+                tap_days=self.tap_tolerance_days,
                 per_card=self.tokens_per_card,
             ),
             quote_ttl_seconds=self.quote_ttl_seconds,

@@ -40,7 +40,6 @@ _COLUMNS: Final = (
     " debits_frozen, credits_frozen, closed, version, reference, tags, created_at, updated_at"
 )
 _BY_ID: Final = f"SELECT {_COLUMNS} FROM accounts WHERE partition = ? AND account_id = ?"
-_BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM accounts WHERE participant = ? AND number = ? AND number <> ''"
 
 
 class Accounts:
@@ -80,12 +79,6 @@ class Accounts:
 def account_by_id(session: Session, account_id: int) -> Account | None:
     """Return an account, None when there is none."""
     found = session.one(_BY_ID, account_partition(account_id), account_id)
-    return None if found is None else _account(found)
-
-
-def account_by_number(session: Session, participant: str, number: str) -> Account | None:
-    """Return the participant's account with this number, None when there is none."""
-    found = session.one(_BY_NUMBER, participant, number)
     return None if found is None else _account(found)
 
 

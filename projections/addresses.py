@@ -23,14 +23,14 @@ from domain.card import (
     CardUnbound,
 )
 from domain.credit import CreditFileOpened
-from domain.customer import CustomerErased
+from domain.customer import CustomerErased, CustomerRegistered
 from domain.event import Event
 from domain.payment import PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentUnresolved
 from domain.ports import Row
 from domain.token import TokenActivated, TokenDeactivated, TokenRelinked, TokenRequested, TokenResumed, TokenSuspended
 from projections.answers import Channel
 from projections.batch import Batch, Item
-from projections.schema import binding_addresses, card_addresses, payer_names, token_addresses
+from projections.schema import binding_addresses, card_addresses, payer_names, served_customers, token_addresses
 from projections.store import Session, Values, Writer, select_many
 
 NOBODY: Final = b""
@@ -210,6 +210,14 @@ class Addresses:
                 (batch.partition, item.row.originator_id, *_binding(item))
                 for item in batch.rare
                 if isinstance(item.event, CardBindingRequested)
+            ],
+        )
+        writer.insert(
+            served_customers,
+            [
+                (batch.partition, item.row.originator_id, item.event.participant)
+                for item in batch.rare
+                if isinstance(item.event, CustomerRegistered)
             ],
         )
 

@@ -240,8 +240,9 @@ class Wanted(NamedTuple):
     participant: str | None = None
     customer: bytes | None = None
     channel: Channel | None = None
-    bound: bool = False
-    """Whether only those are wanted that are told to a customer, and none that are the bank's own business."""
+    account: int | None = None
+    served: str | None = None
+    """The participant whose customers are told: none of those is wanted then that are the bank's own business."""
 
 
 class NoticePage(NamedTuple):
@@ -255,6 +256,15 @@ class NoticePage(NamedTuple):
     def last(self) -> bool:
         """Whether there is nothing more, for now. So it is too while the tables are made anew, behind the reader."""
         return self.reached >= Cursor(self.tracked)
+
+
+class NoticeList(NamedTuple):
+    """Notices, newest first; where those before them begin, None where there are none; and which are kept no more."""
+
+    notices: tuple[Notice, ...]
+    before: Cursor | None
+    dropped: Cursor | None
+    tracked: int
 
 
 class RecordCursor(msgspec.Struct, frozen=True, array_like=True):

@@ -143,22 +143,6 @@ def authorization_by_id(session: Session, authorization_id: bytes, now: int) -> 
     return None if found is None else _record(found, now)
 
 
-def authorization_by_reference(
-    session: Session, acquirer_id: str, acquirer_reference: str, now: int
-) -> AuthorizationRecord | None:
-    """Return the authorisation with an acquirer's reference, None when there is none.
-
-    A reference belongs to the one that was not declined; where all were, the newest is returned.
-    """
-    sql = (
-        f"SELECT {_RECORD} FROM authorizations"
-        " WHERE acquirer_id = ? AND acquirer_reference = ? AND acquirer_reference <> ''"
-        " ORDER BY CASE state WHEN 'declined' THEN 1 ELSE 0 END, created_at DESC LIMIT 1"
-    )
-    found = session.one(sql, acquirer_id, acquirer_reference)
-    return None if found is None else _record(found, now)
-
-
 def list_authorizations(
     session: Session,
     *,
@@ -247,8 +231,6 @@ def _row(partition: int, kept: _Kept) -> Values:
         authorization.created_at,
         kept.position,
         kept.hold_position,
-        details.acquirer_id,
-        details.acquirer_reference,
         None if details.card is None else details.card.bytes,
         details.TOPIC,
         msgspec.json.encode(details),

@@ -6,6 +6,7 @@ left what the account has) is checked as well: it finds what the projections the
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from domain.ports import LogReader
 from projections import schema
 from projections.batch import Decode
 from projections.lines import totals_at
-from projections.rebuild import Progress, project_all
+from projections.rebuild import Progress, begin_like, project_all
 from projections.runner import BATCH_SIZE, Projector
 from projections.store import ProjectionsNotReadyError, Session, Store, Values
 
@@ -47,17 +48,18 @@ def check(
     live = store.live()
     if live is None:
         raise ProjectionsNotReadyError("there are no projections to check")
-    scratch = store.create()
-    try:
-        with live.read() as found:
-            projector = Projector(log, scratch, decode, batch_size=batch_size)
-            for partition, position in found.all("SELECT partition, position FROM tracking ORDER BY partition"):
-                project_all(log, projector, partition, upto=position, progress=progress)
-            with scratch.read() as expected:
-                return _first([_differences(expected, found), _broken_invariants(found)])
-    finally:
-        live.close()
-        store.drop(scratch)
+    with closing(live):
+        scratch = store.create()
+        try:
+            with live.read() as found:
+                begin_like(scratch, found)
+                projector = Projector(log, scratch, decode, batch_size=batch_size)
+                for partition, position in found.all("SELECT partition, position FROM tracking ORDER BY partition"):
+                    project_all(log, projector, partition, upto=position, progress=progress)
+                with scratch.read() as expected:
+                    return _first([_differences(expected, found), _broken_invariants(found)])
+        finally:
+            store.drop(scratch)
 
 
 def _first(sources: Sequence[Iterator[Difference]]) -> list[Difference]:

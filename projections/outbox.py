@@ -7,6 +7,9 @@ the reader's language, when a notice is read. No personal data is kept either: a
 
 What is told of an event stands in ``projections.notices``, in one table with a row for each kind of event. Only
 accounts for which a card was issued are told of, so that the others cost nothing: neither rows nor time.
+
+Notices are not kept for ever (``projections.retention``). The last one that was dropped is remembered, and whoever asks
+for what lies behind an earlier one is told so: nobody misses a notice without knowing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,8 +20,8 @@ from domain.event import Event
 from domain.movements import effective_time
 from domain.ports import Row
 from domain.transfer import TransferPosted
-from projections.addresses import NOBODY, Addresses
-from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticePage, Wanted
+from projections.addresses import Addresses
+from projections.answers import Channel, Cursor, Notice, NoticeKind, NoticeList, NoticePage, Wanted
 from projections.batch import Batch, Ledger
 from projections.notices import NOTICES, Draft, Told, received, sent
 from projections.schema import notices
@@ -35,6 +38,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self._addresses = Addresses()
+        self._dropped: Cursor | None = None
 
     def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
         """Add the notices of the batch's events."""
@@ -57,7 +61,15 @@ class Outbox:
                 rows += self._rows(row, event, make(told))
             addresses.fold(row, event)  # Only now: what happens to a card is told to whoever had it.
         addresses.write(batch, writer)
-        writer.insert(notices, rows)
+        writer.insert(notices, self._kept(writer, batch, rows))
+
+    def _kept(self, session: Session, batch: Batch, rows: list[Values]) -> list[Values]:
+        """Leave out what tables made anew need not hold, because it was dropped from those before them."""
+        if self._dropped is None:
+            self._dropped = dropped_upto(session, batch.partition) or Cursor(0)
+        if self._dropped.position < batch.first.position:
+            return rows
+        return [row for row in rows if row[1:3] > self._dropped]
 
     def _payer(self, session: Session, row: Row, event: TransferPosted) -> str:
         """Return who pays, by name, where that is a credit file's to say."""
@@ -144,33 +156,109 @@ _FROM: Final = (
     "FROM notices n JOIN accounts a ON a.partition = n.partition AND a.account_id = n.account_id"
     " LEFT JOIN card_addresses c ON c.partition = n.partition AND c.card_id = n.card"
     " LEFT JOIN accounts o ON o.partition = n.partition AND o.account_id = n.counterparty"
-    " WHERE n.partition = ? AND (n.position, n.item) > (?, ?) AND n.position <= ?"
 )
+_SERVED: Final = (
+    " AND EXISTS (SELECT 1 FROM served_customers s"
+    " WHERE s.partition = n.partition AND s.customer = n.customer AND s.participant = ?)"
+)
+
+
+class NoticesDroppedError(Exception):
+    """Notices that were asked for are kept no more: ``dropped`` is the last one of these."""
+
+    def __init__(self, dropped: Cursor) -> None:
+        super().__init__(f"notices up to {dropped.position}/{dropped.item} are kept no more")
+        self.dropped = dropped
 
 
 def read_notices(
     session: Session, partition: int, after: Cursor, wanted: Wanted, *, tracked: int, limit: int
 ) -> NoticePage:
-    """Return the next notices that are wanted, oldest first, and how far was looked: at most WINDOW positions."""
-    upto = min(tracked, after.position + WINDOW)
-    where = ""
-    values: list[Any] = [partition, after.position, after.item, upto]
+    """Return the next notices that are wanted, oldest first, and how far was looked: at most WINDOW positions.
+
+    Raises NoticesDroppedError where any behind ``after`` is kept no more, wanted or not.
+    """
+    _still_there(after, dropped_upto(session, partition))
+    upto = tracked if _indexed(wanted) else min(tracked, after.position + WINDOW)
+    where, values = _where(wanted)
+    sql = f"SELECT {_COLUMNS} {_FROM}{where} AND n.position <= ? ORDER BY n.position, n.item LIMIT ?"
+    rows = session.all(sql, partition, *after, *values, upto, limit)
+    found = tuple(_notice(partition, row) for row in rows)
+    if len(found) == limit:
+        return NoticePage(found, found[-1].cursor, tracked)
+    return NoticePage(found, max(after, Cursor(upto, LAST_ITEM)), tracked)
+
+
+def list_notices(
+    session: Session,
+    partition: int,
+    wanted: Wanted,
+    *,
+    after: Cursor | None,
+    before: Cursor | None,
+    tracked: int,
+    limit: int,
+) -> NoticeList:
+    """Return the newest notices before one place and behind another, newest first; looks at most at WINDOW positions.
+
+    Without ``after`` they go back to the oldest one that is kept. Raises NoticesDroppedError where any behind ``after``
+    is kept no more.
+    """
+    dropped = dropped_upto(session, partition)
+    if after is not None:
+        _still_there(after, dropped)
+    least = max(after or Cursor(0), dropped or Cursor(0))
+    end = before or Cursor(tracked + 1, 0)
+    start = least if _indexed(wanted) else max(least, Cursor(end.position - WINDOW))
+    where, values = _where(wanted)
+    sql = (
+        f"SELECT {_COLUMNS} {_FROM}{where} AND (n.position, n.item) < (?, ?)"
+        " ORDER BY n.position DESC, n.item DESC LIMIT ?"
+    )
+    rows = session.all(sql, partition, *start, *values, *end, limit)
+    found = tuple(_notice(partition, row) for row in rows)
+    if len(found) == limit:
+        rest: Cursor | None = found[-1].cursor
+    else:
+        rest = Cursor(start.position + 1, 0) if start > least else None
+    return NoticeList(found, rest, dropped, tracked)
+
+
+def dropped_upto(session: Session, partition: int) -> Cursor | None:
+    """Return the last notice that is kept no more, None where all are kept."""
+    found = session.one("SELECT position, item FROM notices_dropped WHERE partition = ?", partition)
+    return None if found is None else Cursor(*found)
+
+
+def _still_there(after: Cursor, dropped: Cursor | None) -> None:
+    if dropped is not None and after < dropped:
+        raise NoticesDroppedError(dropped)
+
+
+def _indexed(wanted: Wanted) -> bool:
+    """Tell whether an index leads to what is wanted, so that nothing else is looked through."""
+    return wanted.customer is not None or wanted.account is not None
+
+
+def _where(wanted: Wanted) -> tuple[str, list[Any]]:
+    """Return the condition, for a partition and a place, and what it asks for beyond these."""
+    # The sign keeps a planner without statistics from the table's own order, which leads to everybody's notices.
+    sign = "+" if _indexed(wanted) else ""
+    where = f" WHERE {sign}n.partition = ? AND (n.position, n.item) > (?, ?)"
+    values: list[Any] = []
     for column, value in (
         ("participant", wanted.participant),
         ("customer", wanted.customer),
+        ("account_id", wanted.account),
         ("channel", None if wanted.channel is None else wanted.channel.value),
     ):
         if value is not None:
             where += f" AND n.{column} = ?"
             values.append(value)
-    if wanted.bound:
-        where += " AND n.customer <> ?"
-        values.append(NOBODY)
-    sql = f"SELECT {_COLUMNS} {_FROM}{where} ORDER BY n.position, n.item LIMIT ?"
-    found = tuple(_notice(partition, row) for row in session.all(sql, *values, limit))
-    if len(found) == limit:
-        return NoticePage(found, found[-1].cursor, tracked)
-    return NoticePage(found, max(after, Cursor(upto, LAST_ITEM)), tracked)
+    if wanted.served is not None:
+        where += _SERVED
+        values.append(wanted.served)
+    return where, values
 
 
 def _notice(partition: int, row: Values) -> Notice:

@@ -158,19 +158,23 @@ class PostgresStore:
         self._local = threading.local()
         self._sessions: list[PostgresSession] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def live(self) -> PostgresCopy | None:
         """Open the live copy for writing, None when there is none of today's schema."""
-        connection = self._connect()
-        number = _live_number(connection)
-        if number is None:
-            connection.close()
-            return None
-        return self._open(connection, number, live=True)
+        with _closed_on_failure(self._connect()) as connection:
+            number = _live_number(connection)
+            if number is None:
+                connection.close()
+                return None
+            return self._open(connection, number, live=True)
 
     def create(self) -> PostgresCopy:
         """Make a new copy with empty tables, which nobody reads until it is published."""
-        connection = self._connect()
+        with _closed_on_failure(self._connect()) as connection:
+            return self._create(connection)
+
+    def _create(self, connection: _Connection) -> PostgresCopy:
         _make_home(connection)
         number = 1 + max(_numbers(connection), default=0)
         # For as long as this session lives: a schema without it that is not live was abandoned.
@@ -256,8 +260,9 @@ class PostgresStore:
                 raise
 
     def close(self) -> None:
-        """Close every connection of a reader."""
+        """Close every connection of a reader; none is opened from now on."""
         with self._lock:
+            self._closed = True
             sessions, self._sessions = self._sessions, []
         for session in sessions:
             session.connection.close()
@@ -269,16 +274,17 @@ class PostgresStore:
             return session
         if session is not None:
             self._forget(session)
-        connection = self._connect()
-        number = _live_number(connection)
-        if number is None:
-            connection.close()
-            raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
-        for setting in (f"SET search_path = {_schema(number)}", *_READ_SETTINGS):
-            connection.execute(setting)
-        session = PostgresSession(connection, number)
-        with self._lock:
-            self._sessions.append(session)
+        with _closed_on_failure(self._connect()) as connection:
+            number = _live_number(connection)
+            if number is None:
+                raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
+            for setting in (f"SET search_path = {_schema(number)}", *_READ_SETTINGS):
+                connection.execute(setting)
+            session = PostgresSession(connection, number)
+            with self._lock:
+                if self._closed:
+                    raise psycopg.OperationalError("the projections were closed")
+                self._sessions.append(session)
         self._local.session = session
         return session
 
@@ -303,6 +309,16 @@ class PostgresStore:
         connection.execute(f"SET search_path = {_schema(number)}")
         connection.execute("SET synchronous_commit = off")
         return PostgresCopy(connection, number, live=live)
+
+
+@contextmanager
+def _closed_on_failure(connection: _Connection) -> Iterator[_Connection]:
+    """Close a connection that a failed block would leave open: what it locks would stay so."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _rounded_up(milliseconds: int) -> int:

@@ -7,7 +7,7 @@ prepared statements along indexes.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.account import Account, AccountKind
 from domain.authorization import State
@@ -42,6 +42,7 @@ from projections.answers import (
     LineCursor,
     Located,
     MiniStatement,
+    NoticeList,
     NoticePage,
     Overview,
     RecordCursor,
@@ -51,7 +52,7 @@ from projections.answers import (
 )
 from projections.resources import Found, Kind
 from projections.schema import CURRENT
-from projections.store import Session, Store, open_store
+from projections.store import ProjectionsNotReadyError, Session, Store, open_store
 
 T = TypeVar("T")
 
@@ -92,10 +93,6 @@ class Reader:
     def account(self, account_id: int) -> Answer[Account | None]:
         """Return an account by its id, None when there is none."""
         return self._answer(lambda session, _: accounts.account_by_id(session, account_id))
-
-    def account_by_number(self, participant: str, number: str) -> Answer[Account | None]:
-        """Return an account by the participant's own number, None when there is none."""
-        return self._answer(lambda session, _: accounts.account_by_number(session, participant, number))
 
     def list_accounts(
         self,
@@ -256,7 +253,7 @@ class Reader:
         return Answer(answer.result, {partition: answer.result.position})
 
     def notices(self, partition: int, after: Cursor, wanted: Wanted, *, limit: int = 100) -> NoticePage:
-        """Return the next notices behind a place in the outbox."""
+        """Return the next notices behind a place in the outbox. Raises NoticesDroppedError."""
 
         def ask(session: Session, positions: dict[int, int]) -> NoticePage:
             tracked = positions.get(partition, 0)
@@ -264,17 +261,33 @@ class Reader:
 
         return self._answer(ask, {partition}).result
 
+    def list_notices(
+        self,
+        partition: int,
+        wanted: Wanted,
+        *,
+        after: Cursor | None = None,
+        before: Cursor | None = None,
+        limit: int = 100,
+    ) -> Answer[NoticeList]:
+        """Return the notices behind one place in the outbox and before another, newest first.
+
+        Raises NoticesDroppedError, and ProjectionsNotReadyError while the tables are behind ``before``.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> NoticeList:
+            tracked = positions.get(partition, 0)
+            if before is not None and before.position > tracked + 1:
+                raise ProjectionsNotReadyError("the projections are made anew, and are behind the page before this one")
+            return outbox.list_notices(
+                session, partition, wanted, after=after, before=before, tracked=tracked, limit=limit
+            )
+
+        return self._answer(ask, {partition})
+
     def authorization(self, authorization_id: bytes, *, now: int) -> Answer[AuthorizationRecord | None]:
         """Return an authorisation as at ``now``, None when there is none."""
         return self._answer(lambda session, _: authorizations.authorization_by_id(session, authorization_id, now))
-
-    def authorization_by_reference(
-        self, acquirer_id: str, acquirer_reference: str, *, now: int
-    ) -> Answer[AuthorizationRecord | None]:
-        """Return an authorisation by its acquirer's reference, None when there is none."""
-        return self._answer(
-            lambda session, _: authorizations.authorization_by_reference(session, acquirer_id, acquirer_reference, now)
-        )
 
     def list_authorizations(
         self,
@@ -307,6 +320,10 @@ class Reader:
     def accounts_by_number(self, participant: str, numbers: Collection[str]) -> Answer[dict[str, int]]:
         """Return the ids of a participant's accounts by their numbers, leaving out the unknown ones."""
         return self._answer(lambda session, _: credits_.accounts_by_number(session, participant, numbers))
+
+    def resources_by_ids(self, kind: Kind, partition: int, ids: Collection[bytes]) -> Answer[dict[bytes, Any]]:
+        """Return things of a kind by their ids, leaving out the unknown ones."""
+        return self._answer(lambda session, _: resources.resources_by_ids(session, kind, partition, ids), {partition})
 
     def list_credit_lines(
         self, partition: int, file_id: bytes, *, refused_only: bool = False, after: int = 0, limit: int = 100

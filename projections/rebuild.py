@@ -8,9 +8,10 @@ those that readers have already seen.
 from collections.abc import Callable, Sequence
 
 from domain.ports import LogReader
+from projections import schema
 from projections.batch import Decode
 from projections.runner import BATCH_SIZE, Projector
-from projections.store import Store
+from projections.store import Copy, Session, Store
 
 Progress = Callable[[int, int, int], None]
 """Is told the partition, the position reached and the head of the log."""
@@ -32,6 +33,11 @@ def rebuild(
     copy = store.create()
     published = False
     try:
+        live = store.live()
+        if live is not None:
+            with live.read() as session:
+                begin_like(copy, session)
+            live.close()
         projector = Projector(log, copy, decode, batch_size=batch_size)
 
         def catch_up() -> None:
@@ -46,6 +52,13 @@ def rebuild(
             copy.close()
         else:
             store.drop(copy)
+
+
+def begin_like(copy: Copy, session: Session) -> None:
+    """Have an empty copy leave out the notices that another one holds no more."""
+    dropped = session.all("SELECT partition, position, item FROM notices_dropped")
+    with copy.write() as writer:
+        writer.upsert(schema.notices_dropped, dropped)
 
 
 def project_all(

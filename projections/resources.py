@@ -183,6 +183,13 @@ def list_resources(
     return [Found(_decode(kind, body), RecordCursor(*at)) for body, *at in rows]
 
 
+def resources_by_ids(session: Session, kind: Kind, partition: int, ids: Collection[bytes]) -> dict[bytes, Any]:
+    """Return things of a kind by their ids, leaving out the unknown ones."""
+    sql = "SELECT resource_id, body FROM resources WHERE partition = ? AND kind = ? AND resource_id IN ({keys})"
+    found = select_many(session, sql, (partition, kind.name), sorted(ids))
+    return {bytes(key): _decode(kind, body) for key, body in found}
+
+
 def resources_in_state(
     session: Session, kind: Kind, states: Collection[str], *, after: RecordCursor | None = None, limit: int = 100
 ) -> list[Found]:

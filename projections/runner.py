@@ -6,7 +6,7 @@ differently, or is gone, the log is not the one the tables were made from (a fai
 they are made again from its beginning. An event that cannot be decoded stops the runner: it never skips.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,6 +26,7 @@ from projections.outbox import Outbox
 from projections.participants import Participants
 from projections.proposals import Proposals
 from projections.resources import Resources
+from projections.retention import Retention
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
 from projections.times import RecordedTimes
@@ -71,10 +72,12 @@ def run(
     *,
     partitions: Sequence[int] = (0,),
     batch_size: int = BATCH_SIZE,
+    keep_notices: int = 0,
 ) -> None:
     """Keep the tables in step with the log until ``stop`` says so.
 
-    ``wake`` is called when there is nothing to do. Raises what ``decode`` raises for an event it does not know,
+    ``wake`` is called when there is nothing to do. Notices are dropped when they are ``keep_notices`` microseconds
+    old, with 0 never. Raises what ``decode`` raises for an event it does not know,
     and what the drivers raise for a database that does not answer: start it again then.
     """
     store.sweep()
@@ -83,7 +86,8 @@ def run(
         while not stop():
             copy = copy or live_copy(store)
             try:
-                _keep_in_step(Projector(log, copy, decode, batch_size=batch_size), partitions, stop, wake)
+                retentions = {partition: Retention(copy, partition, keep_notices) for partition in partitions}
+                _keep_in_step(Projector(log, copy, decode, batch_size=batch_size), retentions, stop, wake)
             except CopyRetiredError:
                 copy.close()
                 copy = None
@@ -101,7 +105,11 @@ def live_copy(store: Store) -> Copy:
     copy = store.live()
     if copy is None:
         copy = store.create()
-        store.publish(copy)
+        try:
+            store.publish(copy)
+        except BaseException:
+            copy.close()
+            raise
     return copy
 
 
@@ -222,11 +230,16 @@ def _touch(touched: set[int], row: Row, event: Event) -> None:
         touched.add(event.account)
 
 
-def _keep_in_step(projector: Projector, partitions: Sequence[int], stop: Stop, wake: Wake) -> None:
+def _keep_in_step(projector: Projector, retentions: Mapping[int, Retention], stop: Stop, wake: Wake) -> None:
     wait = SHORTEST_WAIT_SECONDS
     while not stop():
-        if sum(projector.step(partition) for partition in partitions):
+        if sum(projector.step(partition) for partition in retentions):
             wait = SHORTEST_WAIT_SECONDS
-        else:
+        elif not _drop_some(projector, retentions):
             wake(wait)
             wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
+
+
+def _drop_some(projector: Projector, retentions: Mapping[int, Retention]) -> bool:
+    dropped = [each.drop_some(projector.tracked(partition).recorded_at) for partition, each in retentions.items()]
+    return any(dropped)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 11
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -205,8 +205,6 @@ authorizations = _table(
     _big("created_at"),
     _big("position"),
     _big("hold_position"),
-    _text("acquirer_id"),
-    _text("acquirer_reference"),
     _bytes("card", nullable=True),
     _text("topic"),
     _bytes("details"),
@@ -235,13 +233,6 @@ Index(
     authorizations.c.position,
     sqlite_where=authorizations.c.card.is_not(None),
     postgresql_where=authorizations.c.card.is_not(None),
-)
-Index(
-    "authorizations_by_reference",
-    authorizations.c.acquirer_id,
-    authorizations.c.acquirer_reference,
-    sqlite_where=authorizations.c.acquirer_reference != "",
-    postgresql_where=authorizations.c.acquirer_reference != "",
 )
 Index(
     "open_authorizations",
@@ -363,6 +354,26 @@ notices = _table(
     key=("partition", "position", "item"),
 )
 """What somebody is to be told of the event at ``position``, numbered from 0; ``customer`` is empty for the bank."""
+for _owner in ("account_id", "customer"):
+    Index(f"notices_by_{_owner}", notices.c[_owner], notices.c.position, notices.c.item)
+
+notices_dropped = _table(
+    "notices_dropped",
+    _small("partition"),
+    _big("position"),
+    _small("item"),
+    key=("partition",),
+)
+"""The last notice that is kept no more, nor any before it. Tables made anew begin with that of the live ones."""
+
+served_customers = _table(
+    "served_customers",
+    _small("partition"),
+    _bytes("customer"),
+    _text("participant"),
+    key=("partition", "customer"),
+)
+"""The participant whose application a customer registered with."""
 
 card_addresses = _table(
     "card_addresses",

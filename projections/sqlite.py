@@ -164,6 +164,7 @@ class SQLiteStore:
         self._local = threading.local()
         self._sessions: list[SQLiteSession] = []
         self._lock = threading.Lock()
+        self._closed = False
 
     def live(self) -> SQLiteCopy | None:
         """Open the live copy for writing, None when there is none of today's schema."""
@@ -180,7 +181,11 @@ class SQLiteStore:
         path.touch(exist_ok=False)
         copy = SQLiteCopy(path, number, live=None, making=making)
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
-        metadata.create_all(engine)
+        try:
+            metadata.create_all(engine)
+        except BaseException:
+            copy.close()
+            raise
         return copy
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
@@ -232,8 +237,9 @@ class SQLiteStore:
             return work(session)
 
     def close(self) -> None:
-        """Close every connection of a reader; what is being asked ends with an error."""
+        """Close every connection of a reader; what is asked, now or later, ends with an error."""
         with self._lock:
+            self._closed = True
             sessions, self._sessions = self._sessions, []
         for session in sessions:
             while not session.in_use.acquire(timeout=_BETWEEN_INTERRUPTS):
@@ -284,6 +290,9 @@ class SQLiteStore:
                 continue  # another copy was published, and this one deleted, since the pointer was read
             session = SQLiteSession(connection, mark)
             with self._lock:
+                if self._closed:
+                    connection.close()
+                    raise sqlite3.OperationalError("the projections were closed")
                 self._sessions.append(session)
             self._local.session = session
             return session
@@ -333,8 +342,12 @@ def _connect(path: Path, *, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
-    for pragma in pragmas:
-        connection.execute(pragma)
+    try:
+        for pragma in pragmas:
+            connection.execute(pragma)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -5,6 +5,7 @@ roles of those who call in life, and a journal that the clients keep of whatever
 ``demo: ok``, or the exit code is 1.
 """
 
+import argparse
 import random
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from rich.table import Table
 from ledger.cli.output import amount, console, table
 from ledger.rpc.client import Ledger
 from protos.esep.v1.account_pb2 import AccountKind
+from protos.esep.v1.service_directory_pb2 import Language
 from protos.esep.v1.statement_pb2 import TrialBalanceLine
 from scripts import demo_audit as audit
 from scripts.demo_banks import BANKS, DEPOSIT, open_bank
@@ -31,7 +33,7 @@ from scripts.scenario_player import Player
 from scripts.scenarios import read_scenarios
 from scripts.story import paying
 from scripts.story.plot import tell
-from scripts.story.scene import Scene
+from scripts.story.scene import LANGUAGES, Scene
 from scripts.voice import Discrepancy, Voice
 
 TRANSFERS: Final = 10_000
@@ -48,8 +50,13 @@ out = voice.console
 heading, say = voice.heading, voice.say
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Run the demonstration; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default="ky", help="of receipts and messages; Kyrgyz by default"
+    )
+    language = LANGUAGES[parser.parse_args(arguments).language]
     started = time.monotonic()
     try:
         with (
@@ -57,7 +64,7 @@ def main() -> int:
             Provider() as provider,
             ServerProcess(Path(directory), paying.settings(provider.target)) as server,
         ):
-            demonstrate(server)
+            demonstrate(server, language)
     except grpc.RpcError as error:
         answer = answer_of(error)
         out.print(f"[red]a call failed: {answer.reason}: {answer.message}[/]")
@@ -70,14 +77,14 @@ def main() -> int:
     return 0
 
 
-def demonstrate(server: ServerProcess) -> None:
+def demonstrate(server: ServerProcess, language: Language.ValueType) -> None:
     """Show one thing after another; raises Discrepancy at the first that is not as it should be."""
     heading("A server on fresh SQLite files")
     took = timed(server.start)
     say(f"listening and serving after {took:.1f} s")
     with (
         connect_plainly(server.address) as ledger,
-        Scene(server.address, server.directory / "confirmation-codes", voice) as scene,
+        Scene(server.address, server.directory / "confirmation-codes", voice, language) as scene,
     ):
         banks = {name: open_bank(scene.bank(name), scene.operator(), name) for name in BANKS}
         accounts = sum(len(bank.accounts) for bank in banks.values())
@@ -186,4 +193,4 @@ def timed(work: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

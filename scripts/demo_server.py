@@ -20,8 +20,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 READY: Final = "esep: listening on "
-START_SECONDS: Final = 30.0
-STOP_SECONDS: Final = 30.0
+START_SECONDS: Final = 90.0
+STOP_SECONDS: Final = 60.0
 _KEPT_LINES: Final = 40
 _POLL_SECONDS: Final = 0.02
 

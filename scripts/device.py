@@ -4,7 +4,10 @@ It follows EMV from the phone's side and shares nothing with the server but the 
 a counter of its own, and the data of a tap that the terminal gives it.
 """
 
+import time
 import warnings
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from secrets import token_bytes
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +22,7 @@ warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, modul
 
 KYRGYZSTAN: Final = 417
 SOM: Final = 417
-DATE: Final = "261122"
+BISHKEK: Final = timezone(timedelta(hours=6))
 _UNLOCKED: Final = 0x80
 
 
@@ -29,7 +32,15 @@ class Terminal(NamedTuple):
     country: int = KYRGYZSTAN
     currency: int = SOM
     currency_code: str = "KGS"
-    date: str = DATE
+    date: str = ""
+    """Six digits, YYMMDD; empty for that of its clock."""
+    now: Callable[[], float] = time.time
+    """Its clock, in seconds since the Unix epoch."""
+
+    @property
+    def today(self) -> str:
+        """The date that it puts into a tap."""
+        return self.date or datetime.fromtimestamp(self.now(), BISHKEK).strftime("%y%m%d")
 
 
 HERE: Final = Terminal()
@@ -45,6 +56,8 @@ class Phone:
         self.expiry = ""
         self.unlocked = True
         self.counter = 0
+        self.here = HERE
+        """The terminal that it taps unless another is named."""
         self._key = b""
         self._sequence = 0
 
@@ -62,9 +75,11 @@ class Phone:
         """Take another key in: the counter goes on."""
         self._key, self._sequence = key.key, key.sequence
 
-    def tap(self, amount: int, terminal: Terminal = HERE, *, counter: int | None = None) -> Tap:
+    def tap(self, amount: int, terminal: Terminal | None = None, *, counter: int | None = None) -> Tap:
         """Answer a terminal, and count that; ``counter`` sets the counter before."""
+        terminal = terminal or self.here
         self.counter = self.counter + 1 if counter is None else counter
+        date = terminal.today
         unpredictable = token_bytes(4)
         application = self._sequence.to_bytes(2, "big") + bytes([_UNLOCKED if self.unlocked else 0])
         data = bytes.fromhex(
@@ -72,7 +87,7 @@ class Phone:
             "000000000000"  # 9F02, 9F03: amount, other amount
             f"{terminal.country:04}"
             "0000000000"  # 9F1A, 95: country, verification results
-            f"{terminal.currency:04}{terminal.date}"
+            f"{terminal.currency:04}{date}"
             "00"  # 5F2A, 9A, 9C: currency, date, purchase
             f"{unpredictable.hex()}"
             "0000"  # 9F37, 82: unpredictable number, profile
@@ -81,7 +96,7 @@ class Phone:
         session_key = pyemv.kd.derive_common_sk(self._key, self.counter.to_bytes(2, "big") + bytes(6))
         return Tap(
             country_number=terminal.country,
-            transaction_date=terminal.date,
+            transaction_date=date,
             unpredictable_number=unpredictable,
             transaction_counter=self.counter,
             key_sequence=self._sequence,
@@ -94,10 +109,11 @@ class Phone:
         request_id: str,
         amount: int,
         merchant: int,
-        terminal: Terminal = HERE,
+        terminal: Terminal | None = None,
         **fields: Any,
     ) -> AuthorizeTokenPaymentRequest:
         """Return what the terminal sends after a tap."""
+        terminal = terminal or self.here
         values: dict[str, Any] = {
             "token_number": self.number,
             "expiry": self.expiry,

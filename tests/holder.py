@@ -16,7 +16,7 @@ from scripts.device import Phone
 from tests import people
 from tests.people import Person
 
-CALL_SECONDS = 15.0
+CALL_SECONDS = 30.0
 FUNDS = 1_000_000
 
 

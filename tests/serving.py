@@ -16,7 +16,7 @@ from protos.esep.v1.transfer_service_pb2 import CreateTransferRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
 
-CALL_SECONDS = 15.0
+CALL_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ marked ``<!-- run -->`` is executed in the checkout; a block marked ``<!-- outpu
 ``…`` standing for anything. ``127.0.0.1:50051`` stands for the server's address.
 """
 
+import codeop
 import os
 import re
 import subprocess
@@ -306,6 +307,24 @@ def test_examples_run(page: Path, starting: dict[Path, Future[Example]], monkeyp
         else:
             compare_output(block, printed)
     server.kill()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_examples_can_be_pasted(page: Path) -> None:
+    """Python reads every example line by line as it does at its prompt, where an empty line ends a block."""
+    for block in blocks(page):
+        if block.language != "python" or "\nclass " in block.text:  # A class is written into a file.
+            continue
+        typed: list[str] = []
+        for number, line in enumerate([*block.text.splitlines(), ""], block.line):
+            typed.append(line)
+            try:
+                complete = codeop.compile_command("\n".join(typed)) is not None
+            except SyntaxError as error:
+                pytest.fail(f"{named(page)}:{number}: {error.msg}")
+            if complete:
+                typed = []
+        assert not any(typed), f"{named(page)}:{block.line} does not end"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -1,6 +1,8 @@
-"""Transfers in batches of 8,000 from four callers, beside the driver's fastest write.
+"""Transfers in batches of 8,000 from four callers, beside the driver's fastest write and to one account alone.
 
-From the same windows: the rate until the answers, and the rate until every projection has caught up as well.
+Three windows take turns: batches in which every transfer credits the same account, batches over uniform accounts, and
+the driver's writes. Each is compared with its neighbour, so the uniform ones count twice and are sent once. From the
+same windows: the rate until the answers, and the rate until every projection has caught up as well.
 """
 
 from collections.abc import Iterator
@@ -12,21 +14,40 @@ from bench.windows import Window, alternate, compare
 
 _ACCEPTED = "transfers_batch_8000"
 _PROJECTED = "transfers_batch_8000_projected"
+_HOT_ACCEPTED = "hot_account"
+_HOT_PROJECTED = "hot_account_projected"
+_UNIFORM = "uniform_accounts"
 
 
 def measure(session: Session) -> Iterator[Result]:
-    """Compare accepted and projected transfers with rows."""
+    """Compare one credited account with many, and many with rows; until the answers, and until all is projected."""
     ledger, rows, count = session.ledger, session.reference, session.scale.batches
     requests = ledger.requests()
 
-    def transfers() -> Window:
+    def hot() -> Window:
+        return ledger.batches(requests.batches(count, BATCH, credit=ledger.merchant), CALLERS)
+
+    def uniform() -> Window:
         return ledger.batches(requests.batches(count, BATCH), CALLERS)
 
-    pairs = alternate(session.scale.rounds, transfers, lambda: rows.write(count * BATCH))
+    taken = alternate(session.scale.rounds, hot, uniform, lambda: rows.write(count * BATCH))
     store = session.store.name
-    yield result(_ACCEPTED, store, "transfers/s", reference.NAME, compare(pairs))
-    projected = compare(pairs, lambda window: window.caught_up_rate, lambda window: window.rate)
+    beside_rows = [(many, driver) for _, many, driver in taken]
+    yield result(_ACCEPTED, store, "transfers/s", reference.NAME, compare(beside_rows))
+    projected = compare(beside_rows, _caught_up, _accepted)
     yield result(_PROJECTED, store, "transfers/s", reference.NAME, projected._replace(p50_ms=None, p99_ms=None))
+    beside_many = [(one, many) for one, many, _ in taken]
+    yield result(_HOT_ACCEPTED, store, "transfers/s", _UNIFORM, compare(beside_many))
+    projected = compare(beside_many, _caught_up)
+    yield result(_HOT_PROJECTED, store, "transfers/s", _UNIFORM, projected._replace(p50_ms=None, p99_ms=None))
 
 
-WORKLOAD = Workload((_ACCEPTED, _PROJECTED), measure)
+def _accepted(window: Window) -> float:
+    return window.rate
+
+
+def _caught_up(window: Window) -> float:
+    return window.caught_up_rate
+
+
+WORKLOAD = Workload((_ACCEPTED, _PROJECTED, _HOT_ACCEPTED, _HOT_PROJECTED), measure)

@@ -11,6 +11,12 @@ def this_owner() -> str:
     return f"{socket.gethostname()}/{_boot()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
 
 
+def described(owner: str) -> str:
+    """Return an owner's name as people read it."""
+    parts = owner.split("/")
+    return f"process {parts[2]} on {parts[0]}" if len(parts) == 5 else owner  # noqa: PLR2004 - the parts above
+
+
 def certainly_gone(owner: str) -> bool:
     """Tell whether the owner was a process of this very machine that has ended; False when in doubt."""
     try:

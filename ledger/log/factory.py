@@ -8,6 +8,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.log.api import Log
+from ledger.log.pools import ClosingPool
 from ledger.log.postgres import PostgresLog
 from ledger.log.sqlite import SQLiteLog
 
@@ -30,8 +31,9 @@ def open_tables(database_url: str) -> Engine:
     Raises ValueError as ``open_log`` does.
     """
     if not _is_sqlite(database_url):
-        return create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}")
-    engine = create_engine(f"sqlite:///{_sqlite_path(database_url)}", connect_args={"timeout": 5.0})
+        return create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}", poolclass=ClosingPool)
+    url = f"sqlite:///{_sqlite_path(database_url)}"
+    engine = create_engine(url, poolclass=ClosingPool, connect_args={"timeout": 5.0})
 
     @event.listens_for(engine, "connect")
     def _be_durable(connection: sqlite3.Connection, _record: object) -> None:

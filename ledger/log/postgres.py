@@ -21,7 +21,6 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read, check_tail
@@ -39,6 +38,7 @@ from ledger.log.errors import (
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import CopyPacker, binary_values
 from ledger.log.patience import Patience, timeout_ms
+from ledger.log.pools import ClosingPool
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
 
 _READERS = 8
@@ -107,6 +107,7 @@ class PostgresLog(Housekeeping):
         self.within = self._patience.within
         engine = create_engine(
             "postgresql+psycopg://",
+            poolclass=ClosingPool,
             creator=partial(self._connect, "SET synchronous_commit = off", autocommit=False),
             pool_pre_ping=True,
         )
@@ -178,7 +179,7 @@ class PostgresLog(Housekeeping):
             for setting in settings:
                 connection.execute(setting)
             connection.autocommit = autocommit
-        except psycopg.Error:
+        except BaseException:
             connection.close()
             raise
         return connection
@@ -188,8 +189,8 @@ class PostgresLog(Housekeeping):
         reader = self._connect("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET enable_sort = off")
         return _direct(reader)
 
-    def _reader_pool(self) -> QueuePool:
-        return QueuePool(
+    def _reader_pool(self) -> ClosingPool:
+        return ClosingPool(
             self._connect_reader,  # type: ignore[arg-type]
             pool_size=_READERS,
             max_overflow=_READERS,
@@ -258,9 +259,8 @@ class PostgresLog(Housekeeping):
             return self._read_once(work)
 
     def _read_once(self, work: Callable[[DirectConnection], _T]) -> _T:
-        pool = self._readers
         try:
-            pooled = pool.connect()
+            pooled = self._readers.connect()
         except psycopg.Error as error:
             raise self._failure(error) from error
         except PoolTimeout as error:
@@ -276,8 +276,6 @@ class PostgresLog(Housekeeping):
             raise self._failure(error) from error
         finally:
             pooled.close()
-            if self._closed or pool is not self._readers:
-                pool.dispose()  # given back too late to be closed with the others
 
     def _append_failure(self, rows: Sequence[Row], error: psycopg.Error) -> Exception:
         failure = self._failure(error)

@@ -22,7 +22,6 @@ import msgspec
 import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read, check_tail
@@ -38,6 +37,7 @@ from ledger.log.errors import (
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
+from ledger.log.pools import ClosingPool
 from ledger.log.runs import Run, runs
 
 _COLUMNS = len(Row._fields)
@@ -89,7 +89,7 @@ class SQLiteLog(Housekeeping):
         self._readers = _pool(partial(self._connect, reader=True))
         self._patience = Patience()
         self.within = self._patience.within
-        engine = create_engine("sqlite://", poolclass=QueuePool, creator=partial(self._connect, synchronous="NORMAL"))
+        engine = create_engine("sqlite://", poolclass=ClosingPool, creator=partial(self._connect, synchronous="NORMAL"))
         super().__init__(engine, clock=_now, failure=self._failure)
         self._migrate()
 
@@ -170,14 +170,18 @@ class SQLiteLog(Housekeeping):
         connection = sqlite3.connect(
             self._path, timeout=self._busy_timeout_seconds, isolation_level=None, check_same_thread=False
         )
-        self._switch_to_wal(connection)
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        if self._most_pages is not None:
-            connection.execute(f"PRAGMA max_page_count = {self._most_pages}")
-        if reader:
-            connection.execute("PRAGMA query_only = ON")
-            connection.text_factory = bytes
+        try:
+            self._switch_to_wal(connection)
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            if self._most_pages is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._most_pages}")
+            if reader:
+                connection.execute("PRAGMA query_only = ON")
+                connection.text_factory = bytes
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
@@ -189,7 +193,6 @@ class SQLiteLog(Housekeeping):
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    connection.close()
                     raise
                 time.sleep(_WAL_RETRY_SECONDS)
             else:
@@ -228,8 +231,6 @@ class SQLiteLog(Housekeeping):
             raise self._failure(error) from error
         finally:
             pooled.close()
-            if self._closed:
-                self._readers.dispose()  # given back too late to be closed with the others
 
     @contextmanager
     def _bounded(self, reader: sqlite3.Connection) -> Iterator[None]:
@@ -281,9 +282,9 @@ class SQLiteLog(Housekeeping):
                 return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
-def _pool(connect: Callable[[], sqlite3.Connection]) -> QueuePool:
+def _pool(connect: Callable[[], sqlite3.Connection]) -> ClosingPool:
     """Return a pool of readers; the last one returned is the first one taken, so that its statements stay prepared."""
-    return QueuePool(connect, pool_size=_READERS, max_overflow=_READERS, reset_on_return=None, use_lifo=True)  # type: ignore[arg-type]
+    return ClosingPool(connect, pool_size=_READERS, max_overflow=_READERS, reset_on_return=None, use_lifo=True)  # type: ignore[arg-type]
 
 
 def _now() -> ColumnElement[int]:

@@ -4,6 +4,7 @@ As with customers the vault is written first; what is interrupted is swept. A co
 decision, and forgotten once it has linked its number.
 """
 
+from functools import partial
 from secrets import randbelow
 from typing import Final
 from uuid import UUID
@@ -70,6 +71,9 @@ class Aliases:
 
     async def link(self, link: Link, request_id: bytes) -> Done:
         """Try the code and let the number lead to the card; raises Refused."""
+        return await self._customers.turns.take(request_id, partial(self._link, link, request_id))
+
+    async def _link(self, link: Link, request_id: bytes) -> Done:
         in_vault = self._customers.in_vault
         recorded, now = await self._recorded(request_id), self._clock.now()
         if recorded is None:
@@ -81,8 +85,9 @@ class Aliases:
             command = _command(link, alias_id or recorded)
         done = await self._gateway.execute(command, request_id, validate_only=False)
         if not done.replayed:
-            await in_vault(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
-            await in_vault(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
+            afterwards = self._customers.in_vault_afterwards
+            await afterwards(self._vault.aliases.settle, command.alias_id.bytes, link.customer_id, now)
+            await afterwards(self._vault.verifiers.drop, link.customer_id, ALIAS_CODE, ALIAS_CODES_SENT)
         return done
 
     def _prepare(self, link: Link, now: int) -> LinkPhone:

@@ -4,6 +4,7 @@ Number and CVV are in memory for the call alone. What leaves here for the decisi
 the details are right, and random amounts of which the decision takes one.
 """
 
+from functools import partial
 from secrets import SystemRandom
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
@@ -51,6 +52,9 @@ class Bindings:
 
     async def request(self, wanted: Wanted, request_id: bytes) -> Done:
         """Look at what was typed, and begin to bind the card; raises Refused."""
+        return await self._customers.turns.take(request_id, partial(self._request, wanted, request_id))
+
+    async def _request(self, wanted: Wanted, request_id: bytes) -> Done:
         compare = wanted.well_formed and not await self._customers.recorded(request_id)
         if compare:
             compare = _may_bind(await self._customers.current(wanted.customer_id.bytes))

@@ -3,6 +3,8 @@
 As with customers the vault is written first.
 """
 
+from functools import partial
+
 from domain.pan import NUMBER_FAULTS, look_at
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
@@ -24,6 +26,10 @@ class Cards:
 
     async def issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         """Reserve the number and issue the card; raises Refused."""
+        work = partial(self._issue, issue, request_id, validate_only=validate_only)
+        return await self._customers.turns.take(request_id, work)
+
+    async def _issue(self, issue: Issue, request_id: bytes, *, validate_only: bool) -> Done:
         reserved = Reserved(request_id, NO_PAR)  # For a repeated request, which is answered without being decided.
         if issue.command.number_fault is None:
             if not await self._customers.in_vault(self._vault.same_number, request_id, issue.number):

@@ -12,6 +12,8 @@ from secrets import randbelow
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
+import structlog
+
 from domain import ids
 from domain.command import Command
 from domain.credentials import CODE_DIGITS, Verdict
@@ -32,8 +34,9 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.customer import Registration, Try, customer_message
+from ledger.rpc.turns import Turns
 from ledger.vault.codes import CodeSender
-from ledger.vault.errors import VaultUnavailable
+from ledger.vault.errors import VaultFull, VaultUnavailable
 from ledger.vault.sweep import sweep
 from ledger.vault.vault import ERASED, Personal, Secrets, Vault
 from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
@@ -42,6 +45,7 @@ from protos.esep.v1 import customer_pb2
 T = TypeVar("T")
 
 SWEEP_SECONDS: Final = 60.0
+_log = structlog.get_logger("esep.vault")
 _NOTHING: Final = Sealed(b"", b"")
 _UNTRIED: Final = Tried(Verdict.ABSENT)
 
@@ -66,12 +70,16 @@ class Customers:
         self._code_rule = Rule(settings.confirmation_tries)
         self._pin_rule = Rule(settings.pin_tries)
         self._password_rule = Rule(settings.password_tries, settings.password_lock_seconds * SECOND)
+        self.turns = Turns(settings.max_concurrent_calls)
         self._threads = ThreadPoolExecutor(2, "esep-vault")
 
     # Commands.
 
     async def register(self, registration: Registration, request_id: bytes) -> Done:
         """Reserve login and phone number, send a code, and register; raises Refused."""
+        return await self.turns.take(request_id, partial(self._register, registration, request_id))
+
+    async def _register(self, registration: Registration, request_id: bytes) -> Done:
         content = self._vault.content(registration.participant_id, registration.personal)
         if not await self.in_vault(self._vault.same_content, request_id, content):
             raise Refused(refuse(Reason.REQUEST_ID_REUSED))
@@ -108,6 +116,9 @@ class Customers:
 
     async def confirm(self, code: Try, request_id: bytes) -> Done:
         """Try the code and confirm the registration; raises Refused."""
+        return await self.turns.take(request_id, partial(self._confirm, code, request_id))
+
+    async def _confirm(self, code: Try, request_id: bytes) -> Done:
         tried = _UNTRIED
         if not await self.recorded(request_id):
             tried = await self.in_vault(self._try_code, code)
@@ -125,6 +136,9 @@ class Customers:
 
     async def set_pin(self, password: Try, request_id: bytes) -> Done:
         """Try the password, keep the PIN's verifier, and record that it was set; raises Refused."""
+        return await self.turns.take(request_id, partial(self._put_pin, password, request_id))
+
+    async def _put_pin(self, password: Try, request_id: bytes) -> Done:
         tried = _UNTRIED
         if not await self.recorded(request_id):
             customer = await self.current(password.customer_id)
@@ -157,12 +171,16 @@ class Customers:
 
     async def erase(self, command: EraseCustomer, request_id: bytes, *, validate_only: bool) -> Done:
         """Record the erasure, then destroy the key: also when it is only found to be recorded; raises Refused."""
+        work = partial(self._erase, command, request_id, validate_only=validate_only)
+        return await self.turns.take(request_id, work)
+
+    async def _erase(self, command: EraseCustomer, request_id: bytes, *, validate_only: bool) -> Done:
         customer_id = command.customer_id.bytes
         if not validate_only:
             await self.in_vault(self._vault.begin_erasing, customer_id, self._clock.now())
         done = await self._gateway.execute(command, request_id, validate_only=validate_only)
         if not validate_only:
-            await self.in_vault(self._vault.destroy, customer_id, self._clock.now())
+            await self.in_vault_afterwards(self._vault.destroy, customer_id, self._clock.now())
         return done
 
     async def execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
@@ -211,9 +229,20 @@ class Customers:
 
     async def in_vault(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a function of the vault on a thread of its own."""
+        return await self._in_vault(Reason.STORAGE_FULL, function, *arguments)
+
+    async def in_vault_afterwards(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function of the vault for what the log holds already: nobody is told that nothing was recorded."""
+        return await self._in_vault(Reason.LEDGER_UNAVAILABLE, function, *arguments)
+
+    async def _in_vault(self, when_full: Reason, function: Callable[..., T], *arguments: Any) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        except VaultUnavailable:
+        except VaultFull:
+            _log.error("vault.storage_full")
+            raise Refused(refuse(when_full)) from None
+        except VaultUnavailable as error:
+            _log.warning("vault.unavailable", error=str(error))
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     # Upkeep.

@@ -3,16 +3,25 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import NamedTuple
 
 from ledger.rpc import calls
 from ledger.rpc.callers import Role
 from ledger.rpc.calls import Context
 from ledger.rpc.notifications import Notifications
-from ledger.rpc.reads import Reads, min_position, positions_message
+from ledger.rpc.reads import Reads, min_position
 from ledger.rpc.translate import notification as translate
 from projections.answers import Cursor
 from protos.esep.v1 import notification_service_pb2 as pb
+from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceServicer
+
+
+class _Rest(NamedTuple):
+    """Where the next page of a list begins, and the position that its first one reflected."""
+
+    before: Cursor
+    newest: int
 
 
 class NotificationService(NotificationServiceServicer):
@@ -46,21 +55,25 @@ class NotificationService(NotificationServiceServicer):
     async def ListNotifications(
         self, request: pb.ListNotificationsRequest, context: Context
     ) -> pb.ListNotificationsResponse:
-        """Read notifications a page at a time."""
+        """Read notifications newest first, a page at a time."""
         source = self._notifications
-        page = self._reads.pager.page(request, Cursor)
+        page = self._reads.pager.page(request, _Rest)
         least = min_position(request, source.partition)
         asked = _asked(request, source.partition, max(least, await source.head()))
-        after = asked.after if page.cursor is None else page.cursor
-        found = await self._reads.ask(request, lambda: source.question(after, asked, page.size))
-        (position,) = positions_message(found.positions)
-        reached = None if found.result.last else found.result.reached
-        return pb.ListNotificationsResponse(
-            notifications=await source.messages(await source.served(found.result.notices, asked), asked.language),
-            next_page_token=self._reads.pager.token(request, reached),
-            cursor=translate.cursor_message(source.partition, found.result.reached),
-            position=position,
+        after = asked.after if request.HasField("after") else None
+        before = None if page.cursor is None else page.cursor.before
+        found = await source.listed(request, asked, after, before, page.size)
+        newest = found.tracked if page.cursor is None else page.cursor.newest
+        rest = None if found.before is None else _Rest(found.before, newest)
+        answer = pb.ListNotificationsResponse(
+            notifications=await source.messages(found.notices, asked.language),
+            next_page_token=self._reads.pager.token(request, rest),
+            cursor=translate.cursor_message(source.partition, Cursor(newest)),
+            position=LogPosition(partition=source.partition, position=found.tracked),
         )
+        if found.dropped is not None:
+            answer.dropped.CopyFrom(translate.cursor_message(source.partition, found.dropped))
+        return answer
 
 
 def _asked(request: pb.SubscribeRequest | pb.ListNotificationsRequest, partition: int, head: int) -> translate.Asked:

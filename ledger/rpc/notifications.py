@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from domain.customer import Customer
+from google.protobuf.message import Message
+
 from domain.refusals import Reason, Refused, refuse
 from domain.services.catalogue import Language
 from ledger.rpc.customers import Customers
@@ -18,8 +19,9 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.positions import Positions
 from ledger.rpc.reads import UNREACHABLE, LogReads, Reads
 from ledger.rpc.settings import RpcSettings
-from ledger.rpc.translate.notification import Asked, notification_message
-from projections.answers import Answer, Channel, Cursor, Notice, NoticePage
+from ledger.rpc.translate.notification import Asked, dropped, notification_message
+from projections.answers import Channel, Cursor, Notice, NoticeList, NoticePage
+from projections.outbox import NoticesDroppedError
 from projections.store import ProjectionsNotReadyError
 from protos.esep.v1 import notification_pb2
 
@@ -55,8 +57,9 @@ class Notifications:
     async def page(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
         """Return the next notices behind a place; raises Refused."""
         try:
-            page = await self._gateway.in_thread(self._read, after, asked, limit)
-            return page._replace(notices=await self.served(page.notices, asked))
+            return await self._gateway.in_thread(self._read, after, asked, limit)
+        except NoticesDroppedError as error:
+            raise Refused(dropped(self.partition, error.dropped)) from None
         except ProjectionsNotReadyError:
             return NoticePage((), after, 0)
         except UNREACHABLE:
@@ -65,20 +68,19 @@ class Notifications:
     def _read(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
         return self._reads.reader.notices(self.partition, after, asked.wanted, limit=limit)
 
-    async def served(self, notices: tuple[Notice, ...], asked: Asked) -> tuple[Notice, ...]:
-        """Return those notices that are told to customers whom the asking application serves."""
-        if asked.served is None:
-            return notices
-        participants: dict[bytes, str | None] = {}
-        for customer in {notice.customer for notice in notices}:
-            found = await self._customers.current(customer)
-            participants[customer] = found.participant if isinstance(found, Customer) else None
-        return tuple(notice for notice in notices if participants[notice.customer] == asked.served)
-
-    def question(self, after: Cursor, asked: Asked, limit: int) -> Answer[NoticePage]:
-        """Return a page as an answer that says its position. Blocking."""
-        page = self._read(after, asked, limit)
-        return Answer(page, {self.partition: page.tracked})
+    async def listed(
+        self, request: Message, asked: Asked, after: Cursor | None, before: Cursor | None, limit: int
+    ) -> NoticeList:
+        """Return the newest notices between two places, newest first; raises Refused."""
+        reader, partition = self._reads.reader, self.partition
+        try:
+            answer = await self._reads.ask(
+                request,
+                lambda: reader.list_notices(partition, asked.wanted, after=after, before=before, limit=limit),
+            )
+        except NoticesDroppedError as error:
+            raise Refused(dropped(partition, error.dropped)) from None
+        return answer.result
 
     async def follow(self, asked: Asked) -> AsyncGenerator[tuple[NoticePage, bool], None]:
         """Yield pages without end, each after its predecessor was taken, and whether it is more than a heartbeat.

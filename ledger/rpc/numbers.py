@@ -31,7 +31,7 @@ async def execute_with_number(
         done = await customers.execute(command, request_id, validate_only=False)
     except Refused as refused:
         if came_to_nothing(refused):
-            await customers.in_vault(numbers.forget, request_id)
+            await customers.in_vault(numbers.forget, request_id, clock.now())
         raise
-    await customers.in_vault(numbers.settle, request_id, clock.now())
+    await customers.in_vault_afterwards(numbers.settle, request_id, clock.now())
     return done

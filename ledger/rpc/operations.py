@@ -8,6 +8,7 @@ from domain import ids
 from domain.account import Account
 from domain.aggregate import Aggregate, fold
 from domain.authorization import Authorization, AuthorizationDeclined, ForcePosted, RefundPosted, State
+from domain.credit import CreditFile
 from domain.services.catalogue import Names
 from domain.transfer import Transfer, fees, payee
 from ledger.engine.lookup import history
@@ -57,7 +58,7 @@ class Operations:
             kind=transfer.kind,
             operation_id=ids.format_uuid(transfer.transfer_id),
             time=transfer.effective_time,
-            debited=await self._masked(transfer.debit_account, position),
+            debited=await self._payer(transfer, position),
             credited=await self._masked(payee(transfer), position),
             amount=transfer.amount,
             currency=facts.currency_code,
@@ -67,6 +68,14 @@ class Operations:
             reference=transfer.reference,
             reason="" if transfer.decline is None else transfer.decline[0],
         )
+
+    async def _payer(self, transfer: Transfer, position: int) -> str:
+        """Return who pays: by the name that a credit file gives, as in what people are told of it."""
+        if transfer.credit is not None:
+            found = await self._gateway.question(self._read, transfer.credit[0], position)
+            if found is not None and isinstance(found[0], CreditFile) and found[0].payer_name:
+                return found[0].payer_name
+        return await self._masked(transfer.debit_account, position)
 
     async def _authorization(self, authorization: Authorization, position: int, now: int) -> Operation:
         details = authorization.details

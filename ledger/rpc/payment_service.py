@@ -3,7 +3,7 @@
 
 from domain.payment import Payment
 from domain.ports import Clock
-from domain.refusals import Reason, Refused, invalid, refuse
+from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.payments import Payments
@@ -79,7 +79,7 @@ class PaymentService(PaymentServiceServicer):
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         """List payments of a payer, a payee or a bank, the newest first."""
-        owner, states = _owner(request), _states(request)
+        owner, states = _wanted(request)
         reader, now = self._reads.reader, self._clock.now()
         page = await self._reads.page(
             request,
@@ -96,25 +96,20 @@ class PaymentService(PaymentServiceServicer):
         )
 
 
-def _owner(request: pb.ListPaymentsRequest) -> str:
-    intake = Intake()
+def _wanted(request: pb.ListPaymentsRequest) -> tuple[str, list[str]]:
+    """Return whose payments are asked for, and in which states."""
+    intake, owner = Intake(), ""
     match request.WhichOneof("owner"):
         case "customer_id":
             owner = customer_owner(intake.known_id(request.customer_id, "customer_id"))
         case "payee_id":
             owner = payee_owner(intake.known_id(request.payee_id, "payee_id"))
         case "participant_id":
-            owner = participant_owner(request.participant_id)
-        case _:
-            raise Refused(invalid("owner", "MISSING", "is required: a customer, a payee or a participant"))
-    intake.check()
-    return owner
-
-
-def _states(request: pb.ListPaymentsRequest) -> list[str]:
-    intake = Intake()
+            owner = participant_owner(intake.participant_id(request.participant_id, "participant_id"))
+        case None:
+            intake.wrong("owner", "MISSING", "is required: a customer_id, a payee_id or a participant_id")
     states = [
         intake.choice(number, translate.STATES, f"states[{index}]") for index, number in enumerate(request.states)
     ]
     intake.check()
-    return states
+    return owner, states

@@ -40,8 +40,9 @@ _WATCH_SECONDS = 0.25
 class ProjectorProcess:
     """Runs the projections in a child process, and starts it again when it dies."""
 
-    def __init__(self, log_url: str, store_url: str, log_format: str) -> None:
-        self._arguments = (log_url, store_url, log_format)
+    def __init__(self, log_url: str, store_url: str, log_format: str, keep_notices: int) -> None:
+        """Take where the log and the tables stand, and for how many microseconds notices are kept, 0 for ever."""
+        self._arguments = (log_url, store_url, log_format, keep_notices)
         self._context = get_context("spawn")
         self._stopping = threading.Event()
         self._wake: Connection | None = None
@@ -92,7 +93,7 @@ class ProjectorProcess:
             self._spawn()
 
 
-def project(told: Connection, log_url: str, store_url: str, log_format: str) -> None:
+def project(told: Connection, log_url: str, store_url: str, log_format: str, keep_notices: int) -> None:
     """Keep the projections until the other end of the pipe is closed. Runs in the child."""
     configure_logging(log_format)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -112,7 +113,7 @@ def project(told: Connection, log_url: str, store_url: str, log_format: str) -> 
                 stop.set()
         looked = time.monotonic()
 
-    run(open_log(log_url), open_store(store_url), decode, stop.is_set, wait)
+    run(open_log(log_url), open_store(store_url), decode, stop.is_set, wait, keep_notices=keep_notices)
 
 
 async def watch_projections(engine: Engine, reader: Reader) -> None:

@@ -146,5 +146,5 @@ class RulesService(RulesServiceServicer):
         return proposal_message(proposal, expect(proposal.content, RulesProposed), self._proposals.now())
 
     async def _execute(self, command: Command, request_id: bytes, *, validate_only: bool) -> Done:
-        with errors.in_terms_of(paths={"effective_from": "effective_time"}):
+        with errors.in_terms_of(paths=translate.PATHS):
             return await self._gateway.execute(command, request_id, validate_only=validate_only)

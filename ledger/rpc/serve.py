@@ -43,17 +43,19 @@ class Edge:
         self.parts = parts
         self._upkeep: list[asyncio.Task[None]] = []
 
-    async def start(self) -> int:
-        """Listen; return the port. Health says NOT_SERVING until the engine takes requests."""
+    def bind(self) -> int:
+        """Take the port that the settings name, before anything is served; return it. Raises OSError."""
         try:
-            port = _listen(self.server, self.parts.settings)
+            return _listen(self.server, self.parts.settings)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self.parts.settings.listen}: {error}") from error
+
+    async def start(self) -> None:
+        """Serve on the port. Health says NOT_SERVING until the engine takes requests."""
         await self._health.start()
         await self.server.start()
         kept = (self.parts.customers, self.parts.tokens, self.parts.payments)
         self._upkeep = [asyncio.create_task(each.keep()) for each in kept]
-        return port
 
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, take no new calls, give those under way ``grace`` seconds; then stop the engine."""

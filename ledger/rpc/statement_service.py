@@ -133,19 +133,21 @@ class StatementService(StatementServiceServicer):
     ) -> pb.ListAuthorizationsResponse:
         """List the authorisations of an account or of a bank's accounts."""
         intake = Intake()
-        owner = request.WhichOneof("owner")
-        if owner is None:
-            intake.wrong("owner", "MISSING", "is required: an account_id, a participant_id or a card_id")
-        card = intake.known_id(request.card_id, "card_id") if owner == "card_id" else None
-        if owner == "account_id":
-            intake.account_id(request.account_id, "account_id")
+        account = participant = card = None
+        match request.WhichOneof("owner"):
+            case "account_id":
+                account = intake.account_id(request.account_id, "account_id")
+            case "participant_id":
+                participant = intake.participant_id(request.participant_id, "participant_id")
+            case "card_id":
+                card = intake.known_id(request.card_id, "card_id")
+            case None:
+                intake.wrong("owner", "MISSING", "is required: an account_id, a participant_id or a card_id")
         states = [
             intake.choice(number, translate.STATES_BY_NUMBER, f"states[{index}]")
             for index, number in enumerate(request.states)
         ]
         intake.check()
-        account = request.account_id if owner == "account_id" else None
-        participant = request.participant_id if owner == "participant_id" else None
         now, reader = self._reads.clock.now(), self._reads.reader
 
         def question(after: RecordCursor | None, limit: int) -> Answer[list[AuthorizationRecord]]:

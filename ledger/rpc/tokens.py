@@ -7,6 +7,7 @@ which passwords are hashed.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -50,6 +51,10 @@ class Tokens:
 
     async def request(self, command: RequestToken, request_id: bytes, *, validate_only: bool) -> Done:
         """Draw a number and request the token; raises Refused."""
+        work = partial(self._request, command, request_id, validate_only=validate_only)
+        return await self._customers.turns.take(request_id, work)
+
+    async def _request(self, command: RequestToken, request_id: bytes, *, validate_only: bool) -> Done:
         if not validate_only and not await self._customers.recorded(request_id):
             now = self._clock.now()
             number = await self._customers.in_vault(self._vault.reserve, request_id, self.prefix, now)
@@ -62,6 +67,11 @@ class Tokens:
         self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
     ) -> tuple[Done, Provision]:
         """Have a key numbered, record that it is given, and return what goes into the phone; raises Refused."""
+        return await self._customers.turns.take(request_id, partial(self._give_keys, kind, keys, request_id))
+
+    async def _give_keys(
+        self, kind: type[ProvisionToken | ReplenishKeys], keys: Keys, request_id: bytes
+    ) -> tuple[Done, Provision]:
         token_id = keys.token_id.bytes
         due_at = self._clock.now() + self._patience
         numbered = await self._customers.in_vault(self._vault.add_key, token_id, request_id, due_at)

@@ -39,6 +39,7 @@ class Cards(Numbers):
         holder = select(cards.c.card_id, cards.c.par)
         with begin(self._engine) as connection:
             insert_new(connection, cards, par=par, **columns)
+            self._renew(connection, card_id, now)
             found = connection.execute(holder.where(cards.c.hash == columns["hash"])).one_or_none()
             if found is None:  # This card's id holds another number.
                 found = connection.execute(holder.where(cards.c.card_id == card_id)).one()

@@ -1,19 +1,21 @@
 """Transactions of the vault. On SQLite each begins with a write, and so waits for the writer before it."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from ledger.vault.errors import VaultUnavailable
+from ledger.vault.errors import VaultFull, VaultUnavailable
 
 
 @contextmanager
 def begin(engine: Engine) -> Iterator[Connection]:
-    """Run a transaction; raises VaultUnavailable when the database does not answer.
+    """Run a transaction; raises VaultUnavailable when the database does not answer, VaultFull when it has no room.
 
     The driver's own text is left out: it may hold the parameters of the statement.
     """
@@ -21,9 +23,17 @@ def begin(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except (OperationalError, InterfaceError) as error:
+        if _full(error.orig):
+            raise VaultFull("there is no room left for the vault") from None
         raise VaultUnavailable(f"the vault's database does not answer: {type(error.orig).__name__}") from None
     except DBAPIError as error:
         raise VaultUnavailable(f"the vault's database refuses: {type(error.orig).__name__}") from None
+
+
+def _full(error: BaseException | None) -> bool:
+    return isinstance(error, psycopg.errors.DiskFull) or (
+        isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+    )
 
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> None:

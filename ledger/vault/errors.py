@@ -9,6 +9,10 @@ class VaultUnavailable(VaultError):
     """Its database does not answer."""
 
 
+class VaultFull(VaultUnavailable):
+    """There is no room left: what was to be written certainly was not."""
+
+
 class VaultBroken(VaultError):
     """A ciphertext, a key or a row is not what it should be: damaged, moved, or another key's."""
 

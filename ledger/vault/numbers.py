@@ -6,7 +6,7 @@ of is swept.
 
 from typing import Any
 
-from sqlalchemy import Column, Engine, Row, delete, select, update
+from sqlalchemy import Column, Connection, Engine, Row, delete, select, update
 
 from ledger.vault.cipher import Place, seal, unseal
 from ledger.vault.connection import begin
@@ -36,6 +36,11 @@ class Numbers:
             **wrapped,
         }
 
+    def _renew(self, connection: Connection, owner_id: bytes, now: int) -> None:
+        """Note that a number is reserved again: whoever sweeps leaves it to who has begun to use it."""
+        waiting = update(self._table).where(self._owner == owner_id, self._table.c.settled_at.is_(None))
+        connection.execute(waiting.values(created_at=now))
+
     def _number(self, row: Row[Any]) -> str:
         """Return the number that a row keeps, in clear; raises VaultBroken."""
         owner_id = bytes(getattr(row, self._owner.name))
@@ -57,10 +62,11 @@ class Numbers:
         with begin(self._engine) as connection:
             connection.execute(update(self._table).where(self._owner == owner_id).values(settled_at=now))
 
-    def forget(self, owner_id: bytes) -> None:
-        """Give up a number of whose owner the log never heard."""
+    def forget(self, owner_id: bytes, upto: int) -> None:
+        """Give up a number of whose owner the log never heard, unless it was reserved again after that time."""
+        idle = delete(self._table).where(self._owner == owner_id, self._table.c.settled_at.is_(None))
         with begin(self._engine) as connection:
-            connection.execute(delete(self._table).where(self._owner == owner_id, self._table.c.settled_at.is_(None)))
+            connection.execute(idle.where(self._table.c.created_at <= upto))
 
     def unsettled(self, before: int, limit: int = 1_000) -> list[bytes]:
         """Return owners of whom the log may not know, and whose numbers are kept for longer than that."""

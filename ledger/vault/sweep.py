@@ -32,7 +32,7 @@ def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int 
     for customer_id in customers:
         topics = {row.topic for row in log.aggregate(partition, customer_id)}
         if CustomerRegistered.TOPIC not in topics:
-            vault.forget(customer_id)
+            vault.forget(customer_id, now - grace)
         elif CustomerErased.TOPIC in topics:
             vault.destroy(customer_id, now)
         else:
@@ -51,7 +51,7 @@ def _sweep_numbers(numbers: Numbers, topic: str, log: LogReader, partition: int,
         if any(row.topic == topic for row in log.aggregate(partition, owner_id, upto_version=1)):
             numbers.settle(owner_id, now)
         else:
-            numbers.forget(owner_id)
+            numbers.forget(owner_id, before)
     return len(unsettled)
 
 

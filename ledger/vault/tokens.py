@@ -21,7 +21,6 @@ from ledger.vault.keys import MasterKeys
 from ledger.vault.numbers import Numbers
 from ledger.vault.schema import token_keys, tokens
 
-MAX_SEQUENCE: Final = 65_535
 _MAX_FOUND: Final = 200_000
 
 
@@ -65,13 +64,17 @@ class Tokens(Numbers):
             columns = self._columns(token_id, draw(prefix), now)
             with begin(self._engine) as connection:
                 insert_new(connection, tokens, **columns)
+                self._renew(connection, token_id, now)
                 row = connection.execute(select(tokens).where(tokens.c.token_id == token_id)).one_or_none()
             if row is not None:
                 return self._number(row)
             # Another token has this number: one in a billion, while there are few.
 
     def add_key(self, token_id: bytes, request_id: bytes, due_at: int) -> NumberedKey | None:
-        """Give a token another limited-use key, or return the one that this request has added; None for no token."""
+        """Give a token another limited-use key, or return the one that this request has added; None for no token.
+
+        The number may be past the last that a key can have: whoever asked is told so by the decision, and drops it.
+        """
         with begin(self._engine) as connection:
             # A write first, so that two keys are not given one number; ``due_at`` is when to look at the token again.
             held = connection.execute(update(tokens).where(tokens.c.token_id == token_id).values(due_at=due_at))

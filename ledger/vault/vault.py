@@ -115,6 +115,8 @@ class Vault:
     def _own_key(self, connection: Connection, customer_id: bytes, content: bytes, now: int) -> DataKey:
         found = self._key(connection, customer_id)
         if found is not None:
+            again = and_(keys.c.customer_id == customer_id, keys.c.settled_at.is_(None))
+            connection.execute(update(keys).where(again).values(created_at=now))
             return found
         key, wrapped = fresh_key(self._master, customer_id)
         connection.execute(insert(keys).values(customer_id=customer_id, content=content, created_at=now, **wrapped))
@@ -251,11 +253,12 @@ class Vault:
             else:
                 _release(connection, customer_id)
 
-    def forget(self, customer_id: bytes) -> None:
-        """Delete everything about a customer of whom the log never heard."""
+    def forget(self, customer_id: bytes, upto: int) -> None:
+        """Delete everything about a customer of whom the log never heard, unless reserved again after that time."""
+        idle = and_(keys.c.customer_id == customer_id, keys.c.settled_at.is_(None), keys.c.created_at <= upto)
         with begin(self._engine) as connection:
-            connection.execute(delete(keys).where(keys.c.customer_id == customer_id))
-            _release(connection, customer_id)
+            if connection.execute(delete(keys).where(idle)).rowcount:
+                _release(connection, customer_id)
 
 
 def _release(connection: Connection, customer_id: bytes) -> None:

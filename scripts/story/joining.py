@@ -18,10 +18,10 @@ from protos.esep.v1.receipt_service_pb2 import GetMiniStatementReceiptRequest
 from scripts.demo_banks import move
 from scripts.demo_client import new_id
 from scripts.story.people import Person, issue_card, open_account
-from scripts.story.scene import LANGUAGE, Scene, expect
+from scripts.story.scene import Scene, expect
 from scripts.voice import Discrepancy
 
-_HOLDER_VERIFIED = "Картанын ээсин текшерүү"
+_HOLDER_VERIFIED = ("Картанын ээсин текшерүү", "Проверка владельца карты", "Verifying the card's holder")
 """The leaflet's own words for the hold by which a cardholder is verified."""
 
 
@@ -79,7 +79,7 @@ def ask_to_bind(scene: Scene, person: Person, card_name: str) -> str:
 def mini_statement(scene: Scene, person: Person) -> list[str]:
     """Return what an ATM of the person's bank prints."""
     request = GetMiniStatementReceiptRequest(
-        account_id=person.account_id, language=LANGUAGE, min_position=scene.position
+        account_id=person.account_id, language=scene.language, min_position=scene.position
     )
     answer = scene.do(scene.atm(person.bank.name).receipts.GetMiniStatementReceipt, request)
     return list(answer.lines)
@@ -88,8 +88,8 @@ def mini_statement(scene: Scene, person: Person) -> list[str]:
 def held_amount(printed: Sequence[str]) -> int:
     """Return the amount that is held to verify the cardholder, in tyiyn, as a person reads it off the paper."""
     for amount_line, line in pairwise(printed):
-        found = re.search(r" (\d+),(\d\d)$", amount_line)
-        if line.strip() == _HOLDER_VERIFIED and found is not None:
+        found = re.search(r" (\d+)[,.](\d\d)$", amount_line)
+        if line.strip() in _HOLDER_VERIFIED and found is not None:
             return int(found[1]) * 100 + int(found[2])
     raise Discrepancy("the mini-statement prints no held amount:\n" + "\n".join(printed))
 

@@ -10,7 +10,7 @@ from ledger.rpc.client import Ledger
 from protos.esep.v1 import notification_pb2 as pb
 from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
 from scripts.story.people import Person
-from scripts.story.scene import LANGUAGE, Scene, expect
+from scripts.story.scene import Scene, expect
 from scripts.voice import Discrepancy
 
 PATIENCE_SECONDS: Final = 10.0
@@ -35,7 +35,7 @@ class Listener:
                 participant_id=person.bank.name,
                 customer_id=self._customer_id,
                 channel=channel,
-                language=LANGUAGE,
+                language=scene.language,
             )
         )
         threading.Thread(target=self._follow, daemon=True).start()
@@ -62,7 +62,7 @@ class Listener:
             participant_id=self._person.bank.name,
             customer_id=self._customer_id,
             channel=self._channel,
-            language=LANGUAGE,
+            language=self._scene.language,
             min_position=self._scene.position,
         )
         while True:
@@ -71,6 +71,7 @@ class Listener:
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
+        listed.reverse()  # The newest came first.
         with self._news:
             self._news.wait_for(lambda: len(self.told) >= len(listed), PATIENCE_SECONDS)
         self._stream.cancel()

@@ -18,7 +18,7 @@ from protos.esep.v1.service_directory_service_pb2 import SearchServicesRequest
 from scripts.demo_banks import Bank
 from scripts.demo_client import Answer, new_id
 from scripts.story.people import Person
-from scripts.story.scene import LANGUAGE, Scene, expect
+from scripts.story.scene import Scene, expect
 
 CAFE: Final = 'КАФЕ "КЕНТ"'
 _CAFE_CODE: Final = "kent-cafe"
@@ -92,7 +92,7 @@ def bill_refused(scene: Scene, person: Person, code: str, reason: str) -> Answer
 
 def find_service(scene: Scene, person: Person, words: str) -> Service:
     """Return the first service that the directory finds for what somebody types."""
-    request = SearchServicesRequest(query=words, language=LANGUAGE)
+    request = SearchServicesRequest(query=words, language=scene.language)
     found: Service = scene.do(scene.app(person.customer_id).directory.SearchServices, request).services[0]
     return found
 

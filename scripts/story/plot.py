@@ -11,6 +11,7 @@ from typing import Final
 from ledger.cli.output import money
 from protos.esep.v1 import notification_pb2 as notices
 from protos.esep.v1.payment_pb2 import Payment
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
 from scripts.demo_banks import Bank, move
 from scripts.device import Phone
 from scripts.story import blocking, contactless, joining, paying, salary, transferring
@@ -112,8 +113,12 @@ def pay_for_services(scene: Scene, cast: Cast) -> None:
     """Pay for electricity, found in the directory, and top a phone up; the provider is asked, and delivers."""
     voice, person = scene.voice, cast.person
     voice.heading(f"{person.first_name} pays for services")
-    service = paying.find_service(scene, person, "жарык бишкек")
-    voice.say(f'she typed "жарык бишкек" and found: {service.name.ky}')
+    typed = {LANGUAGE_KY: "жарык бишкек", LANGUAGE_RU: "свет бишкек", LANGUAGE_EN: "electricity bishkek"}[
+        scene.language
+    ]
+    service = paying.find_service(scene, person, typed)
+    names = {LANGUAGE_KY: service.name.ky, LANGUAGE_RU: service.name.ru, LANGUAGE_EN: service.name.en}
+    voice.say(f'she typed "{typed}" and found: {names[scene.language]}')
     paid = paying.pay_service(scene, person, service.service_id, {"account": digits(9)}, _ELECTRICITY)
     voice.say(f"the provider knows the account as {paid.beneficiary}'s, and said that it delivered")
     show_payment(scene, cast, paid, _ELECTRICITY)

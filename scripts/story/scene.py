@@ -15,20 +15,22 @@ from ledger.rpc.callers import Role
 from ledger.rpc.client import Ledger
 from ledger.rpc.identity import CALLER_KEY, CUSTOMER_KEY, PARTICIPANT_KEY, ROLE_KEY
 from protos.esep.v1.common_pb2 import LogPosition
-from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY, Language
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU, Language
 from scripts.demo_client import CHANNEL_OPTIONS, Answer, answer_of
 from scripts.voice import Discrepancy, Voice
 
 CALL_SECONDS: Final = 15.0
-LANGUAGE: Final[Language.ValueType] = LANGUAGE_KY
-"""What receipts and messages of the story are written in."""
+LANGUAGES: Final[dict[str, Language.ValueType]] = {"ky": LANGUAGE_KY, "ru": LANGUAGE_RU, "en": LANGUAGE_EN}
+"""What receipts and messages of the story can be written in."""
 
 
 class Scene:
     """A server and those who call it. A context manager."""
 
-    def __init__(self, address: str, codes: Path, voice: Voice) -> None:
+    def __init__(self, address: str, codes: Path, voice: Voice, language: Language.ValueType = LANGUAGE_KY) -> None:
         self.voice = voice
+        self.language = language
+        """What receipts and messages are written in."""
         self.position = LogPosition()
         """The place of the last thing that was written: what is read next must show it."""
         self.calls: Counter[str] = Counter()

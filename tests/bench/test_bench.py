@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from bench import __main__ as program
+from bench.people import People
 from bench.report import Result, line, result
 from bench.requests import Ids, Requests
 from bench.session import Scale, Session, Workload
@@ -45,6 +46,9 @@ def test_windows_alternate() -> None:
     pairs = alternate(3, measured, against)
     assert order == ["A", "B", "A", "B", "A", "B"]
     assert [(first.operations, second.operations) for first, second in pairs] == [(1, 2), (3, 4), (5, 6)]
+    order.clear()
+    assert len(alternate(2, measured, against, measured)) == 2
+    assert order == ["A", "B", "A", "A", "B", "A"]
 
 
 def test_ratio_is_the_median_of_the_pairs() -> None:
@@ -154,6 +158,21 @@ def test_a_refusal_is_told_in_one_line(
 def test_every_workload_runs_on_sqlite(name: str, sqlite_session: Session) -> None:
     """It yields the results that it names, each of calls that were answered; workloads share a server, as in a run."""
     _run(name, sqlite_session)
+
+
+def test_who_could_not_join_joins_a_new_ledger(sqlite_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed half-way is begun anew, so that each workload that needs customers tells the same reason."""
+    whole = People.join
+    sqlite_session._end_server()
+
+    def half(people: People) -> None:
+        whole(people)
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(People, "join", half)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no such luck"):
+            _ = sqlite_session.people
 
 
 @pytest.mark.postgres

@@ -25,10 +25,10 @@ from domain.published import RULES_ID, RulesPublished
 from domain.refusals import Reason, Refusal
 from domain.resolve import Capture, Increment
 from domain.rules import Holds, Limit, Measure, Operation, Period, Subject
-from tests.domain.spec import ANA, NOBODY, SHOP, Spec, uid
+from tests.domain.spec import ANA, NOBODY, SETTLEMENT, SHOP, Spec, uid
 from tests.domain.test_cards import BOUND, CARD, EXPIRES, HOLDER, ISSUED, LOST, MASKED, PERSON
 
-FIRST, SECOND = uid(0x501), uid(0x502)
+FIRST, SECOND, THIRD = uid(0x501), uid(0x502), uid(0x503)
 RECEIPT: dict[str, Any] = {"till_id": "KKM-1", "fiscal_receipt_number": "77"}
 SIX_HOURS = 6 * 3_600
 
@@ -198,12 +198,14 @@ def test_limits_come_before_funds() -> None:
 def test_a_tills_receipt_is_presented_once(make: Any) -> None:
     """By whichever card or account, approved here or elsewhere; what is declined takes no receipt (row S37)."""
     spec = world(*BOUND).when(pay(2_000, **RECEIPT)).then_refused(Reason.INSUFFICIENT_FUNDS)
-    spec.when(make(**RECEIPT), FIRST).then_claimed((FISCAL_RECEIPT, "KKM-1/77"))
-    assert spec.books.claim(FISCAL_RECEIPT, "KKM-1/77").holder == FIRST.bytes  # type: ignore[union-attr]
+    spec.when(make(**RECEIPT), FIRST).then_claimed((FISCAL_RECEIPT, "1:45:KKM-12:77"))
+    assert spec.books.claim(FISCAL_RECEIPT, "1:45:KKM-12:77").holder == FIRST.bytes  # type: ignore[union-attr]
     again = Authorize(account_id=ANA, credit_account_id=SHOP, amount_tyiyn=1, **RECEIPT)
     spec.when(again, SECOND).then_refused(Reason.FISCAL_RECEIPT_SEEN, till_id="KKM-1", receipt="77")
     spec.when(advise(**RECEIPT), SECOND).then_refused(Reason.FISCAL_RECEIPT_SEEN)
-    spec.when(pay(1, **{**RECEIPT, "till_id": "KKM-2"}), SECOND).then_claimed((FISCAL_RECEIPT, "KKM-2/77"))
+    spec.when(make(**RECEIPT, credit_account_id=SETTLEMENT), THIRD)
+    spec.then_claimed((FISCAL_RECEIPT, "1:55:KKM-12:77"))
+    spec.when(pay(1, **{**RECEIPT, "till_id": "KKM-2"}), SECOND).then_claimed((FISCAL_RECEIPT, "1:45:KKM-22:77"))
 
 
 @pytest.mark.parametrize("half", RECEIPT)

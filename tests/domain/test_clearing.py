@@ -1,5 +1,6 @@
 """Captures, force posts, refunds and notices: what clearing brings."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from domain.claim import SettlementNoticed
 from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettlementNotice
 from domain.command import Command
 from domain.event import Leg
+from domain.ids import claim_id
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason
 from domain.resolve import Capture, CapturePart
@@ -68,6 +70,35 @@ def test_several_captures_are_normal() -> None:
     spec.when(force(clearing_reference="c1")).then_refused(Reason.CLEARING_REFERENCE_SEEN)
     spec.when(refund(1, "c1", authorization_id=HELD)).then_refused(Reason.CLEARING_REFERENCE_SEEN)
     assert spec.life(HELD).captured == 30
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **fields: capture(1, "c", **fields),
+        lambda **fields: force(clearing_reference="c", **fields),
+        lambda **fields: refund(1, "c", authorization_id=HELD, **fields),
+    ],
+    ids=["capture", "force post", "refund"],
+)
+def test_an_acquirers_references_are_its_own(make: Callable[..., Command]) -> None:
+    """Another's record, or one of nobody's, that carries the same reference is another record; a notice follows it."""
+    spec = held().given_done(capture(10, "c"))
+    spec.when(RecordSettlementNotice(clearing_reference="c", amount_tyiyn=1, acquirer_id="a-1"))
+    spec.then_refused(Reason.CLEARING_REFERENCE_NOT_FOUND)
+    for acquirer, key in (("a-1", "3:a-11:c"), ("a-2", "3:a-21:c")):
+        spec.when(make(acquirer_id=acquirer)).then_claimed(("acquirer_clearing_reference", key))
+        spec.when(make(acquirer_id=acquirer)).then_refused(Reason.CLEARING_REFERENCE_SEEN, clearing_reference="c")
+        notice = RecordSettlementNotice(clearing_reference="c", amount_tyiyn=1, acquirer_id=acquirer)
+        spec.when(notice).then(SettlementNoticed(clearing_reference="c", amount=1))
+    spec.when(make()).then_refused(Reason.CLEARING_REFERENCE_SEEN)
+
+
+def test_a_record_that_names_no_acquirer_is_what_it_always_was() -> None:
+    """Neither its claim nor its fingerprint says anything of one."""
+    assert capture(1).fingerprint() == capture(1, acquirer_id="").fingerprint()
+    assert capture(1).fingerprint() != capture(1, acquirer_id="a-1").fingerprint()
+    assert capture(1).claims() == (claim_id("clearing_reference", "c"),)
 
 
 def test_parts_go_where_they_say_and_add_up() -> None:

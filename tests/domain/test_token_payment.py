@@ -1,5 +1,6 @@
 """Paying with a token: which reason comes first, and what a tap uses up whatever becomes of it (rows S30, S35, S37)."""
 
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,12 +30,13 @@ from domain.token import (
 from domain.token_payment import AuthorizeTokenPayment
 from domain.token_policy import TokenPolicy
 from domain.tokenise import ReplenishKeys
-from tests.domain.spec import ANA, DAY, DOLLARS, NOBODY, SHOP, Spec, uid
+from tests.domain.spec import ANA, DAY, DOLLARS, NOBODY, SECOND, SETTLEMENT, SHOP, Spec, uid
 from tests.domain.tokens import (
     CARD,
     DEVICE,
     FUNDS,
     HOLDER,
+    TODAY,
     TOKEN,
     active,
     bound,
@@ -54,6 +56,7 @@ EVERYTHING_WRONG: dict[str, Any] = {
     "verdict": Verdict.WRONG,
     "counter": 0,
     "amount_tyiyn": 900_000_000,
+    "transaction_date": date(2020, 1, 1),
     "till_id": "till-1",
     "fiscal_receipt_number": "1",
 }
@@ -110,7 +113,7 @@ def test_the_first_thing_that_is_wrong_is_the_reason() -> None:
         else:
             everything.remove(gone)
         look()
-    for right in ({"cardholder_verified": True}, {"verdict": Verdict.RIGHT}, {"counter": 1}):
+    for right in ({"cardholder_verified": True}, {"verdict": Verdict.RIGHT}, {"counter": 1}, {"amount_tyiyn": 900}):
         fields |= right
         look()
     assert found == [
@@ -123,6 +126,7 @@ def test_the_first_thing_that_is_wrong_is_the_reason() -> None:
         Reason.CRYPTOGRAM_WRONG,
         Reason.COUNTER_REPEATED,
         Reason.KEY_USED_UP,
+        Reason.TAP_DATE_WRONG,
     ]
 
 
@@ -251,7 +255,7 @@ def test_a_key_ends_at_its_instant(late: int, good: bool) -> None:  # noqa: FBT0
     spec = active()
     keys = token(spec).keys
     assert keys is not None
-    spec.after(keys.until - spec.now + late).when(tap())
+    spec.after(keys.until - spec.now + late).when(tap(transaction_date=TODAY + timedelta(14)))
     if good:
         assert isinstance(spec.decided, list)
     else:
@@ -264,19 +268,45 @@ def test_a_token_number_expires_with_its_month() -> None:
     spec.given_done(ReplenishKeys(token_id=TOKEN, sequence=2, master_key_id="1"))
     ends = 1_885_485_600 * 1_000_000  # 1 October 2029, 00:00 in Bishkek
     spec.after(ends - 10 - spec.now).given_done(ReplenishKeys(token_id=TOKEN, sequence=3, master_key_id="1"))
-    spec.given_done(tap(key_sequence=3))
-    spec.after(10).when(tap(counter=2, key_sequence=3)).then_refused(Reason.TOKEN_EXPIRED)
-    spec.given_done(provision(sequence=4), tap(counter=1, key_sequence=4, expires=2032_10))
+    spec.given_done(tap(key_sequence=3, transaction_date=date(2029, 9, 30)))
+    october = date(2029, 10, 1)
+    spec.after(10).when(tap(counter=2, key_sequence=3, transaction_date=october)).then_refused(Reason.TOKEN_EXPIRED)
+    spec.given_done(provision(sequence=4), tap(key_sequence=4, expires=2032_10, transaction_date=october))
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "days", "good"),
+    [(1, -1, True), (1, 1, True), (1, -2, False), (1, 2, False), (0, 0, True), (0, 1, False)],
+)
+def test_a_tap_is_of_the_day(tolerance: int, days: int, good: bool) -> None:  # noqa: FBT001
+    """A terminal's date may differ by so many days, either way; a tap of another time is used up all the same."""
+    spec = active(Spec(Policy(tokens=TokenPolicy(tap_days=tolerance))))
+    command = tap(transaction_date=TODAY + timedelta(days))
+    if good:
+        spec.given_done(command)
+    else:
+        declined, used = decline(spec, command)
+        assert isinstance(declined, AuthorizationDeclined)
+        assert (declined.reason, used) == ("TAP_DATE_WRONG", TokenUsed(counter=1, authorization=PAYMENT))
+    assert token(spec).counter.highest == 1
+
+
+def test_the_day_is_that_of_bishkek() -> None:
+    """It begins six hours before it does in UTC."""
+    spec = active(Spec(Policy(tokens=TokenPolicy(tap_days=0))))
+    spec.after(4 * 3_600 * SECOND).when(tap()).then_refused(Reason.TAP_DATE_WRONG, transaction_date=TODAY)
+    spec.given_done(tap(transaction_date=TODAY + timedelta(1)))
 
 
 def test_a_fiscal_receipt_is_paid_once() -> None:
-    """Till and receipt number are unique together; the same number at another till is another receipt (row S37)."""
+    """Till and receipt number are unique together, for the account that is credited (row S37)."""
     receipt = {"till_id": "till-1", "fiscal_receipt_number": "000123"}
-    spec = active().when(tap(**receipt)).then_claimed(("fiscal_receipt", "till-1/000123"))
+    spec = active().when(tap(**receipt)).then_claimed(("fiscal_receipt", "1:46:till-16:000123"))
     assert spec.event().till_id == "till-1"
     again = spec.when(tap(counter=2, **receipt))
     again.then_refused(Reason.FISCAL_RECEIPT_SEEN, till_id="till-1", receipt="000123")
     spec.given_done(tap(counter=2, till_id="till-2", fiscal_receipt_number="000123"))
+    spec.given_done(tap(counter=3, credit_account_id=SETTLEMENT, **receipt))
 
 
 def test_a_decline_leaves_the_fiscal_receipt_free() -> None:

@@ -366,6 +366,14 @@ def test_new_keys_take_the_place_of_the_old_ones() -> None:
     assert token(spec).counter == (0, 0)
 
 
+@pytest.mark.parametrize("command", [ReplenishKeys, ProvisionToken])
+def test_a_token_has_no_more_keys_than_have_numbers(command: type[ReplenishKeys | ProvisionToken]) -> None:
+    """The number of a key has two bytes: past the last the phone needs another token."""
+    spec = active()
+    spec.when(command(token_id=TOKEN, sequence=65_536, master_key_id="1")).then_refused(Reason.KEYS_EXHAUSTED)
+    spec.given_done(command(token_id=TOKEN, sequence=65_535, master_key_id="1"))
+
+
 def test_the_expected_version_is_compared() -> None:
     """A caller whose picture of the token is old is told both versions."""
     spec = active()

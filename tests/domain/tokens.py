@@ -1,5 +1,6 @@
 """What tests of tokens begin with: a card bound to an identified customer, a phone, and a token's way up to a tap."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,13 +12,15 @@ from domain.device import DeviceModel, device_key
 from domain.token_payment import AuthorizeTokenPayment
 from domain.tokenise import ActivateToken, ProvisionToken, RequestToken
 from domain.wallet import WalletCardAdded
-from tests.domain.spec import ANA, NOW, SHOP, Spec, uid
+from tests.domain.spec import ANA, NOW, SECOND, SHOP, Spec, uid
 
 CARD, OTHER_CARD, HOLDER, TOKEN, OTHER_TOKEN = uid(1), uid(2), uid(3), uid(11), uid(12)
 DEVICE_ID: Final = "pixel-7"
 DEVICE: Final = UUID(bytes=device_key(HOLDER.bytes, DEVICE_ID))
 PAR, OTHER_PAR = "A" * 29, "B" * 29
 FUNDS: Final = 100_000
+TODAY: Final = datetime.fromtimestamp(NOW // SECOND, timezone(timedelta(hours=6))).date()
+"""The day of Bishkek in which the tests begin."""
 REGISTERED: Final = CustomerRegistered(participant="bank-a", login=b"\xff1", phone=b"\xff2", confirm_by=NOW)
 PERSON: Final = (REGISTERED, CustomerConfirmed(), CustomerIdentified(tier=Tier.REMOTE))
 
@@ -85,5 +88,6 @@ def tap(**fields: Any) -> AuthorizeTokenPayment:
         "counter": 1,
         "key_sequence": 1,
         "verdict": Verdict.RIGHT,
+        "transaction_date": TODAY,
     }
     return AuthorizeTokenPayment(**{**values, **fields})

@@ -13,6 +13,7 @@ from protos.esep.v1 import authorization_service_pb2 as holds
 from protos.esep.v1 import statement_service_pb2 as statements
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ServerProcess
+from scripts.device import Terminal
 from tests.holder import Holder
 from tests.rpc.world import Refusal, refused
 
@@ -35,6 +36,7 @@ class Shop:
     def newcomer(self) -> Holder:
         """Return somebody of whom the ledger has never heard."""
         holder = Holder(self.ledger, self.directory / "confirmation-codes")
+        holder.phone.here = Terminal(now=self.server.clock.now)
         self._holders.append(holder)
         return holder
 

@@ -8,6 +8,7 @@ import pytest
 
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY, LANGUAGE_RU, Language
 from protos.esep.v1.service_directory_service_pb2 import ListServicesRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from scripts import demo
@@ -71,12 +72,23 @@ def test_the_demonstration_ends_badly_when_something_differs(
 ) -> None:
     """The exit code tells, and what differed is the last that is said."""
 
-    def differs(_: object) -> None:
+    def differs(*_: object) -> None:
         expect("what is left", 2, 3)
 
     monkeypatch.setattr(demo, "demonstrate", differs)
     assert demo.main() == 1
     assert capsys.readouterr().out.splitlines()[-1:] == ["what is left is 2, must be 3"]
+
+
+@pytest.mark.parametrize(("arguments", "language"), [((), LANGUAGE_KY), (("--language", "ru"), LANGUAGE_RU)])
+def test_the_demonstration_speaks_the_language_that_is_asked_for(
+    arguments: tuple[str, ...], language: Language.ValueType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kyrgyz unless something else is asked for, as by ``make demo LANGUAGE=ru``."""
+    asked: list[object] = []
+    monkeypatch.setattr(demo, "demonstrate", lambda _, spoken: asked.append(spoken))
+    assert demo.main(arguments) == 0
+    assert asked == [language]
 
 
 def test_the_story_refuses_another_outcome_than_its_own(tmp_path: Path) -> None:
@@ -92,11 +104,19 @@ def test_the_story_refuses_another_outcome_than_its_own(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_held_amount_is_read_off_the_paper() -> None:
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("7,52", "Картанын ээсин текшерүү"),
+        ("7,52", "Проверка владельца карты"),
+        ("7.52", "Verifying the card's holder"),
+    ],
+)
+def test_a_held_amount_is_read_off_the_paper(amount: str, words: str) -> None:
     """The line above the leaflet's words for verifying a cardholder; without one, nothing is made up."""
     paper = [
-        "22.11.2026 08:24                    7,52",
-        "Картанын ээсин текшерүү",
+        f"22.11.2026 08:24                    {amount}",
+        words,
         "Бөгөт коюлган сумма                 9,99",
     ]
     assert joining.held_amount(paper) == 752

@@ -187,7 +187,7 @@ def told(ledger: Ledger, **wanted: Any) -> list[pb.Notification]:
     request = GetAccountRequest(account_id=open_account(ledger, account_pb2.ACCOUNT_KIND_CASH))
     head = ledger.accounts.GetAccount(request, timeout=CALL_SECONDS).position
     asked = api.ListNotificationsRequest(language=LANGUAGE_RU, min_position=head, page_size=1_000, **wanted)
-    return list(ledger.notifications.ListNotifications(asked, timeout=CALL_SECONDS).notifications)
+    return list(ledger.notifications.ListNotifications(asked, timeout=CALL_SECONDS).notifications)[::-1]
 
 
 def test_S10_the_held_amount_comes_by_sms_and_binds_the_card(binder: Phone) -> None:

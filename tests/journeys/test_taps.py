@@ -232,12 +232,14 @@ def test_S36_neither_card_nor_cash_is_needed(shop: Shop) -> None:
 
 
 def test_S37_a_tills_receipt_is_paid_once(shop: Shop) -> None:
-    """The payment carries till and receipt number; a second payment of the same receipt is declined."""
+    """A second payment of the same receipt is declined; another merchant's till may have the same name and number."""
     holder = shop.ready()
     till = new_id()[:8]
     paid = holder.pay(100, fiscal_receipt=fiscal_receipt(till, "000123")).authorization
     assert (paid.till_id, paid.fiscal_receipt_number) == (till, "000123")
     other = shop.ready()
+    other.pay(100, fiscal_receipt=fiscal_receipt(till, "000123"))
+    other.merchant = holder.merchant
     refusal = declined(other, fiscal_receipt=fiscal_receipt(till, "000123"))
     assert (refusal.reason, refusal.metadata["till_id"]) == ("FISCAL_RECEIPT_SEEN", till)
     other.pay(100, fiscal_receipt=fiscal_receipt(till, "000124"))

@@ -1,12 +1,9 @@
-"""Authorisations by id, by the acquirer's reference, and in lists."""
-
-from typing import Any
+"""Authorisations by id and in lists."""
 
 import pytest
 
 from domain.account import AccountKind
 from domain.authorization import (
-    AuthorizationDeclined,
     AuthorizationIncremented,
     AuthorizationPartlyReversed,
     AuthorizationReversed,
@@ -55,31 +52,6 @@ def test_a_lapsed_authorisation_is_shown_as_expired(world: World, pair: tuple[in
         for asked in (State.OPEN, State.EXPIRED):
             listed = world.reader.list_authorizations(account_id=customer, states=[asked], now=now).result
             assert ids(listed) == ([made] if asked is state else [])
-
-
-def test_a_reference_belongs_to_the_one_that_was_not_declined(world: World, pair: tuple[int, int]) -> None:
-    """A later authorisation with a reference already seen is declined, and does not take it."""
-    bank, customer = pair
-    known: dict[str, Any] = {"acquirer_id": "acq", "acquirer_reference": "77"}
-    made = world.authorize(customer, bank, 100, **known)
-    decline = AuthorizationDeclined(
-        account=customer,
-        credit_account=bank,
-        amount=1,
-        currency="KGS",
-        kind="purchase",
-        reason="ACQUIRER_REFERENCE_SEEN",
-        rule_version="1",
-        **known,
-    )
-    world.append(decline)
-    world.authorize(customer, bank, 100)
-    world.project()
-    found = world.reader.authorization_by_reference("acq", "77", now=world.now).result
-    assert found is not None
-    assert found.authorization.authorization_id == made
-    assert world.reader.authorization_by_reference("acq", "", now=world.now).result is None
-    assert world.reader.authorization_by_reference("", "", now=world.now).result is None
 
 
 def test_lists_are_newest_first_and_paged(world: World, pair: tuple[int, int]) -> None:

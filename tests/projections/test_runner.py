@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,18 +202,19 @@ def test_two_runners_do_not_count_an_event_twice(world: World) -> None:
     second.close()
 
 
-def test_tables_of_another_version_are_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_of_another_version_are_made_again(
+    world: World, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A release with other tables drops those it finds, and reads the log from its beginning."""
     some_history(world)
     world.project()
     for module in ("sqlite", "postgres"):
         monkeypatch.setattr(f"projections.{module}.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
-    reader = Reader(world.store)
-    world.store.close()
-    with pytest.raises(ProjectionsNotReadyError):
-        reader.position()
-    run_until(world, lambda: _position(reader) == 4)
-    assert reader.position() == 4
+    with closing(Reader(store_url)) as reader:
+        with pytest.raises(ProjectionsNotReadyError):
+            reader.position()
+        run_until(world, lambda: _position(reader) == 4)
+        assert reader.position() == 4
 
 
 def _position(reader: Reader) -> int:

@@ -1,11 +1,13 @@
 """Credit files over gRPC: each line is decided once and for good, whatever is sent again, and the sums tie out."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
 from domain.money import MAX_AMOUNT
+from ledger.rpc.outcomes import Outcomes
 from protos.esep.v1 import account_pb2, card_pb2, credit_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import card_service_pb2 as cards
@@ -146,27 +148,58 @@ def test_a_bad_line_stops_no_other(payer: Payer) -> None:
     assert (list(again.replayed), again.credit_file) == (list(range(11)), file)
 
 
+def issue(bank: Bank) -> str:
+    """Return a card of an account."""
+    request = cards.IssueCardRequest(
+        request_id=new_id(),
+        participant_id="bank-a",
+        account_id=bank.poor,
+        card_number=card_number(),
+        expiry="12/29",
+    )
+    return str(bank.call(bank.ledger.cards.IssueCard, request).card.card_id)
+
+
+def close_card(bank: Bank, card_id: str) -> None:
+    bank.call(bank.ledger.cards.CloseCard, cards.CloseCardRequest(request_id=new_id(), card_id=card_id))
+
+
 def test_a_card_names_the_account_it_spends_from(payer: Payer) -> None:
     """A blocked card is paid all the same, a closed one is not."""
     bank = payer.bank
-
-    def issue() -> str:
-        request = cards.IssueCardRequest(
-            request_id=new_id(),
-            participant_id="bank-a",
-            account_id=bank.poor,
-            card_number=card_number(),
-            expiry="12/29",
-        )
-        return str(bank.call(bank.ledger.cards.IssueCard, request).card.card_id)
-
-    blocked, closed = issue(), issue()
+    blocked, closed = issue(bank), issue(bank)
     block = cards.BlockCardRequest(request_id=new_id(), card_id=blocked)
     assert bank.call(bank.ledger.cards.BlockCard, block).card.state == card_pb2.CARD_STATE_BLOCKED
-    bank.call(bank.ledger.cards.CloseCard, cards.CloseCardRequest(request_id=new_id(), card_id=closed))
+    close_card(bank, closed)
     answer = payer.post(payer.open(2), [to_card(1, blocked, 600), to_card(2, closed, 600)])
     assert reasons(answer) == {2: "CARD_CLOSED"}
     assert balance(bank, bank.poor) == 600
+
+
+def test_cards_are_found_all_at_once(payer: Payer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables know a file's cards, what the log has behind them is heeded, and it is asked only of those since."""
+    bank = payer.bank
+    old = [issue(bank) for _ in range(3)]
+    closed_before, closed_since, paid = old
+    close_card(bank, closed_before)
+    file_id = payer.open()
+    balance(bank, bank.poor)  # The tables have all this.
+    bank.world.projecting.clear()
+    close_card(bank, closed_since)
+    young = issue(bank)
+    asked: list[bytes] = []
+    real = Outcomes.aggregate
+
+    def counted(self: Outcomes, originator_id: bytes, **options: Any) -> Any:
+        asked.append(originator_id)
+        return real(self, originator_id, **options)
+
+    monkeypatch.setattr(Outcomes, "aggregate", counted)
+    wanted = [closed_before, closed_since, paid, young, new_id()]
+    answer = payer.post(file_id, [to_card(number, card, 600) for number, card in enumerate(wanted, 1)])
+    bank.world.projecting.set()
+    assert reasons(answer) == {1: "CARD_CLOSED", 2: "CARD_CLOSED", 5: "CARD_NOT_FOUND"}
+    assert not {UUID(bytes=each) for each in asked} & {UUID(each) for each in old}
 
 
 def test_another_bank_is_paid_through_both_settlement_accounts(payer: Payer) -> None:

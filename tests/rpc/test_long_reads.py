@@ -11,47 +11,68 @@ import pytest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest
 from tests.endless import SOON_SECONDS, endless
+from tests.rpc.test_guard import eventually
 from tests.rpc.world import Bank, Refusal, World, transfer
 
 THREADS = 2
 LONG_CALLS = 6
-CALL_SECONDS = 1.5
+WRITES = 10
+
+
+class SlowBank(Bank):
+    """A bank whose mini-statements take for ever."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.begun = 0
+
+    def slow_down(self, query: str) -> None:
+        reader: Any = self.world._reader
+
+        def mini_statement(*_: Any, **__: Any) -> Any:
+            self.begun += 1
+            return reader._store.snapshot(lambda session: session.one(query))
+
+        reader.mini_statement = mini_statement
 
 
 @pytest.fixture
-def slow_bank(store_url: str, tmp_path: Path) -> Iterator[Bank]:
-    """Give a bank whose mini-statements take for ever, at a ledger on each kind of store."""
+def slow_bank(store_url: str, tmp_path: Path) -> Iterator[SlowBank]:
+    """Give one at a ledger on each kind of store."""
     with World(tmp_path, database_url=store_url, read_threads=THREADS) as world:
-        bank = Bank(world)
-        reader: Any = world._reader
+        bank = SlowBank(world)
         written = LogPosition(position=bank.move(bank.cash, bank.rich, 1).receipt.position)
         first = GetMiniStatementRequest(account_id=bank.rich, min_position=written)
         bank.call(bank.ledger.statements.GetMiniStatement, first)
-        reader.mini_statement = lambda *_, **__: reader._store.snapshot(lambda it: it.one(endless(store_url)))
+        bank.slow_down(endless(store_url))
         yield bank
 
 
-def test_long_questions_hold_up_no_write(slow_bank: Bank) -> None:
-    """While more long questions wait than there are threads, writes and repeats of writes are answered."""
+def test_long_questions_hold_up_no_write(slow_bank: SlowBank) -> None:
+    """While more long questions wait than there are threads, writes and repeats of writes are answered.
+
+    Held up behind questions they would be answered after the first of them has ended.
+    """
     request = transfer(slow_bank.cash, slow_bank.poor, 5)
     slow_bank.call(slow_bank.ledger.transfers.CreateTransfer, request)
     asking = [
         slow_bank.ledger.statements.GetMiniStatement.future(
             GetMiniStatementRequest(account_id=slow_bank.rich),
-            timeout=CALL_SECONDS,
+            timeout=SOON_SECONDS,
             metadata=slow_bank.ledger.metadata,
         )
         for _ in range(LONG_CALLS)
     ]
-    while not all(long.done() for long in asking):
-        began = monotonic()
+    eventually(lambda: slow_bank.begun == THREADS)
+    for _ in range(WRITES):
         assert slow_bank.call(slow_bank.ledger.transfers.CreateTransfer, request).receipt.replayed
         slow_bank.move(slow_bank.cash, slow_bank.poor, 1)
-        assert monotonic() - began < CALL_SECONDS
-    assert {long.code() for long in asking} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert not any(long.done() for long in asking)
+    for long in asking:
+        long.cancel()
 
 
-def test_a_long_question_frees_its_thread(slow_bank: Bank) -> None:
+def test_a_long_question_frees_its_thread(slow_bank: SlowBank) -> None:
     """When long questions have had their time, the next short one finds a thread at once."""
     ask = slow_bank.ledger.statements.GetMiniStatement
     for _ in range(THREADS + 1):

@@ -37,7 +37,7 @@ def told(world: World, by: Caller, **fields: object) -> list[pb.Notification]:
     head = common_pb2.LogPosition(position=world.log.head(0))
     request = ListNotificationsRequest(language=LANGUAGE_EN, min_position=head, **fields)  # type: ignore[arg-type]
     found = by.call(f"{SERVICE}/ListNotifications", request).notifications
-    return [each for each in found if each.kind == pb.NOTIFICATION_KIND_SALARY_CREDITED]
+    return [each for each in reversed(found) if each.kind == pb.NOTIFICATION_KIND_SALARY_CREDITED]
 
 
 def test_a_number_is_read_from_the_vault_and_not_kept(world: World, scene: Scene) -> None:
@@ -106,7 +106,7 @@ def followed(world: World, **fields: object) -> list[pb.Notification]:
     head = common_pb2.LogPosition(position=world.log.head(0))
     asked: dict[str, object] = {**BACK_END, **fields}
     request = ListNotificationsRequest(min_position=head, **asked)  # type: ignore[arg-type]
-    found = list(by.call(f"{SERVICE}/ListNotifications", request).notifications)
+    found = list(by.call(f"{SERVICE}/ListNotifications", request).notifications)[::-1]
     streamed = by.call(f"{SERVICE}/Subscribe", SubscribeRequest(**asked))  # type: ignore[arg-type]
     assert list(streamed.notifications.notifications) == found
     return found

@@ -10,6 +10,8 @@ from google.rpc import error_details_pb2 as details
 from domain.money import MAX_AMOUNT
 from domain.refusals import Kind, Reason, Refused, refuse
 from ledger.rpc import errors
+from projections.runner import live_copy
+from projections.schema import notices_dropped
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
@@ -27,7 +29,7 @@ from tests.rpc.payment_cases import PAYMENT_CASES
 from tests.rpc.rules_cases import RULES_CASES
 from tests.rpc.token_cases import TOKEN_CASES
 from tests.rpc.transfer_cases import TRANSFER_CASES
-from tests.rpc.world import Bank, Refusal, new_id, refused, transfer
+from tests.rpc.world import PATIENCE, Bank, Refusal, new_id, refused, transfer
 
 Case = Callable[[Bank], Refusal]
 
@@ -121,6 +123,18 @@ def too_many_streams(bank: Bank) -> Refusal:
     refusal = refused(lambda: list(bank.call(bank.ledger.notifications.Subscribe, request)))
     open_one.cancel()
     return refusal
+
+
+def notifications_dropped(bank: Bank) -> Refusal:
+    head = common_pb2.LogPosition(position=bank.world.log.head(0))
+    page = notifications.ListNotificationsRequest(language=LANGUAGE_KY, min_position=head)
+    bank.call(bank.ledger.notifications.ListNotifications, page)  # The tables are there, and have taken everything in.
+    copy = live_copy(bank.world._store)
+    with copy.write() as writer:
+        writer.insert(notices_dropped, [(0, 1, 0)])
+    copy.close()
+    request = notifications.SubscribeRequest(language=LANGUAGE_KY)
+    return refused(lambda: list(bank.call(bank.ledger.notifications.Subscribe, request)))
 
 
 def outcome_not_found(bank: Bank) -> Refusal:
@@ -260,7 +274,7 @@ def position_not_reached(bank: Bank) -> Refusal:
     request = statements.GetBalanceRequest(
         account_id=bank.rich, min_position=common_pb2.LogPosition(partition=0, position=1_000_000)
     )
-    return bank.refused(bank.ledger.statements.GetBalance, request, timeout=0.3)
+    return bank.refused(bank.ledger.statements.GetBalance, request, timeout=None)
 
 
 def deadline_exceeded(bank: Bank) -> Refusal:
@@ -285,6 +299,7 @@ CASES: dict[Reason, Case] = {
     Reason.INVALID_ARGUMENT: invalid_argument,
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: effective_time_out_of_bounds,
     Reason.PAGE_TOKEN_INVALID: page_token_invalid,
+    Reason.NOTIFICATIONS_DROPPED: notifications_dropped,
     Reason.CURRENCY_UNKNOWN: currency_unknown,
     Reason.ACCOUNT_NOT_FOUND: account_not_found,
     Reason.TRANSFER_NOT_FOUND: transfer_not_found,
@@ -341,8 +356,18 @@ DETAILS = {
 }
 
 
-@pytest.mark.parametrize("reason", list(Reason), ids=lambda reason: reason.name)
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 1.0, "max_streams": 1}], ids=[""])
+OUT_OF_TIME = (Reason.POSITION_NOT_REACHED, Reason.DEADLINE_EXCEEDED)
+"""What is told once the ledger's own bound on a call's time has passed."""
+
+
+@pytest.mark.parametrize(
+    ("reason", "settings"),
+    [
+        (reason, {"max_deadline_seconds": 0.5 if reason in OUT_OF_TIME else PATIENCE, "max_streams": 1})
+        for reason in Reason
+    ],
+    ids=[reason.name for reason in Reason],
+)
 def test_every_reason_reaches_the_caller(reason: Reason, limited_bank: Bank) -> None:
     """Each reason comes with its code, its ErrorInfo, the details of its kind, and whether it is recorded."""
     refusal = CASES[reason](limited_bank)

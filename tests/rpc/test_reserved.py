@@ -11,7 +11,11 @@ from tests.rpc.rules_cases import approval, propose_adjustment
 from tests.rpc.test_refusals import held
 from tests.rpc.world import Bank, item, new_id, refused, transfer
 
-RESERVED = ["00000000-0000-0000-0000-000000000003", str(uuid5(NAMESPACE_DNS, "esep"))]
+RESERVED = [
+    "00000000-0000-0000-0000-000000000000",
+    "00000000-0000-0000-0000-000000000003",
+    str(uuid5(NAMESPACE_DNS, "esep")),
+]
 
 
 @pytest.mark.parametrize("reserved", RESERVED)

@@ -210,6 +210,7 @@ def test_a_vault_that_does_not_answer_is_unavailable(bank: Bank, monkeypatch: py
         (lambda r: setattr(r.tap, "unpredictable_number", b"12345"), {"tap.unpredictable_number"}),
         (lambda r: setattr(r.tap, "transaction_date", "2026-11"), {"tap.transaction_date"}),
         (lambda r: setattr(r.tap, "transaction_date", "٢٦١١٢٢"), {"tap.transaction_date"}),
+        (lambda r: setattr(r.tap, "transaction_date", "260229"), {"tap.transaction_date"}),
         (lambda r: setattr(r.tap, "country_number", 1_000), {"tap.country_number"}),
         (lambda r: setattr(r.tap, "transaction_counter", 65_536), {"tap.transaction_counter"}),
         (lambda r: setattr(r.tap, "transaction_counter", -1), {"tap.transaction_counter"}),

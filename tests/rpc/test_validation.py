@@ -8,7 +8,13 @@ import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from protos.esep.v1 import account_service_pb2, authorization_service_pb2, common_pb2, statement_service_pb2
+from protos.esep.v1 import (
+    account_service_pb2,
+    authorization_service_pb2,
+    common_pb2,
+    payment_service_pb2,
+    statement_service_pb2,
+)
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.rpc.world import Refusal, World, item, new_id, refused, transfer
 
@@ -16,6 +22,7 @@ from tests.rpc.world import Refusal, World, item, new_id, refused, transfer
 accounts: Any = account_service_pb2
 authorizations: Any = authorization_service_pb2
 statements: Any = statement_service_pb2
+payments: Any = payment_service_pb2
 
 OPEN, FREEZE = "AccountService/OpenAccount", "AccountService/FreezeAccount"
 MOVE, MANY, BACK = (
@@ -27,6 +34,7 @@ HOLD, ADVISE = "AuthorizationService/CreateAuthorization", "AuthorizationService
 UNDO, REFUND = "AuthorizationService/ReverseAuthorization", "AuthorizationService/PostRefund"
 GET, BALANCES = "AccountService/GetAccount", "StatementService/BatchGetBalances"
 STATEMENT, LIST = "StatementService/GetStatement", "StatementService/ListAuthorizations"
+PAYMENTS = "PaymentService/ListPayments"
 MINI, BALANCE = "StatementService/GetMiniStatement", "StatementService/GetBalance"
 
 ID = "018f0000-0000-7000-8000-000000000001"
@@ -205,6 +213,9 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
     ),
     (LIST, statements.ListAuthorizationsRequest(states=[0]), {"owner": "MISSING", "states[0]": "MISSING"}),
     (LIST, statements.ListAuthorizationsRequest(account_id=1, page_size=-1), {"page_size": "NEGATIVE"}),
+    (LIST, statements.ListAuthorizationsRequest(participant_id="Bank A"), {"participant_id": "PATTERN"}),
+    (PAYMENTS, payments.ListPaymentsRequest(states=[99]), {"owner": "MISSING", "states[0]": "UNKNOWN_VALUE"}),
+    (PAYMENTS, payments.ListPaymentsRequest(participant_id="Bank A"), {"participant_id": "PATTERN"}),
 ]
 
 

@@ -4,14 +4,18 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import update
+
 from domain import token_counter
 from domain.refusals import Reason
 from ledger.vault.codes import FileCodes
+from ledger.vault.connection import begin
+from ledger.vault.schema import token_keys
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as api
 from scripts.demo_client import new_id
-from scripts.device import fiscal_receipt
+from scripts.device import Terminal, fiscal_receipt
 from tests.holder import KEYED, Holder
 from tests.rpc.world import Bank, Refusal, refused
 
@@ -154,6 +158,19 @@ def superseded(bank: Bank) -> Refusal:
     return refused(lambda: holder.pay(1, tap=tap))
 
 
+def keys_exhausted(bank: Bank) -> Refusal:
+    holder = paying(bank)
+    with begin(bank.world.vault.vault._engine) as connection:  # As if it had had 65,535 keys.
+        connection.execute(update(token_keys).values(sequence=65_535))
+    refused(holder.replenish)
+    return refused(holder.replenish)
+
+
+def of_another_day(bank: Bank) -> Refusal:
+    holder = paying(bank)
+    return refused(lambda: holder.pay(1, tap=holder.phone.tap(1, Terminal(date="200101"))))
+
+
 def wrong_cryptogram(bank: Bank) -> Refusal:
     holder = paying(bank)
     return refused(lambda: holder.pay(200, tap=holder.phone.tap(100)))
@@ -205,5 +222,7 @@ TOKEN_CASES: dict[Reason, Case] = {
     Reason.COUNTER_NEAR_END: near_end,
     Reason.KEY_SUPERSEDED: superseded,
     Reason.KEY_USED_UP: waited(15),
+    Reason.KEYS_EXHAUSTED: keys_exhausted,
+    Reason.TAP_DATE_WRONG: of_another_day,
     Reason.FISCAL_RECEIPT_SEEN: receipt_seen,
 }

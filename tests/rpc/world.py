@@ -17,10 +17,11 @@ from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
+from domain.refusals import Reason, refuse
 from ledger.audit.access import AccessLog
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import CommandTicket, Ticket
+from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.issuer import LocalIssuer
 from ledger.log.api import Log
 from ledger.log.codec import decode
@@ -42,6 +43,11 @@ from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, trans
 PATIENCE = 20.0
 QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Argon2 as cheap as it can be: for tests only."""
+QUICK_BEATS = EngineSettings(beat_interval=0.05)
+
+
+UNTOLD = Declined(refuse(Reason.LEDGER_UNAVAILABLE), 0)
+"""What a caller hears of whose request nothing is known."""
 
 
 class MovableClock:
@@ -63,6 +69,8 @@ class HeldEngine:
         self.changing: Callable[[Any], Any] | None = None
         """Makes another command of one, for what no method of the contract asks for by itself."""
         self.holding = False
+        self.losing = False
+        """Whether what was decided and recorded is not told, as if the server had died just then."""
         self.closed_for_business = False
 
     @property
@@ -101,6 +109,15 @@ class HeldEngine:
             ticket.deliver = None
             if deliver is None:
                 raise TypeError("a ticket nobody waits for")
+        elif self.losing and not getattr(ticket, "validate_only", False):
+            tell = ticket.deliver
+
+            def lose(ticket: Ticket) -> None:
+                ticket.outcome = UNTOLD
+                if tell is not None:
+                    tell(ticket)
+
+            ticket.deliver = lose
         self.real.submit(ticket)
 
 
@@ -108,16 +125,22 @@ class World:
     """Everything, started; a context manager."""
 
     def __init__(
-        self, directory: Path, *, policy: Policy | None = None, database_url: str | None = None, **settings: Any
+        self,
+        directory: Path,
+        *,
+        policy: Policy | None = None,
+        database_url: str | None = None,
+        keep_notices: int = 0,
+        engine: EngineSettings = QUICK_BEATS,
+        **settings: Any,
     ) -> None:
         url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
         self.log = open_log(url)
         self.registry = CollectorRegistry()
         self.policy = policy or Policy()
-        self.engine = HeldEngine(
-            Engine(self.log, self.clock, policy=self.policy, settings=EngineSettings(beat_interval=0.05))
-        )
+        self.engine = HeldEngine(Engine(self.log, self.clock, policy=self.policy, settings=engine))
+        self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
         self._stopping = threading.Event()
@@ -186,7 +209,9 @@ class World:
             catalogue=load_catalogue(None),
             registry=self.registry,
         )
-        return await self.edge.start()
+        port = self.edge.bind()
+        await self.edge.start()
+        return port
 
     async def _stop(self) -> None:
         await self.edge.stop(0)
@@ -196,7 +221,7 @@ class World:
             self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
-        run(self.log, self._store, decode, self._stopping.is_set, wake)
+        run(self.log, self._store, decode, self._stopping.is_set, wake, keep_notices=self._keep_notices)
 
 
 class Bank:

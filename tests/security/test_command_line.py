@@ -14,7 +14,7 @@ from cryptography import x509
 
 from ledger.rpc.callers import KnownCaller, Role
 from ledger.rpc.client import connect, credentials
-from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
+from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER, ACCOUNT_KIND_SETTLEMENT
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
 from tests.authority import Authority
@@ -38,8 +38,14 @@ class Guarded:
         self.auditor = (servers.file, *clients.issue("audit"))
         self.stranger = (servers.file, *strangers.issue("core.bank-a.forged"))
         self.mistaken = (strangers.file, *self.bank[1:])
-        opening = OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=ACCOUNT_KIND_CUSTOMER)
+        self.number = "1080000000000001"
+        opening = OpenAccountRequest(
+            request_id=new_id(), participant_id="bank-a", kind=ACCOUNT_KIND_CUSTOMER, account_number=self.number
+        )
+        paying = OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=ACCOUNT_KIND_SETTLEMENT)
         with connect(self.address, credentials=credentials(*self.bank)) as ledger:
+            settlement = ledger.accounts.OpenAccount(paying, timeout=PATIENCE)
+            self.settlement = str(settlement.account.account_id)
             opened = ledger.accounts.OpenAccount(opening, timeout=PATIENCE)
             self.account = str(opened.account.account_id)
             question = GetBalanceRequest(account_id=opened.account.account_id)
@@ -84,6 +90,18 @@ def test_a_command_shows_its_certificate(guarded: Guarded, command: str) -> None
     done = guarded.run(command, guarded.account, files=guarded.bank)
     assert done.returncode == OK, done.stderr
     assert "error" not in json.loads(done.stdout)
+
+
+def test_salaries_are_paid_with_a_certificate(guarded: Guarded, tmp_path: Path) -> None:
+    """A file is paid as the bank that the certificate names; an auditor's pays nothing."""
+    file = tmp_path / "salaries.csv"
+    file.write_text(f"line,account_number,amount,reference\n1,{guarded.number},45.50,\n", "utf-8")
+    command = ("credits", "post", str(file), "--category", "salary", "--from", guarded.settlement, "--payer", "Textile")
+    denied = guarded.run(*command, files=guarded.auditor)
+    assert (denied.returncode, json.loads(denied.stdout)["error"]["reason"]) == (REFUSED, "PERMISSION_DENIED")
+    done = guarded.run(*command, files=guarded.bank)
+    assert done.returncode == OK, done.stdout
+    assert json.loads(done.stdout)["credit_file"]["posted_sum_tyiyn"] == 4_550
 
 
 def test_the_status_of_a_guarded_server_is_told(guarded: Guarded) -> None:

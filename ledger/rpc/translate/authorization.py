@@ -137,6 +137,7 @@ def capture_authorization(
         "currency_code": request.currency_code,
         "final": request.final,
         "clearing_reference": request.clearing_reference,
+        "acquirer_id": request.acquirer_id,
         "parts": _capture_parts(request),
         **_effective_time(intake, request),
     }
@@ -156,6 +157,7 @@ def force_post(request: ForcePostRequest) -> tuple[ForcePost, bytes]:
         "amount_tyiyn": request.amount_tyiyn,
         "currency_code": request.currency_code,
         "clearing_reference": request.clearing_reference,
+        "acquirer_id": request.acquirer_id,
         "parts": _capture_parts(request),
         "merchant_name": request.merchant_name,
         "merchant_category_code": request.merchant_category_code,
@@ -192,6 +194,7 @@ def post_refund(request: authorization_service_pb2.PostRefundRequest) -> tuple[P
         "amount_tyiyn": request.amount_tyiyn,
         "currency_code": request.currency_code,
         "clearing_reference": request.clearing_reference,
+        "acquirer_id": request.acquirer_id,
         "merchant_name": request.merchant_name,
         "reference": request.reference,
         "tags": tags(request.tags),
@@ -214,7 +217,11 @@ def record_settlement_notice(
     """Return the command and its request id."""
     intake = Intake()
     request_id = intake.request_id(request.request_id)
-    values = {"clearing_reference": request.clearing_reference, "amount_tyiyn": request.amount_tyiyn}
+    values = {
+        "clearing_reference": request.clearing_reference,
+        "acquirer_id": request.acquirer_id,
+        "amount_tyiyn": request.amount_tyiyn,
+    }
     return intake.build(RecordSettlementNotice, values), request_id
 
 

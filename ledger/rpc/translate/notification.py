@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from domain import ids
+from domain.refusals import Reason, Refusal, refuse
 from domain.services.catalogue import Language
 from ledger.rpc.intake import Intake, timestamp
 from ledger.rpc.text import notices
@@ -27,13 +28,11 @@ class Asked(NamedTuple):
     after: Cursor
     wanted: Wanted
     language: Language
-    served: str | None = None
-    """The participant whose customers are told, for an application's back end; None asks nobody's customer."""
 
     def by_back_end(self) -> "Asked":
         """Return what an application's back end is told: what its own customers are, with cards of whatever bank."""
-        wanted = Wanted(channel=Channel.PUSH, bound=True)
-        return self._replace(wanted=wanted, served=self.wanted.participant or "")
+        wanted = self.wanted._replace(participant=None, channel=Channel.PUSH, served=self.wanted.participant or "")
+        return self._replace(wanted=wanted)
 
 
 def asked(request: SubscribeRequest | ListNotificationsRequest, partition: int, head: int) -> Asked:
@@ -50,11 +49,22 @@ def asked(request: SubscribeRequest | ListNotificationsRequest, partition: int, 
             intake.wrong("after.item", "RANGE", f"is not 0 to {LAST_ITEM}")
         if after.position > head:
             intake.wrong("after.position", "POSITION_IN_FUTURE", f"is behind the newest, {head}")
+    account = None
+    if isinstance(request, ListNotificationsRequest) and request.account_id:
+        account = request.account_id
+        if not 0 < account < 1 << 53:
+            intake.wrong("account_id", "RANGE", "is not from 1 to 2^53 - 1")
     customer = intake.known_id(request.customer_id, "customer_id") if request.customer_id else None
     channel = intake.choice(request.channel, CHANNELS, "channel") if request.channel else None
     language = intake.choice(request.language, LANGUAGES, "language")
     intake.check()
-    return Asked(after, Wanted(request.participant_id or None, customer, channel), language)
+    return Asked(after, Wanted(request.participant_id or None, customer, channel, account), language)
+
+
+def dropped(partition: int, upto: Cursor) -> Refusal:
+    """Return the refusal of notifications behind a cursor when some of them are kept no more."""
+    where = {"after_partition": partition, "after_position": upto.position, "after_item": upto.item}
+    return refuse(Reason.NOTIFICATIONS_DROPPED, **where)
 
 
 def cursor_message(partition: int, cursor: Cursor) -> pb.NotificationCursor:

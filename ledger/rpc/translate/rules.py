@@ -29,7 +29,7 @@ SCOPES: Final[dict[int, bool]] = {
     rules_pb2.FEE_SCOPE_WITHIN_PARTICIPANT: False,
     rules_pb2.FEE_SCOPE_BETWEEN_PARTICIPANTS: True,
 }
-PATHS: Final = {"rules": "document"}
+PATHS: Final = {"rules": "document", "effective_from": "effective_time"}
 
 
 def propose_rules(request: pb.ProposeRulesRequest, caller: str) -> tuple[ProposeRules, bytes]:
@@ -43,7 +43,7 @@ def propose_rules(request: pb.ProposeRulesRequest, caller: str) -> tuple[Propose
     }
     if request.HasField("effective_time"):
         values["effective_from"] = intake.time(request.effective_time, "effective_time")
-    return intake.build(ProposeRules, values, {**PATHS, "effective_from": "effective_time"}), request_id
+    return intake.build(ProposeRules, values, PATHS), request_id
 
 
 def approve_rules(request: pb.ApproveRulesRequest, caller: str) -> tuple[ApproveRules, bytes]:

@@ -1,5 +1,6 @@
 """Tokens: requests to commands, and tokens and devices as they are told."""
 
+from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -235,7 +236,8 @@ def payment(request: payment_pb.AuthorizeTokenPaymentRequest, prefix: str) -> tu
         "tags": tags(request.tags),
         "till_id": request.fiscal_receipt.till_id,
         "fiscal_receipt_number": request.fiscal_receipt.receipt_number,
-        "tap": f"{tap.country}/{tap.date}/{tap.unpredictable_number.hex()}",
+        "transaction_date": _read_date(tap.date) or date.min,
+        "tap": f"{tap.country}/{tap.unpredictable_number.hex()}",
     }
     command = intake.build(AuthorizeTokenPayment, values, PAYMENT_PATHS)
     typed = look_at(request.token_number)
@@ -254,9 +256,8 @@ def _tap(intake: Intake, request: payment_pb.AuthorizeTokenPaymentRequest) -> Ta
     tap = request.tap
     if not 0 < tap.country_number <= MAX_COUNTRY:
         intake.wrong("tap.country_number", "OUT_OF_RANGE", f"is not 1 to {MAX_COUNTRY}")
-    date = tap.transaction_date
-    if len(date) != _DATE_DIGITS or not (date.isascii() and date.isdigit()):
-        intake.wrong("tap.transaction_date", "PATTERN", "is not six digits, YYMMDD")
+    if _read_date(tap.transaction_date) is None:
+        intake.wrong("tap.transaction_date", "PATTERN", "is no date of six digits, YYMMDD")
     if len(tap.unpredictable_number) != UNPREDICTABLE_BYTES:
         intake.wrong("tap.unpredictable_number", "LENGTH", f"is not {UNPREDICTABLE_BYTES} bytes long")
     if len(tap.cryptogram) != CRYPTOGRAM_BYTES:
@@ -265,12 +266,22 @@ def _tap(intake: Intake, request: payment_pb.AuthorizeTokenPaymentRequest) -> Ta
         amount=request.amount_tyiyn,
         country=tap.country_number,
         currency=CURRENCY_NUMBERS.get(request.currency_code, 0),
-        date=date,
+        date=tap.transaction_date,
         unpredictable_number=tap.unpredictable_number,
         counter=tap.transaction_counter,
         key_sequence=tap.key_sequence,
         cardholder_verified=tap.cardholder_verified,
     )
+
+
+def _read_date(text: str) -> date | None:
+    """Return the date that six digits name, YYMMDD of this century; None for anything else."""
+    if len(text) != _DATE_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    try:
+        return date(2000 + int(text[:2]), int(text[2:4]), int(text[4:]))
+    except ValueError:
+        return None
 
 
 def token_message(token: Token, now: int) -> token_pb2.Token:

@@ -123,8 +123,8 @@ class AccountServiceServicer(object):
     def FreezeAccount(self, request, context):
         """FreezeAccount stops debits, credits or both. What is frozen already stays frozen.
 
-        Guarantees: from the receipt's position on, a transfer or an authorization that would debit (credit) the account is
-        refused with ACCOUNT_FROZEN. Captures of authorizations that were approved before, advices and force posts still
+        Guarantees: from the receipt's position on, a transfer or an authorisation that would debit (credit) the account is
+        refused with ACCOUNT_FROZEN. Captures of authorisations that were approved before, advices and force posts still
         post: they were promised elsewhere.
         Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, EXPECTED_VERSION_MISMATCH.
         """

@@ -60,8 +60,8 @@ class AccountServiceStub:
     FreezeAccount: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.FreezeAccountRequest, _account_service_pb2.FreezeAccountResponse]
     """FreezeAccount stops debits, credits or both. What is frozen already stays frozen.
 
-    Guarantees: from the receipt's position on, a transfer or an authorization that would debit (credit) the account is
-    refused with ACCOUNT_FROZEN. Captures of authorizations that were approved before, advices and force posts still
+    Guarantees: from the receipt's position on, a transfer or an authorisation that would debit (credit) the account is
+    refused with ACCOUNT_FROZEN. Captures of authorisations that were approved before, advices and force posts still
     post: they were promised elsewhere.
     Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, EXPECTED_VERSION_MISMATCH.
     """
@@ -122,8 +122,8 @@ class AccountServiceAsyncStub(AccountServiceStub):
     FreezeAccount: _aio.UnaryUnaryMultiCallable[_account_service_pb2.FreezeAccountRequest, _account_service_pb2.FreezeAccountResponse]  # type: ignore[assignment]
     """FreezeAccount stops debits, credits or both. What is frozen already stays frozen.
 
-    Guarantees: from the receipt's position on, a transfer or an authorization that would debit (credit) the account is
-    refused with ACCOUNT_FROZEN. Captures of authorizations that were approved before, advices and force posts still
+    Guarantees: from the receipt's position on, a transfer or an authorisation that would debit (credit) the account is
+    refused with ACCOUNT_FROZEN. Captures of authorisations that were approved before, advices and force posts still
     post: they were promised elsewhere.
     Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, EXPECTED_VERSION_MISMATCH.
     """
@@ -205,8 +205,8 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_account_service_pb2.FreezeAccountResponse, _abc.Awaitable[_account_service_pb2.FreezeAccountResponse]]:
         """FreezeAccount stops debits, credits or both. What is frozen already stays frozen.
 
-        Guarantees: from the receipt's position on, a transfer or an authorization that would debit (credit) the account is
-        refused with ACCOUNT_FROZEN. Captures of authorizations that were approved before, advices and force posts still
+        Guarantees: from the receipt's position on, a transfer or an authorisation that would debit (credit) the account is
+        refused with ACCOUNT_FROZEN. Captures of authorisations that were approved before, advices and force posts still
         post: they were promised elsewhere.
         Refused with: ACCOUNT_NOT_FOUND, ACCOUNT_CLOSED, EXPECTED_VERSION_MISMATCH.
         """

@@ -162,7 +162,7 @@ class CreateAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as it was approved."""
+        """authorization is the authorisation as it was approved."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -327,7 +327,7 @@ class AdviseAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as it was recorded."""
+        """authorization is the authorisation as it was recorded."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -362,7 +362,7 @@ class IncrementAuthorizationRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to increment."""
+    """authorization_id is the authorisation to increment."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is added to what is held, 1 … 10^15."""
     def __init__(
@@ -391,7 +391,7 @@ class IncrementAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -426,7 +426,7 @@ class ReplaceAuthorizationAmountRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to change."""
+    """authorization_id is the authorisation to change."""
     total_tyiyn: _builtins.int
     """total_tyiyn is what is held from now on, 1 … 10^15."""
     def __init__(
@@ -455,7 +455,7 @@ class ReplaceAuthorizationAmountResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -490,7 +490,7 @@ class ReverseAuthorizationPartRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to reverse in part."""
+    """authorization_id is the authorisation to reverse in part."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is what is released, 1 … what is held."""
     def __init__(
@@ -519,7 +519,7 @@ class ReverseAuthorizationPartResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -596,7 +596,7 @@ class ReverseAuthorizationResponse(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request closed it."""
+        """authorization is the authorisation as this request closed it."""
 
     @_builtins.property
     def kept_reversal(self) -> _authorization_pb2.KeptReversal:
@@ -638,25 +638,30 @@ class CaptureAuthorizationRequest(_message.Message):
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization to capture."""
+    """authorization_id is the authorisation to capture."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount posted, 1 … 10^15."""
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     final: _builtins.bool
-    """final releases what the capture leaves of the hold, and closes the authorization."""
+    """final releases what the capture leaves of the hold, and closes the authorisation."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
+    """
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.CapturePart]:
-        """parts are the movements, at most 8. Empty: all goes to the authorization's credit account. Else they add up to
+        """parts are the movements, at most 8. Empty: all goes to the authorisation's credit account. Else they add up to
         amount_tyiyn.
         """
 
@@ -678,10 +683,11 @@ class CaptureAuthorizationRequest(_message.Message):
         clearing_reference: _builtins.str = ...,
         parts: _abc.Iterable[_authorization_pb2.CapturePart] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "final", b"final", "parts", b"parts", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "final", b"final", "parts", b"parts", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -702,14 +708,14 @@ class CaptureAuthorizationResponse(_message.Message):
     released_tyiyn: _builtins.int
     """released_tyiyn is how much of the hold this capture released."""
     over: _builtins.bool
-    """over is true when the captures now exceed what was authorized and not reversed."""
+    """over is true when the captures now exceed what was authorised and not reversed."""
     late: _builtins.bool
-    """late is true when the authorization had expired."""
+    """late is true when the authorisation had expired."""
     after_close: _builtins.bool
-    """after_close is true when the authorization had been reversed or finally captured."""
+    """after_close is true when the authorisation had been reversed or finally captured."""
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this request left it."""
+        """authorization is the authorisation as this request left it."""
 
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -772,6 +778,7 @@ class ForcePostRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the force_posting_id."""
     validate_only: _builtins.bool
@@ -785,8 +792,8 @@ class ForcePostRequest(_message.Message):
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
     """
     merchant_category_code: _builtins.str
     """merchant_category_code is ISO 18245: 4 digits, or empty where there is no merchant."""
@@ -794,6 +801,10 @@ class ForcePostRequest(_message.Message):
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.CapturePart]:
         """parts are the movements, at most 8. Empty: all goes to credit_account_id. Else they add up to amount_tyiyn."""
@@ -824,10 +835,11 @@ class ForcePostRequest(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "credit_account_id", b"credit_account_id", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_category_code", b"merchant_category_code", "merchant_name", b"merchant_name", "parts", b"parts", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -884,7 +896,7 @@ class AuthorizeRefundRequest(_message.Message):
     account_id: _builtins.int
     """account_id is the account that the refund is meant for."""
     authorization_id: _builtins.str
-    """authorization_id is the authorization that it refunds, one of this account. Empty for a merchant credit."""
+    """authorization_id is the authorisation that it refunds, one of this account. Empty for a merchant credit."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount announced, 1 … 10^15. PostRefund holds it to what was captured."""
     currency_code: _builtins.str
@@ -945,7 +957,7 @@ Global___AuthorizeRefundResponse: _TypeAlias = AuthorizeRefundResponse  # noqa: 
 
 @_typing.final
 class MerchantCredit(_message.Message):
-    """MerchantCredit names the accounts of a refund that is linked to no authorization."""
+    """MerchantCredit names the accounts of a refund that is linked to no authorisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1006,24 +1018,29 @@ class PostRefundRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the refund_id."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     authorization_id: _builtins.str
-    """authorization_id links the refund to an authorization: its credit account pays its account."""
+    """authorization_id links the refund to an authorisation: its credit account pays its account."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount posted, 1 … 10^15; linked, at most what was captured and is not refunded."""
     currency_code: _builtins.str
     """currency_code is ISO 4217. Empty is the account's currency; given, it must match."""
     clearing_reference: _builtins.str
-    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds.
-    Required.
+    """clearing_reference is the clearing record's, 1 … 64 characters: unique among all captures, force posts and refunds
+    of the acquirer_id. Required.
     """
     merchant_name: _builtins.str
     """merchant_name is what a statement shows, at most 40 characters."""
     reference: _builtins.str
     """reference is the caller's own, at most 64 characters. No personal data."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     @_builtins.property
     def merchant_credit(self) -> Global___MerchantCredit:
         """merchant_credit is a refund linked to none."""
@@ -1052,10 +1069,11 @@ class PostRefundRequest(_message.Message):
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         effective_time: _timestamp_pb2.Timestamp | None = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_id", b"authorization_id", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "origin", b"origin"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "merchant_name", b"merchant_name", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "clearing_reference", b"clearing_reference", "currency_code", b"currency_code", "effective_time", b"effective_time", "merchant_credit", b"merchant_credit", "merchant_name", b"merchant_name", "origin", b"origin", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_origin: _TypeAlias = _typing.Literal["authorization_id", "merchant_credit"]  # noqa: Y015
     _WhichOneofArgType_origin: _TypeAlias = _typing.Literal["origin", b"origin"]  # noqa: Y015
@@ -1082,7 +1100,7 @@ class PostRefundResponse(_message.Message):
 
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization as this refund left it. Absent for a merchant credit."""
+        """authorization is the authorisation as this refund left it. Absent for a merchant credit."""
 
     def __init__(
         self,
@@ -1109,14 +1127,19 @@ class RecordSettlementNoticeRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     CLEARING_REFERENCE_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the notice_id."""
     validate_only: _builtins.bool
     """validate_only decides and records nothing."""
     clearing_reference: _builtins.str
-    """clearing_reference is that of a movement already posted, 1 … 64 characters."""
+    """clearing_reference is that of a movement already posted, 1 … 64 characters, with the same acquirer_id."""
     amount_tyiyn: _builtins.int
     """amount_tyiyn is the amount settled, 1 … 10^15."""
+    acquirer_id: _builtins.str
+    """acquirer_id is whose clearing record it is: at most 32 letters, digits and hyphens. Empty is one more acquirer, that
+    of all records that name none.
+    """
     def __init__(
         self,
         *,
@@ -1124,10 +1147,11 @@ class RecordSettlementNoticeRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         clearing_reference: _builtins.str = ...,
         amount_tyiyn: _builtins.int = ...,
+        acquirer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_id", b"acquirer_id", "amount_tyiyn", b"amount_tyiyn", "clearing_reference", b"clearing_reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1165,7 +1189,7 @@ Global___RecordSettlementNoticeResponse: _TypeAlias = RecordSettlementNoticeResp
 
 @_typing.final
 class GetAuthorizationRequest(_message.Message):
-    """GetAuthorizationRequest names one authorization."""
+    """GetAuthorizationRequest names one authorisation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1209,7 +1233,7 @@ class GetAuthorizationResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def authorization(self) -> _authorization_pb2.Authorization:
-        """authorization is the authorization asked for."""
+        """authorization is the authorisation asked for."""
 
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:

@@ -29,7 +29,7 @@ class AuthorizationServiceStub(object):
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
@@ -112,7 +112,7 @@ class AuthorizationServiceServicer(object):
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
@@ -126,12 +126,12 @@ class AuthorizationServiceServicer(object):
     def CreateAuthorization(self, request, context):
         """CreateAuthorization holds an amount, if it is available.
 
-        A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+        A decline is an error, and recorded: GetAuthorization then answers an authorisation in state DECLINED.
         Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
         bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
         Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
         Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
-        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorisation of this acquirer carries it), REVERSED_BEFORE (its
         reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
         LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
         BALANCE_LIMIT.
@@ -141,7 +141,7 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def AdviseAuthorization(self, request, context):
-        """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
+        """AdviseAuthorization records an authorisation that was approved elsewhere, while the ledger was not asked.
 
         Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
         available may go below zero.
@@ -164,7 +164,7 @@ class AuthorizationServiceServicer(object):
 
     def ReplaceAuthorizationAmount(self, request, context):
         """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
-        preauthorization. It was agreed elsewhere, so funds do not refuse it.
+        preauthorisation. It was agreed elsewhere, so funds do not refuse it.
 
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, BALANCE_LIMIT.
         """
@@ -175,7 +175,7 @@ class AuthorizationServiceServicer(object):
     def ReverseAuthorizationPart(self, request, context):
         """ReverseAuthorizationPart releases part of what is held.
 
-        Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+        Guarantees: the authorisation stays open, also when nothing is left of it: it can be incremented, replaced, captured
         and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
         """
@@ -184,7 +184,7 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReverseAuthorization(self, request, context):
-        """ReverseAuthorization releases all that is still held, and closes the authorization. What was captured stays so.
+        """ReverseAuthorization releases all that is still held, and closes the authorisation. What was captured stays so.
 
         Named by the acquirer's reference it may arrive before its original: it is then kept for 7 days (a setting) and
         answered with kept_reversal; the original, when it comes, is refused with REVERSED_BEFORE and holds nothing.
@@ -195,10 +195,10 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CaptureAuthorization(self, request, context):
-        """CaptureAuthorization posts money against an authorization, once or several times.
+        """CaptureAuthorization posts money against an authorisation, once or several times.
 
-        Guarantees: any approved or advised authorization takes it, in any state, above the balance and above what was
-        authorized: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
+        Guarantees: any approved or advised authorisation takes it, in any state, above the balance and above what was
+        authorised: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
         releases as much of the hold as it posts, with final the rest too.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CLEARING_REFERENCE_SEEN, CURRENCY_MISMATCH and
         ACCOUNT_NOT_FOUND (a part's account), BALANCE_LIMIT.
@@ -208,7 +208,7 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ForcePost(self, request, context):
-        """ForcePost posts money that was given away without any authorization.
+        """ForcePost posts money that was given away without any authorisation.
 
         Guarantees: neither funds nor a freeze refuse it; available may go below zero.
         Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, CLEARING_REFERENCE_SEEN, BALANCE_LIMIT.
@@ -228,9 +228,9 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PostRefund(self, request, context):
-        """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
+        """PostRefund posts money back to a cardholder's account, linked to an authorisation or as a merchant credit.
 
-        Guarantees: linked refunds never exceed the captures of their authorization.
+        Guarantees: linked refunds never exceed the captures of their authorisation.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
         CLEARING_REFERENCE_SEEN, OVER_REFUND, BALANCE_LIMIT.
         """
@@ -249,7 +249,7 @@ class AuthorizationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAuthorization(self, request, context):
-        """GetAuthorization reads one authorization, by its id or by the acquirer's reference. StatementService lists them.
+        """GetAuthorization reads one authorisation, by its id or by the acquirer's reference. StatementService lists them.
 
         Refused with: AUTHORIZATION_NOT_FOUND.
         """
@@ -332,7 +332,7 @@ class AuthorizationService(object):
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.

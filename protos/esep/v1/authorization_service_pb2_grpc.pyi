@@ -30,7 +30,7 @@ class AuthorizationServiceStub:
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
@@ -48,18 +48,18 @@ class AuthorizationServiceStub:
     CreateAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.CreateAuthorizationRequest, _authorization_service_pb2.CreateAuthorizationResponse]
     """CreateAuthorization holds an amount, if it is available.
 
-    A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+    A decline is an error, and recorded: GetAuthorization then answers an authorisation in state DECLINED.
     Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
     bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
     Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
-    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorisation of this acquirer carries it), REVERSED_BEFORE (its
     reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
     LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
     BALANCE_LIMIT.
     """
     AdviseAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]
-    """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
+    """AdviseAuthorization records an authorisation that was approved elsewhere, while the ledger was not asked.
 
     Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
     available may go below zero.
@@ -74,35 +74,35 @@ class AuthorizationServiceStub:
     """
     ReplaceAuthorizationAmount: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReplaceAuthorizationAmountRequest, _authorization_service_pb2.ReplaceAuthorizationAmountResponse]
     """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
-    preauthorization. It was agreed elsewhere, so funds do not refuse it.
+    preauthorisation. It was agreed elsewhere, so funds do not refuse it.
 
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, BALANCE_LIMIT.
     """
     ReverseAuthorizationPart: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationPartRequest, _authorization_service_pb2.ReverseAuthorizationPartResponse]
     """ReverseAuthorizationPart releases part of what is held.
 
-    Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+    Guarantees: the authorisation stays open, also when nothing is left of it: it can be incremented, replaced, captured
     and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
     """
     ReverseAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationRequest, _authorization_service_pb2.ReverseAuthorizationResponse]
-    """ReverseAuthorization releases all that is still held, and closes the authorization. What was captured stays so.
+    """ReverseAuthorization releases all that is still held, and closes the authorisation. What was captured stays so.
 
     Named by the acquirer's reference it may arrive before its original: it is then kept for 7 days (a setting) and
     answered with kept_reversal; the original, when it comes, is refused with REVERSED_BEFORE and holds nothing.
     Refused with: AUTHORIZATION_NOT_FOUND (named by its id only), AUTHORIZATION_DECLINED, ALREADY_RESOLVED.
     """
     CaptureAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.CaptureAuthorizationRequest, _authorization_service_pb2.CaptureAuthorizationResponse]
-    """CaptureAuthorization posts money against an authorization, once or several times.
+    """CaptureAuthorization posts money against an authorisation, once or several times.
 
-    Guarantees: any approved or advised authorization takes it, in any state, above the balance and above what was
-    authorized: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
+    Guarantees: any approved or advised authorisation takes it, in any state, above the balance and above what was
+    authorised: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
     releases as much of the hold as it posts, with final the rest too.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CLEARING_REFERENCE_SEEN, CURRENCY_MISMATCH and
     ACCOUNT_NOT_FOUND (a part's account), BALANCE_LIMIT.
     """
     ForcePost: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.ForcePostRequest, _authorization_service_pb2.ForcePostResponse]
-    """ForcePost posts money that was given away without any authorization.
+    """ForcePost posts money that was given away without any authorisation.
 
     Guarantees: neither funds nor a freeze refuse it; available may go below zero.
     Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, CLEARING_REFERENCE_SEEN, BALANCE_LIMIT.
@@ -114,9 +114,9 @@ class AuthorizationServiceStub:
     Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
     """
     PostRefund: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.PostRefundRequest, _authorization_service_pb2.PostRefundResponse]
-    """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
+    """PostRefund posts money back to a cardholder's account, linked to an authorisation or as a merchant credit.
 
-    Guarantees: linked refunds never exceed the captures of their authorization.
+    Guarantees: linked refunds never exceed the captures of their authorisation.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
     CLEARING_REFERENCE_SEEN, OVER_REFUND, BALANCE_LIMIT.
     """
@@ -127,7 +127,7 @@ class AuthorizationServiceStub:
     Refused with: CLEARING_REFERENCE_NOT_FOUND.
     """
     GetAuthorization: _grpc.UnaryUnaryMultiCallable[_authorization_service_pb2.GetAuthorizationRequest, _authorization_service_pb2.GetAuthorizationResponse]
-    """GetAuthorization reads one authorization, by its id or by the acquirer's reference. StatementService lists them.
+    """GetAuthorization reads one authorisation, by its id or by the acquirer's reference. StatementService lists them.
 
     Refused with: AUTHORIZATION_NOT_FOUND.
     """
@@ -137,7 +137,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
@@ -152,18 +152,18 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     CreateAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.CreateAuthorizationRequest, _authorization_service_pb2.CreateAuthorizationResponse]  # type: ignore[assignment]
     """CreateAuthorization holds an amount, if it is available.
 
-    A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+    A decline is an error, and recorded: GetAuthorization then answers an authorisation in state DECLINED.
     Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
     bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
     Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
     Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
-    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorisation of this acquirer carries it), REVERSED_BEFORE (its
     reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
     LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
     BALANCE_LIMIT.
     """
     AdviseAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.AdviseAuthorizationRequest, _authorization_service_pb2.AdviseAuthorizationResponse]  # type: ignore[assignment]
-    """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
+    """AdviseAuthorization records an authorisation that was approved elsewhere, while the ledger was not asked.
 
     Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
     available may go below zero.
@@ -178,35 +178,35 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     """
     ReplaceAuthorizationAmount: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReplaceAuthorizationAmountRequest, _authorization_service_pb2.ReplaceAuthorizationAmountResponse]  # type: ignore[assignment]
     """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
-    preauthorization. It was agreed elsewhere, so funds do not refuse it.
+    preauthorisation. It was agreed elsewhere, so funds do not refuse it.
 
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, BALANCE_LIMIT.
     """
     ReverseAuthorizationPart: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationPartRequest, _authorization_service_pb2.ReverseAuthorizationPartResponse]  # type: ignore[assignment]
     """ReverseAuthorizationPart releases part of what is held.
 
-    Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+    Guarantees: the authorisation stays open, also when nothing is left of it: it can be incremented, replaced, captured
     and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
     """
     ReverseAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ReverseAuthorizationRequest, _authorization_service_pb2.ReverseAuthorizationResponse]  # type: ignore[assignment]
-    """ReverseAuthorization releases all that is still held, and closes the authorization. What was captured stays so.
+    """ReverseAuthorization releases all that is still held, and closes the authorisation. What was captured stays so.
 
     Named by the acquirer's reference it may arrive before its original: it is then kept for 7 days (a setting) and
     answered with kept_reversal; the original, when it comes, is refused with REVERSED_BEFORE and holds nothing.
     Refused with: AUTHORIZATION_NOT_FOUND (named by its id only), AUTHORIZATION_DECLINED, ALREADY_RESOLVED.
     """
     CaptureAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.CaptureAuthorizationRequest, _authorization_service_pb2.CaptureAuthorizationResponse]  # type: ignore[assignment]
-    """CaptureAuthorization posts money against an authorization, once or several times.
+    """CaptureAuthorization posts money against an authorisation, once or several times.
 
-    Guarantees: any approved or advised authorization takes it, in any state, above the balance and above what was
-    authorized: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
+    Guarantees: any approved or advised authorisation takes it, in any state, above the balance and above what was
+    authorised: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
     releases as much of the hold as it posts, with final the rest too.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CLEARING_REFERENCE_SEEN, CURRENCY_MISMATCH and
     ACCOUNT_NOT_FOUND (a part's account), BALANCE_LIMIT.
     """
     ForcePost: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.ForcePostRequest, _authorization_service_pb2.ForcePostResponse]  # type: ignore[assignment]
-    """ForcePost posts money that was given away without any authorization.
+    """ForcePost posts money that was given away without any authorisation.
 
     Guarantees: neither funds nor a freeze refuse it; available may go below zero.
     Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, CLEARING_REFERENCE_SEEN, BALANCE_LIMIT.
@@ -218,9 +218,9 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     Refused with: ACCOUNT_NOT_FOUND, AUTHORIZATION_NOT_FOUND, CURRENCY_MISMATCH, ACCOUNT_CLOSED.
     """
     PostRefund: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.PostRefundRequest, _authorization_service_pb2.PostRefundResponse]  # type: ignore[assignment]
-    """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
+    """PostRefund posts money back to a cardholder's account, linked to an authorisation or as a merchant credit.
 
-    Guarantees: linked refunds never exceed the captures of their authorization.
+    Guarantees: linked refunds never exceed the captures of their authorisation.
     Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
     CLEARING_REFERENCE_SEEN, OVER_REFUND, BALANCE_LIMIT.
     """
@@ -231,7 +231,7 @@ class AuthorizationServiceAsyncStub(AuthorizationServiceStub):
     Refused with: CLEARING_REFERENCE_NOT_FOUND.
     """
     GetAuthorization: _aio.UnaryUnaryMultiCallable[_authorization_service_pb2.GetAuthorizationRequest, _authorization_service_pb2.GetAuthorizationResponse]  # type: ignore[assignment]
-    """GetAuthorization reads one authorization, by its id or by the acquirer's reference. StatementService lists them.
+    """GetAuthorization reads one authorisation, by its id or by the acquirer's reference. StatementService lists them.
 
     Refused with: AUTHORIZATION_NOT_FOUND.
     """
@@ -240,7 +240,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     """AuthorizationService holds money and captures, reverses and refunds it. Conventions that hold for every method stand
     in common.proto.
 
-    An authorization is open until it is reversed, finally captured or expired, whichever is first; what has ended once
+    An authorisation is open until it is reversed, finally captured or expired, whichever is first; what has ended once
     stays so: a new request about it is ALREADY_RESOLVED (metadata: ended, the state it ended in), the same request again is
     answered with its first outcome. The expiry is exact to the microsecond, whenever it comes to be recorded. The hold of a
     card's binding takes no method of this service that changes it: each is VERIFICATION_HOLD.
@@ -259,12 +259,12 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.CreateAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.CreateAuthorizationResponse]]:
         """CreateAuthorization holds an amount, if it is available.
 
-        A decline is an error, and recorded: GetAuthorization then answers an authorization in state DECLINED.
+        A decline is an error, and recorded: GetAuthorization then answers an authorisation in state DECLINED.
         Named by card_id, it counts against the limits of payments at terminals: the card's, and its customer's where it is
         bound to one. A card that is bound to nobody has its own limits alone, and of them those without tiers.
         Guarantees: what it approves stays held until the hold is resolved, and a capture of it always posts.
         Refused with, in this order: CARD_NOT_FOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, ACCOUNT_NOT_FOUND,
-        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorization of this acquirer carries it), REVERSED_BEFORE (its
+        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN (another authorisation of this acquirer carries it), REVERSED_BEFORE (its
         reversal arrived first), FISCAL_RECEIPT_SEEN (the till's receipt was paid before), ACCOUNT_CLOSED, ACCOUNT_FROZEN,
         LIMIT_EXCEEDED, INSUFFICIENT_FUNDS (less than amount_tyiyn is available, or with accept_partial nothing is),
         BALANCE_LIMIT.
@@ -276,7 +276,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.AdviseAuthorizationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.AdviseAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.AdviseAuthorizationResponse]]:
-        """AdviseAuthorization records an authorization that was approved elsewhere, while the ledger was not asked.
+        """AdviseAuthorization records an authorisation that was approved elsewhere, while the ledger was not asked.
 
         Guarantees: neither funds, nor limits, nor a freeze, nor a closed account, nor how the card stands refuse it;
         available may go below zero.
@@ -303,7 +303,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.ReplaceAuthorizationAmountResponse, _abc.Awaitable[_authorization_service_pb2.ReplaceAuthorizationAmountResponse]]:
         """ReplaceAuthorizationAmount sets what is held to a total, higher or lower: fuel, or the completion of a
-        preauthorization. It was agreed elsewhere, so funds do not refuse it.
+        preauthorisation. It was agreed elsewhere, so funds do not refuse it.
 
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, BALANCE_LIMIT.
         """
@@ -316,7 +316,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_authorization_service_pb2.ReverseAuthorizationPartResponse, _abc.Awaitable[_authorization_service_pb2.ReverseAuthorizationPartResponse]]:
         """ReverseAuthorizationPart releases part of what is held.
 
-        Guarantees: the authorization stays open, also when nothing is left of it: it can be incremented, replaced, captured
+        Guarantees: the authorisation stays open, also when nothing is left of it: it can be incremented, replaced, captured
         and reversed until it expires, and its account cannot be closed. ReverseAuthorization is what closes it.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ALREADY_RESOLVED, OVER_REVERSAL (more than is held).
         """
@@ -327,7 +327,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.ReverseAuthorizationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.ReverseAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.ReverseAuthorizationResponse]]:
-        """ReverseAuthorization releases all that is still held, and closes the authorization. What was captured stays so.
+        """ReverseAuthorization releases all that is still held, and closes the authorisation. What was captured stays so.
 
         Named by the acquirer's reference it may arrive before its original: it is then kept for 7 days (a setting) and
         answered with kept_reversal; the original, when it comes, is refused with REVERSED_BEFORE and holds nothing.
@@ -340,10 +340,10 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.CaptureAuthorizationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.CaptureAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.CaptureAuthorizationResponse]]:
-        """CaptureAuthorization posts money against an authorization, once or several times.
+        """CaptureAuthorization posts money against an authorisation, once or several times.
 
-        Guarantees: any approved or advised authorization takes it, in any state, above the balance and above what was
-        authorized: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
+        Guarantees: any approved or advised authorisation takes it, in any state, above the balance and above what was
+        authorised: the money was given away elsewhere, and is never lost here. What is unusual is posted and flagged. It
         releases as much of the hold as it posts, with final the rest too.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, CLEARING_REFERENCE_SEEN, CURRENCY_MISMATCH and
         ACCOUNT_NOT_FOUND (a part's account), BALANCE_LIMIT.
@@ -355,7 +355,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.ForcePostRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.ForcePostResponse, _abc.Awaitable[_authorization_service_pb2.ForcePostResponse]]:
-        """ForcePost posts money that was given away without any authorization.
+        """ForcePost posts money that was given away without any authorisation.
 
         Guarantees: neither funds nor a freeze refuse it; available may go below zero.
         Refused with: ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH, CLEARING_REFERENCE_SEEN, BALANCE_LIMIT.
@@ -379,9 +379,9 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.PostRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.PostRefundResponse, _abc.Awaitable[_authorization_service_pb2.PostRefundResponse]]:
-        """PostRefund posts money back to a cardholder's account, linked to an authorization or as a merchant credit.
+        """PostRefund posts money back to a cardholder's account, linked to an authorisation or as a merchant credit.
 
-        Guarantees: linked refunds never exceed the captures of their authorization.
+        Guarantees: linked refunds never exceed the captures of their authorisation.
         Refused with: AUTHORIZATION_NOT_FOUND, AUTHORIZATION_DECLINED, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
         CLEARING_REFERENCE_SEEN, OVER_REFUND, BALANCE_LIMIT.
         """
@@ -404,7 +404,7 @@ class AuthorizationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _authorization_service_pb2.GetAuthorizationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authorization_service_pb2.GetAuthorizationResponse, _abc.Awaitable[_authorization_service_pb2.GetAuthorizationResponse]]:
-        """GetAuthorization reads one authorization, by its id or by the acquirer's reference. StatementService lists them.
+        """GetAuthorization reads one authorisation, by its id or by the acquirer's reference. StatementService lists them.
 
         Refused with: AUTHORIZATION_NOT_FOUND.
         """

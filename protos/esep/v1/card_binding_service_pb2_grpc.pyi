@@ -31,7 +31,7 @@ class CardBindingServiceStub:
     it holds the card. Conventions that hold for every method stand in common.proto.
 
     The order: RequestCardBinding; the customer learns the amount at an ATM, in internet banking, by SMS or from the bank;
-    ConfirmCardBinding. The amount stands in the hold alone, an authorization of the kind CARD_VERIFICATION, which nobody
+    ConfirmCardBinding. The amount stands in the hold alone, an authorisation of the kind CARD_VERIFICATION, which nobody
     can capture, change or reverse. It is let go when the card is bound, the binding is cancelled or locked, or expires.
 
     Card numbers, CVVs and tried amounts stand in no event, error, log line or record of a request. What tells one request
@@ -96,7 +96,7 @@ class CardBindingServiceAsyncStub(CardBindingServiceStub):
     it holds the card. Conventions that hold for every method stand in common.proto.
 
     The order: RequestCardBinding; the customer learns the amount at an ATM, in internet banking, by SMS or from the bank;
-    ConfirmCardBinding. The amount stands in the hold alone, an authorization of the kind CARD_VERIFICATION, which nobody
+    ConfirmCardBinding. The amount stands in the hold alone, an authorisation of the kind CARD_VERIFICATION, which nobody
     can capture, change or reverse. It is let go when the card is bound, the binding is cancelled or locked, or expires.
 
     Card numbers, CVVs and tried amounts stand in no event, error, log line or record of a request. What tells one request
@@ -157,7 +157,7 @@ class CardBindingServiceServicer(metaclass=_abc_1.ABCMeta):
     it holds the card. Conventions that hold for every method stand in common.proto.
 
     The order: RequestCardBinding; the customer learns the amount at an ATM, in internet banking, by SMS or from the bank;
-    ConfirmCardBinding. The amount stands in the hold alone, an authorization of the kind CARD_VERIFICATION, which nobody
+    ConfirmCardBinding. The amount stands in the hold alone, an authorisation of the kind CARD_VERIFICATION, which nobody
     can capture, change or reverse. It is let go when the card is bound, the binding is cancelled or locked, or expires.
 
     Card numbers, CVVs and tried amounts stand in no event, error, log line or record of a request. What tells one request

@@ -145,7 +145,7 @@ class CardServiceServicer(object):
         """BlockCard lets nobody use a card until it is unblocked.
 
         Guarantees: from the receipt's position on, whatever is paid with the card is refused with CARD_BLOCKED. Captures of
-        authorizations that were approved before still post.
+        authorisations that were approved before still post.
         Refused with: CARD_NOT_FOUND, EXPECTED_VERSION_MISMATCH, CARD_BLOCKED, CARD_LOST, CARD_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -66,7 +66,7 @@ class CardServiceStub:
     """BlockCard lets nobody use a card until it is unblocked.
 
     Guarantees: from the receipt's position on, whatever is paid with the card is refused with CARD_BLOCKED. Captures of
-    authorizations that were approved before still post.
+    authorisations that were approved before still post.
     Refused with: CARD_NOT_FOUND, EXPECTED_VERSION_MISMATCH, CARD_BLOCKED, CARD_LOST, CARD_CLOSED.
     """
     UnblockCard: _grpc.UnaryUnaryMultiCallable[_card_service_pb2.UnblockCardRequest, _card_service_pb2.UnblockCardResponse]
@@ -147,7 +147,7 @@ class CardServiceAsyncStub(CardServiceStub):
     """BlockCard lets nobody use a card until it is unblocked.
 
     Guarantees: from the receipt's position on, whatever is paid with the card is refused with CARD_BLOCKED. Captures of
-    authorizations that were approved before still post.
+    authorisations that were approved before still post.
     Refused with: CARD_NOT_FOUND, EXPECTED_VERSION_MISMATCH, CARD_BLOCKED, CARD_LOST, CARD_CLOSED.
     """
     UnblockCard: _aio.UnaryUnaryMultiCallable[_card_service_pb2.UnblockCardRequest, _card_service_pb2.UnblockCardResponse]  # type: ignore[assignment]
@@ -249,7 +249,7 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         """BlockCard lets nobody use a card until it is unblocked.
 
         Guarantees: from the receipt's position on, whatever is paid with the card is refused with CARD_BLOCKED. Captures of
-        authorizations that were approved before still post.
+        authorisations that were approved before still post.
         Refused with: CARD_NOT_FOUND, EXPECTED_VERSION_MISMATCH, CARD_BLOCKED, CARD_LOST, CARD_CLOSED.
         """
 

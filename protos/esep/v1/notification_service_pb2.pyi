@@ -44,7 +44,9 @@ class SubscribeRequest(_message.Message):
     """language is that of the texts. Required."""
     @_builtins.property
     def after(self) -> _notification_pb2.NotificationCursor:
-        """after is the cursor of the last notification, or checkpoint, that need not be sent again. Absent is the beginning."""
+        """after is the cursor of the last notification, or checkpoint, that need not be sent again. Absent is the beginning of
+        the log, where nothing was dropped yet.
+        """
 
     def __init__(
         self,
@@ -217,8 +219,11 @@ class ListNotificationsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """participant_id keeps those about the accounts of one bank. Empty keeps all."""
+    """participant_id keeps those about the accounts of one bank; of an application's back end, those to its customers. Empty
+    keeps all.
+    """
     customer_id: _builtins.str
     """customer_id keeps those to one customer's application. Empty keeps all."""
     channel: _notification_pb2.NotificationChannel.ValueType
@@ -229,9 +234,11 @@ class ListNotificationsRequest(_message.Message):
     """page_size is 1 … 1,000; 0 is 100."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
+    account_id: _builtins.int
+    """account_id keeps those about one account. 0 keeps all."""
     @_builtins.property
     def after(self) -> _notification_pb2.NotificationCursor:
-        """after is the cursor behind which the first page begins. Absent is the beginning."""
+        """after keeps those behind a cursor. Absent keeps all that are there."""
 
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
@@ -248,10 +255,11 @@ class ListNotificationsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        account_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "channel", b"channel", "customer_id", b"customer_id", "language", b"language", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "after", b"after", "channel", b"channel", "customer_id", b"customer_id", "language", b"language", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "participant_id", b"participant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,19 +275,26 @@ class ListNotificationsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """next_page_token asks for the next page. Empty where there is nothing more for the moment."""
+    """next_page_token asks for the next page. Empty where nothing older is kept."""
     @_builtins.property
     def notifications(self) -> _containers.RepeatedCompositeFieldContainer[_notification_pb2.Notification]:
-        """notifications are this page's, oldest first."""
+        """notifications are this page's, newest first."""
 
     @_builtins.property
     def cursor(self) -> _notification_pb2.NotificationCursor:
-        """cursor is the place up to which everything that is wanted was read: Subscribe behind it, or list behind it later."""
+        """cursor is the newest place that the list reflects, the same on every page: Subscribe behind it, or list behind it
+        later.
+        """
 
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is what the answer reflects."""
+
+    @_builtins.property
+    def dropped(self) -> _notification_pb2.NotificationCursor:
+        """dropped is the last notification that is kept no more. Absent where all are kept."""
 
     def __init__(
         self,
@@ -288,10 +303,11 @@ class ListNotificationsResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         cursor: _notification_pb2.NotificationCursor | None = ...,
         position: _common_pb2.LogPosition | None = ...,
+        dropped: _notification_pb2.NotificationCursor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dropped", b"dropped", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "next_page_token", b"next_page_token", "notifications", b"notifications", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dropped", b"dropped", "next_page_token", b"next_page_token", "notifications", b"notifications", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,9 @@ class NotificationServiceServicer(object):
         deadline but the caller's.
         An application's back end, which acts for no customer, names its participant and the push channel, and is told what
         the customers of that participant are told: with whatever bank's cards, and nothing that is a bank's own business.
-        Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
+        Refused with: TOO_MANY_STREAMS; NOTIFICATIONS_DROPPED where any notification behind the cursor is kept no more, also
+        when that comes to be because a reader is so slow: the metadata (after_partition, after_position, after_item) is
+        the cursor to resume behind. Ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
         cursor. A cursor behind the newest position is INVALID_ARGUMENT: the log it came from is not this one.
 
         Example: Subscribe{language LANGUAGE_KY, participant_id "bank-a"} sends NotificationBatch messages from the
@@ -82,10 +84,17 @@ class NotificationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListNotifications(self, request, context):
-        """ListNotifications reads notifications behind a cursor, oldest first, a page at a time.
+        """ListNotifications reads the newest notifications first, a page at a time, back to the oldest one that is kept.
 
-        Limits: up to 1,000 notifications a page. A page may hold fewer than asked for, and none, and not be the last.
-        Refused with: PAGE_TOKEN_INVALID. A cursor behind the newest position is INVALID_ARGUMENT.
+        Guarantees: all pages of a list begin at the same newest position; what happens later is not on them. Whoever
+        subscribes behind the answer's cursor is told exactly that.
+        Limits: up to 1,000 notifications a page. Where neither customer_id nor account_id is given, a page may hold fewer
+        than asked for, and none, and not be the last.
+        Refused with: PAGE_TOKEN_INVALID; NOTIFICATIONS_DROPPED where any notification behind after is kept no more, as in
+        Subscribe. A cursor behind the newest position is INVALID_ARGUMENT.
+
+        Example: ListNotifications{customer_id, language LANGUAGE_KY, page_size 20} answers what the application shows when
+        it is opened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

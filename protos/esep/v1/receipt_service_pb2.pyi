@@ -101,7 +101,7 @@ class GetAuthorizationsReceiptRequest(_message.Message):
     language: _service_directory_pb2.Language.ValueType
     """language is that of the receipt. Required."""
     limit: _builtins.int
-    """limit is how many authorizations, 1 … 100; 0 is 10."""
+    """limit is how many authorisations, 1 … 100; 0 is 10."""
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is the position that the receipt must reflect."""

@@ -72,11 +72,11 @@ class ReceiptServiceServicer(object):
     """
 
     def GetMiniStatementReceipt(self, request, context):
-        """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorizations, and what the
+        """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorisations, and what the
         account has.
 
         Guarantees: everything in the receipt is of one position, which it names.
-        Limits: up to 100 movements, and up to 100 authorizations, newest first.
+        Limits: up to 100 movements, and up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
 
         Example: GetMiniStatementReceipt{account_id, language LANGUAGE_KY} answers lines that begin with "КЫСКАЧА КӨЧҮРМӨ".
@@ -86,10 +86,10 @@ class ReceiptServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetAuthorizationsReceipt(self, request, context):
-        """GetAuthorizationsReceipt writes the last authorizations, open or not, with the state of each, and what is held.
+        """GetAuthorizationsReceipt writes the last authorisations, open or not, with the state of each, and what is held.
 
         Guarantees: everything in the receipt is of one position, which it names.
-        Limits: up to 100 authorizations, newest first.
+        Limits: up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -108,7 +108,7 @@ class ReceiptServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetOperationReceipt(self, request, context):
-        """GetOperationReceipt writes the receipt of one operation: a transfer, an authorization, a force post or a refund.
+        """GetOperationReceipt writes the receipt of one operation: a transfer, an authorisation, a force post or a refund.
 
         Guarantees: the operation is told as at the position that the receipt names: a declined or reversed one says so.
         Refused with: OPERATION_NOT_FOUND.

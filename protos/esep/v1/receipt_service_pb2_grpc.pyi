@@ -40,20 +40,20 @@ class ReceiptServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReceiptServiceAsyncStub: ...
     GetMiniStatementReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_service_pb2.GetMiniStatementReceiptRequest, _receipt_service_pb2.GetMiniStatementReceiptResponse]
-    """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorizations, and what the
+    """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorisations, and what the
     account has.
 
     Guarantees: everything in the receipt is of one position, which it names.
-    Limits: up to 100 movements, and up to 100 authorizations, newest first.
+    Limits: up to 100 movements, and up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
 
     Example: GetMiniStatementReceipt{account_id, language LANGUAGE_KY} answers lines that begin with "КЫСКАЧА КӨЧҮРМӨ".
     """
     GetAuthorizationsReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_service_pb2.GetAuthorizationsReceiptRequest, _receipt_service_pb2.GetAuthorizationsReceiptResponse]
-    """GetAuthorizationsReceipt writes the last authorizations, open or not, with the state of each, and what is held.
+    """GetAuthorizationsReceipt writes the last authorisations, open or not, with the state of each, and what is held.
 
     Guarantees: everything in the receipt is of one position, which it names.
-    Limits: up to 100 authorizations, newest first.
+    Limits: up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetTransactionsReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_service_pb2.GetTransactionsReceiptRequest, _receipt_service_pb2.GetTransactionsReceiptResponse]
@@ -64,7 +64,7 @@ class ReceiptServiceStub:
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetOperationReceipt: _grpc.UnaryUnaryMultiCallable[_receipt_service_pb2.GetOperationReceiptRequest, _receipt_service_pb2.GetOperationReceiptResponse]
-    """GetOperationReceipt writes the receipt of one operation: a transfer, an authorization, a force post or a refund.
+    """GetOperationReceipt writes the receipt of one operation: a transfer, an authorisation, a force post or a refund.
 
     Guarantees: the operation is told as at the position that the receipt names: a declined or reversed one says so.
     Refused with: OPERATION_NOT_FOUND.
@@ -82,20 +82,20 @@ class ReceiptServiceAsyncStub(ReceiptServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetMiniStatementReceipt: _aio.UnaryUnaryMultiCallable[_receipt_service_pb2.GetMiniStatementReceiptRequest, _receipt_service_pb2.GetMiniStatementReceiptResponse]  # type: ignore[assignment]
-    """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorizations, and what the
+    """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorisations, and what the
     account has.
 
     Guarantees: everything in the receipt is of one position, which it names.
-    Limits: up to 100 movements, and up to 100 authorizations, newest first.
+    Limits: up to 100 movements, and up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
 
     Example: GetMiniStatementReceipt{account_id, language LANGUAGE_KY} answers lines that begin with "КЫСКАЧА КӨЧҮРМӨ".
     """
     GetAuthorizationsReceipt: _aio.UnaryUnaryMultiCallable[_receipt_service_pb2.GetAuthorizationsReceiptRequest, _receipt_service_pb2.GetAuthorizationsReceiptResponse]  # type: ignore[assignment]
-    """GetAuthorizationsReceipt writes the last authorizations, open or not, with the state of each, and what is held.
+    """GetAuthorizationsReceipt writes the last authorisations, open or not, with the state of each, and what is held.
 
     Guarantees: everything in the receipt is of one position, which it names.
-    Limits: up to 100 authorizations, newest first.
+    Limits: up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetTransactionsReceipt: _aio.UnaryUnaryMultiCallable[_receipt_service_pb2.GetTransactionsReceiptRequest, _receipt_service_pb2.GetTransactionsReceiptResponse]  # type: ignore[assignment]
@@ -106,7 +106,7 @@ class ReceiptServiceAsyncStub(ReceiptServiceStub):
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetOperationReceipt: _aio.UnaryUnaryMultiCallable[_receipt_service_pb2.GetOperationReceiptRequest, _receipt_service_pb2.GetOperationReceiptResponse]  # type: ignore[assignment]
-    """GetOperationReceipt writes the receipt of one operation: a transfer, an authorization, a force post or a refund.
+    """GetOperationReceipt writes the receipt of one operation: a transfer, an authorisation, a force post or a refund.
 
     Guarantees: the operation is told as at the position that the receipt names: a declined or reversed one says so.
     Refused with: OPERATION_NOT_FOUND.
@@ -127,11 +127,11 @@ class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _receipt_service_pb2.GetMiniStatementReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_receipt_service_pb2.GetMiniStatementReceiptResponse, _abc.Awaitable[_receipt_service_pb2.GetMiniStatementReceiptResponse]]:
-        """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorizations, and what the
+        """GetMiniStatementReceipt writes the last movements with the balance after each, the open authorisations, and what the
         account has.
 
         Guarantees: everything in the receipt is of one position, which it names.
-        Limits: up to 100 movements, and up to 100 authorizations, newest first.
+        Limits: up to 100 movements, and up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
 
         Example: GetMiniStatementReceipt{account_id, language LANGUAGE_KY} answers lines that begin with "КЫСКАЧА КӨЧҮРМӨ".
@@ -143,10 +143,10 @@ class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _receipt_service_pb2.GetAuthorizationsReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_receipt_service_pb2.GetAuthorizationsReceiptResponse, _abc.Awaitable[_receipt_service_pb2.GetAuthorizationsReceiptResponse]]:
-        """GetAuthorizationsReceipt writes the last authorizations, open or not, with the state of each, and what is held.
+        """GetAuthorizationsReceipt writes the last authorisations, open or not, with the state of each, and what is held.
 
         Guarantees: everything in the receipt is of one position, which it names.
-        Limits: up to 100 authorizations, newest first.
+        Limits: up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
         """
 
@@ -169,7 +169,7 @@ class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _receipt_service_pb2.GetOperationReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_receipt_service_pb2.GetOperationReceiptResponse, _abc.Awaitable[_receipt_service_pb2.GetOperationReceiptResponse]]:
-        """GetOperationReceipt writes the receipt of one operation: a transfer, an authorization, a force post or a refund.
+        """GetOperationReceipt writes the receipt of one operation: a transfer, an authorisation, a force post or a refund.
 
         Guarantees: the operation is told as at the position that the receipt names: a declined or reversed one says so.
         Refused with: OPERATION_NOT_FOUND.

@@ -296,11 +296,11 @@ class HoldLengthRule(_message.Message):
     ttl_seconds: _builtins.int
     """ttl_seconds is 1 … 31,622,400 (366 days)."""
     kind: _authorization_pb2.AuthorizationKind.ValueType
-    """kind is the authorization's."""
+    """kind is the authorisation's."""
     merchant_category_code: _builtins.str
     """merchant_category_code is 4 digits."""
     entry_mode: _authorization_pb2.EntryMode.ValueType
-    """entry_mode is the authorization's."""
+    """entry_mode is the authorisation's."""
     def __init__(
         self,
         *,
@@ -319,7 +319,7 @@ Global___HoldLengthRule: _TypeAlias = HoldLengthRule  # noqa: Y015
 
 @_typing.final
 class HoldLengths(_message.Message):
-    """HoldLengths says how long authorizations hold: as the first rule says that matches."""
+    """HoldLengths says how long authorisations hold: as the first rule says that matches."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

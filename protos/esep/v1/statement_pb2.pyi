@@ -42,7 +42,7 @@ class Balance(_message.Message):
     posted_tyiyn: _builtins.int
     """posted_tyiyn is all credits less all debits. Negative is owed."""
     held_tyiyn: _builtins.int
-    """held_tyiyn is what open authorizations that have not lapsed hold. Absent as of an effective time: holds are known
+    """held_tyiyn is what open authorisations that have not lapsed hold. Absent as of an effective time: holds are known
     by when they were recorded only.
     """
     available_tyiyn: _builtins.int
@@ -112,7 +112,7 @@ class StatementLine(_message.Message):
     transfer_id: _builtins.str
     """transfer_id is a transfer, or the one that was reversed."""
     authorization_id: _builtins.str
-    """authorization_id is a capture of this authorization, or a refund linked to it."""
+    """authorization_id is a capture of this authorisation, or a refund linked to it."""
     force_posting_id: _builtins.str
     """force_posting_id is a force post."""
     refund_id: _builtins.str

@@ -225,7 +225,7 @@ class GetMiniStatementResponse(_message.Message):
 
     @_builtins.property
     def open_authorizations(self) -> _containers.RepeatedCompositeFieldContainer[_authorization_pb2.Authorization]:
-        """open_authorizations are the holds, newest first: open authorizations that hold something. One that was reversed in
+        """open_authorizations are the holds, newest first: open authorisations that hold something. One that was reversed in
         parts, or captured, down to 0 is still open and is told by ListAuthorizations, but there is nothing in it to print.
         """
 
@@ -365,7 +365,7 @@ Global___GetStatementResponse: _TypeAlias = GetStatementResponse  # noqa: Y015
 
 @_typing.final
 class ListAuthorizationsRequest(_message.Message):
-    """ListAuthorizationsRequest says which authorizations to list."""
+    """ListAuthorizationsRequest says which authorisations to list."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -388,7 +388,7 @@ class ListAuthorizationsRequest(_message.Message):
     """page_token is the previous answer's next_page_token. Empty is the first page."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_authorization_pb2.AuthorizationState.ValueType]:
-        """states keeps the authorizations in these states. Empty keeps all."""
+        """states keeps the authorisations in these states. Empty keeps all."""
 
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:

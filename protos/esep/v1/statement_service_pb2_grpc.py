@@ -29,7 +29,7 @@ class StatementServiceStub(object):
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     def __init__(self, channel):
@@ -74,7 +74,7 @@ class StatementServiceServicer(object):
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     def GetBalance(self, request, context):
@@ -101,10 +101,10 @@ class StatementServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetMiniStatement(self, request, context):
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
 
-        Guarantees: lines, authorizations and balance are of one position.
-        Limits: up to 100 lines, and up to 100 authorizations, newest first.
+        Guarantees: lines, authorisations and balance are of one position.
+        Limits: up to 100 lines, and up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,9 +124,9 @@ class StatementServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAuthorizations(self, request, context):
-        """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
+        """ListAuthorizations lists the authorisations of an account, of a bank's accounts or of a card, newest first.
 
-        Limits: up to 1,000 authorizations a page.
+        Limits: up to 1,000 authorisations a page.
         Refused with: ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -187,7 +187,7 @@ class StatementService(object):
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     @staticmethod

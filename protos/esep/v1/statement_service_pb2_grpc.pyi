@@ -30,7 +30,7 @@ class StatementServiceStub:
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     @_typing.overload
@@ -53,10 +53,10 @@ class StatementServiceStub:
     did not exist yet.
     """
     GetMiniStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
 
-    Guarantees: lines, authorizations and balance are of one position.
-    Limits: up to 100 lines, and up to 100 authorizations, newest first.
+    Guarantees: lines, authorisations and balance are of one position.
+    Limits: up to 100 lines, and up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]
@@ -68,9 +68,9 @@ class StatementServiceStub:
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]
-    """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
+    """ListAuthorizations lists the authorisations of an account, of a bank's accounts or of a card, newest first.
 
-    Limits: up to 1,000 authorizations a page.
+    Limits: up to 1,000 authorisations a page.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetTrialBalanceRequest, _statement_service_pb2.GetTrialBalanceResponse]
@@ -84,7 +84,7 @@ class StatementServiceAsyncStub(StatementServiceStub):
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -104,10 +104,10 @@ class StatementServiceAsyncStub(StatementServiceStub):
     did not exist yet.
     """
     GetMiniStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]  # type: ignore[assignment]
-    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
+    """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
 
-    Guarantees: lines, authorizations and balance are of one position.
-    Limits: up to 100 lines, and up to 100 authorizations, newest first.
+    Guarantees: lines, authorisations and balance are of one position.
+    Limits: up to 100 lines, and up to 100 authorisations, newest first.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetStatementRequest, _statement_service_pb2.GetStatementResponse]  # type: ignore[assignment]
@@ -119,9 +119,9 @@ class StatementServiceAsyncStub(StatementServiceStub):
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]  # type: ignore[assignment]
-    """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
+    """ListAuthorizations lists the authorisations of an account, of a bank's accounts or of a card, newest first.
 
-    Limits: up to 1,000 authorizations a page.
+    Limits: up to 1,000 authorisations a page.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetTrialBalanceRequest, _statement_service_pb2.GetTrialBalanceResponse]  # type: ignore[assignment]
@@ -134,7 +134,7 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
     """StatementService answers what accounts have, and how it came to be. Conventions that hold for every method stand in
     common.proto.
 
-    Authorizations and transactions are two lists: what is held, and what was posted.
+    Authorisations and transactions are two lists: what is held, and what was posted.
     """
 
     @_abc_1.abstractmethod
@@ -170,10 +170,10 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_service_pb2.GetMiniStatementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.GetMiniStatementResponse, _abc.Awaitable[_statement_service_pb2.GetMiniStatementResponse]]:
-        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorizations hold.
+        """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
 
-        Guarantees: lines, authorizations and balance are of one position.
-        Limits: up to 100 lines, and up to 100 authorizations, newest first.
+        Guarantees: lines, authorisations and balance are of one position.
+        Limits: up to 100 lines, and up to 100 authorisations, newest first.
         Refused with: ACCOUNT_NOT_FOUND.
         """
 
@@ -197,9 +197,9 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _statement_service_pb2.ListAuthorizationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_statement_service_pb2.ListAuthorizationsResponse, _abc.Awaitable[_statement_service_pb2.ListAuthorizationsResponse]]:
-        """ListAuthorizations lists the authorizations of an account, of a bank's accounts or of a card, newest first.
+        """ListAuthorizations lists the authorisations of an account, of a bank's accounts or of a card, newest first.
 
-        Limits: up to 1,000 authorizations a page.
+        Limits: up to 1,000 authorisations a page.
         Refused with: ACCOUNT_NOT_FOUND.
         """
 

@@ -144,7 +144,9 @@ class Tap(_message.Message):
     country_number: _builtins.int
     """country_number is the terminal's country, ISO 3166-1 numeric (tag 9F1A): 417 is Kyrgyzstan. 1 … 999."""
     transaction_date: _builtins.str
-    """transaction_date is the terminal's date, YYMMDD (tag 9A)."""
+    """transaction_date is the terminal's date, YYMMDD (tag 9A): today's in Bishkek, or a day off, unless the server is set
+    otherwise.
+    """
     unpredictable_number: _builtins.bytes
     """unpredictable_number is what the terminal drew for this tap, 4 bytes (tag 9F37)."""
     transaction_counter: _builtins.int

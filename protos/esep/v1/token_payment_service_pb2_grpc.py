@@ -28,7 +28,7 @@ if _version_not_supported:
 class TokenPaymentServiceStub(object):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     def __init__(self, channel):
@@ -47,13 +47,13 @@ class TokenPaymentServiceStub(object):
 class TokenPaymentServiceServicer(object):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     def AuthorizeTokenPayment(self, request, context):
         """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
         DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
         declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
         Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -62,9 +62,9 @@ class TokenPaymentServiceServicer(object):
         TOKEN_SUSPENDED (metadata: suspended_by), TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED,
         CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED, ENTRY_MODE_NOT_ALLOWED, DEVICE_BLOCKED, DEVICE_LOCKED,
         KEY_SUPERSEDED, CRYPTOGRAM_WRONG, COUNTER_JUMPED, COUNTER_REPEATED, COUNTER_TOO_OLD, COUNTER_NEAR_END, KEY_USED_UP
-        (metadata: limit, one of uses, amount, age), FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
-        ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS,
-        BALANCE_LIMIT.
+        (metadata: limit, one of uses, amount, age), TAP_DATE_WRONG, FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND,
+        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED,
+        INSUFFICIENT_FUNDS, BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +89,7 @@ def add_TokenPaymentServiceServicer_to_server(servicer, server):
 class TokenPaymentService(object):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     @staticmethod

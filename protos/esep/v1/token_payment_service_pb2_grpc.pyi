@@ -29,7 +29,7 @@ GRPC_VERSION: str
 class TokenPaymentServiceStub:
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     @_typing.overload
@@ -39,7 +39,7 @@ class TokenPaymentServiceStub:
     AuthorizeTokenPayment: _grpc.UnaryUnaryMultiCallable[_token_payment_service_pb2.AuthorizeTokenPaymentRequest, _token_payment_service_pb2.AuthorizeTokenPaymentResponse]
     """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
     DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
     declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
     Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -48,23 +48,23 @@ class TokenPaymentServiceStub:
     TOKEN_SUSPENDED (metadata: suspended_by), TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED,
     CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED, ENTRY_MODE_NOT_ALLOWED, DEVICE_BLOCKED, DEVICE_LOCKED,
     KEY_SUPERSEDED, CRYPTOGRAM_WRONG, COUNTER_JUMPED, COUNTER_REPEATED, COUNTER_TOO_OLD, COUNTER_NEAR_END, KEY_USED_UP
-    (metadata: limit, one of uses, amount, age), FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
-    ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS,
-    BALANCE_LIMIT.
+    (metadata: limit, one of uses, amount, age), TAP_DATE_WRONG, FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND,
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED,
+    INSUFFICIENT_FUNDS, BALANCE_LIMIT.
     """
 
 @_typing.type_check_only
 class TokenPaymentServiceAsyncStub(TokenPaymentServiceStub):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AuthorizeTokenPayment: _aio.UnaryUnaryMultiCallable[_token_payment_service_pb2.AuthorizeTokenPaymentRequest, _token_payment_service_pb2.AuthorizeTokenPaymentResponse]  # type: ignore[assignment]
     """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+    A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
     DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
     declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
     Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -73,15 +73,15 @@ class TokenPaymentServiceAsyncStub(TokenPaymentServiceStub):
     TOKEN_SUSPENDED (metadata: suspended_by), TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED,
     CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED, ENTRY_MODE_NOT_ALLOWED, DEVICE_BLOCKED, DEVICE_LOCKED,
     KEY_SUPERSEDED, CRYPTOGRAM_WRONG, COUNTER_JUMPED, COUNTER_REPEATED, COUNTER_TOO_OLD, COUNTER_NEAR_END, KEY_USED_UP
-    (metadata: limit, one of uses, amount, age), FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
-    ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS,
-    BALANCE_LIMIT.
+    (metadata: limit, one of uses, amount, age), TAP_DATE_WRONG, FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND,
+    CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED,
+    INSUFFICIENT_FUNDS, BALANCE_LIMIT.
     """
 
 class TokenPaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """TokenPaymentService takes taps of phones at terminals. Conventions that hold for every method stand in common.proto.
 
-    A payment is an authorization of the card's account: AuthorizationService captures, reverses and refunds it.
+    A payment is an authorisation of the card's account: AuthorizationService captures, reverses and refunds it.
     """
 
     @_abc_1.abstractmethod
@@ -92,7 +92,7 @@ class TokenPaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_token_payment_service_pb2.AuthorizeTokenPaymentResponse, _abc.Awaitable[_token_payment_service_pb2.AuthorizeTokenPaymentResponse]]:
         """AuthorizeTokenPayment holds an amount of the account of a token's card, if the tap is the phone's.
 
-        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorization in state
+        A decline is an error, and recorded: AuthorizationService.GetAuthorization then answers an authorisation in state
         DECLINED. Guarantees: a tap is good for one payment. A right cryptogram uses up its counter even when the payment is
         declined, a wrong one uses up nothing; the same request_id is answered with its first outcome.
         Limits: those of the rules per customer, card and token, and those of the phone's key.
@@ -101,9 +101,9 @@ class TokenPaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         TOKEN_SUSPENDED (metadata: suspended_by), TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED,
         CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED, ENTRY_MODE_NOT_ALLOWED, DEVICE_BLOCKED, DEVICE_LOCKED,
         KEY_SUPERSEDED, CRYPTOGRAM_WRONG, COUNTER_JUMPED, COUNTER_REPEATED, COUNTER_TOO_OLD, COUNTER_NEAR_END, KEY_USED_UP
-        (metadata: limit, one of uses, amount, age), FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND, CURRENCY_MISMATCH,
-        ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED, INSUFFICIENT_FUNDS,
-        BALANCE_LIMIT.
+        (metadata: limit, one of uses, amount, age), TAP_DATE_WRONG, FISCAL_RECEIPT_SEEN, ACCOUNT_NOT_FOUND,
+        CURRENCY_MISMATCH, ACQUIRER_REFERENCE_SEEN, REVERSED_BEFORE, ACCOUNT_CLOSED, ACCOUNT_FROZEN, LIMIT_EXCEEDED,
+        INSUFFICIENT_FUNDS, BALANCE_LIMIT.
         """
 
 def add_TokenPaymentServiceServicer_to_server(servicer: TokenPaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -157,7 +157,7 @@ class TokenServiceServicer(object):
         Guarantees: only the newest key is taken from then on. It has no validate_only.
         Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_DECLINED, TOKEN_SUSPENDED, TOKEN_DEACTIVATED,
         CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED,
-        DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it).
+        DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it), KEYS_EXHAUSTED (after 65,535 keys).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +182,7 @@ class TokenServiceServicer(object):
         Limits: a key is good for 50 taps, 50,000 som and 14 days, unless the server is set otherwise.
         Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_NOT_PROVISIONED, TOKEN_DECLINED, TOKEN_SUSPENDED,
         TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED,
-        CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED.
+        CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED, KEYS_EXHAUSTED (after 65,535 keys).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class TokenServiceStub:
     Guarantees: only the newest key is taken from then on. It has no validate_only.
     Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_DECLINED, TOKEN_SUSPENDED, TOKEN_DEACTIVATED,
     CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED,
-    DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it).
+    DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it), KEYS_EXHAUSTED (after 65,535 keys).
     """
     ActivateToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.ActivateTokenRequest, _token_service_pb2.ActivateTokenResponse]
     """ActivateToken switches contactless payment on.
@@ -83,7 +83,7 @@ class TokenServiceStub:
     Limits: a key is good for 50 taps, 50,000 som and 14 days, unless the server is set otherwise.
     Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_NOT_PROVISIONED, TOKEN_DECLINED, TOKEN_SUSPENDED,
     TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED,
-    CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED.
+    CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED, KEYS_EXHAUSTED (after 65,535 keys).
     """
     SuspendToken: _grpc.UnaryUnaryMultiCallable[_token_service_pb2.SuspendTokenRequest, _token_service_pb2.SuspendTokenResponse]
     """SuspendToken lets a token not pay until the same party resumes it.
@@ -171,7 +171,7 @@ class TokenServiceAsyncStub(TokenServiceStub):
     Guarantees: only the newest key is taken from then on. It has no validate_only.
     Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_DECLINED, TOKEN_SUSPENDED, TOKEN_DEACTIVATED,
     CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED,
-    DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it).
+    DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it), KEYS_EXHAUSTED (after 65,535 keys).
     """
     ActivateToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.ActivateTokenRequest, _token_service_pb2.ActivateTokenResponse]  # type: ignore[assignment]
     """ActivateToken switches contactless payment on.
@@ -188,7 +188,7 @@ class TokenServiceAsyncStub(TokenServiceStub):
     Limits: a key is good for 50 taps, 50,000 som and 14 days, unless the server is set otherwise.
     Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_NOT_PROVISIONED, TOKEN_DECLINED, TOKEN_SUSPENDED,
     TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED,
-    CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED.
+    CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED, KEYS_EXHAUSTED (after 65,535 keys).
     """
     SuspendToken: _aio.UnaryUnaryMultiCallable[_token_service_pb2.SuspendTokenRequest, _token_service_pb2.SuspendTokenResponse]  # type: ignore[assignment]
     """SuspendToken lets a token not pay until the same party resumes it.
@@ -291,7 +291,7 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: only the newest key is taken from then on. It has no validate_only.
         Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_DECLINED, TOKEN_SUSPENDED, TOKEN_DEACTIVATED,
         CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED, CUSTOMER_NOT_IDENTIFIED,
-        DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it).
+        DEVICE_BLOCKED, KEY_SUPERSEDED (a later request overtook it), KEYS_EXHAUSTED (after 65,535 keys).
         """
 
     @_abc_1.abstractmethod
@@ -320,7 +320,7 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         Limits: a key is good for 50 taps, 50,000 som and 14 days, unless the server is set otherwise.
         Refused with: TOKEN_NOT_FOUND, EXPECTED_VERSION_MISMATCH, TOKEN_NOT_PROVISIONED, TOKEN_DECLINED, TOKEN_SUSPENDED,
         TOKEN_DEACTIVATED, CARD_NOT_BOUND, CARD_BLOCKED, CARD_LOST, CARD_CLOSED, CARD_EXPIRED, CUSTOMER_ERASED,
-        CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED.
+        CUSTOMER_NOT_IDENTIFIED, DEVICE_BLOCKED, KEY_SUPERSEDED, KEYS_EXHAUSTED (after 65,535 keys).
         """
 
     @_abc_1.abstractmethod

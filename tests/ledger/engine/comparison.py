@@ -116,7 +116,7 @@ class Comparison(RuleBasedStateMachine):
 
     def _compare_books(self) -> None:
         if self._figures() != self._expected():
-            eventually(lambda: self._figures() == self._expected(), timeout=2)  # The sweep may be at work.
+            eventually(lambda: self._figures() == self._expected())  # The sweep may be at work.
         assert len(self.desk.books.accounts) == len(self.reference.accounts)
 
     def _now(self) -> int:

@@ -1,6 +1,7 @@
 """What an attentive enemy tries: histories that change, holds that never end up anywhere, numbers without end."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
@@ -89,7 +90,7 @@ def test_a_standby_whose_history_was_dropped_begins_anew(tmp_path: Path, clock: 
 
     again = Desk(SQLiteLog(path), clock, seed=3).serving()
     again.engine.mode = Mode.STANDBY
-    with sqlite3.connect(path) as behind:
+    with closing(sqlite3.connect(path)) as behind, behind:
         head = behind.execute("SELECT max(position) FROM events").fetchone()[0]
         behind.execute("DELETE FROM events WHERE position = ?", (head,))
     again.engine.outpaced()
@@ -97,6 +98,7 @@ def test_a_standby_whose_history_was_dropped_begins_anew(tmp_path: Path, clock: 
     rows = again.log.read(0, 0, 10_000)
     assert [row.position for row in rows] == list(range(1, len(rows) + 1))
     again.stop()
+    again.log.close()
 
 
 def test_a_reversal_by_reference_is_about_nothing_the_caller_named(desk: Desk) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
+import msgspec
 import psycopg
 import pytest
 
@@ -16,7 +17,10 @@ from ledger.engine.tickets import Accepted, Repeated
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import Desk, HandClock, columns, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
+
+PATIENT = msgspec.structs.replace(BRISK, takeover_after=1.5)
+"""A standby's, so that an owner on a busy machine is not taken for dead."""
 
 
 class Silent(FaultyLog):
@@ -44,7 +48,7 @@ def owner(silent: Silent, clock: HandClock) -> Iterator[Desk]:
 
 @pytest.fixture
 def standby(owner: Desk, log: Log, clock: HandClock) -> Iterator[Desk]:
-    desk = Desk(log, clock, seed=2)
+    desk = Desk(log, clock, seed=2, settings=PATIENT)
     eventually(lambda: desk.engine.mode is Mode.STANDBY)
     yield desk
     desk.stop()

@@ -24,7 +24,7 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, Declined
 from ledger.log.api import Log
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, SECOND, Desk, HandClock, columns, eventually, open_holds
+from tests.ledger.engine.world import BRISK, PATIENCE, SECOND, Desk, HandClock, columns, eventually, open_holds
 
 OFTEN = EngineSettings(
     beat_interval=0.02, standby_interval=0.01, retry_interval=0.005, patience=0.05, takeover_after=0.3, snapshot_every=1
@@ -190,7 +190,7 @@ def test_a_snapshot_of_another_format_is_passed_over(
     desk.stop()
     monkeypatch.setattr("ledger.engine.snapshot.FORMAT", 99)
     again = Desk(log, clock, seed=1)
-    served = again.engine.wait_until_serving(2)
+    served = again.engine.wait_until_serving(PATIENCE)
     found = columns(again)
     again.stop()
     assert served

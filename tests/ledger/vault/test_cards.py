@@ -73,7 +73,7 @@ def test_a_reference_is_random_and_well_formed(vault: Vault) -> None:
     one, other = (vault.cards.reserve(card, number, NOW) for card, number in ((CARD, NUMBER), (OTHER, "941700")))
     assert re.fullmatch(PAR, one.par)
     assert one.par != other.par
-    vault.cards.forget(CARD)
+    vault.cards.forget(CARD, NOW)
     assert vault.cards.reserve(CARD, NUMBER, NOW).par != one.par
 
 
@@ -128,8 +128,18 @@ def test_an_issued_cards_number_is_not_given_up(vault: Vault) -> None:
     """Once the log was seen to know the card, forgetting it does nothing."""
     vault.cards.reserve(CARD, NUMBER, NOW)
     vault.cards.settle(CARD, NOW)
-    vault.cards.forget(CARD)
+    vault.cards.forget(CARD, NOW)
     assert vault.find_card(NUMBER) == CARD
+
+
+def test_a_number_that_is_reserved_again_is_not_swept(vault: Vault) -> None:
+    """An issue that is tried again after an hour is under way, whatever the sweep has read just before."""
+    vault.cards.reserve(CARD, NUMBER, NOW)
+    assert vault.cards.unsettled(NOW + 1) == [CARD]
+    vault.cards.reserve(CARD, NUMBER, NOW + GRACE + 1)
+    vault.cards.forget(CARD, NOW + 1)
+    assert vault.find_card(NUMBER) == CARD
+    assert sweep(vault, Life(), 0, NOW + GRACE + 2) == 0
 
 
 def test_a_vault_of_the_release_before_gets_the_table_of_cards(open_vault: OpenVault, store_url: str) -> None:

@@ -244,6 +244,16 @@ def test_what_the_log_never_heard_of_is_swept(vault: Vault) -> None:
     assert vault.tokens.find(swept, 1) is None
 
 
+def test_a_number_that_is_reserved_again_is_not_swept(vault: Vault) -> None:
+    """A token that is requested again after an hour is under way, whatever the sweep has read just before."""
+    number = vault.tokens.reserve(TOKEN, PREFIX, NOW)
+    assert vault.tokens.unsettled(NOW + 1) == [TOKEN]
+    vault.tokens.reserve(TOKEN, PREFIX, NOW + GRACE + 1)
+    vault.tokens.forget(TOKEN, NOW + 1)
+    assert vault.tokens.find(number, 1) == Found(TOKEN, None)
+    assert sweep(vault, Life(), 0, NOW + GRACE + 2) == 0
+
+
 def test_tokens_are_looked_at_when_they_are_due(vault: Vault) -> None:
     """Whoever provisions says when; whoever has looked says when again, or never."""
     vault.tokens.reserve(TOKEN, PREFIX, NOW)
@@ -261,6 +271,6 @@ def test_a_terminal_elsewhere_makes_another_cryptogram() -> None:
     phone = Phone()
     phone.provision("9417990000000003", "09/29", TokenKey(sequence=1, key=KEY))
     abroad = phone.tap(1, Terminal(country=398))
-    tap = TAP._replace(amount=1, unpredictable_number=abroad.unpredictable_number)
+    tap = TAP._replace(amount=1, date=abroad.transaction_date, unpredictable_number=abroad.unpredictable_number)
     assert not cryptogram.fits(KEY, tap, abroad.cryptogram)
     assert cryptogram.fits(KEY, tap._replace(country=398), abroad.cryptogram)

@@ -239,6 +239,18 @@ def test_sweeping_brings_the_vault_into_step_with_the_log(
     assert sweep(vault, log, 0, NOW + GRACE * 2) == 0
 
 
+def test_a_registration_that_is_reserved_again_is_not_swept(vault: Vault) -> None:
+    """One that is tried again after an hour is under way, whatever the sweep has read just before."""
+    sealed(vault)
+    assert vault.unsettled(NOW + 1) == [ANA]
+    again = reserve(vault, now=NOW + GRACE + 1)
+    assert isinstance(again, Sealed)
+    vault.forget(ANA, NOW + 1)
+    assert vault.read(ANA, TOPIC, again) == PERSON
+    assert vault.find(Taken.PHONE, PERSON.phone) == ANA
+    assert sweep(vault, Life(), 0, NOW + GRACE + 2) == 0
+
+
 @pytest.mark.parametrize("erased", [True, False])
 def test_an_interrupted_erasure_is_settled_by_the_log(vault: Vault, erased: bool) -> None:  # noqa: FBT001
     """An erasure that the log records is finished; one that it does not know never happened."""

@@ -8,7 +8,9 @@ from protos.esep.v1 import authorization_pb2, common_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import receipt_service_pb2 as pb
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.credit_service_pb2 import ListCreditLinesRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
+from tests.rpc.credit_bank import Payer, to_account
 from tests.rpc.payers import Payers
 from tests.rpc.world import Bank, new_id, transfer
 
@@ -163,3 +165,16 @@ def test_what_is_no_operation_has_no_receipt(bank: Bank, language: Any) -> None:
     assert bank.refused(bank.ledger.receipts.GetOperationReceipt, request).reason == "OPERATION_NOT_FOUND"
     request.operation_id = "6"
     assert bank.refused(bank.ledger.receipts.GetOperationReceipt, request).fields == {"operation_id": "UUID"}
+
+
+def test_a_salary_names_its_payer_as_the_notification_does(bank: Bank) -> None:
+    """A line of a credit file is from whom the file names; a transfer of the same kind from an account."""
+    payer = Payer(bank)
+    line = to_account(1, bank.poor, 500)
+    file_id = payer.open(1, 500)
+    payer.post(file_id, [line])
+    request = ListCreditLinesRequest(credit_file_id=file_id, min_position=at(bank))
+    (paid,) = bank.call(bank.ledger.credits.ListCreditLines, request).lines
+    assert facts(operation(bank, paid.transfer_id))["From"] == "Ала-Тоо Текстиль"
+    single = bank.call(bank.ledger.transfers.CreateTransfer, transfer(bank.cash, bank.poor, 7, kind="salary"))
+    assert facts(operation(bank, single.transfer.transfer_id))["From"] == f"**** {str(bank.cash)[-4:]}"
