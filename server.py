@@ -14,6 +14,7 @@ import traceback
 from prometheus_client import REGISTRY, start_http_server
 from pydantic import ValidationError
 
+from ledger.audit.access import AccessLog
 from ledger.audit.checkpoints import Checkpoints
 from ledger.audit.keys import SigningKeys
 from ledger.engine.announcer import announce
@@ -84,7 +85,9 @@ async def serve(settings: Settings) -> int:
         Checkpoints(
             log, engine.partition, clock, ledger=settings.ledger_name, keys=signing, witnesses=settings.witness_keys
         ),
+        AccessLog(open_tables(settings.access_url)),
         settings.rpc,
+        policy=settings.policy,
         clock=clock,
         catalogue=catalogue,
         page_key=settings.page_key,

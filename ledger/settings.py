@@ -258,6 +258,13 @@ class Settings(BaseSettings):
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
 
     @property
+    def access_url(self) -> str:
+        """Where privileged reads are noted: a file of its own on SQLite, else the log's database."""
+        if self.log_url.startswith("sqlite"):
+            return f"sqlite:///{(self.data_dir / 'access.db').absolute()}"
+        return self.log_url
+
+    @property
     def vault_url(self) -> str:
         """The url of the vault: `vault.db` in the data directory, or the log's PostgreSQL database."""
         if self.log_url.startswith("sqlite"):

@@ -26,6 +26,7 @@ from projections import (
     periods,
     proposals,
     resources,
+    times,
     transfers,
     usage,
 )
@@ -51,6 +52,7 @@ from projections.answers import (
     Wanted,
 )
 from projections.resources import Found, Kind
+from projections.schema import CURRENT
 from projections.store import ProjectionsNotReadyError, Session, Store, open_store
 from projections.tiles import TileTree
 
@@ -160,6 +162,18 @@ class Reader:
             ]
 
         return self._answer(ask, partitions)
+
+    def lapsed(self, account_id: int, as_of: AtPosition) -> Answer[int]:
+        """Return what was still held right after a position by holds that had ended by then, their end not recorded."""
+
+        def ask(session: Session, _positions: dict[int, int]) -> int:
+            if not as_of.position:
+                return 0
+            time = times.time_at(session, as_of.partition, as_of.position)
+            held = [authorizations.held_as_of(session, account_id, as_of.position, now) for now in (0, time)]
+            return held[0] - held[1]
+
+        return self._answer(ask, {as_of.partition})
 
     def trial_balance(self, *, now: int, as_of: AsOf | None = None) -> Answer[tuple[TrialBalanceLine, ...]]:
         """Return the sums of all accounts by currency and kind; by position, those of its partition.
@@ -374,11 +388,16 @@ class Reader:
         )
 
     def used(
-        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]]
+        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]], *, upto: int = CURRENT
     ) -> Answer[list[dict[Operation, Used]]]:
-        """Return what a customer, card or token took of limits in each period ``start <= time < end``."""
+        """Return what a customer, card or token took of limits in each period ``start <= time < end``.
+
+        Of what was taken, what was given back behind position ``upto`` is not known yet.
+        """
         return self._answer(
-            lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
+            lambda session, _: [
+                usage.used_between(session, partition, subject, *period, upto=upto) for period in periods
+            ],
             {partition},
         )
 

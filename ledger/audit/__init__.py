@@ -1,1 +1,1 @@
-"""What lets somebody prove, without trusting this ledger, that its history is whole and unchanged."""
+"""Auditing: reading the log itself, deciding again what was decided, proving it without being trusted."""

@@ -163,6 +163,7 @@ class AsyncLedger:
         """Sent along by whoever calls, in development mode."""
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
+        self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
@@ -175,7 +176,6 @@ class AsyncLedger:
         self.rules: RulesServiceAsyncStub = RulesServiceStub(channel)
         self.adjustments: AdjustmentServiceAsyncStub = AdjustmentServiceStub(channel)
         self.statements: StatementServiceAsyncStub = StatementServiceStub(channel)
-        self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.payees: PayeeServiceAsyncStub = PayeeServiceStub(channel)
         self.payments: PaymentServiceAsyncStub = PaymentServiceStub(channel)
         self.receipts: ReceiptServiceAsyncStub = ReceiptServiceStub(channel)

@@ -8,8 +8,10 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.access import AccessLog
 from ledger.audit.checkpoints import Checkpoints
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES, method_names
@@ -64,6 +66,8 @@ class Edge:
         for task in self._upkeep:
             task.cancel()
         await self.parts.notifications.close()
+        await self.parts.audit.close()
+        self.parts.accesses.close()
         await self.parts.payments.close()
         self.parts.vault_work.close()
         self.parts.tokens.close()
@@ -75,8 +79,10 @@ def build_server(
     reader: Reader,
     vault: VaultPort,
     checkpoints: Checkpoints,
+    access_log: AccessLog,
     settings: RpcSettings,
     *,
+    policy: Policy,
     clock: Clock,
     catalogue: Catalogue,
     identity: Identity | None = None,
@@ -94,7 +100,9 @@ def build_server(
         reader,
         vault,
         checkpoints,
+        access_log,
         settings,
+        policy=policy,
         clock=clock,
         catalogue=catalogue,
         page_key=page_key,
@@ -103,6 +111,7 @@ def build_server(
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
         Guard(Subjects(parts.gateway, parts.facts, parts.customers, parts.cards)),
+        parts.accesses.note,
         parts.metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,

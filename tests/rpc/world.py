@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
 from domain.refusals import Reason, refuse
+from ledger.audit.access import AccessLog
 from ledger.audit.checkpoints import Checkpoints
 from ledger.audit.keys import SigningKeys
 from ledger.audit.note import VerifierKey
@@ -157,6 +158,7 @@ class World:
         self.checkpoints = Checkpoints(
             self.log, 0, self.clock, ledger="esep.kg/test", keys=signing, witnesses=witnesses
         )
+        self.access_log = AccessLog(open_tables(f"sqlite:///{directory / 'access.db'}"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
@@ -209,7 +211,9 @@ class World:
             self._reader,
             self.vault,
             self.checkpoints,
+            self.access_log,
             self._settings,
+            policy=self.policy,
             clock=self.clock,
             catalogue=load_catalogue(None),
             registry=self.registry,

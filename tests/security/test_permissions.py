@@ -139,7 +139,9 @@ async def _built_anew(world: World) -> None:
         world._reader,
         world.vault,
         world.checkpoints,
+        world.access_log,
         world._settings,
+        policy=world.policy,
         clock=world.clock,
         catalogue=None,  # type: ignore[arg-type] # it does not come to that
     )

@@ -23,32 +23,68 @@ _sym_db = _symbol_database.Default()
 
 
 from protos.esep.v1 import audit_pb2 as esep_dot_v1_dot_audit__pb2
+from protos.esep.v1 import checkpoint_pb2 as esep_dot_v1_dot_checkpoint__pb2
 from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65sep/v1/audit_service.proto\x12\x07\x65sep.v1\x1a\x13\x65sep/v1/audit.proto\x1a\x14\x65sep/v1/common.proto\"z\n\x14GetCheckpointRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x12\x10\n\x08\x63osigned\x18\x04 \x01(\x08\"f\n\x15GetCheckpointResponse\x12\'\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x13.esep.v1.Checkpoint\x12$\n\x04keys\x18\x02 \x03(\x0b\x32\x16.esep.v1.CheckpointKey\"T\n\x17\x43osignCheckpointRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x13\n\x0b\x63osignature\x18\x03 \x01(\t\"C\n\x18\x43osignCheckpointResponse\x12\'\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x13.esep.v1.Checkpoint\"O\n\x15ProveInclusionRequest\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"]\n\x16ProveInclusionResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\"Z\n\x17ProveConsistencyRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x15\n\rold_tree_size\x18\x02 \x01(\x03\x12\x15\n\rnew_tree_size\x18\x03 \x01(\x03\"*\n\x18ProveConsistencyResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x32\xe3\x02\n\x0c\x41uditService\x12N\n\rGetCheckpoint\x12\x1d.esep.v1.GetCheckpointRequest\x1a\x1e.esep.v1.GetCheckpointResponse\x12W\n\x10\x43osignCheckpoint\x12 .esep.v1.CosignCheckpointRequest\x1a!.esep.v1.CosignCheckpointResponse\x12Q\n\x0eProveInclusion\x12\x1e.esep.v1.ProveInclusionRequest\x1a\x1f.esep.v1.ProveInclusionResponse\x12W\n\x10ProveConsistency\x12 .esep.v1.ProveConsistencyRequest\x1a!.esep.v1.ProveConsistencyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65sep/v1/audit_service.proto\x12\x07\x65sep.v1\x1a\x13\x65sep/v1/audit.proto\x1a\x18\x65sep/v1/checkpoint.proto\x1a\x14\x65sep/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n\x11ReadEventsRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x16\n\x0e\x66irst_position\x18\x02 \x01(\x03\x12\x15\n\rlast_position\x18\x03 \x01(\x03\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x06\x66ilter\x18\x06 \x01(\x0b\x32\x14.esep.v1.EventFilter\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\x12*\n\x0cmin_position\x18\t \x01(\x0b\x32\x14.esep.v1.LogPosition\"u\n\x12ReadEventsResponse\x12\x1e\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0e.esep.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"c\n\x16SubscribeEventsRequest\x12#\n\x05\x61\x66ter\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12$\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x14.esep.v1.EventFilter\"\xd8\x01\n\x17SubscribeEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x01(\x0b\x32\x15.esep.v1.EventColumnsH\x00\x12.\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x18.esep.v1.EventCheckpointH\x00\x12+\n\tcaught_up\x18\x03 \x01(\x0b\x32\x16.esep.v1.EventCaughtUpH\x00\x12,\n\theartbeat\x18\x04 \x01(\x0b\x32\x17.esep.v1.EventHeartbeatH\x00\x42\t\n\x07message\"9\n\x0f\x45ventCheckpoint\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\"7\n\rEventCaughtUp\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\"8\n\x0e\x45ventHeartbeat\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xaa\x01\n\x1aGetAggregateHistoryRequest\x12\x16\n\x0c\x61ggregate_id\x18\x01 \x01(\tH\x00\x12\x14\n\naccount_id\x18\x02 \x01(\x03H\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12*\n\x0cmin_position\x18\x05 \x01(\x0b\x32\x14.esep.v1.LogPositionB\x0b\n\taggregate\"\x85\x01\n\x1bGetAggregateHistoryResponse\x12%\n\x05steps\x18\x01 \x03(\x0b\x32\x16.esep.v1.AggregateStep\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xc4\x01\n\x15\x45xplainBalanceRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12&\n\x06\x66igure\x18\x02 \x01(\x0e\x32\x16.esep.v1.BalanceFigure\x12\x1c\n\x05\x61s_of\x18\x03 \x01(\x0b\x32\r.esep.v1.AsOf\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xbd\x01\n\x16\x45xplainBalanceResponse\x12#\n\x05steps\x18\x01 \x03(\x0b\x32\x14.esep.v1.BalanceStep\x12\x14\n\x0c\x66igure_tyiyn\x18\x02 \x01(\x03\x12\x11\n\tsum_tyiyn\x18\x03 \x01(\x03\x12\x14\n\x0clapsed_tyiyn\x18\x04 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\x12&\n\x08position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\"c\n\x15ReplayDecisionRequest\x12\x14\n\nrequest_id\x18\x01 \x01(\tH\x00\x12(\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPositionH\x00\x42\n\n\x08\x64\x65\x63ision\"i\n\x16ReplayDecisionResponse\x12\'\n\x06replay\x18\x01 \x01(\x0b\x32\x17.esep.v1.DecisionReplay\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"o\n\x12GetCardAsOfRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x1c\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"b\n\x13GetCardAsOfResponse\x12#\n\x06moment\x18\x01 \x01(\x0b\x32\x13.esep.v1.CardMoment\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xa8\x01\n\x11ListAccessRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"P\n\x12ListAccessResponse\x12!\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x0f.esep.v1.Access\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"z\n\x14GetCheckpointRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x12\x10\n\x08\x63osigned\x18\x04 \x01(\x08\"f\n\x15GetCheckpointResponse\x12\'\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x13.esep.v1.Checkpoint\x12$\n\x04keys\x18\x02 \x03(\x0b\x32\x16.esep.v1.CheckpointKey\"T\n\x17\x43osignCheckpointRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x11\n\ttree_size\x18\x02 \x01(\x03\x12\x13\n\x0b\x63osignature\x18\x03 \x01(\t\"C\n\x18\x43osignCheckpointResponse\x12\'\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x13.esep.v1.Checkpoint\"O\n\x15ProveInclusionRequest\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"]\n\x16ProveInclusionResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12\x0e\n\x06hashes\x18\x04 \x03(\x0c\"Z\n\x17ProveConsistencyRequest\x12\x11\n\tpartition\x18\x01 \x01(\x05\x12\x15\n\rold_tree_size\x18\x02 \x01(\x03\x12\x15\n\rnew_tree_size\x18\x03 \x01(\x03\"*\n\x18ProveConsistencyResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x32\x9b\x07\n\x0c\x41uditService\x12\x45\n\nReadEvents\x12\x1a.esep.v1.ReadEventsRequest\x1a\x1b.esep.v1.ReadEventsResponse\x12V\n\x0fSubscribeEvents\x12\x1f.esep.v1.SubscribeEventsRequest\x1a .esep.v1.SubscribeEventsResponse0\x01\x12`\n\x13GetAggregateHistory\x12#.esep.v1.GetAggregateHistoryRequest\x1a$.esep.v1.GetAggregateHistoryResponse\x12Q\n\x0e\x45xplainBalance\x12\x1e.esep.v1.ExplainBalanceRequest\x1a\x1f.esep.v1.ExplainBalanceResponse\x12Q\n\x0eReplayDecision\x12\x1e.esep.v1.ReplayDecisionRequest\x1a\x1f.esep.v1.ReplayDecisionResponse\x12H\n\x0bGetCardAsOf\x12\x1b.esep.v1.GetCardAsOfRequest\x1a\x1c.esep.v1.GetCardAsOfResponse\x12\x45\n\nListAccess\x12\x1a.esep.v1.ListAccessRequest\x1a\x1b.esep.v1.ListAccessResponse\x12N\n\rGetCheckpoint\x12\x1d.esep.v1.GetCheckpointRequest\x1a\x1e.esep.v1.GetCheckpointResponse\x12W\n\x10\x43osignCheckpoint\x12 .esep.v1.CosignCheckpointRequest\x1a!.esep.v1.CosignCheckpointResponse\x12Q\n\x0eProveInclusion\x12\x1e.esep.v1.ProveInclusionRequest\x1a\x1f.esep.v1.ProveInclusionResponse\x12W\n\x10ProveConsistency\x12 .esep.v1.ProveConsistencyRequest\x1a!.esep.v1.ProveConsistencyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.audit_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=83
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=205
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=207
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=309
-  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_start=311
-  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_end=395
-  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_start=397
-  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_end=464
-  _globals['_PROVEINCLUSIONREQUEST']._serialized_start=466
-  _globals['_PROVEINCLUSIONREQUEST']._serialized_end=545
-  _globals['_PROVEINCLUSIONRESPONSE']._serialized_start=547
-  _globals['_PROVEINCLUSIONRESPONSE']._serialized_end=640
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=642
-  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=732
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=734
-  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=776
-  _globals['_AUDITSERVICE']._serialized_start=779
-  _globals['_AUDITSERVICE']._serialized_end=1134
+  _globals['_READEVENTSREQUEST']._serialized_start=143
+  _globals['_READEVENTSREQUEST']._serialized_end=443
+  _globals['_READEVENTSRESPONSE']._serialized_start=445
+  _globals['_READEVENTSRESPONSE']._serialized_end=562
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_start=564
+  _globals['_SUBSCRIBEEVENTSREQUEST']._serialized_end=663
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_start=666
+  _globals['_SUBSCRIBEEVENTSRESPONSE']._serialized_end=882
+  _globals['_EVENTCHECKPOINT']._serialized_start=884
+  _globals['_EVENTCHECKPOINT']._serialized_end=941
+  _globals['_EVENTCAUGHTUP']._serialized_start=943
+  _globals['_EVENTCAUGHTUP']._serialized_end=998
+  _globals['_EVENTHEARTBEAT']._serialized_start=1000
+  _globals['_EVENTHEARTBEAT']._serialized_end=1056
+  _globals['_GETAGGREGATEHISTORYREQUEST']._serialized_start=1059
+  _globals['_GETAGGREGATEHISTORYREQUEST']._serialized_end=1229
+  _globals['_GETAGGREGATEHISTORYRESPONSE']._serialized_start=1232
+  _globals['_GETAGGREGATEHISTORYRESPONSE']._serialized_end=1365
+  _globals['_EXPLAINBALANCEREQUEST']._serialized_start=1368
+  _globals['_EXPLAINBALANCEREQUEST']._serialized_end=1564
+  _globals['_EXPLAINBALANCERESPONSE']._serialized_start=1567
+  _globals['_EXPLAINBALANCERESPONSE']._serialized_end=1756
+  _globals['_REPLAYDECISIONREQUEST']._serialized_start=1758
+  _globals['_REPLAYDECISIONREQUEST']._serialized_end=1857
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_start=1859
+  _globals['_REPLAYDECISIONRESPONSE']._serialized_end=1964
+  _globals['_GETCARDASOFREQUEST']._serialized_start=1966
+  _globals['_GETCARDASOFREQUEST']._serialized_end=2077
+  _globals['_GETCARDASOFRESPONSE']._serialized_start=2079
+  _globals['_GETCARDASOFRESPONSE']._serialized_end=2177
+  _globals['_LISTACCESSREQUEST']._serialized_start=2180
+  _globals['_LISTACCESSREQUEST']._serialized_end=2348
+  _globals['_LISTACCESSRESPONSE']._serialized_start=2350
+  _globals['_LISTACCESSRESPONSE']._serialized_end=2430
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2432
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2554
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2556
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2658
+  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_start=2660
+  _globals['_COSIGNCHECKPOINTREQUEST']._serialized_end=2744
+  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_start=2746
+  _globals['_COSIGNCHECKPOINTRESPONSE']._serialized_end=2813
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_start=2815
+  _globals['_PROVEINCLUSIONREQUEST']._serialized_end=2894
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_start=2896
+  _globals['_PROVEINCLUSIONRESPONSE']._serialized_end=2989
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_start=2991
+  _globals['_PROVECONSISTENCYREQUEST']._serialized_end=3081
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_start=3083
+  _globals['_PROVECONSISTENCYRESPONSE']._serialized_end=3125
+  _globals['_AUDITSERVICE']._serialized_start=3128
+  _globals['_AUDITSERVICE']._serialized_end=4051
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,15 @@ if _version_not_supported:
 
 
 class AuditServiceStub(object):
-    """AuditService lets an auditor verify the history without trusting the ledger. Conventions that hold for every method
-    stand in common.proto; what the tree and its leaves are, in audit.proto and in ProveInclusionResponse.
+    """AuditService reads the log itself, decides again what was decided, and lets an auditor verify the history without
+    trusting the ledger. Conventions that hold for every method stand in common.proto; what the tree and its leaves are, in
+    checkpoint.proto and in ProveInclusionResponse.
+
+    It is for auditors and operators. Every call is noted before it is answered, in a log of its own that nothing is ever
+    taken out of: ListAccess reads it. So is every other read by an auditor or an operator. What cannot be noted is not
+    answered: LEDGER_UNAVAILABLE.
+
+    The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
     """
 
     def __init__(self, channel):
@@ -36,6 +43,41 @@ class AuditServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
+        self.ReadEvents = channel.unary_unary(
+                '/esep.v1.AuditService/ReadEvents',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ReadEventsRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ReadEventsResponse.FromString,
+                _registered_method=True)
+        self.SubscribeEvents = channel.unary_stream(
+                '/esep.v1.AuditService/SubscribeEvents',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.FromString,
+                _registered_method=True)
+        self.GetAggregateHistory = channel.unary_unary(
+                '/esep.v1.AuditService/GetAggregateHistory',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.FromString,
+                _registered_method=True)
+        self.ExplainBalance = channel.unary_unary(
+                '/esep.v1.AuditService/ExplainBalance',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.FromString,
+                _registered_method=True)
+        self.ReplayDecision = channel.unary_unary(
+                '/esep.v1.AuditService/ReplayDecision',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.FromString,
+                _registered_method=True)
+        self.GetCardAsOf = channel.unary_unary(
+                '/esep.v1.AuditService/GetCardAsOf',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.FromString,
+                _registered_method=True)
+        self.ListAccess = channel.unary_unary(
+                '/esep.v1.AuditService/ListAccess',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ListAccessRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ListAccessResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/esep.v1.AuditService/GetCheckpoint',
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
@@ -59,9 +101,108 @@ class AuditServiceStub(object):
 
 
 class AuditServiceServicer(object):
-    """AuditService lets an auditor verify the history without trusting the ledger. Conventions that hold for every method
-    stand in common.proto; what the tree and its leaves are, in audit.proto and in ProveInclusionResponse.
+    """AuditService reads the log itself, decides again what was decided, and lets an auditor verify the history without
+    trusting the ledger. Conventions that hold for every method stand in common.proto; what the tree and its leaves are, in
+    checkpoint.proto and in ProveInclusionResponse.
+
+    It is for auditors and operators. Every call is noted before it is answered, in a log of its own that nothing is ever
+    taken out of: ListAccess reads it. So is every other read by an auditor or an operator. What cannot be noted is not
+    answered: LEDGER_UNAVAILABLE.
+
+    The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
     """
+
+    def ReadEvents(self, request, context):
+        """ReadEvents reads events in order, a page at a time.
+
+        Guarantees: all pages together hold every event that was asked for once, up to the newest one when the first page was
+        read; a page never skips an event.
+        Limits: up to 1,000 events a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and
+        none, and not be the last.
+        Refused with: PAGE_TOKEN_INVALID. A position later than the newest is INVALID_ARGUMENT.
+
+        Example: ReadEvents{filter {account_id 1099511627777 topics "transfer.posted.v1"}} reads the account's transfers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeEvents(self, request, context):
+        """SubscribeEvents sends every event behind a position, those that are there and then those to come, until it is ended.
+
+        Guarantees: events come in order, each once, and never before they are durable. A checkpoint never passes an event
+        that is wanted and was not sent. CaughtUp is sent once, when there is nothing more for the moment; from then on every
+        message comes as things happen. Without news a heartbeat is sent every 15 seconds, unless the server is set
+        otherwise. A slow reader is sent the same, later: nothing is dropped, and nothing is kept for it but two pages.
+        A caller who may read no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
+        Limits: up to 1,000 events a message, and fewer where they are large; 500 streams at a server, unless it is set
+        otherwise, those of NotificationService among them. A stream has no deadline but the caller's.
+        Refused with: TOO_MANY_STREAMS; ended with SHUTTING_DOWN when the server stops: subscribe again behind the last
+        position. A position later than the newest is INVALID_ARGUMENT: the log it came from is not this one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAggregateHistory(self, request, context):
+        """GetAggregateHistory reads the life of one aggregate: each of its events, and what it was after it.
+
+        Guarantees: versions count 1, 2, 3 … without gaps.
+        Limits: up to 1,000 events a page.
+        Refused with: AGGREGATE_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainBalance(self, request, context):
+        """ExplainBalance lists the events that make a figure of a balance, oldest first, with the running sum.
+
+        Guarantees: steps are read from the log alone, and figure_tyiyn is what GetBalance answers as of the same position. On
+        the last page sum_tyiyn is figure_tyiyn, and with what had lapsed: for held, figure_tyiyn + lapsed_tyiyn; for available,
+        figure_tyiyn - lapsed_tyiyn. Where it is not, log and balances disagree: tell the operator.
+        Limits: up to 1,000 steps a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and none,
+        and not be the last.
+        Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet; PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayDecision(self, request, context):
+        """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+
+        A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
+        the request held, the answer says which fields are missing, and nothing is claimed.
+        Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
+        spares most of it.
+        Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
+        of a request; REPLAY_TOO_FAR.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardAsOf(self, request, context):
+        """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+
+        Guarantees: everything is of one position.
+        Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
+        newest position is INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccess(self, request, context):
+        """ListAccess lists the privileged reads, oldest first. It is one itself.
+
+        Limits: up to 1,000 accesses a page.
+        Refused with: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
         """GetCheckpoint answers a signed checkpoint of the history: a new one, or one that was signed before.
@@ -112,6 +253,41 @@ class AuditServiceServicer(object):
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ReadEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadEvents,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ReadEventsRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ReadEventsResponse.SerializeToString,
+            ),
+            'SubscribeEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeEvents,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.SerializeToString,
+            ),
+            'GetAggregateHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAggregateHistory,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.SerializeToString,
+            ),
+            'ExplainBalance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainBalance,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.SerializeToString,
+            ),
+            'ReplayDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayDecision,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.SerializeToString,
+            ),
+            'GetCardAsOf': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardAsOf,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.SerializeToString,
+            ),
+            'ListAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccess,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ListAccessRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ListAccessResponse.SerializeToString,
+            ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
                     request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
@@ -141,9 +317,205 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService(object):
-    """AuditService lets an auditor verify the history without trusting the ledger. Conventions that hold for every method
-    stand in common.proto; what the tree and its leaves are, in audit.proto and in ProveInclusionResponse.
+    """AuditService reads the log itself, decides again what was decided, and lets an auditor verify the history without
+    trusting the ledger. Conventions that hold for every method stand in common.proto; what the tree and its leaves are, in
+    checkpoint.proto and in ProveInclusionResponse.
+
+    It is for auditors and operators. Every call is noted before it is answered, in a log of its own that nothing is ever
+    taken out of: ListAccess reads it. So is every other read by an auditor or an operator. What cannot be noted is not
+    answered: LEDGER_UNAVAILABLE.
+
+    The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
     """
+
+    @staticmethod
+    def ReadEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ReadEvents',
+            esep_dot_v1_dot_audit__service__pb2.ReadEventsRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ReadEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/esep.v1.AuditService/SubscribeEvents',
+            esep_dot_v1_dot_audit__service__pb2.SubscribeEventsRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.SubscribeEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAggregateHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/GetAggregateHistory',
+            esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.GetAggregateHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainBalance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ExplainBalance',
+            esep_dot_v1_dot_audit__service__pb2.ExplainBalanceRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ExplainBalanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ReplayDecision',
+            esep_dot_v1_dot_audit__service__pb2.ReplayDecisionRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ReplayDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCardAsOf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/GetCardAsOf',
+            esep_dot_v1_dot_audit__service__pb2.GetCardAsOfRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.GetCardAsOfResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ListAccess',
+            esep_dot_v1_dot_audit__service__pb2.ListAccessRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ListAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetCheckpoint(request,

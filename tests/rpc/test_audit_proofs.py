@@ -1,4 +1,4 @@
-"""AuditService: checkpoints and proofs over the wire, verified as an auditor would."""
+"""Checkpoints and proofs over the wire, verified as an auditor would."""
 
 from collections.abc import Iterator
 from hashlib import sha256
