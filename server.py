@@ -14,6 +14,9 @@ import traceback
 from prometheus_client import REGISTRY, start_http_server
 from pydantic import ValidationError
 
+from ledger.audit.access import AccessLog
+from ledger.audit.checkpoints import Checkpoints
+from ledger.audit.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
@@ -60,6 +63,7 @@ async def serve(settings: Settings) -> int:
     log = open_log(settings.log_url)
     keys = FileKeys.load(settings.keys_file, create=settings.development)
     vault = Vault(open_tables(settings.vault_url), keys)
+    signing = SigningKeys.load(settings.signing_keys_file, create=settings.development)
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
@@ -79,7 +83,12 @@ async def serve(settings: Settings) -> int:
         engine,
         reader,
         VaultPort(vault, codes, LocalIssuer(keys)),
+        Checkpoints(
+            log, engine.partition, clock, ledger=settings.ledger_name, keys=signing, witnesses=settings.witness_keys
+        ),
+        AccessLog(open_tables(settings.access_url)),
         settings.rpc,
+        policy=settings.policy,
         clock=clock,
         catalogue=catalogue,
         page_key=settings.page_key,

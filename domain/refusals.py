@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from domain import audit_refusals as audits
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
 from domain import customer_refusals as customers
@@ -45,6 +46,7 @@ class Reason(Enum):
         "The page token is damaged or belongs to a query with other arguments.",
         "Start again without a page token.",
     )
+    REPLAY_TOO_FAR = audits.REPLAY_TOO_FAR
     NOTIFICATIONS_DROPPED = Row(
         Kind.CONFLICT,
         False,
@@ -119,12 +121,8 @@ class Reason(Enum):
     PAYEE_NOT_FOUND = payments.PAYEE_NOT_FOUND
     PAYMENT_NOT_FOUND = payments.PAYMENT_NOT_FOUND
     BENEFICIARY_UNKNOWN = payments.BENEFICIARY_UNKNOWN
-    OUTCOME_NOT_FOUND = Row(
-        Kind.NOT_FOUND,
-        False,
-        "No outcome is recorded under this request id.",
-        "Send the request again with the same id; it may still be on its way.",
-    )
+    AGGREGATE_NOT_FOUND = audits.AGGREGATE_NOT_FOUND
+    OUTCOME_NOT_FOUND = audits.OUTCOME_NOT_FOUND
 
     # The state forbids it.
     ACCOUNT_CLOSED = Row(Kind.STATE, True, "The account is closed.", "Use another account.")

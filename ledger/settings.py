@@ -20,6 +20,7 @@ from domain.qr import DEFAULT_HOST
 from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
+from ledger.audit.note import COSIGNATURE, VerifierKey
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
@@ -39,6 +40,16 @@ _OTHERS = frozenset(
 """No settings: the file of settings, where clients find a server and what they show it, the partition of a library's
 application."""
 _TESTS = "ESEP_TEST_"
+
+
+def known_witness(text: str) -> str:
+    """Return a witness's key as it is written; raises ValueError for anything else."""
+    if VerifierKey.parse(text).kind != COSIGNATURE:
+        raise ValueError("is a key that signs notes, not one that cosigns checkpoints")
+    return text
+
+
+Witness = Annotated[str, AfterValidator(known_witness)]
 
 
 class SettingsError(ValueError):
@@ -106,6 +117,12 @@ class Settings(BaseSettings):
 
     master_keys_file: Path | None = None
     """Keys that wrap customers' keys; by default `master-keys.json` in the data directory. Made in development."""
+    checkpoint_keys_file: Path | None = None
+    """Keys that sign checkpoints; by default `checkpoint-keys.json` in the data directory. Made in development."""
+    ledger_name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}(/[a-z0-9.-]{1,32}){0,3}$")] = "esep.kg/ledger"
+    """What checkpoints call this ledger, followed by the partition: like a host and a path, unlike any other's."""
+    witnesses: tuple[Witness, ...] = ()
+    """Public keys of the witnesses whose cosignatures of checkpoints are kept, as notes write them."""
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     """The rule for customers' passwords, by its name."""
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -241,6 +258,13 @@ class Settings(BaseSettings):
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
 
     @property
+    def access_url(self) -> str:
+        """Where privileged reads are noted: a file of its own on SQLite, else the log's database."""
+        if self.log_url.startswith("sqlite"):
+            return f"sqlite:///{(self.data_dir / 'access.db').absolute()}"
+        return self.log_url
+
+    @property
     def vault_url(self) -> str:
         """The url of the vault: `vault.db` in the data directory, or the log's PostgreSQL database."""
         if self.log_url.startswith("sqlite"):
@@ -251,6 +275,16 @@ class Settings(BaseSettings):
     def keys_file(self) -> Path:
         """Where the master keys stand."""
         return self.master_keys_file or self.data_dir / "master-keys.json"
+
+    @property
+    def signing_keys_file(self) -> Path:
+        """Where the keys that sign checkpoints stand."""
+        return self.checkpoint_keys_file or self.data_dir / "checkpoint-keys.json"
+
+    @property
+    def witness_keys(self) -> tuple[VerifierKey, ...]:
+        """The witnesses' keys."""
+        return tuple(map(VerifierKey.parse, self.witnesses))
 
     @property
     def policy(self) -> Policy:

@@ -26,6 +26,7 @@ from projections import (
     periods,
     proposals,
     resources,
+    times,
     transfers,
     usage,
 )
@@ -44,13 +45,16 @@ from projections.answers import (
     NoticeList,
     NoticePage,
     Overview,
+    PositionInFutureError,
     RecordCursor,
     Statement,
     TrialBalanceLine,
     Wanted,
 )
 from projections.resources import Found, Kind
+from projections.schema import CURRENT
 from projections.store import ProjectionsNotReadyError, Session, Store, open_store
+from projections.tiles import TileTree
 
 T = TypeVar("T")
 
@@ -87,6 +91,20 @@ class Reader:
     def positions(self) -> dict[int, int]:
         """Return the position of every partition that has events."""
         return self._answer(lambda _session, _positions: None).positions
+
+    def over_tiles(self, partition: int, size: int, work: Callable[[TileTree], T]) -> Answer[T]:
+        """Return what ``work`` makes of the tree of the partition's first ``size`` events.
+
+        Raises PositionInFutureError when the tiles do not hold so many.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> T:
+            reached = positions.get(partition, 0)
+            if size > reached:
+                raise PositionInFutureError(size, reached)
+            return work(TileTree(session, partition))
+
+        return self._answer(ask, (partition,))
 
     def account(self, account_id: int) -> Answer[Account | None]:
         """Return an account by its id, None when there is none."""
@@ -144,6 +162,18 @@ class Reader:
             ]
 
         return self._answer(ask, partitions)
+
+    def lapsed(self, account_id: int, as_of: AtPosition) -> Answer[int]:
+        """Return what was still held right after a position by holds that had ended by then, their end not recorded."""
+
+        def ask(session: Session, _positions: dict[int, int]) -> int:
+            if not as_of.position:
+                return 0
+            time = times.time_at(session, as_of.partition, as_of.position)
+            held = [authorizations.held_as_of(session, account_id, as_of.position, now) for now in (0, time)]
+            return held[0] - held[1]
+
+        return self._answer(ask, {as_of.partition})
 
     def trial_balance(self, *, now: int, as_of: AsOf | None = None) -> Answer[tuple[TrialBalanceLine, ...]]:
         """Return the sums of all accounts by currency and kind; by position, those of its partition.
@@ -358,11 +388,16 @@ class Reader:
         )
 
     def used(
-        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]]
+        self, partition: int, subject: bytes, periods: Sequence[tuple[int, int]], *, upto: int = CURRENT
     ) -> Answer[list[dict[Operation, Used]]]:
-        """Return what a customer, card or token took of limits in each period ``start <= time < end``."""
+        """Return what a customer, card or token took of limits in each period ``start <= time < end``.
+
+        Of what was taken, what was given back behind position ``upto`` is not known yet.
+        """
         return self._answer(
-            lambda session, _: [usage.used_between(session, partition, subject, *period) for period in periods],
+            lambda session, _: [
+                usage.used_between(session, partition, subject, *period, upto=upto) for period in periods
+            ],
             {partition},
         )
 

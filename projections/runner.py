@@ -29,6 +29,7 @@ from projections.resources import Resources
 from projections.retention import Retention
 from projections.statements import Statements
 from projections.store import Copy, CopyRetiredError, Session, Store
+from projections.tiles import Tiles
 from projections.times import RecordedTimes
 from projections.transfers import Transfers
 from projections.usage import Spendings
@@ -190,6 +191,7 @@ class _Partition:
         # In this order: later ones read what earlier ones made of the batch.
         self.projections: tuple[Projection, ...] = (
             RecordedTimes(),
+            Tiles(),
             Accounts(),
             Authorizations(),
             Statements(),

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 11
+SCHEMA_VERSION: Final = 12
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -74,6 +74,17 @@ recorded_times = _table(
 )
 """When each event was recorded, 128 to a row: little-endian, 8 bytes each."""
 Index("recorded_times_by_time", recorded_times.c.partition, recorded_times.c.first_at)
+
+tiles = _table(
+    "tiles",
+    _small("partition"),
+    _small("level"),
+    _big("tile"),
+    _bytes("hashes"),
+    key=("partition", "level", "tile"),
+    in_order=False,
+)
+"""The Merkle tree over the log's events: up to 256 hashes to a row, one after another (``projections.tiles``)."""
 
 accounts = _table(
     "accounts",

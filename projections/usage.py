@@ -9,14 +9,14 @@ from typing import Any, Final
 from domain.limits import Spending, SpendingReturned, Used
 from domain.rules import Operation
 from projections.batch import Batch, Ledger
-from projections.schema import spendings
+from projections.schema import CURRENT, spendings
 from projections.store import Session, Values, Writer
 
 _TAKEN, _RETURNED = 0, 1
 
 _SUMS: Final = (
     "SELECT operation, CAST(sum(operations) AS bigint), CAST(sum(amount) AS bigint) FROM spendings"
-    " WHERE partition = ? AND subject = ? AND taken_at >= ? AND taken_at < ? GROUP BY operation"
+    " WHERE partition = ? AND subject = ? AND taken_at >= ? AND taken_at < ? AND position <= ? GROUP BY operation"
 )
 
 
@@ -40,7 +40,9 @@ class Spendings:
         writer.insert(spendings, rows)
 
 
-def used_between(session: Session, partition: int, subject: bytes, start: int, end: int) -> dict[Operation, Used]:
-    """Return what a subject took from ``start`` on and before ``end``, by operation."""
-    found: list[Any] = session.all(_SUMS, partition, subject, start, end)
+def used_between(
+    session: Session, partition: int, subject: bytes, start: int, end: int, *, upto: int = CURRENT
+) -> dict[Operation, Used]:
+    """Return what a subject took from ``start`` on and before ``end``, by operation, as known at position ``upto``."""
+    found: list[Any] = session.all(_SUMS, partition, subject, start, end, upto)
     return {Operation(operation): Used(count, amount) for operation, count, amount in found}

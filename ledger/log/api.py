@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from domain.ports import Left, LogReader, Row
+from ledger.log.merkle import Frontier
 
 
 class Beat(NamedTuple):
@@ -12,6 +13,15 @@ class Beat(NamedTuple):
 
     owner: str
     age_seconds: float
+
+
+class Kept(NamedTuple):
+    """A checkpoint that was signed, with the lines that witnesses have put under it since."""
+
+    size: int
+    note: str
+    signed_at: int
+    cosignatures: tuple[str, ...] = ()
 
 
 class Log(LogReader, Protocol):
@@ -29,10 +39,10 @@ class Log(LogReader, Protocol):
         ...
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Append rows of one partition, all or none; durable when it returns.
+        """Append rows of one partition, all or none, and their leaves to its tree; durable when it returns.
 
-        Raises PositionTaken, VersionTaken or RequestTaken (certainly not appended; where several are true,
-        PositionTaken is raised), StorageFull (certainly not appended), LogUnavailable (unknown) or LogBroken.
+        Raises PositionTaken, VersionTaken, RequestTaken or TreeChanged (certainly not appended; where several are
+        true, PositionTaken is raised), StorageFull (certainly not appended), LogUnavailable (unknown) or LogBroken.
         """
         ...
 
@@ -41,7 +51,31 @@ class Log(LogReader, Protocol):
 
         ``tail`` is the leaf hash of the event that the rows follow, nothing where they are the first. It is looked
         at in the same transaction: raises TailChanged, with nothing appended, when another event stands there.
+        Events that an older version of Esep wrote since, without their leaves, are added to the tree first.
         """
+        ...
+
+    def tree(self, partition: int) -> Frontier:
+        """Return the Merkle tree over the partition's events, as of the last append that a reader can see.
+
+        Raises LogBroken when what is stored is no tree.
+        """
+        ...
+
+    def acknowledged(self, partition: int) -> Frontier | None:
+        """Return the tree after this log's last append that is certainly durable, None when that is not known."""
+        ...
+
+    def keep_checkpoint(self, partition: int, kept: Kept) -> None:
+        """Keep a signed checkpoint unless one of its size is kept, and drop old ones that nobody cosigned."""
+        ...
+
+    def find_checkpoint(self, partition: int, *, size: int | None = None, cosigned: bool = False) -> Kept | None:
+        """Return the checkpoint of this size, else the largest; only one that was cosigned, where that is asked."""
+        ...
+
+    def add_cosignature(self, partition: int, size: int, witness: str, line: str) -> None:
+        """Keep a witness's line under a checkpoint in the place of its earlier one."""
         ...
 
     def beat(self, partition: int, owner: str) -> None:

@@ -48,14 +48,17 @@ class DirectConnection:
         loading.set_pgresult(answer)
         return loading.load_rows(0, answer.ntuples, make_row)
 
-    def copy(self, statement: str, data: bytes) -> None:
-        """Run a ``COPY … FROM STDIN`` with all of its data."""
-        self._checked(self._libpq.exec_(statement.encode()), ExecStatus.COPY_IN)
+    def copy(self, statement: str, data: bytes, *, then: str) -> None:
+        """Run a ``COPY … FROM STDIN`` with all of its data, and ``then`` another statement, in one transaction.
+
+        Both go to the database in one message, and the commit comes back with the second one's outcome.
+        """
+        self._checked(self._libpq.exec_(f"{statement}; {then}".encode()), ExecStatus.COPY_IN)
         self._libpq.put_copy_data(data)
         self._libpq.put_copy_end()
-        # libpq's own waiting for the outcome would hold every other thread up.
-        self.connection.wait(self._outcome_arrives())
-        outcome = self._libpq.get_result()
+        outcome = self._outcome()
+        if outcome is not None and outcome.status == ExecStatus.COMMAND_OK:
+            outcome = self._outcome()
         if self._libpq.status == ConnStatus.OK:
             self._libpq.get_result()
         self._checked(outcome, ExecStatus.COMMAND_OK)
@@ -69,6 +72,11 @@ class DirectConnection:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _outcome(self) -> PGresult | None:
+        """Wait for the next outcome: libpq's own waiting would hold every other thread up."""
+        self.connection.wait(self._outcome_arrives())
+        return self._libpq.get_result()
 
     def _outcome_arrives(self) -> Generator[Wait, Ready | int, None]:
         while self._libpq.flush() == _UNSENT:

@@ -21,6 +21,10 @@ class RequestTaken(AppendConflict):
     """One of these request ids has already been recorded."""
 
 
+class TreeChanged(AppendConflict):
+    """The tree that the log holds is not the one that these rows would grow."""
+
+
 class TailChanged(LogError):
     """The event before these rows is not the one that they were decided after: they were not appended."""
 

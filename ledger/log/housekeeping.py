@@ -1,4 +1,4 @@
-"""Signs of life and snapshots: what both stores keep beside the history, in the same words.
+"""Signs of life, snapshots and checkpoints: what both stores keep beside the history, in the same words.
 
 None of it is needed to be right, so it is written without waiting for the disk. A snapshot goes in as chunks,
 each in a short transaction of its own, so that appends never wait for a large one; chunk 0 is written last,
@@ -13,15 +13,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.times import SECOND
-from ledger.log.api import Beat
+from domain.times import DAY, SECOND
+from ledger.log.api import Beat, Kept
 from ledger.log.errors import LogUnavailable
 from ledger.log.migrations import migrate
-from ledger.log.schema import engines, snapshots
+from ledger.log.schema import checkpoints, cosignatures, engines, snapshots
 
 CHUNK_BYTES = 8 << 20
 
 _KEPT_SNAPSHOTS = 2
+_KEPT_CHECKPOINTS = DAY
+"""How long, in microseconds, a checkpoint waits for a first witness before it is dropped."""
 
 _INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
@@ -92,6 +94,54 @@ class Housekeeping:
         found = self._run(lambda c: c.execute(pieces).all())
         return (found[0][0], b"".join(piece for _, piece in found)) if found else None
 
+    def keep_checkpoint(self, partition: int, kept: Kept) -> None:
+        """Keep a signed checkpoint unless one of its size is kept, and drop old ones that nobody cosigned."""
+        new = _INSERT[self._engine.dialect.name](checkpoints).values(
+            partition=partition, size=kept.size, note=kept.note, signed_at=kept.signed_at
+        )
+        stale = delete(checkpoints).where(
+            checkpoints.c.partition == partition,
+            checkpoints.c.size < kept.size,
+            checkpoints.c.signed_at < kept.signed_at - _KEPT_CHECKPOINTS,
+            ~_cosigned(),
+        )
+
+        def keep(connection: Connection) -> None:
+            connection.execute(new.on_conflict_do_nothing())
+            connection.execute(stale)
+
+        self._run(keep)
+
+    def find_checkpoint(self, partition: int, *, size: int | None = None, cosigned: bool = False) -> Kept | None:
+        """Return the checkpoint of this size, else the largest; only one that was cosigned, where that is asked."""
+        newest = select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.signed_at).where(
+            checkpoints.c.partition == partition
+        )
+        if size is not None:
+            newest = newest.where(checkpoints.c.size == size)
+        if cosigned:
+            newest = newest.where(_cosigned())
+
+        def find(connection: Connection) -> Kept | None:
+            found = connection.execute(newest.order_by(checkpoints.c.size.desc()).limit(1)).first()
+            if found is None:
+                return None
+            here = (cosignatures.c.partition == partition, cosignatures.c.size == found.size)
+            lines = select(cosignatures.c.line).where(*here).order_by(cosignatures.c.witness)
+            return Kept(*found, tuple(connection.execute(lines).scalars()))
+
+        return self._run(find)
+
+    def add_cosignature(self, partition: int, size: int, witness: str, line: str) -> None:
+        """Keep a witness's line under a checkpoint in the place of its earlier one."""
+        new = _INSERT[self._engine.dialect.name](cosignatures).values(
+            partition=partition, size=size, witness=witness, line=line
+        )
+        later = new.on_conflict_do_update(
+            index_elements=["partition", "size", "witness"], set_={"line": new.excluded.line}
+        )
+        self._run(lambda c: c.execute(later))
+
     def _drop_older(self, partition: int, position: int) -> None:
         whole = (
             select(snapshots.c.position)
@@ -127,6 +177,12 @@ class Housekeeping:
             raise self._failure(error.orig or error) from error
         except PoolTimeout as error:
             raise LogUnavailable("every connection to the database is in use") from error
+
+
+def _cosigned() -> ColumnElement[bool]:
+    """Return the condition that a witness has cosigned a checkpoint."""
+    here = (cosignatures.c.partition == checkpoints.c.partition, cosignatures.c.size == checkpoints.c.size)
+    return select(cosignatures.c.witness).where(*here).exists()
 
 
 def _chunks(size: int) -> range:

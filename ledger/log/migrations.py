@@ -8,18 +8,53 @@ left to do. Only a migration takes this lock; no append ever does.
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
+from domain.ports import Row
+from ledger.log.checks import check_read
 from ledger.log.errors import SchemaTooNew
-from ledger.log.schema import metadata, schema_versions
+from ledger.log.merkle import Frontier, leaf_hashes
+from ledger.log.schema import checkpoints, cosignatures, events, metadata, schema_versions, trees
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Step = Callable[[Connection], None]
 
+_PAGE = 8192
+
+
+def _add_trees(connection: Connection) -> None:
+    """Make the tables of the tree, and the tree of every partition from its events, a page at a time."""
+    for table in (trees, checkpoints, cosignatures):
+        table.create(connection)
+    for (partition,) in connection.execute(select(events.c.partition).distinct()).all():
+        frontier = Frontier()
+        while rows := _page(connection, partition, frontier.size):
+            frontier = frontier.grown(leaf_hashes(rows))
+        connection.execute(
+            insert(trees).values(partition=partition, size=frontier.size, edges=frontier.dump(), root=frontier.root)
+        )
+
+
+def _page(connection: Connection, partition: int, after: int) -> list[Row]:
+    columns = [events.c[name] for name in Row._fields]
+    following = select(*columns).where(events.c.partition == partition, events.c.position > after)
+    found = connection.execute(following.order_by(events.c.position).limit(_PAGE)).all()
+    rows = [Row._make(map(_plain, row)) for row in found]
+    check_read(rows, after)
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """Return an id as its bytes, and anything else as it is."""
+    return value.bytes if isinstance(value, UUID) else value
+
+
 #: How to come to each version from the one before. Version 1 is the first, so nothing leads to it.
-STEPS: Mapping[int, Step] = {}
+STEPS: Mapping[int, Step] = {2: _add_trees}
 
 _ADVISORY_LOCK = 0x65736570  # "esep"
 

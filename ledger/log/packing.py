@@ -16,6 +16,7 @@ import numpy as np
 
 from domain.ports import Row
 from ledger.log.runs import Run, runs
+from ledger.log.trees import Growth
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
@@ -92,6 +93,19 @@ def binary_values(row: Row) -> tuple[bytes | None, ...]:
         row.topic.encode(),
         row.caller.encode(),
         row.state,
+    )
+
+
+def binary_growth(growth: Growth) -> tuple[bytes, ...]:
+    """Return what an append does to the tree, in PostgreSQL's binary formats."""
+    partition, before, after = growth
+    return (
+        _INT2.pack(partition),
+        _INT8.pack(after.size),
+        after.dump(),
+        after.root,
+        _INT8.pack(before.size),
+        before.root,
     )
 
 

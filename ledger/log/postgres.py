@@ -33,13 +33,16 @@ from ledger.log.errors import (
     RequestTaken,
     StorageFull,
     TailChanged,
+    TreeChanged,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
-from ledger.log.packing import CopyPacker, binary_values
+from ledger.log.merkle import Frontier
+from ledger.log.packing import CopyPacker, binary_growth, binary_values
 from ledger.log.patience import Patience, timeout_ms
 from ledger.log.pools import ClosingPool
-from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT
+from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT, trees
+from ledger.log.trees import Growth, Trees, load_tree
 
 _READERS = 8
 _LIMIT_WAITING = "SET LOCAL lock_timeout = '500ms'"
@@ -66,11 +69,19 @@ _COPY = (
     "COPY events (partition, position, originator_id, originator_version, recorded_at, request_id, topic, caller,"
     " state) FROM STDIN (FORMAT binary)"
 )
+# The size is not null, so that a tree which is not the one that grows fails the whole transaction.
+_GROW = (
+    "INSERT INTO trees (partition, size, edges, root) VALUES ({}, {}, {}, {}) ON CONFLICT (partition) DO UPDATE SET"
+    " size = CASE WHEN trees.size = {} AND trees.root = {} THEN excluded.size END, edges = excluded.edges,"
+    " root = excluded.root"
+)
 _INSERT = (
-    "INSERT INTO events (partition, position, originator_id, originator_version, recorded_at, request_id, topic,"
+    f"WITH grown AS ({_GROW.format('$10', '$11', '$12', '$13', '$14', '$15')})"
+    " INSERT INTO events (partition, position, originator_id, originator_version, recorded_at, request_id, topic,"
     " caller, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 )
-_ALL_BINARY = [Format.BINARY] * len(Row._fields)
+_TREE = "SELECT size, edges, root FROM trees WHERE partition = $1"
+_ALL_BINARY = [Format.BINARY] * 15
 _HEAD = "SELECT max(position) FROM events WHERE partition = $1"
 _READ = (
     "SELECT partition, position, originator_id, originator_version, topic, state, recorded_at, request_id, caller"
@@ -107,6 +118,8 @@ class PostgresLog(Housekeeping):
         self._writer: DirectConnection | None = None
         self._packer = CopyPacker()
         self._readers = self._reader_pool()
+        self._trees = Trees(self, self.tree)
+        self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
         self.within = self._patience.within
         engine = create_engine(
@@ -123,9 +136,9 @@ class PostgresLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
-        with self._appending:
+        with self._appending, self._trees.growing(rows) as growth:
             try:
-                self._insert(self._writing(), rows)
+                self._insert(self._writing(), rows, growth)
             except psycopg.Error as error:
                 raise self._append_failure(rows, error) from error
             except BaseException:
@@ -137,9 +150,9 @@ class PostgresLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
-        with self._appending:
+        with self._appending, self._trees.growing(rows, tail) as growth:
             try:
-                self._insert_past_blockers(self._writing(), rows, tail)
+                self._insert_past_blockers(self._writing(), rows, growth, tail)
             except TailChanged:
                 raise
             except psycopg.Error as error:
@@ -171,6 +184,11 @@ class PostgresLog(Housekeeping):
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
         asked = [_text(value) for value in (partition, after, upto, topic)]
         return self._read(lambda reader: [found for (found,) in reader.fetch(_WHOSE, asked, tuple)])
+
+    def tree(self, partition: int) -> Frontier:
+        """Return the Merkle tree over the partition's events."""
+        found = self._read(lambda reader: reader.fetch(_TREE, [_text(partition)], tuple))
+        return load_tree(partition, found[0] if found else None)
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
@@ -217,20 +235,20 @@ class PostgresLog(Housekeeping):
             self._writer.close()
             self._writer = None
 
-    def _insert(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+    def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
-            writer.execute(_INSERT, binary_values(rows[0]), formats=_ALL_BINARY)
+            writer.execute(_INSERT, (*binary_values(rows[0]), *binary_growth(growth)), formats=_ALL_BINARY)
         else:
-            writer.copy(_COPY, self._packer.pack(rows))
+            writer.copy(_COPY, self._packer.pack(rows), then=_grow(growth))
 
-    def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row], tail: bytes) -> None:
+    def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth, tail: bytes) -> None:
         with self._ending_blockers(writer.connection.info.backend_pid):
             for _ in range(_TAKE_OVER_ATTEMPTS):
                 try:
                     with writer.connection.transaction():
                         writer.connection.execute(_LIMIT_WAITING)
                         check_tail(_before(writer, rows[0]), tail)
-                        self._insert(writer, rows)
+                        self._insert(writer, rows, growth)
                 except errors.LockNotAvailable:
                     continue
                 return
@@ -290,7 +308,10 @@ class PostgresLog(Housekeeping):
         failure = self._failure(error)
         if isinstance(failure, LogUnavailable):
             self._drop_writer()
-        if isinstance(failure, VersionTaken | RequestTaken) and self.head(rows[0].partition) >= rows[0].position:
+        if (
+            isinstance(failure, VersionTaken | RequestTaken | TreeChanged)
+            and self.head(rows[0].partition) >= rows[0].position
+        ):
             return PositionTaken(f"position {rows[0].position} of partition {rows[0].partition} is taken")
         return failure
 
@@ -299,6 +320,8 @@ class PostgresLog(Housekeeping):
         match error:
             case errors.UniqueViolation():
                 return _conflict(error.diag.constraint_name or "")
+            case errors.NotNullViolation() if (error.diag.table_name or "").startswith(trees.name):
+                return TreeChanged("the tree is not the one that these rows would grow")
             case errors.DiskFull():
                 return StorageFull("there is no room left on the database server")
             case errors.DataCorrupted() | errors.IndexCorrupted():
@@ -356,6 +379,13 @@ def _find(reader: DirectConnection, partition: int, ids: Sequence[bytes]) -> dic
 
 def _text(value: int | str) -> bytes:
     return str(value).encode()
+
+
+def _grow(growth: Growth) -> str:
+    """Return the statement that grows a tree, to run with a COPY, which takes no values."""
+    partition, before, after = growth
+    edges, root, grown_from = (f"'\\x{value.hex()}'" for value in (after.dump(), after.root, before.root))
+    return _GROW.format(partition, after.size, edges, root, before.size, grown_from)
 
 
 def _conflict(constraint: str) -> Exception:

@@ -1,10 +1,12 @@
 """The tables of a log, one definition for SQLite and PostgreSQL.
 
-``events`` is the history itself; ``engines`` holds a sign of life per partition and ``snapshots`` what an
-engine saved to start faster: both may be lost without losing anything. Every key begins with the partition,
-and there is no sequence, table lock or foreign key, so that the tables can be spread over many machines by
-partition. Constraints are named because the name of the violated one tells which conflict an append met;
-a distributed database appends a shard's number to them, so none is the beginning of another.
+``events`` is the history itself, ``trees`` the Merkle tree over it, which every append brings forward in its own
+transaction. ``checkpoints`` are trees that were signed, ``cosignatures`` what witnesses put under them. ``engines``
+holds a sign of life per partition and ``snapshots`` what an engine saved to start faster: both may be lost without
+losing anything. Every key begins with the partition, and there is no sequence, table lock or foreign key, so that the
+tables can be spread over many machines by partition. Constraints are named because the name of the violated one tells
+which conflict an append met; a distributed database appends a shard's number to them, so none is the beginning of
+another.
 """
 
 from sqlalchemy import (
@@ -65,6 +67,35 @@ Index(
     unique=True,
     sqlite_where=events.c.request_id.is_not(None),
     postgresql_where=events.c.request_id.is_not(None),
+)
+
+trees = Table(
+    "trees",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("edges", LargeBinary, nullable=False),  # as ledger.log.merkle.Frontier dumps them
+    Column("root", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),
+    Column("size", BigInteger, nullable=False, autoincrement=False),
+    Column("note", Text, nullable=False),  # as it was signed, by the ledger alone
+    Column("signed_at", BigInteger, nullable=False),  # microseconds since the Unix epoch
+    PrimaryKeyConstraint("partition", "size", name="checkpoints_by_size"),
+)
+
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),
+    Column("size", BigInteger, nullable=False, autoincrement=False),
+    Column("witness", Text, nullable=False),  # the name in the witness's key
+    Column("line", Text, nullable=False),  # the line under the note, without its end
+    PrimaryKeyConstraint("partition", "size", "witness", name="cosignatures_by_size"),
 )
 
 engines = Table(

@@ -32,13 +32,16 @@ from ledger.log.errors import (
     ReadOutOfTime,
     RequestTaken,
     StorageFull,
+    TreeChanged,
     VersionTaken,
 )
 from ledger.log.housekeeping import Housekeeping
+from ledger.log.merkle import Frontier
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Run, runs
+from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
@@ -63,6 +66,28 @@ _WHOSE = (
     "SELECT originator_id FROM events"
     " WHERE partition = ? AND position > ? AND position <= ? AND topic = ? ORDER BY position"
 )
+_TREE = "SELECT size, edges, root FROM trees WHERE partition = ?"
+_GROW = (
+    "INSERT INTO trees (partition, size, edges, root) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET"
+    " size = CASE WHEN size = ?5 AND root = ?6 THEN excluded.size END, edges = excluded.edges, root = excluded.root"
+)
+"""The size is not null, so that a tree which is not the one that grows fails the whole transaction."""
+_APPENDS = (
+    "CREATE TEMP VIEW appends AS SELECT events.*, size AS before_size, root AS before_root, size, edges, root"
+    " FROM main.events JOIN main.trees"
+)
+_APPEND = (
+    "CREATE TEMP TRIGGER append INSTEAD OF INSERT ON appends BEGIN"
+    " INSERT INTO events VALUES (NEW.partition, NEW.position, NEW.originator_id, NEW.originator_version, NEW.topic,"
+    " NEW.state, NEW.recorded_at, NEW.request_id, NEW.caller);"
+    " INSERT INTO trees (partition, size, edges, root)"
+    " SELECT NEW.partition, NEW.size, NEW.edges, NEW.root WHERE NEW.size IS NOT NULL"
+    " ON CONFLICT (partition) DO UPDATE SET size = CASE WHEN size = NEW.before_size AND root = NEW.before_root"
+    " THEN excluded.size END, edges = excluded.edges, root = excluded.root; END"
+)
+"""Few rows and the tree, which comes along with the last, are one statement so, which is its own transaction."""
+_NO_TREE = (None,) * 5
+_FEW = 64
 _INSERT_RUN = (
     "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
@@ -91,6 +116,8 @@ class SQLiteLog(Housekeeping):
         self._appending = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._readers = _pool(partial(self._connect, reader=True))
+        self._trees = Trees(self, self.tree)
+        self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
         self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=ClosingPool, creator=partial(self._connect, synchronous="NORMAL"))
@@ -102,12 +129,12 @@ class SQLiteLog(Housekeeping):
         if not rows:
             return
         check_appended(rows)
-        self._append(rows, _insert)
+        self._append(rows)
 
-    def _append(self, rows: Sequence[Row], insert: Callable[[sqlite3.Connection, Sequence[Row]], None]) -> None:
-        with self._appending:
+    def _append(self, rows: Sequence[Row], *, tail: bytes | None = None) -> None:
+        with self._appending, self._trees.growing(rows, tail) as growth:
             try:
-                insert(self._writing(), rows)
+                _insert(self._writing(), rows, growth, tail)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
@@ -127,7 +154,7 @@ class SQLiteLog(Housekeeping):
         """
         if rows:
             check_appended(rows)
-            self._append(rows, partial(_insert_after, tail))
+            self._append(rows, tail=tail)
 
     def head(self, partition: int) -> int:
         """Return the last position of the partition, 0 when it is empty."""
@@ -162,6 +189,10 @@ class SQLiteLog(Housekeeping):
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
         asked = (partition, after, upto, topic)
         return self._read(lambda reader: [found for (found,) in reader.execute(_WHOSE, asked)])
+
+    def tree(self, partition: int) -> Frontier:
+        """Return the Merkle tree over the partition's events."""
+        return load_tree(partition, self._read(lambda reader: reader.execute(_TREE, (partition,)).fetchone()))
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
@@ -209,7 +240,10 @@ class SQLiteLog(Housekeeping):
 
     def _writing(self) -> sqlite3.Connection:
         if self._writer is None:
-            self._writer = self._connect()
+            writer = self._connect()
+            writer.execute(_APPENDS)
+            writer.execute(_APPEND)
+            self._writer = writer
         return self._writer
 
     def _roll_back(self) -> None:
@@ -260,7 +294,10 @@ class SQLiteLog(Housekeeping):
 
     def _append_failure(self, rows: Sequence[Row], error: sqlite3.Error) -> Exception:
         failure = self._failure(error)
-        if isinstance(failure, VersionTaken | RequestTaken) and self.head(rows[0].partition) >= rows[0].position:
+        if (
+            isinstance(failure, VersionTaken | RequestTaken | TreeChanged)
+            and self.head(rows[0].partition) >= rows[0].position
+        ):
             return PositionTaken(f"position {rows[0].position} of partition {rows[0].partition} is taken")
         return failure
 
@@ -272,6 +309,8 @@ class SQLiteLog(Housekeeping):
         match code:
             case sqlite3.SQLITE_CONSTRAINT if "UNIQUE" in str(error):
                 return _conflict(str(error))
+            case sqlite3.SQLITE_CONSTRAINT if "trees.size" in str(error):
+                return TreeChanged("the tree is not the one that these rows would grow")
             case sqlite3.SQLITE_FULL:
                 return StorageFull(f"there is no room left for the log in {self._path}")
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL | sqlite3.SQLITE_INTERRUPT:
@@ -300,24 +339,22 @@ def _now() -> ColumnElement[int]:
     return literal(time.time_ns() // 1000, BigInteger)
 
 
-def _insert(writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert and commit. What fits one statement is its own transaction, which spares two."""
+def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
+    """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
+    partition, before, after = growth
+    if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
+        told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
+        tree = (before.size, before.root, after.size, after.dump(), after.root)
+        writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
+        return
     statements = _statements(writer, rows)
-    if len(statements) > 1:
-        writer.execute("BEGIN IMMEDIATE")
+    writer.execute("BEGIN IMMEDIATE")
+    if tail is not None:
+        found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+        check_tail(None if found is None else Row._make(found), tail)
     for statement, values in statements:
         writer.execute(statement, values)
-    if len(statements) > 1:
-        writer.execute("COMMIT")
-
-
-def _insert_after(tail: bytes, writer: sqlite3.Connection, rows: Sequence[Row]) -> None:
-    """Insert and commit after the event with this leaf hash."""
-    writer.execute("BEGIN IMMEDIATE")
-    found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
-    check_tail(None if found is None else Row._make(found), tail)
-    for statement, values in _statements(writer, rows):
-        writer.execute(statement, values)
+    writer.execute(_GROW, (partition, after.size, after.dump(), after.root, before.size, before.root))
     writer.execute("COMMIT")
 
 
@@ -364,8 +401,17 @@ def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
 
 @cache
 def _insert_sql(rows: int) -> str:
-    row = f"({', '.join('?' * _COLUMNS)})"
-    return " ".join(("INSERT INTO events VALUES", ", ".join([row] * rows)))
+    return _values_sql("events", _COLUMNS, rows)
+
+
+@cache
+def _append_sql(rows: int) -> str:
+    return _values_sql("appends", _COLUMNS + len(_NO_TREE), rows)
+
+
+def _values_sql(table: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"
 
 
 def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:

@@ -19,6 +19,7 @@ from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
+from protos.esep.v1.audit_service_pb2_grpc import AuditServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
@@ -42,6 +43,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.account_service_pb2_grpc import AccountServiceAsyncStub
     from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceAsyncStub
     from protos.esep.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
+    from protos.esep.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
@@ -64,6 +66,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
 SERVICES: Final = (
     "esep.v1.AccountService",
     "esep.v1.AdjustmentService",
+    "esep.v1.AuditService",
     "esep.v1.AuthorizationService",
     "esep.v1.CardBindingService",
     "esep.v1.CardService",
@@ -120,6 +123,7 @@ class Ledger:
         self.metadata = _metadata(caller)
         """Sent along by whoever calls, in development mode: ``stub.Method(request, metadata=ledger.metadata)``."""
         self.accounts = AccountServiceStub(channel)
+        self.audit = AuditServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
@@ -159,6 +163,7 @@ class AsyncLedger:
         """Sent along by whoever calls, in development mode."""
         self.accounts: AccountServiceAsyncStub = AccountServiceStub(channel)
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
+        self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)

@@ -80,6 +80,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),
     Reason.CREDIT_FILE_NOT_FOUND: Resource("credit_file", ("credit_file_id",)),
     Reason.PROPOSAL_NOT_FOUND: Resource("proposal", ("proposal_id",)),
+    Reason.AGGREGATE_NOT_FOUND: Resource("aggregate", ("aggregate_id",)),
     Reason.CARD_NOT_FOUND: Resource("card", ("card_id",)),
     Reason.TOKEN_NOT_FOUND: Resource("token", ("token_id",)),
     Reason.DEVICE_NOT_FOUND: Resource("device", ("device_id",)),
@@ -98,6 +99,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
 FIELDS: Final[dict[Reason, str]] = {
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: "effective_time",
     Reason.PAGE_TOKEN_INVALID: "page_token",
+    Reason.REPLAY_TOO_FAR: "decision",
     Reason.CURRENCY_UNKNOWN: "currency_code",
     Reason.CARD_NUMBER_MALFORMED: "card_number",
     Reason.CARD_NUMBER_CHECK_DIGIT: "card_number",

@@ -39,6 +39,8 @@ _TRACE_PARENT_LENGTH: Final = 55
 log = structlog.get_logger("esep.rpc")
 
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
+Note = Callable[[str, Any, calls.Call], Awaitable[None]]
+"""Notes a call that was admitted, where such calls are noted, before it is answered; raises Refused."""
 Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
 
 
@@ -55,6 +57,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self,
         identity: Identity,
         guard: Guard,
+        note: Note,
         metrics: Metrics,
         *,
         max_deadline_seconds: float,
@@ -65,6 +68,7 @@ class Gate(grpc.aio.ServerInterceptor):
     ) -> None:
         self._identity = identity
         self._permission = guard
+        self._note = note
         self._metrics = metrics
         self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
@@ -142,6 +146,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 call = self._open(context, metadata, self._max_deadline_seconds)
                 async with asyncio.timeout_at(call.deadline):
                     await self._admit(row, request, call)
+                    await self._note(method, request, call)
                     return await behaviour(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
@@ -176,6 +181,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 call = self._open(context, metadata, math.inf)
                 admitted = clock()
                 await self._admit_in_time(row, request, call)
+                await self._note(method, request, call)
                 # A first message given up under way would leave its initial metadata to be sent twice, and no end told.
                 await context.send_initial_metadata(())
                 async with self._streams.open(method, call.deadline), aclosing(behaviour(request, context)) as messages:

@@ -5,10 +5,17 @@ from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
+from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.access import AccessLog
+from ledger.audit.checkpoints import Checkpoints
 from ledger.issuer import LocalIssuer
+from ledger.rpc.accesses import Accesses
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.audit_proofs import AuditProofs
+from ledger.rpc.audit_questions import AuditQuestions
+from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.cards import Cards
 from ledger.rpc.customers import Customers, VaultPort
@@ -39,8 +46,11 @@ class Parts:
         engine: LedgerEngine,
         reader: Reader,
         vault: VaultPort,
+        checkpoints: Checkpoints,
+        access_log: AccessLog,
         settings: RpcSettings,
         *,
+        policy: Policy,
         clock: Clock,
         catalogue: Catalogue,
         page_key: bytes | None,
@@ -61,6 +71,10 @@ class Parts:
         self.log_reads = LogReads(gateway, settings.position_poll_seconds)
         self.reads = Reads(gateway, reader, self.pager, clock, settings.position_poll_seconds)
         self.proposals = ProposalReads(self.log_reads, self.reads, clock)
+        self.accesses = Accesses(access_log, clock)
+        self.audit = AuditReads(gateway, self.log_reads, settings)
+        self.audit_proofs = AuditProofs(gateway, checkpoints, self.log_reads, self.reads)
+        self.audit_questions = AuditQuestions(gateway, self.audit, self.log_reads, self.reads, policy)
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
         self.vault_work = work = VaultWork(settings.max_concurrent_calls)

@@ -243,6 +243,21 @@ _PAYMENTS: Final = {
 _OPERATORS: Final = _row(Subject.NOTHING, operator=ANY)
 _OVERSEERS: Final = _row(Subject.NOTHING, auditor=ANY, operator=ANY)
 
+_AUDITS: Final = {
+    "ReadEvents": _OVERSEERS,
+    "SubscribeEvents": _OVERSEERS,
+    "GetAggregateHistory": _OVERSEERS,
+    "ExplainBalance": _OVERSEERS,
+    "ReplayDecision": _OVERSEERS,
+    "GetCardAsOf": _OVERSEERS,
+    "ListAccess": _OVERSEERS,
+    "GetCheckpoint": _OVERSEERS,
+    # Whoever brings it: it counts by the witness's key.
+    "CosignCheckpoint": _OVERSEERS,
+    "ProveInclusion": _OVERSEERS,
+    "ProveConsistency": _OVERSEERS,
+}
+
 _PARTICIPANTS: Final = {
     "RegisterParticipant": _OPERATORS,
     "UpdateParticipant": _OPERATORS,
@@ -304,6 +319,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AccountService": _ACCOUNTS,
         "esep.v1.AdjustmentService": _ADJUSTMENTS,
         "esep.v1.AliasService": _ALIASES,
+        "esep.v1.AuditService": _AUDITS,
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
@@ -326,6 +342,16 @@ PERMISSIONS: Final[dict[str, Row]] = {
     for method, row in rows.items()
 }
 """The table, by the full names of methods as they are called."""
+
+_READS: Final = ("BatchGet", "Explain", "Get", "List", "Prove", "Read", "Replay", "Subscribe")
+"""How the names of methods begin that only read."""
+
+PRIVILEGED_READS: Final = frozenset(
+    method
+    for method, row in PERMISSIONS.items()
+    if row is not _EVERYBODY and method.rpartition("/")[2].startswith(_READS)
+)
+"""Methods that read what not everybody may: noted when a role calls them that is not held to its own."""
 
 NONE: Final = Row(Subject.NOTHING, {})
 """The row of a method that has none: nobody but the developer may call it."""

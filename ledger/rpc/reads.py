@@ -114,6 +114,10 @@ class Reads:
         except UNREACHABLE:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
+    async def reached(self, position: int) -> None:
+        """Wait until the tables reflect a position; raises Refused."""
+        await self._positions.reached(position)
+
     async def page(
         self,
         request: Any,

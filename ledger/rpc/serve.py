@@ -8,8 +8,11 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
+from ledger.audit.access import AccessLog
+from ledger.audit.checkpoints import Checkpoints
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.customers import VaultPort
@@ -63,6 +66,8 @@ class Edge:
         for task in self._upkeep:
             task.cancel()
         await self.parts.notifications.close()
+        await self.parts.audit.close()
+        self.parts.accesses.close()
         await self.parts.payments.close()
         self.parts.vault_work.close()
         self.parts.tokens.close()
@@ -73,8 +78,11 @@ def build_server(
     engine: LedgerEngine,
     reader: Reader,
     vault: VaultPort,
+    checkpoints: Checkpoints,
+    access_log: AccessLog,
     settings: RpcSettings,
     *,
+    policy: Policy,
     clock: Clock,
     catalogue: Catalogue,
     identity: Identity | None = None,
@@ -88,11 +96,22 @@ def build_server(
     """
     check_complete(method_names())
     parts = Parts(
-        engine, reader, vault, settings, clock=clock, catalogue=catalogue, page_key=page_key, registry=registry
+        engine,
+        reader,
+        vault,
+        checkpoints,
+        access_log,
+        settings,
+        policy=policy,
+        clock=clock,
+        catalogue=catalogue,
+        page_key=page_key,
+        registry=registry,
     )
     gate = Gate(
         identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
         Guard(Subjects(parts.gateway, parts.facts, parts.customers, parts.cards)),
+        parts.accesses.note,
         parts.metrics,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,

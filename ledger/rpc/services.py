@@ -8,6 +8,7 @@ import grpc
 from ledger.rpc.account_service import AccountService
 from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.alias_service import AliasService
+from ledger.rpc.audit_service import AuditService
 from ledger.rpc.authorization_service import AuthorizationService
 from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
@@ -30,6 +31,7 @@ from ledger.rpc.transfer_service import TransferService
 from protos.esep.v1 import account_service_pb2_grpc as account
 from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import alias_service_pb2_grpc as alias
+from protos.esep.v1 import audit_service_pb2_grpc as audit
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
@@ -58,6 +60,9 @@ def add_services(server: grpc.aio.Server, of: Parts) -> None:
         account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
         adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, of.proposals),
         alias.add_AliasServiceServicer_to_server: AliasService(gateway, of.aliases, log_reads, countries),
+        audit.add_AuditServiceServicer_to_server: AuditService(
+            of.audit, of.audit_questions, of.audit_proofs, log_reads, of.accesses, of.pager, of.teller
+        ),
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, of.teller, clock
         ),

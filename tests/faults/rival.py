@@ -29,7 +29,8 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
 from ledger.log.direct import DirectConnection
 from ledger.log.errors import LogError
-from ledger.log.postgres import _COPY, PostgresLog
+from ledger.log.postgres import _COPY, PostgresLog, _grow
+from ledger.log.trees import Growth
 from tests.ledger.engine.translation import Content, to_command, to_transfer, verdict
 from tests.ledger.engine.world import Desk
 
@@ -100,28 +101,28 @@ class StoppingLog(PostgresLog):
         self._armed, self.stop_at = self.stop_at, None
         super().append(rows)
 
-    def _insert(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+    def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         point, self._armed = self._armed, None
         if point is None:
-            super()._insert(writer, rows)
+            super()._insert(writer, rows, growth)
         elif point is Point.COPYING:
-            self._copy_and_stop(writer, rows)
+            self._copy_and_stop(writer, rows, growth)
         else:
-            self._insert_and_stop(writer, rows, point)
+            self._insert_and_stop(writer, rows, growth, point)
 
-    def _copy_and_stop(self, writer: DirectConnection, rows: Sequence[Row]) -> None:
+    def _copy_and_stop(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         libpq = writer.connection.pgconn
-        writer._checked(libpq.exec_(_COPY.encode()), ExecStatus.COPY_IN)
+        writer._checked(libpq.exec_(f"{_COPY}; {_grow(growth)}".encode()), ExecStatus.COPY_IN)
         libpq.put_copy_data(self._packer.pack(rows))
         libpq.flush()
         stop()
         libpq.put_copy_end()
         _finish(writer)
 
-    def _insert_and_stop(self, writer: DirectConnection, rows: Sequence[Row], point: Point) -> None:
+    def _insert_and_stop(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth, point: Point) -> None:
         libpq = writer.connection.pgconn
         writer._checked(libpq.exec_(b"BEGIN"), ExecStatus.COMMAND_OK)
-        super()._insert(writer, rows)
+        super()._insert(writer, rows, growth)
         if point is Point.BEFORE_COMMIT:
             stop()
         libpq.send_query(b"COMMIT")
@@ -137,9 +138,9 @@ class StoppingLog(PostgresLog):
 def _finish(writer: DirectConnection) -> None:
     """Read the outcome of the command under way, and that there is no other."""
     libpq = writer.connection.pgconn
-    outcome = libpq.get_result()
-    if libpq.status == ConnStatus.OK:
-        libpq.get_result()
+    outcome = following = libpq.get_result()
+    while libpq.status == ConnStatus.OK and following is not None:
+        outcome, following = following, libpq.get_result()
     writer._checked(outcome, ExecStatus.COMMAND_OK)
 
 

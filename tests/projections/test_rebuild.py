@@ -99,6 +99,7 @@ TAMPERED: dict[str, tuple[str, Any]] = {
     "resource_owners": ("present", 0),
     "proposals": ("decided", "approved"),
     "spendings": ("amount", 2),
+    "tiles": ("hashes", b"x" * 32),
     "transfer_references": ("recorded_at", 1),
     "transfer_tags": ("transfer_id", b"x" * 16),
 }

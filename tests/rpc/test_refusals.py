@@ -21,6 +21,7 @@ from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
+from tests.rpc.audit_cases import AUDIT_CASES
 from tests.rpc.card_cases import CARD_CASES
 from tests.rpc.credit_cases import CREDIT_CASES
 from tests.rpc.customer_cases import CUSTOMER_CASES
@@ -336,6 +337,7 @@ CASES: dict[Reason, Case] = {
     Reason.POSITION_NOT_REACHED: position_not_reached,
     Reason.DEADLINE_EXCEEDED: deadline_exceeded,
     Reason.INTERNAL: internal,
+    **AUDIT_CASES,
     **CARD_CASES,
     **CUSTOMER_CASES,
     **TOKEN_CASES,

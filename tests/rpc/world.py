@@ -18,6 +18,10 @@ from prometheus_client import CollectorRegistry
 
 from domain.event import Policy
 from domain.refusals import Reason, refuse
+from ledger.audit.access import AccessLog
+from ledger.audit.checkpoints import Checkpoints
+from ledger.audit.keys import SigningKeys
+from ledger.audit.note import VerifierKey
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
@@ -130,6 +134,7 @@ class World:
         policy: Policy | None = None,
         database_url: str | None = None,
         keep_notices: int = 0,
+        witnesses: tuple[VerifierKey, ...] = (),
         engine: EngineSettings = QUICK_BEATS,
         **settings: Any,
     ) -> None:
@@ -149,6 +154,11 @@ class World:
         keys = FileKeys.load(directory / "master-keys.json", create=True)
         vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
+        signing = SigningKeys.load(directory / "checkpoint-keys.json", create=True)
+        self.checkpoints = Checkpoints(
+            self.log, 0, self.clock, ledger="esep.kg/test", keys=signing, witnesses=witnesses
+        )
+        self.access_log = AccessLog(open_tables(f"sqlite:///{directory / 'access.db'}"))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})
@@ -200,7 +210,10 @@ class World:
             engine,
             self._reader,
             self.vault,
+            self.checkpoints,
+            self.access_log,
             self._settings,
+            policy=self.policy,
             clock=self.clock,
             catalogue=load_catalogue(None),
             registry=self.registry,

@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from protos.esep.v1 import account_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
+from protos.esep.v1 import audit_service_pb2 as audit
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import card_binding_service_pb2 as bindings
@@ -24,6 +25,8 @@ from protos.esep.v1 import rules_service_pb2 as rules
 from protos.esep.v1 import service_directory_service_pb2 as directory
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.audit_pb2 import BALANCE_FIGURE_POSTED
+from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.participant_pb2 import ParticipantNames
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_RU
 from tests.people import card_number
@@ -73,7 +76,30 @@ def _receipt(request: Callable[..., Message], scene: Scene) -> Message:
     return request(account_id=scene.account, language=LANGUAGE_RU)
 
 
+AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    "/esep.v1.AuditService/ReadEvents": lambda _: audit.ReadEventsRequest(page_size=1),
+    "/esep.v1.AuditService/SubscribeEvents": lambda _: audit.SubscribeEventsRequest(),
+    "/esep.v1.AuditService/GetAggregateHistory": lambda of: audit.GetAggregateHistoryRequest(account_id=of.account),
+    "/esep.v1.AuditService/ExplainBalance": lambda of: audit.ExplainBalanceRequest(
+        account_id=of.account, figure=BALANCE_FIGURE_POSTED
+    ),
+    "/esep.v1.AuditService/ReplayDecision": lambda of: audit.ReplayDecisionRequest(request_id=of.transfer),
+    "/esep.v1.AuditService/GetCardAsOf": lambda of: audit.GetCardAsOfRequest(card_id=of.card),
+    "/esep.v1.AuditService/ListAccess": lambda _: audit.ListAccessRequest(page_size=1),
+    "/esep.v1.AuditService/GetCheckpoint": lambda of: audit.GetCheckpointRequest(),
+    "/esep.v1.AuditService/CosignCheckpoint": lambda of: audit.CosignCheckpointRequest(
+        tree_size=1, cosignature=f"\N{EM DASH} witness.example {'A' * 104}"
+    ),
+    "/esep.v1.AuditService/ProveInclusion": lambda of: audit.ProveInclusionRequest(
+        event=LogPosition(position=1), tree_size=2
+    ),
+    "/esep.v1.AuditService/ProveConsistency": lambda of: audit.ProveConsistencyRequest(
+        old_tree_size=1, new_tree_size=2
+    ),
+}
+
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
+    **AUDIT_REQUESTS,
     **PAYMENT_REQUESTS,
     **TRANSFER_REQUESTS,
     "/esep.v1.AccountService/OpenAccount": lambda of: _write(

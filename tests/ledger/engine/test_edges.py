@@ -93,6 +93,7 @@ def test_a_standby_whose_history_was_dropped_begins_anew(tmp_path: Path, clock: 
     with closing(sqlite3.connect(path)) as behind, behind:
         head = behind.execute("SELECT max(position) FROM events").fetchone()[0]
         behind.execute("DELETE FROM events WHERE position = ?", (head,))
+        behind.execute("DELETE FROM trees")
     again.engine.outpaced()
     eventually(lambda: again.engine.mode is Mode.OWNER and again.engine.durable >= head)
     rows = again.log.read(0, 0, 10_000)

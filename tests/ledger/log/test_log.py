@@ -13,9 +13,11 @@ from ledger.log.errors import (
     LogUnavailable,
     PositionTaken,
     RequestTaken,
+    TreeChanged,
     VersionTaken,
 )
-from ledger.log.factory import open_log
+from ledger.log.factory import open_log, open_tables
+from ledger.log.schema import events
 from tests.ledger.log.rows import id_of, row, rows
 
 
@@ -160,12 +162,24 @@ def test_rows_that_cannot_stand(log: Log, wrong: list) -> None:  # type: ignore[
         log.append(wrong)
 
 
-def test_gap(log: Log) -> None:
+def test_gap(log: Log, store_url: str) -> None:
     """A reader never passes over a position that is missing."""
-    log.append(rows(1, 2))
-    log.append(rows(4, 5))
+    log.append(rows(1, 5))
+    engine = open_tables(store_url)
+    with engine.begin() as connection:
+        connection.execute(events.delete().where(events.c.position == 3))
+    engine.dispose()
     with pytest.raises(LogBroken, match="position 3"):
         log.read(0, 0, 10)
+
+
+def test_appending_after_a_gap(log: Log) -> None:
+    """Rows that would leave positions missing are refused."""
+    log.append(rows(1, 2))
+    with pytest.raises(TreeChanged, match="2 leaves, not 3"):
+        log.append(rows(4, 5))
+    assert log.head(0) == 2
+    log.append(rows(3, 3))
 
 
 def test_racing_writers(log: Log, rival: Log) -> None:

@@ -10,7 +10,7 @@ from ledger.log.errors import SchemaTooNew
 from ledger.log.factory import open_log, open_tables
 from ledger.log.migrations import SCHEMA_VERSION, migrate
 from ledger.log.schema import metadata
-from tests.ledger.log.rows import rows
+from tests.ledger.log.rows import row, rows
 
 SERVERS = 6
 
@@ -129,3 +129,27 @@ def test_too_new(empty_url: str) -> None:
     assert f"version {SCHEMA_VERSION + 1}" in message
     assert f"up to {SCHEMA_VERSION}" in message
     assert "start a release" in message
+
+
+@pytest.mark.parametrize("count", [0, 1, 20_000])
+def test_the_tree_of_an_older_database(empty_url: str, count: int) -> None:
+    """A database whose events have no tree gets it when it is opened, and goes on from there."""
+    log = open_log(empty_url)
+    if count:
+        log.append(rows(1, count))
+        log.append([row(1, partition=3, request=7)])
+    expected = log.tree(0), log.tree(3)
+    log.close()
+    engine = open_tables(empty_url)
+    with engine.begin() as connection:
+        for table in ("trees", "checkpoints", "cosignatures"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("UPDATE schema_versions SET version = 1"))
+    engine.dispose()
+    raised = all_at_once(lambda: open_log(empty_url).close())
+    assert raised == []
+    log = open_log(empty_url)
+    assert (log.tree(0), log.tree(3)) == expected
+    log.append(rows(count + 1, count + 3))
+    assert log.tree(0).size == count + 3
+    log.close()

@@ -1,0 +1,1 @@
+"""Auditing: reading the log itself, deciding again what was decided, proving it without being trusted."""

@@ -1,0 +1,70 @@
+"""Reading a log in order, whole or in part, in pieces that are bounded by what they look at.
+
+A filter that keeps next to nothing must not make one question read a whole history: a piece ends after so many events
+that were looked at, wanted or not, and says how far it came. Blocking: called in a thread.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from domain.ports import LogReader, Row
+from ledger.audit.selection import Selection
+
+MOST_LOOKED_AT: Final = 20_000
+"""Events that one piece looks at."""
+_AT_A_TIME: Final = 2_000
+
+
+class Piece(NamedTuple):
+    """Wanted events, and the position up to which none was left out."""
+
+    rows: list[Row]
+    reached: int
+
+
+class EventReader:
+    """Reads one partition of a log."""
+
+    def __init__(self, log: LogReader, partition: int) -> None:
+        self._log = log
+        self.partition = partition
+
+    def piece(self, wanted: Selection, after: int, upto: int, limit: int) -> Piece:
+        """Return up to ``limit`` wanted events behind ``after`` and not behind ``upto``."""
+        if wanted.aggregate is not None:
+            return self._of_aggregate(wanted, wanted.aggregate, after, upto, limit)
+        found: list[Row] = []
+        end = min(upto, after + MOST_LOOKED_AT)
+        for row in self._rows(after, end, limit if wanted.everything else _AT_A_TIME):
+            if wanted.keeps(row):
+                found.append(row)
+                if len(found) == limit:
+                    return Piece(found, row.position)
+        return Piece(found, max(after, end))
+
+    def position_before(self, time: int) -> int:
+        """Return the last position that was recorded before a time, 0 when there is none."""
+        low, high = 0, self._log.head(self.partition)
+        while low < high:
+            middle = (low + high + 1) // 2
+            (row,) = self._log.read(self.partition, middle - 1, 1)
+            if row.recorded_at < time:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _rows(self, after: int, upto: int, at_a_time: int) -> Iterator[Row]:
+        while after < upto:
+            rows = self._log.read(self.partition, after, min(at_a_time, upto - after))
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1].position
+
+    def _of_aggregate(self, wanted: Selection, aggregate: bytes, after: int, upto: int, limit: int) -> Piece:
+        rows = self._log.aggregate(self.partition, aggregate)
+        found = [row for row in rows if after < row.position <= upto and wanted.keeps(row)]
+        if len(found) > limit:
+            return Piece(found[:limit], found[limit - 1].position)
+        return Piece(found, upto)

@@ -1,0 +1,117 @@
+"""Reading the log for auditors: pages of it, and streams that follow it.
+
+No stream has a thread or a connection of its own. While a page is sent the next one is read, and no more: a slow reader
+holds two pages, and what it has not read yet stays in the log. What is sent has been
+acknowledged as durable, so that no reader learns of an event that a failover could still take back.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from typing import Final, NamedTuple
+
+from domain.ports import Row
+from ledger.audit.reading import EventReader, Piece
+from ledger.audit.selection import Selection
+from ledger.rpc.gateway import Gateway
+from ledger.rpc.positions import Positions
+from ledger.rpc.reads import LogReads
+from ledger.rpc.settings import MEBIBYTE, RpcSettings
+
+AT_ONCE: Final = 2_000
+"""Events that a stream reads at once; a reader holds twice as many of the server's memory at most."""
+MOST: Final = 1_000
+"""Events in one message of a stream."""
+MOST_BYTES: Final = MEBIBYTE
+"""Bytes of state after which a message of a stream is full: well below what clients accept."""
+CHECKPOINT_POSITIONS: Final = 20_000
+"""Positions without anything wanted after which a stream says how far it is."""
+
+
+class Followed(NamedTuple):
+    """What a stream has next: wanted events, if there are any, and how far it has come."""
+
+    rows: list[Row]
+    reached: int
+    caught_up: bool
+    news: bool
+    """False for a heartbeat."""
+
+
+class _Looked(NamedTuple):
+    piece: Piece
+    last: bool
+
+
+class AuditReads:
+    """Reads one partition's log."""
+
+    def __init__(self, gateway: Gateway, log_reads: LogReads, settings: RpcSettings) -> None:
+        self._gateway = gateway
+        self._log = log_reads
+        self.reader = EventReader(gateway.engine.log, gateway.engine.partition)
+        self._heartbeat_seconds = settings.heartbeat_seconds
+        self._news = Positions(log_reads.head, settings.notification_poll_seconds)
+
+    @property
+    def partition(self) -> int:
+        """The partition that is read."""
+        return self.reader.partition
+
+    async def head(self) -> int:
+        """Return the last durable position."""
+        return await self._log.head()
+
+    async def piece(self, wanted: Selection, after: int, upto: int, limit: int) -> Piece:
+        """Return the next wanted events; raises Refused."""
+        return await self._gateway.question(self.reader.piece, wanted, after, upto, limit)
+
+    async def position_before(self, time: int) -> int:
+        """Return the last position that was recorded before a time; raises Refused."""
+        return await self._gateway.question(self.reader.position_before, time)
+
+    async def follow(self, wanted: Selection, after: int) -> AsyncGenerator[Followed, None]:
+        """Yield what is wanted behind a position, without end, each piece after its predecessor was taken."""
+        clock = asyncio.get_running_loop().time
+        told, told_at, caught_up = after, clock(), False
+        reading: asyncio.Task[_Looked] = asyncio.create_task(self._look(wanted, after))
+        try:
+            while True:
+                piece, last = await reading
+                after = piece.reached
+                if not last:
+                    reading = asyncio.create_task(self._look(wanted, after))
+                if piece.rows or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
+                    yield Followed(piece.rows, after, last and not caught_up, news=True)
+                    told, told_at, caught_up = after, clock(), caught_up or last
+                if not last:
+                    continue
+                quiet = self._heartbeat_seconds - (clock() - told_at)
+                if quiet <= 0 or not await self._news.news(after + 1, quiet):
+                    yield Followed([], after, caught_up=False, news=False)
+                    told, told_at = after, clock()
+                reading = asyncio.create_task(self._look(wanted, after))
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _look(self, wanted: Selection, after: int) -> _Looked:
+        """Return what is wanted of the next page, and whether it is the last one for the moment."""
+        head = await self.head()
+        piece = await self.piece(wanted, after, head, AT_ONCE) if after < head else Piece([], after)
+        return _Looked(piece, piece.reached >= head)
+
+    async def close(self) -> None:
+        """Wait for news no more."""
+        await self._news.close()
+
+
+def messages(rows: list[Row]) -> Iterator[list[Row]]:
+    """Cut events into what fits one message each."""
+    start, size = 0, 0
+    for index, row in enumerate(rows):
+        if index > start and (index - start == MOST or size + len(row.state) > MOST_BYTES):
+            yield rows[start:index]
+            start, size = index, 0
+        size += len(row.state)
+    if rows:
+        yield rows[start:]

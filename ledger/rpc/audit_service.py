@@ -1,0 +1,240 @@
+"""AuditService: the history, read, decided again and proven. Each call is noted before it is answered."""
+# ruff: noqa: N802 - the names of the methods are the contract's
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from domain import ids
+from domain.refusals import Refused, invalid
+from ledger.audit.explain import Figure, Running
+from ledger.rpc.accesses import Accesses
+from ledger.rpc.audit_proofs import AuditProofs
+from ledger.rpc.audit_questions import AuditQuestions
+from ledger.rpc.audit_reads import AuditReads, messages
+from ledger.rpc.calls import Context
+from ledger.rpc.intake import Intake
+from ledger.rpc.paging import Pager
+from ledger.rpc.reads import LogReads
+from ledger.rpc.tellers import Teller
+from ledger.rpc.translate import audit as translate
+from ledger.rpc.translate.card import card_message
+from ledger.rpc.translate.statement import balance_message
+from ledger.rpc.translate.token import token_message
+from protos.esep.v1 import audit_pb2 as pb_audit
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
+
+
+class EventCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Behind which position a page of events begins, where the last one ends, and what all of them reflect."""
+
+    after: int
+    upto: int
+    head: int
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How much was told, and up to where there is something to tell: the same on every page."""
+
+    told: int
+    upto: int
+
+
+class BalanceCursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where an explanation stands, and where it ends."""
+
+    running: Running
+    upto: int
+
+
+class AuditService(AuditServiceServicer):
+    """Answers esep.v1.AuditService."""
+
+    def __init__(
+        self,
+        audit: AuditReads,
+        questions: AuditQuestions,
+        proofs: AuditProofs,
+        log_reads: LogReads,
+        accesses: Accesses,
+        pager: Pager,
+        teller: Teller,
+    ) -> None:
+        self._audit = audit
+        self._questions = questions
+        self._proofs = proofs
+        self._teller = teller
+        self._log = log_reads
+        self._accesses = accesses
+        self._pager = pager
+
+    async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> pb.ReadEventsResponse:
+        """Read events in order, a page at a time."""
+        page = self._pager.page(request, EventCursor)
+        head = page.cursor.head if page.cursor else await self._log.position(request)
+        intake, partition = Intake(), self._audit.partition
+        translate.own_partition(intake, request.partition, "partition", partition)
+        first = translate.known_position(intake, request.first_position, "first_position", head)
+        last = translate.known_position(intake, request.last_position, "last_position", head)
+        if last and last < first:
+            intake.wrong("last_position", "ORDER", "is before first_position")
+        start = intake.time(request.start_time, "start_time") if request.HasField("start_time") else None
+        end = intake.time(request.end_time, "end_time") if request.HasField("end_time") else None
+        if start is not None and end is not None and end <= start:
+            intake.wrong("end_time", "ORDER", "is not later than start_time")
+        wanted = translate.selection(intake, request.filter, partition)
+        intake.check()
+        if page.cursor is None:
+            after, upto = max(first - 1, 0), last or head
+            if start is not None:
+                after = max(after, await self._audit.position_before(start))
+            if end is not None:
+                upto = min(upto, await self._audit.position_before(end))
+        else:
+            after, upto = page.cursor.after, page.cursor.upto
+        piece = await self._audit.piece(wanted, after, upto, page.size)
+        cursor = EventCursor(piece.reached, upto, head) if piece.reached < upto else None
+        return pb.ReadEventsResponse(
+            events=[translate.event_message(row) for row in piece.rows],
+            next_page_token=self._pager.token(request, cursor),
+            position=self._log.message(head),
+        )
+
+    async def SubscribeEvents(
+        self, request: pb.SubscribeEventsRequest, context: Context
+    ) -> AsyncGenerator[pb.SubscribeEventsResponse, None]:
+        """Send every event behind a position, and those to come."""
+        intake, partition = Intake(), self._audit.partition
+        after = 0
+        if request.HasField("after"):
+            head = await self._audit.head()
+            after = translate.position(intake, request.after, "after", partition, head)
+        wanted = translate.selection(intake, request.filter, partition)
+        intake.check()
+        async with aclosing(self._audit.follow(wanted, after)) as pieces:
+            async for piece in pieces:
+                for rows in messages(piece.rows):
+                    yield pb.SubscribeEventsResponse(events=translate.columns_message(rows))
+                place = self._log.message(piece.reached)
+                if not piece.news:
+                    yield pb.SubscribeEventsResponse(heartbeat=pb.EventHeartbeat(position=place))
+                elif piece.caught_up:
+                    yield pb.SubscribeEventsResponse(caught_up=pb.EventCaughtUp(position=place))
+                elif not piece.rows or piece.rows[-1].position < piece.reached:
+                    yield pb.SubscribeEventsResponse(checkpoint=pb.EventCheckpoint(position=place))
+
+    async def GetAggregateHistory(
+        self, request: pb.GetAggregateHistoryRequest, context: Context
+    ) -> pb.GetAggregateHistoryResponse:
+        """Read the life of one aggregate."""
+        page = self._pager.page(request, Cursor)
+        head = page.cursor.upto if page.cursor else await self._log.position(request)
+        intake = Intake()
+        match request.WhichOneof("aggregate"):
+            case "account_id":
+                intake.account_id(request.account_id, "account_id")
+                aggregate = ids.account_originator(request.account_id) if not intake.violations else b""
+            case _:
+                aggregate = intake.known_id(request.aggregate_id, "aggregate_id")
+        intake.check()
+        start = page.cursor.told if page.cursor else 0
+        life = await self._questions.life(aggregate, head)
+        told = life[start : start + page.size]
+        cursor = Cursor(start + page.size, head) if start + page.size < len(life) else None
+        return pb.GetAggregateHistoryResponse(
+            steps=[translate.step_message(step) for step in told],
+            next_page_token=self._pager.token(request, cursor),
+            position=self._log.message(head),
+        )
+
+    async def ExplainBalance(self, request: pb.ExplainBalanceRequest, context: Context) -> pb.ExplainBalanceResponse:
+        """List the events that make a figure, with the running sum."""
+        page = self._pager.page(request, BalanceCursor)
+        intake = Intake()
+        intake.account_id(request.account_id, "account_id")
+        figure = intake.choice(request.figure, translate.FIGURES, "figure")
+        intake.check()
+        upto = page.cursor.upto if page.cursor else await self._questions.position(request)
+        running = page.cursor.running if page.cursor else Running()
+        balance, lapsed = await self._questions.balance(request, request.account_id, upto)
+        figures = {Figure.POSTED: balance.posted, Figure.HELD: balance.held, Figure.AVAILABLE: balance.available}
+        steps, running = await self._questions.explain(request.account_id, figure, running, upto, page.size)
+        cursor = BalanceCursor(running, upto) if running.after < upto else None
+        return pb.ExplainBalanceResponse(
+            steps=[translate.balance_step_message(step) for step in steps],
+            figure_tyiyn=figures[figure] or 0,
+            sum_tyiyn=running.sum,
+            lapsed_tyiyn=0 if figure is Figure.POSTED else lapsed,
+            next_page_token=self._pager.token(request, cursor),
+            position=self._log.message(upto),
+        )
+
+    async def ReplayDecision(self, request: pb.ReplayDecisionRequest, context: Context) -> pb.ReplayDecisionResponse:
+        """Decide a recorded request again."""
+        intake, request_id = Intake(), None
+        position = 0
+        if request.WhichOneof("decision") == "position":
+            head = await self._audit.head()
+            position = translate.position(intake, request.position, "position", self._audit.partition, head)
+        else:
+            request_id = intake.known_id(request.request_id, "request_id")
+        intake.check()
+        at, replayed = await self._questions.replay(request_id, position)
+        return pb.ReplayDecisionResponse(replay=translate.replay_message(at, replayed), position=self._log.message(at))
+
+    async def GetCardAsOf(self, request: pb.GetCardAsOfRequest, context: Context) -> pb.GetCardAsOfResponse:
+        """Read a card and what belongs to it as they were at one instant."""
+        intake = Intake()
+        card_id = intake.known_id(request.card_id, "card_id")
+        intake.check()
+        upto = await self._questions.position(request)
+        found = await self._questions.card(request, card_id, upto)
+        moment = pb_audit.CardMoment(
+            card=card_message(found.card),
+            balance=balance_message(found.balance),
+            open_authorizations=[await self._teller.authorization(each, found.time) for each in found.open],
+            limits=translate.limit_messages(found.limits),
+            tokens=[token_message(token, found.time) for token in found.tokens],
+        )
+        return pb.GetCardAsOfResponse(moment=moment, position=self._log.message(upto))
+
+    async def ListAccess(self, request: pb.ListAccessRequest, context: Context) -> pb.ListAccessResponse:
+        """List the privileged reads, oldest first."""
+        page = self._pager.page(request, Cursor)
+        intake = Intake()
+        start = intake.time(request.start_time, "start_time") if request.HasField("start_time") else None
+        end = intake.time(request.end_time, "end_time") if request.HasField("end_time") else None
+        intake.check()
+        if start is not None and end is not None and end <= start:
+            raise Refused(invalid("end_time", "ORDER", "is not later than start_time"))
+        upto = page.cursor.upto if page.cursor else await self._accesses.head()
+        found = await self._accesses.read(
+            page.cursor.told if page.cursor else 0, upto, page.size, caller=request.caller, start=start, end=end
+        )
+        cursor = Cursor(found[-1].number, upto) if len(found) == page.size else None
+        return pb.ListAccessResponse(
+            accesses=[translate.access_message(access) for access in found],
+            next_page_token=self._pager.token(request, cursor),
+        )
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
+        """Sign a checkpoint, or find one."""
+        return await self._proofs.checkpoint(request)
+
+    async def CosignCheckpoint(
+        self, request: pb.CosignCheckpointRequest, context: Context
+    ) -> pb.CosignCheckpointResponse:
+        """Keep a witness's signature."""
+        return await self._proofs.cosign(request)
+
+    async def ProveInclusion(self, request: pb.ProveInclusionRequest, context: Context) -> pb.ProveInclusionResponse:
+        """Prove that an event is in a tree."""
+        return await self._proofs.inclusion(request)
+
+    async def ProveConsistency(
+        self, request: pb.ProveConsistencyRequest, context: Context
+    ) -> pb.ProveConsistencyResponse:
+        """Prove that a tree is the beginning of another."""
+        return await self._proofs.consistency(request)

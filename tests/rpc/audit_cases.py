@@ -1,0 +1,22 @@
+"""Each reason for which an auditor's question is refused, made to happen once."""
+
+from unittest.mock import patch
+
+from domain.refusals import Reason
+from ledger.audit import past
+from protos.esep.v1.audit_service_pb2 import GetAggregateHistoryRequest, ReplayDecisionRequest
+from protos.esep.v1.common_pb2 import LogPosition
+from tests.rpc.world import Bank, Refusal, new_id
+
+
+def aggregate_not_found(bank: Bank) -> Refusal:
+    return bank.refused(bank.ledger.audit.GetAggregateHistory, GetAggregateHistoryRequest(aggregate_id=new_id()))
+
+
+def replay_too_far(bank: Bank) -> Refusal:
+    with patch.object(past, "MOST_REPLAYED", 1):
+        request = ReplayDecisionRequest(position=LogPosition(position=4))
+        return bank.refused(bank.ledger.audit.ReplayDecision, request)
+
+
+AUDIT_CASES = {Reason.AGGREGATE_NOT_FOUND: aggregate_not_found, Reason.REPLAY_TOO_FAR: replay_too_far}
