@@ -7,7 +7,7 @@ tried the secret and reserved the names beforehand, in the vault, and brings the
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,10 @@ from domain.retention import (
 
 if TYPE_CHECKING:
     from domain.books import Books
+
+
+ERASED: Final = "[erased]"
+"""What is read in the place of personal data whose key was destroyed."""
 
 
 class Tier(StrEnum):

@@ -1,5 +1,6 @@
 """Questions of auditors about one thing: an aggregate's life, a figure, a card at an instant, a decision."""
 
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -8,6 +9,7 @@ from domain import ids
 from domain.aggregate import Aggregate, fold
 from domain.authorization import Authorization, State
 from domain.card import Card
+from domain.customer import Customer
 from domain.event import Policy
 from domain.limits import Usage
 from domain.ports import Row
@@ -78,12 +80,16 @@ class AuditQuestions:
         """Return an aggregate's life up to a position; raises Refused."""
 
         def read() -> list[LifeStep]:
-            return list(steps(self._rows(aggregate_id, upto)))
+            return list(steps(self._rows(aggregate_id, upto), cache(self._erased)))
 
         found = await self._gateway.question(read)
         if not found:
             raise Refused(refuse(Reason.AGGREGATE_NOT_FOUND, aggregate_id=ids.format_uuid(aggregate_id)))
         return found
+
+    def _erased(self, customer_id: bytes) -> bool:
+        found = self._gateway.outcomes.aggregate(customer_id)
+        return isinstance(found, Customer) and found.erased
 
     async def balance(self, request: Any, account: int, upto: int) -> tuple[Balance, int]:
         """Return an account's balance right after a position, and what of its holds had lapsed; raises Refused."""

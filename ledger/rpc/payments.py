@@ -14,6 +14,7 @@ import structlog
 
 from domain import ids
 from domain.command import Command
+from domain.customer import ERASED
 from domain.pay import ConfirmPayment, PreparePayment
 from domain.payee import Payee, PayeeKind
 from domain.payment import Payment, PaymentPrepared, PaymentState
@@ -36,7 +37,7 @@ from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.payment import merchant_code, payment_message, qr_amount, read_code, transaction_key
 from ledger.rpc.vault_work import VaultWork
-from ledger.vault.vault import ERASED, Vault
+from ledger.vault.vault import Vault
 from projections.queries import Reader
 from projections.resources import PAYMENT
 from projections.store import ProjectionsNotReadyError

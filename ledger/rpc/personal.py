@@ -7,11 +7,11 @@ keys back. Nothing that was read is remembered.
 
 from collections.abc import Mapping
 
-from domain.customer import Customer, CustomerRegistered
+from domain.customer import ERASED, Customer, CustomerRegistered
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cipher import Place
-from ledger.vault.vault import ERASED, Personal, Vault
+from ledger.vault.vault import Personal, Vault
 
 
 class PersonalData:

@@ -7,6 +7,7 @@ decision, after it has looked at the payer: else anybody could try numbers.
 from uuid import UUID
 
 from domain.card import Card
+from domain.customer import ERASED
 from domain.names import masked_name
 from domain.participant import Participant, participant_key
 from domain.quote import Quote
@@ -19,7 +20,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.translate.qr import transfer_qr_message
 from ledger.rpc.translate.quote import Asked, Known, found, quote_message
 from ledger.rpc.vault_work import VaultWork
-from ledger.vault.vault import ERASED, Vault
+from ledger.vault.vault import Vault
 from protos.esep.v1 import qr_pb2, quote_pb2
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, select, update
 
-from domain.customer import Sealed, Taken
+from domain.customer import ERASED, Sealed, Taken
 from ledger.vault import aliases
 from ledger.vault.cards import Cards
 from ledger.vault.cipher import DataKey, Place, seal, unseal
@@ -25,8 +25,6 @@ from ledger.vault.tokens import Tokens
 from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
 
 MARK_BYTES: Final = 12
-ERASED: Final = "[erased]"
-"""What is read in the place of personal data whose key was destroyed."""
 
 
 class Personal(NamedTuple):
