@@ -81,7 +81,7 @@ class Parts:
         personal = PersonalData(gateway, work, kept)
         self.customers = customers = Customers(gateway, work, vault, personal, clock, settings)
         self.cards = Cards(gateway, work, kept, clock)
-        self.tokens = Tokens(gateway, work, kept, clock, settings)
+        self.tokens = Tokens(gateway, work, kept, personal, clock, settings)
         self.bindings = Bindings(gateway, work, vault, personal, clock, settings)
         self.aliases = Aliases(gateway, work, vault, personal, clock, settings)
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)

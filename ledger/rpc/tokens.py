@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from domain import ids
+from domain.customer import ERASED
 from domain.pan import masked
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
@@ -25,6 +26,7 @@ from ledger.rpc.customers import SWEEP_SECONDS
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.numbers import came_to_nothing, execute_with_number
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.token import Keys, Payment
@@ -39,10 +41,19 @@ _TIMER_SECONDS: Final = 30.0
 class Tokens:
     """Carries out what is asked about tokens' numbers, keys and taps."""
 
-    def __init__(self, gateway: Gateway, work: VaultWork, vault: Vault, clock: Clock, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        work: VaultWork,
+        vault: Vault,
+        personal: PersonalData,
+        clock: Clock,
+        settings: RpcSettings,
+    ) -> None:
         self._gateway = gateway
         self._work = work
         self._vault = vault.tokens
+        self._personal = personal
         self._clock = clock
         self.prefix = settings.token_bin
         self._patience = settings.token_inactive_seconds * SECOND
@@ -90,6 +101,8 @@ class Tokens:
                 await self._work.run(self._vault.drop_key, token_id, request_id)
             raise
         issued = expect(done.event, KeysIssued)
+        if await self._personal.erased(expect(done.subject, Token).customer):
+            return done, Provision(ERASED, b"")  # Asked again: the phone that had them is nobody's any more.
         return done, await self._work.run(self._vault.provision, token_id, issued.sequence)
 
     async def pay(self, payment: Payment, request_id: bytes, *, validate_only: bool) -> Done:
