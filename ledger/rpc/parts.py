@@ -87,5 +87,7 @@ class Parts:
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
         self.payments = Payments(gateway, work, kept, personal, catalogue, providers, reader, clock, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
-        self.teller = Teller(gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.payments)
+        self.teller = Teller(
+            gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.tokens, self.payments
+        )
         self.personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from domain import ids
 from domain.customer import ERASED
+from domain.device import Device
 from domain.pan import masked
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
@@ -29,11 +30,12 @@ from ledger.rpc.outcomes import Done
 from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
-from ledger.rpc.translate.token import Keys, Payment
+from ledger.rpc.translate.token import Keys, Payment, device_message, token_message
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
+from protos.esep.v1 import token_pb2
 
 _TIMER_SECONDS: Final = 30.0
 
@@ -120,6 +122,22 @@ class Tokens:
         except VaultUnavailable:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
         return payment.command.model_copy(update={"token_id": UUID(bytes=found.token_id), "verdict": verdict})
+
+    # Telling.
+
+    async def message(self, token: Token, now: int) -> token_pb2.Token:
+        """Return a token as it is told at ``now``: of whoever was erased, without what tells their phone."""
+        told = token_message(token, now)
+        if await self._personal.erased(token.customer):
+            told.device_id = ERASED
+        return told
+
+    async def device(self, device: Device) -> token_pb2.Device:
+        """Return a phone as it was recorded last, erased with whoever had it."""
+        told = device_message(device)
+        if await self._personal.erased(device.customer):
+            told.device_id = told.model = told.android_version = ERASED
+        return told
 
     # Upkeep.
 

@@ -37,7 +37,7 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGU
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from scripts.demo_client import CHANNEL_OPTIONS, new_id
 from scripts.demo_server import ServerProcess
-from scripts.device import Terminal
+from scripts.device import Phone, Terminal
 from tests import people
 from tests.holder import CALL_SECONDS, Holder
 from tests.paying import MOBILE, PASSPORT, WATER, Scheme, elqr
@@ -54,6 +54,7 @@ SECOND_PHONE: Final = "+996555908172"
 TOPPED_UP: Final = "+996555271828"
 WATER_ACCOUNT: Final = "918273645546"
 PASSPORT_CODE: Final = "1357924680135792"
+DEVICE: Final = "installation-60a5c1e2"
 PIN: Final = "8305"
 AMOUNT: Final = 1_000
 LANGUAGES: Final = (LANGUAGE_KY, LANGUAGE_RU, LANGUAGE_EN)
@@ -114,7 +115,8 @@ class Somebody:
         self.codes = server.directory / "confirmation-codes"
         self.scheme = Scheme(self.ledger, self.codes)
         self.ana = Holder(self.ledger, self.codes)
-        self.ana.name, self.ana.phone.here = NAME, Terminal(now=server.clock.now)
+        self.ana.name, self.ana.phone = NAME, Phone(DEVICE)
+        self.ana.phone.here = Terminal(now=server.clock.now)
         self.alias_ids: list[str] = []
         self.qr_ids: list[str] = []
         self.quoted: list[tuple[str, str]] = []

@@ -190,9 +190,8 @@ class CustomerServiceServicer(object):
 
         Guarantees: a customer is erased or kept, never both: the two are decided one after the other. Any number of
         retentions stand side by side, and the customer stays for as long as one does.
-        Limits: 32 retentions of a customer stand at once.
-        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, INVALID_ARGUMENT (expire_time is not in the future),
-        TOO_MANY_RETENTIONS (metadata: most).
+        Limits: 32 retentions of a customer stand at once; an expire_time lies in the future.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, TOO_MANY_RETENTIONS (metadata: most).
 
         Example: PlaceRetention{request_id, customer_id, reason RETENTION_REASON_DISPUTE, reference "case 2026/118"}: from
         now on EraseCustomer is refused with ERASURE_FORBIDDEN, until LiftRetention with this request_id as retention_id.
