@@ -21,9 +21,8 @@ from domain.retention import (
     CustomerRetentionLifted,
     CustomerRetentionPlaced,
     Retentions,
+    following,
     last_end,
-    lifted,
-    placed,
     standing,
 )
 
@@ -128,6 +127,9 @@ class Customer(msgspec.Struct, frozen=True):
     erased: bool = False
     retentions: Retentions = ()
     """All that were ever placed, in that order."""
+    retention_events: int = 0
+    changed_at: int = 0
+    """When something else than a retention changed last."""
 
 
 def evolve(customer: Customer | None, change: Change, recorded_at: int) -> Customer:
@@ -141,26 +143,39 @@ def evolve(customer: Customer | None, change: Change, recorded_at: int) -> Custo
             confirm_by=event.confirm_by,
             created_at=recorded_at,
             updated_at=recorded_at,
+            changed_at=recorded_at,
         )
     if customer is None:
         raise ValueError(f"{event.TOPIC} before customer.registered")
-    changed: dict[str, bool | Tier | Retentions]
+    changed: dict[str, bool | Tier | Retentions | int] = {"changed_at": recorded_at}
     match event:
         case CustomerConfirmed():
-            changed = {"confirmed": True}
+            changed["confirmed"] = True
         case CustomerPinSet():
-            changed = {"pin_set": True}
+            changed["pin_set"] = True
         case CustomerIdentified():
-            changed = {"tier": event.tier}
+            changed["tier"] = event.tier
         case CustomerErased():
-            changed = {"erased": True}
-        case CustomerRetentionPlaced() as event:
-            changed = {"retentions": placed(customer.retentions, event, recorded_at)}
-        case CustomerRetentionLifted() as event:
-            changed = {"retentions": lifted(customer.retentions, event, recorded_at)}
+            changed["erased"] = True
+        case CustomerRetentionPlaced() | CustomerRetentionLifted():
+            changed = {
+                "retentions": following(customer.retentions, event, recorded_at),
+                "retention_events": customer.retention_events + 1,
+            }
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of a customer")
     return msgspec.structs.replace(customer, version=change.version, updated_at=recorded_at, **changed)
+
+
+def without_retentions(customer: Customer) -> Customer:
+    """Return a customer as if nothing had ever forbidden erasing them: neither version nor time betrays it."""
+    return msgspec.structs.replace(
+        customer,
+        version=customer.version - customer.retention_events,
+        updated_at=customer.changed_at,
+        retentions=(),
+        retention_events=0,
+    )
 
 
 class RegisterCustomer(Command):

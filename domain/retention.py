@@ -97,25 +97,27 @@ Retentions = tuple[Retention, ...]
 """A customer's, in the order in which they were placed."""
 
 
-def placed(before: Retentions, event: CustomerRetentionPlaced, recorded_at: int) -> Retentions:
-    """Return the retentions with one more."""
-    after = Retention(
-        retention_id=event.retention.bytes,
-        reason=event.reason,
-        authority=event.authority,
-        reference=event.reference,
-        placed_at=recorded_at,
-        until=event.until,
-    )
-    return (*before, after)
-
-
-def lifted(before: Retentions, event: CustomerRetentionLifted, recorded_at: int) -> Retentions:
-    """Return the retentions with one of them lifted."""
-    return tuple(
-        msgspec.structs.replace(each, lifted_at=recorded_at) if each.retention_id == event.retention.bytes else each
-        for each in before
-    )
+def following(
+    before: Retentions, event: CustomerRetentionPlaced | CustomerRetentionLifted, recorded_at: int
+) -> Retentions:
+    """Return the retentions with one more, or with one of them lifted."""
+    match event:
+        case CustomerRetentionPlaced():
+            placed = Retention(
+                retention_id=event.retention.bytes,
+                reason=event.reason,
+                authority=event.authority,
+                reference=event.reference,
+                placed_at=recorded_at,
+                until=event.until,
+            )
+            return (*before, placed)
+        case CustomerRetentionLifted():
+            lifted = event.retention.bytes
+            return tuple(
+                msgspec.structs.replace(each, lifted_at=recorded_at) if each.retention_id == lifted else each
+                for each in before
+            )
 
 
 def standing(retentions: Retentions, now: int) -> Retentions:

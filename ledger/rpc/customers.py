@@ -18,6 +18,7 @@ from domain.customer import (
     Sealed,
     SetPin,
     Taken,
+    without_retentions,
 )
 from domain.ports import Clock, Issuer
 from domain.refusals import Reason, Refused, refuse
@@ -206,8 +207,8 @@ class Customers:
         """
         role = calls.current().who.role
         personal = Personal("", "") if role is Role.AUDITOR else await self._personal.of(customer)
-        retentions = customer.retentions if role in TOLD_RETENTIONS else ()
-        return customer_message(customer, personal, retentions, self._clock.now() if now is None else now)
+        told = customer if role in TOLD_RETENTIONS else without_retentions(customer)
+        return customer_message(told, personal, self._clock.now() if now is None else now)
 
     async def phone(self, customer_id: bytes) -> str:
         """Return a customer's telephone number, ``[erased]`` once it cannot be read."""

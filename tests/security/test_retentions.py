@@ -87,13 +87,18 @@ def test_the_application_is_not_told_of_retentions(
     told: bool,  # noqa: FBT001
 ) -> None:
     """Whoever is looked into learns nothing of it from the phone, whichever answer the customer stands in."""
-    place(bank(world), scene.customer)
     callers = [Caller(world, role, participant)]
     if role is Role.APP:
         callers.append(Caller(world, role, participant, customer=scene.customer))
-    for caller in callers:
-        customer = read(caller, scene.customer)
-        assert [each.reference for each in customer.retentions] == ([CASE] if told else [])
+    before = [read(caller, scene.customer) for caller in callers]
+    (kept,) = place(bank(world), scene.customer).retentions
+    for caller, customer in zip(callers, before, strict=True):
+        kept_now = read(caller, scene.customer)
+        assert [each.reference for each in kept_now.retentions] == ([CASE] if told else [])
+        assert (kept_now == customer) is not told
+    lift(bank(world), scene.customer, kept.retention_id)
+    if not told:
+        assert [read(caller, scene.customer) for caller in callers] == before
     if role is Role.APP:
         for caller in callers:
             outcome = caller.call("/esep.v1.TransferService/GetOutcome", GetOutcomeRequest(request_id=scene.customer))

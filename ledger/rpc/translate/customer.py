@@ -9,7 +9,7 @@ from domain.command import ParticipantId
 from domain.credentials import MAX_PASSWORD, code_fits, login_fits, password_fits, phone_fits, pin_fits
 from domain.customer import Customer, EraseCustomer, IdentifyCustomer, Tier
 from domain.retaining import LiftRetention, PlaceRetention
-from domain.retention import Authority, Retentions
+from domain.retention import Authority
 from ledger.rpc.intake import Intake, timestamp
 from ledger.rpc.translate.retention import REASONS, RETENTION_PATHS, retentions_message
 from ledger.vault.vault import Personal
@@ -153,8 +153,8 @@ def lift_retention(request: pb.LiftRetentionRequest, authority: Authority) -> tu
     return intake.build(LiftRetention, values), request_id
 
 
-def customer_message(customer: Customer, personal: Personal, retentions: Retentions, now: int) -> customer_pb2.Customer:
-    """Return the customer as it is told, with those retentions that are told, as at a moment."""
+def customer_message(customer: Customer, personal: Personal, now: int) -> customer_pb2.Customer:
+    """Return the customer as it is told at a moment."""
     return customer_pb2.Customer(
         customer_id=ids.format_uuid(customer.customer_id),
         participant_id=customer.participant,
@@ -168,7 +168,7 @@ def customer_message(customer: Customer, personal: Personal, retentions: Retenti
         version=customer.version,
         create_time=timestamp(customer.created_at),
         update_time=timestamp(customer.updated_at),
-        retentions=retentions_message(retentions, now),
+        retentions=retentions_message(customer.retentions, now),
     )
 
 

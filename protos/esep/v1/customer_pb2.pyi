@@ -202,7 +202,7 @@ class Customer(_message.Message):
     pin_set: _builtins.bool
     """pin_set is true once an app PIN was set."""
     version: _builtins.int
-    """version counts the customer's events, from 1."""
+    """version counts the customer's events, from 1; for whoever is told no retentions, without those about them."""
     @_builtins.property
     def confirm_expire_time(self) -> _timestamp_pb2.Timestamp:
         """confirm_expire_time is until when the registration can be confirmed."""
@@ -213,7 +213,7 @@ class Customer(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """update_time is when the customer last changed, as recorded."""
+        """update_time is when the customer last changed, as recorded; likewise."""
 
     @_builtins.property
     def retentions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Retention]:
