@@ -47,7 +47,7 @@ def catch_up(vault: Vault, log: Erasures, partition: int, now: int) -> Forgotten
     known = mark is not None and mark == _mark(log, partition, mark.position)
     forgotten = _carry_out(vault, log, partition, now, after=mark.position if mark is not None and known else 0)
     if forgotten.destroyed:
-        _log.warning("vault.keys_had_come_back", customers=forgotten.destroyed)
+        _log.warning("vault.erasures_carried_out", customers=forgotten.destroyed)
     if not forgotten.scrubbed:
         _log.warning("vault.not_scrubbed")
     return forgotten
