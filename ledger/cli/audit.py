@@ -4,16 +4,13 @@ from typing import Final
 
 import typer
 
+from ledger.cli.audit_diff import diff
+from ledger.cli.audit_explain import explain
 from ledger.cli.audit_export import export
 
 audit: Final = typer.Typer(
     help="Take the history along, compare it, and see what makes a figure.", no_args_is_help=True
 )
 
-
-@audit.callback()
-def _audit() -> None:
-    """Keep every command under its own name, also where there is one alone."""
-
-
-audit.command()(export)
+for command in (export, diff, explain):
+    audit.command()(command)
