@@ -21,6 +21,7 @@ from ledger.audit.export_format import Encoding
 from ledger.audit.export_source import ExportSource
 from ledger.audit.figuring import Explanation, Figuring, upto
 from ledger.audit.note import Note, VerifierKey, verified
+from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
 from ledger.cli.audit_live import LiveSource
 from ledger.rpc.intake import timestamp
@@ -49,7 +50,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
         made = Bank(world)
         busy(made)
         dollars = [made.open(ACCOUNT_KIND_CUSTOMER, currency_code="USD", overdraft_limit_tyiyn=500) for _ in range(2)]
-        made.move(*dollars, 300)
+        made.move(dollars[0], dollars[1], 300)
         hold(made, 4_000)
         world.clock.ahead += 8 * DAY
         made.move(made.cash, made.poor, 1)  # The holds are over, and nothing recorded says so yet.
@@ -117,14 +118,14 @@ def test_an_export_holds_the_figures(bank: Bank, exported: dict[Encoding, Export
 def test_figures_are_made_from_events_alone(bank: Bank, exported: dict[Encoding, ExportSource]) -> None:
     """At every position, what the events of an export make is what the server answers that each account had."""
     source, live = exported[Encoding.JSONL], LiveSource(bank.world.client("auditor"))
-    figuring, lapsing = Figuring(), 0
+    figuring, lapsing, figures = Figuring(), 0, list[AccountFigures]()
     for rows in source.rows(0):
         for row in rows:
             figuring.apply(row)
-            made = figuring.figures()
-            assert made == list(live.figures_at(row.position)), row.position
+            figures = figuring.figures()
+            assert figures == list(live.figures_at(row.position)), row.position
             lapsing += bool(figuring._holds.lapsed(row.recorded_at))
-    assert made == list(source.figures())
+    assert figures == list(source.figures())
     assert lapsing, "there are positions at which a hold's time was over and its end not recorded"
 
 
