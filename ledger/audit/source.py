@@ -65,3 +65,11 @@ class Source(Protocol):
     def figures(self) -> Iterator[AccountFigures]:
         """Yield what the ledger answers that each account has at ``head``, by account id."""
         ...
+
+
+class ProvingSource(Source, Protocol):
+    """A source that proves that its history continues an earlier one."""
+
+    def consistency(self, old: int) -> Sequence[bytes]:
+        """Return the proof that the tree of ``old`` events, one or more, is the beginning of the tree of ``head``."""
+        ...

@@ -23,8 +23,9 @@ from ledger.engine.lookup import history
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
-from projections.answers import AtPosition, Balance
-from protos.esep.v1.common_pb2 import AsOf
+from projections.answers import AtPosition, Balance, Figures
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
 _BOTH: Final = (Period.DAY, Period.MONTH)
 
@@ -95,6 +96,13 @@ class AuditQuestions:
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
         lapsed = await self._reads.ask(request, lambda: reader.lapsed(account, moment))
         return found.result, lapsed.result
+
+    async def figures(self, upto: int, after: int, limit: int) -> list[Figures]:
+        """Return what accounts had right after a position, from the one after ``after`` on; raises Refused."""
+        partition, reader = self._audit.partition, self._reads.reader
+        question = pb.ListAccountFiguresRequest(min_position=LogPosition(partition=partition, position=upto))
+        found = await self._reads.ask(question, lambda: reader.figures(partition, upto, after=after, limit=limit))
+        return found.result
 
     async def explain(
         self, account: int, figure: Figure, running: Running, upto: int, limit: int

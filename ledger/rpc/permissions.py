@@ -253,6 +253,8 @@ _AUDITS: Final = {
     "CosignCheckpoint": _OVERSEERS,
     "ProveInclusion": _OVERSEERS,
     "ProveConsistency": _OVERSEERS,
+    "ReadTiles": _OVERSEERS,
+    "ListAccountFigures": _OVERSEERS,
 }
 
 _PARTICIPANTS: Final = {

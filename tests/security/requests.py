@@ -96,6 +96,8 @@ AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.AuditService/ProveConsistency": lambda of: audit.ProveConsistencyRequest(
         old_tree_size=1, new_tree_size=2
     ),
+    "/esep.v1.AuditService/ReadTiles": lambda of: audit.ReadTilesRequest(tree_size=2),
+    "/esep.v1.AuditService/ListAccountFigures": lambda of: audit.ListAccountFiguresRequest(page_size=1),
 }
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from protos.esep.v1 import account_pb2 as esep_dot_v1_dot_account__pb2
 from protos.esep.v1 import authorization_pb2 as esep_dot_v1_dot_authorization__pb2
 from protos.esep.v1 import card_pb2 as esep_dot_v1_dot_card__pb2
 from protos.esep.v1 import statement_pb2 as esep_dot_v1_dot_statement__pb2
@@ -29,33 +30,35 @@ from protos.esep.v1 import token_pb2 as esep_dot_v1_dot_token__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x65sep/v1/audit.proto\x12\x07\x65sep.v1\x1a\x1b\x65sep/v1/authorization.proto\x1a\x12\x65sep/v1/card.proto\x1a\x17\x65sep/v1/statement.proto\x1a\x13\x65sep/v1/token.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\r\n\x05topic\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\x0c\x12/\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\"\xac\x01\n\x0c\x45ventColumns\x12\x11\n\tpositions\x18\x01 \x03(\x03\x12\x15\n\raggregate_ids\x18\x02 \x01(\x0c\x12\x10\n\x08versions\x18\x03 \x03(\x05\x12\x0e\n\x06topics\x18\x04 \x03(\t\x12\x0e\n\x06states\x18\x05 \x03(\x0c\x12\x1a\n\x12record_time_micros\x18\x06 \x03(\x03\x12\x13\n\x0brequest_ids\x18\x07 \x03(\x0c\x12\x0f\n\x07\x63\x61llers\x18\x08 \x03(\t\"X\n\x0b\x45ventFilter\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0f\n\x07\x63\x61rd_id\x18\x04 \x01(\t\"C\n\rAggregateStep\x12\x1d\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Event\x12\x13\n\x0bstate_after\x18\x02 \x01(\t\"\xd2\x01\n\x0b\x42\x61lanceStep\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x03 \x01(\t\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63hange_tyiyn\x18\x06 \x01(\x03\x12\x11\n\tsum_tyiyn\x18\x07 \x01(\x03\"\xf0\x02\n\x0e\x44\x65\x63isionReplay\x12\'\n\x07verdict\x18\x01 \x01(\x0e\x32\x16.esep.v1.ReplayVerdict\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12 \n\x08recorded\x18\x03 \x03(\x0b\x32\x0e.esep.v1.Event\x12\x17\n\x0frecorded_reason\x18\x04 \x01(\t\x12\x17\n\x0freplayed_reason\x18\x05 \x01(\t\x12\x13\n\x0b\x64ifferences\x18\x06 \x03(\t\x12\x0f\n\x07missing\x18\x07 \x03(\t\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12\x16\n\x0estate_position\x18\t \x01(\x03\x12\x31\n\rdecision_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrules_version\x18\x0b \x01(\t\x12\x16\n\x0epolicy_version\x18\x0c \x01(\t\x12\x1b\n\x13\x66ingerprint_checked\x18\r \x01(\x08\"m\n\x08LimitUse\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x11\n\tday_count\x18\x02 \x01(\x03\x12\x11\n\tday_tyiyn\x18\x03 \x01(\x03\x12\x13\n\x0bmonth_count\x18\x04 \x01(\x03\x12\x13\n\x0bmonth_tyiyn\x18\x05 \x01(\x03\"\xc4\x01\n\nCardMoment\x12\x1b\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\r.esep.v1.Card\x12!\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x10.esep.v1.Balance\x12\x33\n\x13open_authorizations\x18\x03 \x03(\x0b\x32\x16.esep.v1.Authorization\x12!\n\x06limits\x18\x04 \x03(\x0b\x32\x11.esep.v1.LimitUse\x12\x1e\n\x06tokens\x18\x05 \x03(\x0b\x32\x0e.esep.v1.Token\"\x98\x01\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65ss_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x0f\n\x07request\x18\x06 \x01(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t*\x81\x01\n\rBalanceFigure\x12\x1e\n\x1a\x42\x41LANCE_FIGURE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42\x41LANCE_FIGURE_POSTED\x10\x01\x12\x17\n\x13\x42\x41LANCE_FIGURE_HELD\x10\x02\x12\x1c\n\x18\x42\x41LANCE_FIGURE_AVAILABLE\x10\x03*\x86\x01\n\rReplayVerdict\x12\x1e\n\x1aREPLAY_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLAY_VERDICT_SAME\x10\x01\x12\x1c\n\x18REPLAY_VERDICT_DIFFERENT\x10\x02\x12\x1e\n\x1aREPLAY_VERDICT_NOT_REBUILT\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x65sep/v1/audit.proto\x12\x07\x65sep.v1\x1a\x15\x65sep/v1/account.proto\x1a\x1b\x65sep/v1/authorization.proto\x1a\x12\x65sep/v1/card.proto\x1a\x17\x65sep/v1/statement.proto\x1a\x13\x65sep/v1/token.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\r\n\x05topic\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\x0c\x12/\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\"\xac\x01\n\x0c\x45ventColumns\x12\x11\n\tpositions\x18\x01 \x03(\x03\x12\x15\n\raggregate_ids\x18\x02 \x01(\x0c\x12\x10\n\x08versions\x18\x03 \x03(\x05\x12\x0e\n\x06topics\x18\x04 \x03(\t\x12\x0e\n\x06states\x18\x05 \x03(\x0c\x12\x1a\n\x12record_time_micros\x18\x06 \x03(\x03\x12\x13\n\x0brequest_ids\x18\x07 \x03(\x0c\x12\x0f\n\x07\x63\x61llers\x18\x08 \x03(\t\"X\n\x0b\x45ventFilter\x12\x0e\n\x06topics\x18\x01 \x03(\t\x12\x14\n\x0c\x61ggregate_id\x18\x02 \x01(\t\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0f\n\x07\x63\x61rd_id\x18\x04 \x01(\t\"C\n\rAggregateStep\x12\x1d\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0e.esep.v1.Event\x12\x13\n\x0bstate_after\x18\x02 \x01(\t\"\xd2\x01\n\x0b\x42\x61lanceStep\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x14\n\x0c\x61ggregate_id\x18\x03 \x01(\t\x12/\n\x0brecord_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63hange_tyiyn\x18\x06 \x01(\x03\x12\x11\n\tsum_tyiyn\x18\x07 \x01(\x03\"\xf0\x02\n\x0e\x44\x65\x63isionReplay\x12\'\n\x07verdict\x18\x01 \x01(\x0e\x32\x16.esep.v1.ReplayVerdict\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\t\x12 \n\x08recorded\x18\x03 \x03(\x0b\x32\x0e.esep.v1.Event\x12\x17\n\x0frecorded_reason\x18\x04 \x01(\t\x12\x17\n\x0freplayed_reason\x18\x05 \x01(\t\x12\x13\n\x0b\x64ifferences\x18\x06 \x03(\t\x12\x0f\n\x07missing\x18\x07 \x03(\t\x12\x13\n\x0b\x65xplanation\x18\x08 \x01(\t\x12\x16\n\x0estate_position\x18\t \x01(\x03\x12\x31\n\rdecision_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrules_version\x18\x0b \x01(\t\x12\x16\n\x0epolicy_version\x18\x0c \x01(\t\x12\x1b\n\x13\x66ingerprint_checked\x18\r \x01(\x08\"m\n\x08LimitUse\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x11\n\tday_count\x18\x02 \x01(\x03\x12\x11\n\tday_tyiyn\x18\x03 \x01(\x03\x12\x13\n\x0bmonth_count\x18\x04 \x01(\x03\x12\x13\n\x0bmonth_tyiyn\x18\x05 \x01(\x03\"\xc4\x01\n\nCardMoment\x12\x1b\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\r.esep.v1.Card\x12!\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x10.esep.v1.Balance\x12\x33\n\x13open_authorizations\x18\x03 \x03(\x0b\x32\x16.esep.v1.Authorization\x12!\n\x06limits\x18\x04 \x03(\x0b\x32\x11.esep.v1.LimitUse\x12\x1e\n\x06tokens\x18\x05 \x03(\x0b\x32\x0e.esep.v1.Token\"\x98\x01\n\x06\x41\x63\x63\x65ss\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12/\n\x0b\x61\x63\x63\x65ss_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x63\x61ller\x18\x03 \x01(\t\x12\x0c\n\x04role\x18\x04 \x01(\t\x12\x0e\n\x06method\x18\x05 \x01(\t\x12\x0f\n\x07request\x18\x06 \x01(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\"\xdf\x01\n\x0e\x41\x63\x63ountFigures\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12\"\n\x04kind\x18\x03 \x01(\x0e\x32\x14.esep.v1.AccountKind\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12\x14\n\x0cposted_tyiyn\x18\x05 \x01(\x03\x12\x12\n\nheld_tyiyn\x18\x06 \x01(\x03\x12\x1d\n\x15overdraft_limit_tyiyn\x18\x07 \x01(\x03\x12\x1d\n\x15minimum_balance_tyiyn\x18\x08 \x01(\x03*\x81\x01\n\rBalanceFigure\x12\x1e\n\x1a\x42\x41LANCE_FIGURE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42\x41LANCE_FIGURE_POSTED\x10\x01\x12\x17\n\x13\x42\x41LANCE_FIGURE_HELD\x10\x02\x12\x1c\n\x18\x42\x41LANCE_FIGURE_AVAILABLE\x10\x03*\x86\x01\n\rReplayVerdict\x12\x1e\n\x1aREPLAY_VERDICT_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLAY_VERDICT_SAME\x10\x01\x12\x1c\n\x18REPLAY_VERDICT_DIFFERENT\x10\x02\x12\x1e\n\x1aREPLAY_VERDICT_NOT_REBUILT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.audit_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BALANCEFIGURE']._serialized_start=1726
-  _globals['_BALANCEFIGURE']._serialized_end=1855
-  _globals['_REPLAYVERDICT']._serialized_start=1858
-  _globals['_REPLAYVERDICT']._serialized_end=1992
-  _globals['_EVENT']._serialized_start=161
-  _globals['_EVENT']._serialized_end=340
-  _globals['_EVENTCOLUMNS']._serialized_start=343
-  _globals['_EVENTCOLUMNS']._serialized_end=515
-  _globals['_EVENTFILTER']._serialized_start=517
-  _globals['_EVENTFILTER']._serialized_end=605
-  _globals['_AGGREGATESTEP']._serialized_start=607
-  _globals['_AGGREGATESTEP']._serialized_end=674
-  _globals['_BALANCESTEP']._serialized_start=677
-  _globals['_BALANCESTEP']._serialized_end=887
-  _globals['_DECISIONREPLAY']._serialized_start=890
-  _globals['_DECISIONREPLAY']._serialized_end=1258
-  _globals['_LIMITUSE']._serialized_start=1260
-  _globals['_LIMITUSE']._serialized_end=1369
-  _globals['_CARDMOMENT']._serialized_start=1372
-  _globals['_CARDMOMENT']._serialized_end=1568
-  _globals['_ACCESS']._serialized_start=1571
-  _globals['_ACCESS']._serialized_end=1723
+  _globals['_BALANCEFIGURE']._serialized_start=1975
+  _globals['_BALANCEFIGURE']._serialized_end=2104
+  _globals['_REPLAYVERDICT']._serialized_start=2107
+  _globals['_REPLAYVERDICT']._serialized_end=2241
+  _globals['_EVENT']._serialized_start=184
+  _globals['_EVENT']._serialized_end=363
+  _globals['_EVENTCOLUMNS']._serialized_start=366
+  _globals['_EVENTCOLUMNS']._serialized_end=538
+  _globals['_EVENTFILTER']._serialized_start=540
+  _globals['_EVENTFILTER']._serialized_end=628
+  _globals['_AGGREGATESTEP']._serialized_start=630
+  _globals['_AGGREGATESTEP']._serialized_end=697
+  _globals['_BALANCESTEP']._serialized_start=700
+  _globals['_BALANCESTEP']._serialized_end=910
+  _globals['_DECISIONREPLAY']._serialized_start=913
+  _globals['_DECISIONREPLAY']._serialized_end=1281
+  _globals['_LIMITUSE']._serialized_start=1283
+  _globals['_LIMITUSE']._serialized_end=1392
+  _globals['_CARDMOMENT']._serialized_start=1395
+  _globals['_CARDMOMENT']._serialized_end=1591
+  _globals['_ACCESS']._serialized_start=1594
+  _globals['_ACCESS']._serialized_end=1746
+  _globals['_ACCOUNTFIGURES']._serialized_start=1749
+  _globals['_ACCOUNTFIGURES']._serialized_end=1972
 # @@protoc_insertion_point(module_scope)
