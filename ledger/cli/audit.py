@@ -5,6 +5,7 @@ from typing import Final
 import typer
 
 from ledger.cli.audit_export import export
+from ledger.cli.audit_verify import verify
 
 audit: Final = typer.Typer(
     help="Take the history along, compare it, and see what makes a figure.", no_args_is_help=True
@@ -17,3 +18,4 @@ def _audit() -> None:
 
 
 audit.command()(export)
+audit.command()(verify)
