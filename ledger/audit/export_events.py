@@ -1,6 +1,6 @@
 """Events to files and back, as lines of JSON or as Parquet: the same values, to the byte."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -31,7 +31,7 @@ def writer(file: WholeFile, encoding: Encoding) -> EventWriter:
     return _JsonLines(file) if encoding is Encoding.JSONL else _Parquet(file)
 
 
-def read(path: Path, encoding: Encoding) -> Iterator[Sequence[Row]]:
+def read(path: Path, encoding: Encoding) -> Generator[Sequence[Row], None, None]:
     """Yield the events of a file, thousands at a time; raises ExportError for what is none."""
     return _read_lines(path) if encoding is Encoding.JSONL else _read_parquet(path)
 
@@ -53,7 +53,7 @@ class _JsonLines:
         """Write nothing."""
 
 
-def _read_lines(path: Path) -> Iterator[Sequence[Row]]:
+def _read_lines(path: Path) -> Generator[Sequence[Row], None, None]:
     rest, line = b"", 1
     with path.open("rb") as file:
         while data := file.read(_AT_ONCE):
@@ -132,7 +132,7 @@ def _schema(pa: Any) -> Any:
     )
 
 
-def _read_parquet(path: Path) -> Iterator[Sequence[Row]]:
+def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
     pa, pq = _arrow()
     try:
         with pq.ParquetFile(path) as file:

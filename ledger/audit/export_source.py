@@ -1,6 +1,8 @@
 """An export as a source: what was exported, told as the server told it."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +50,20 @@ class ExportSource:
                 if wanted:
                     yield wanted
 
+    def position_at(self, time: int) -> int:
+        """Return the last position recorded at or before a time, 0 when there is none; raises ExportError."""
+        pieces = self.manifest.pieces
+        index = bisect_right(pieces, time, key=self._first_time)
+        if not index:
+            return 0
+        found = pieces[index - 1].first
+        for rows in read(self._directory / pieces[index - 1].events.file, self.manifest.encoding):
+            for row in rows:
+                if row.recorded_at > time:
+                    return found
+                found = row.position
+        return found
+
     def leaf_hashes(self, after: int) -> Iterator[bytes]:
         """Yield the leaf hashes behind a position; raises ExportError for a file that is too long or too short."""
         for piece in self._behind(after):
@@ -82,6 +98,14 @@ class ExportSource:
         for written in _files(self.manifest):
             if digest_of(self._directory / written.file) != written:
                 yield written.file
+
+    def _first_time(self, piece: Piece) -> int:
+        path = self._directory / piece.events.file
+        with closing(read(path, self.manifest.encoding)) as pieces:
+            rows = next(pieces, ())
+        if not rows:
+            raise damaged(path, "it holds no event")
+        return rows[0].recorded_at
 
     def _behind(self, after: int) -> Iterator[Piece]:
         return (piece for piece in self.manifest.pieces if piece.last > after)

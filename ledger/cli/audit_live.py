@@ -32,18 +32,13 @@ _TILE_WIDTH: Final = 256
 _PAGE: Final = 1_000
 
 
-class LiveSource:
-    """The history of one partition as a server tells it."""
+class LiveHistory:
+    """The history of one partition up to a position, as a server tells it."""
 
-    def __init__(self, ledger: Ledger, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
-        """Ask for a checkpoint; its position is the last one that is told. Raises grpc.RpcError."""
-        self._ledger = ledger
-        self._patience = 0.0  # Where nothing ever answered, nothing is waited for.
+    def __init__(self, ledger: Ledger, head: int, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
+        self.ledger = ledger
         self.partition = partition
-        newest = self._ask(ledger.audit.GetCheckpoint, pb.GetCheckpointRequest(partition=partition))
-        self.head: int = newest.checkpoint.tree.position
-        self._keys = [key.verifier_key for key in newest.keys]
-        self._notes = [newest.checkpoint.note]
+        self.head = head
         self._patience = patience
 
     def rows(self, after: int) -> Iterator[Sequence[Row]]:
@@ -63,16 +58,77 @@ class LiveSource:
         tile, skipped = divmod(after, _TILE_WIDTH)
         while tile * _TILE_WIDTH < self.head:
             request = pb.ReadTilesRequest(partition=self.partition, tree_size=self.head, first_tile=tile)
-            tiles = self._ask(self._ledger.audit.ReadTiles, request).tiles
+            tiles = self.ask(self.ledger.audit.ReadTiles, request).tiles
             yield b"".join(tiles)[skipped * HASH_BYTES :]
             tile, skipped = tile + len(tiles), 0
+
+    def figures_at(self, position: int) -> Iterator[AccountFigures]:
+        """Yield what the server answers that each account had right after a position."""
+        request = pb.ListAccountFiguresRequest(page_size=_PAGE)
+        request.as_of.CopyFrom(AsOf(position=LogPosition(partition=self.partition, position=position)))
+        while True:
+            page = self.ask(self.ledger.audit.ListAccountFigures, request)
+            for each in page.accounts:
+                yield AccountFigures(
+                    each.account_id,
+                    each.participant_id,
+                    KINDS[each.kind].value,
+                    each.currency_code,
+                    each.posted_tyiyn,
+                    each.held_tyiyn,
+                    each.overdraft_limit_tyiyn,
+                    each.minimum_balance_tyiyn,
+                )
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    def position_at(self, time: int) -> int:
+        """Return the last position recorded at or before a time in microseconds, 0 when there is none."""
+        as_of = AsOf()
+        as_of.record_time.FromMicroseconds(time)
+        request = pb.ListAccountFiguresRequest(as_of=as_of, page_size=1)
+        position: int = self.ask(self.ledger.audit.ListAccountFigures, request).position.position
+        return position
+
+    def _stream(self, after: int) -> Iterator[Sequence[Row]]:
+        request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
+        stream: Any = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
+        with closing(_Cancelling(stream)):
+            for message in stream:
+                if message.HasField("events"):
+                    rows = rows_of(message.events, self.partition)
+                    yield rows[: self.head - rows[0].position + 1]
+                    if rows[-1].position >= self.head:
+                        return
+
+    def ask(self, method: Callable[..., T], request: Any) -> T:
+        """Return an answer, waiting for a server that does not answer; raises grpc.RpcError."""
+        waiting = _Waiting(self._patience)
+        while True:
+            try:
+                return method(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
+            except grpc.RpcError as error:
+                waiting.wait(error)
+
+
+class LiveSource(LiveHistory):
+    """The history of one partition up to a checkpoint, with all that proves it."""
+
+    def __init__(self, ledger: Ledger, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
+        """Ask for a checkpoint; its position is the last one that is told. Raises grpc.RpcError."""
+        request = pb.GetCheckpointRequest(partition=partition)
+        newest = ledger.audit.GetCheckpoint(request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
+        super().__init__(ledger, newest.checkpoint.tree.position, partition=partition, patience=patience)
+        self._keys = [key.verifier_key for key in newest.keys]
+        self._notes = [newest.checkpoint.note]
 
     def checkpoints(self) -> Sequence[str]:
         """Return the newest checkpoint, and before it the newest that a witness has cosigned."""
         if len(self._notes) == 1:
             request = pb.GetCheckpointRequest(partition=self.partition, cosigned=True)
             try:
-                found = self._ask(self._ledger.audit.GetCheckpoint, request).checkpoint
+                found = self.ask(self.ledger.audit.GetCheckpoint, request).checkpoint
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise
@@ -89,51 +145,11 @@ class LiveSource:
         """Yield what the server answers that each account has."""
         return self.figures_at(self.head)
 
-    def figures_at(self, position: int) -> Iterator[AccountFigures]:
-        """Yield what the server answers that each account had right after a position."""
-        request = pb.ListAccountFiguresRequest(page_size=_PAGE)
-        request.as_of.CopyFrom(AsOf(position=LogPosition(partition=self.partition, position=position)))
-        while True:
-            page = self._ask(self._ledger.audit.ListAccountFigures, request)
-            for each in page.accounts:
-                yield AccountFigures(
-                    each.account_id,
-                    each.participant_id,
-                    KINDS[each.kind].value,
-                    each.currency_code,
-                    each.posted_tyiyn,
-                    each.held_tyiyn,
-                    each.overdraft_limit_tyiyn,
-                    each.minimum_balance_tyiyn,
-                )
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
-
     def consistency(self, old: int) -> Sequence[bytes]:
         """Return the proof that an earlier tree is the beginning of this one."""
         request = pb.ProveConsistencyRequest(partition=self.partition, old_tree_size=old, new_tree_size=self.head)
-        hashes: Sequence[bytes] = self._ask(self._ledger.audit.ProveConsistency, request).hashes
+        hashes: Sequence[bytes] = self.ask(self.ledger.audit.ProveConsistency, request).hashes
         return hashes
-
-    def _stream(self, after: int) -> Iterator[Sequence[Row]]:
-        request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
-        stream: Any = self._ledger.audit.SubscribeEvents(request, metadata=self._ledger.metadata)
-        with closing(_Cancelling(stream)):
-            for message in stream:
-                if message.HasField("events"):
-                    rows = rows_of(message.events, self.partition)
-                    yield rows[: self.head - rows[0].position + 1]
-                    if rows[-1].position >= self.head:
-                        return
-
-    def _ask(self, method: Callable[..., T], request: Any) -> T:
-        waiting = _Waiting(self._patience)
-        while True:
-            try:
-                return method(request, metadata=self._ledger.metadata, timeout=DEADLINE_SECONDS)
-            except grpc.RpcError as error:
-                waiting.wait(error)
 
 
 def rows_of(columns: EventColumns, partition: int) -> list[Row]:
