@@ -50,7 +50,11 @@ from tests.rpc.world import new_id, transfer
 
 CUSTOMER: Final = account_pb2.ACCOUNT_KIND_CUSTOMER
 ISSUER: Final = token_pb2.TOKEN_ACTOR_ISSUER
-OWN_ID: Final = {"/esep.v1.TransferService/CreateTransfers", "/esep.v1.TransferService/GetOutcome"}
+OWN_ID: Final = {
+    "/esep.v1.AuditService/ReplayDecision",
+    "/esep.v1.TransferService/CreateTransfers",
+    "/esep.v1.TransferService/GetOutcome",
+}
 """Methods with a request id in their request that is not that of one write."""
 
 

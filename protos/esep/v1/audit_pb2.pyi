@@ -513,7 +513,9 @@ class Access(_message.Message):
     method: _builtins.str
     """method is what was called, without the package: "AuditService/ReadEvents"."""
     request: _builtins.str
-    """request is what was asked, filters and all, as protobuf JSON. Of a page that follows, the page_token is in it."""
+    """request is what was asked, filters and all, as protobuf JSON; as protobuf text where a value has no form in JSON, such
+    as a time after the year 9999. Of a page that follows, the page_token is in it.
+    """
     digest: _builtins.str
     """digest is SHA-256 over the digest of the access before it (32 zero bytes before the first) and this one's fields,
     in hex: number and access_time in microseconds as 8 bytes each, big-endian, then caller, role, method and request,
