@@ -93,3 +93,10 @@ class Findings:
         """Return those that are told, by their position; those without one first."""
         everything = [finding for check in Check for finding in self._told.get(check, ())]
         return sorted(everything, key=lambda finding: finding.position or 0)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what kept something from being read, in one line."""
+    details = getattr(error, "details", None)  # A call's error says more of itself than a finding has room for.
+    text = str(details() if callable(details) else error)
+    return (text.splitlines() or [type(error).__name__])[0]

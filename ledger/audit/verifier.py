@@ -12,7 +12,7 @@ import msgspec
 
 from domain.ports import Row
 from ledger.audit import verify_accounts, verify_holds
-from ledger.audit.findings import Check, Finding, Findings
+from ledger.audit.findings import Check, Finding, Findings, reason_of
 from ledger.audit.note import NoteError, VerifierKey
 from ledger.audit.source import AccountFigures, Source
 from ledger.audit.verify_accounts import Tallies
@@ -179,7 +179,10 @@ def verify(
             if progress is not None:
                 progress(verification.rows.position, head)
         verification.finish(head)
-        verification.compare(source.figures())
+        try:
+            verification.compare(source.figures())
+        except Exception as error:  # noqa: BLE001 - whatever keeps the figures from being read
+            findings.add(Finding(Check.SOURCE, f"what the accounts have cannot be read: {reason_of(error)}"))
         return Verdict(
             partition=source.partition,
             origin=notes.origin,
@@ -208,7 +211,7 @@ def _pieces(source: Source, findings: Findings, reached: RowCheck) -> Iterator[S
             piece = next(rows, None)
         except Exception as error:  # noqa: BLE001 - whatever keeps the history from being read
             position = reached.position + 1
-            message = f"the history cannot be read behind position {reached.position}: {error}"
+            message = f"the history cannot be read behind position {reached.position}: {reason_of(error)}"
             findings.add(Finding(Check.SOURCE, message, position))
             return
         if piece is None:

@@ -14,7 +14,7 @@ from domain.ids import format_uuid
 from domain.leaf import leaf_hash
 from domain.ports import Row
 from domain.topics import BY_TOPIC
-from ledger.audit.findings import MOST_TOLD, Check, Finding, Findings
+from ledger.audit.findings import MOST_TOLD, Check, Finding, Findings, reason_of
 from ledger.audit.verify_rows import Columns
 from ledger.log.merkle import HASH_BYTES, Frontier, leaf_hashes
 
@@ -36,20 +36,29 @@ class Pin(NamedTuple):
 class Leaves:
     """Hashes that arrive many to a piece, taken as many as are wanted."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[bytes], findings: Findings) -> None:
         self._pieces = pieces
+        self._findings = findings
         self._rest = b""
 
     def take(self, count: int) -> bytes:
         """Return the next hashes, fewer where there are no more."""
         wanted = count * HASH_BYTES
         parts, size = [self._rest], len(self._rest)
-        while size < wanted and (piece := next(self._pieces, None)) is not None:
+        while size < wanted and (piece := self._next()) is not None:
             parts.append(piece)
             size += len(piece)
         whole = b"".join(parts)
         self._rest = whole[wanted:]
         return whole[:wanted]
+
+    def _next(self) -> bytes | None:
+        try:
+            return next(self._pieces, None)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the tiles from being read
+            self._findings.add(Finding(Check.SOURCE, f"the tiles cannot be read: {reason_of(error)}"))
+            self._pieces = iter(())
+            return None
 
 
 class TreeCheck:
@@ -64,7 +73,7 @@ class TreeCheck:
     ) -> None:
         """Begin with the tree that stands, the tiles' hashes behind it, and what was signed, by the size of trees."""
         self.frontier = frontier
-        self._tiles = Leaves(tiles)
+        self._tiles = Leaves(tiles, findings)
         self._pins = pins
         self._sizes = sorted(size for size in pins if size > frontier.size)
         self._findings = findings

@@ -31,7 +31,6 @@ class PatientSource(LiveSource):
     def __init__(self, ledger: Ledger) -> None:
         """Ask for a checkpoint. Raises grpc.RpcError."""
         super().__init__(ledger)
-        self._server = ledger
         self._missing = 0
 
     def rows(self, after: int) -> Iterator[Sequence[Row]]:
@@ -53,7 +52,7 @@ class PatientSource(LiveSource):
     def _streamed(self, after: int) -> Iterator[Sequence[Row]]:
         """Yield what a stream tells, until the head or where the server says that there is no more."""
         request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
-        stream = self._server.audit.SubscribeEvents(request, metadata=self._server.metadata)
+        stream = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
         with closing(_Cancelled(stream)):
             for message in stream:
                 if message.HasField("events"):
@@ -69,7 +68,7 @@ class PatientSource(LiveSource):
     def _await(self) -> None:
         """Wait for a server that is away; raises grpc.RpcError when it does not come back."""
         kept = pb.GetCheckpointRequest(partition=self.partition, tree_size=self.head)
-        self._ask(self._server.audit.GetCheckpoint, kept)
+        self.ask(self.ledger.audit.GetCheckpoint, kept)
 
     def _next(self, after: int) -> tuple[Sequence[Row], int]:
         """Return the next events that can be read, and how far they reach."""
@@ -93,7 +92,7 @@ class PatientSource(LiveSource):
         request = pb.ReadEventsRequest(
             partition=self.partition, first_position=first, last_position=last, page_size=last - first + 1
         )
-        answer = self._server.audit.ReadEvents(request, metadata=self._server.metadata, timeout=DEADLINE_SECONDS)
+        answer = self.ledger.audit.ReadEvents(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
         return [_row(event, self.partition) for event in answer.events]
 
 

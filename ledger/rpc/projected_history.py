@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ledger.audit.source import AccountFigures
-from projections.schema import CURRENT
+from projections import answers
+from projections.figures import figures_at
 from projections.store import Session, Store
 from projections.tiles import HASH_BYTES, TILE_BITS, TILE_WIDTH
 
@@ -12,14 +13,6 @@ _TILES_AT_A_TIME: Final = 16
 _ACCOUNTS_AT_A_TIME: Final = 5_000
 _TILES: Final = (
     "SELECT tile, hashes FROM tiles WHERE partition = ? AND level = 0 AND tile >= ? AND tile < ? ORDER BY tile"
-)
-_FIGURES: Final = (
-    "SELECT a.account_id, a.participant, a.kind, a.currency, coalesce(b.posted, 0),"
-    " coalesce(b.held, 0) - coalesce((SELECT CAST(sum(h.remaining) AS bigint) FROM holds h WHERE h.partition ="
-    " a.partition AND h.account_id = a.account_id AND h.until = ? AND h.expires_at <= ?), 0),"
-    " a.overdraft_limit, a.minimum_balance FROM accounts a"
-    " LEFT JOIN balances b ON b.partition = a.partition AND b.account_id = a.account_id"
-    " WHERE a.partition = ? AND a.account_id > ? ORDER BY a.account_id LIMIT ?"
 )
 
 
@@ -57,14 +50,27 @@ def current_figures(store: Store, partition: int) -> Figures:
     """Return what the tables say that every account has, all of one state."""
 
     def ask(session: Session) -> Figures:
-        tracked = session.one("SELECT position, recorded_at FROM tracking WHERE partition = ?", partition)
-        position, recorded_at = tracked or (0, 0)
+        tracked = session.one("SELECT position FROM tracking WHERE partition = ?", partition)
+        position = tracked[0] if tracked else 0
         found: list[AccountFigures] = []
         while True:
             after = found[-1].account_id if found else 0
-            page = session.all(_FIGURES, CURRENT, recorded_at, partition, after, _ACCOUNTS_AT_A_TIME)
-            found += [AccountFigures(*row) for row in page]
+            page = figures_at(session, partition, position, tracked=position, after=after, limit=_ACCOUNTS_AT_A_TIME)
+            found += [_told(each) for each in page]
             if len(page) < _ACCOUNTS_AT_A_TIME:
                 return Figures(position, found)
 
     return store.snapshot(ask)
+
+
+def _told(figures: answers.Figures) -> AccountFigures:
+    return AccountFigures(
+        figures.account_id,
+        figures.participant,
+        figures.kind.value,
+        figures.currency,
+        figures.posted,
+        figures.held,
+        figures.overdraft_limit,
+        figures.minimum_balance,
+    )
