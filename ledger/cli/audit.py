@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from ledger.cli.audit_checkpoint import checkpoint
 from ledger.cli.audit_export import export
 
 audit: Final = typer.Typer(
@@ -16,4 +17,5 @@ def _audit() -> None:
     """Keep every command under its own name, also where there is one alone."""
 
 
+audit.command()(checkpoint)
 audit.command()(export)
