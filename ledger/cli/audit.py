@@ -6,6 +6,7 @@ import typer
 
 from ledger.cli.audit_checkpoint import checkpoint
 from ledger.cli.audit_export import export
+from ledger.cli.audit_verify import verify
 
 audit: Final = typer.Typer(
     help="Take the history along, compare it, and see what makes a figure.", no_args_is_help=True
@@ -19,3 +20,4 @@ def _audit() -> None:
 
 audit.command()(checkpoint)
 audit.command()(export)
+audit.command()(verify)

@@ -16,7 +16,7 @@ _TILES: Final = (
 _FIGURES: Final = (
     "SELECT a.account_id, a.participant, a.kind, a.currency, coalesce(b.posted, 0),"
     " coalesce(b.held, 0) - coalesce((SELECT CAST(sum(h.remaining) AS bigint) FROM holds h WHERE h.partition ="
-    f" a.partition AND h.account_id = a.account_id AND h.until = {CURRENT} AND h.expires_at <= ?), 0),"
+    " a.partition AND h.account_id = a.account_id AND h.until = ? AND h.expires_at <= ?), 0),"
     " a.overdraft_limit, a.minimum_balance FROM accounts a"
     " LEFT JOIN balances b ON b.partition = a.partition AND b.account_id = a.account_id"
     " WHERE a.partition = ? AND a.account_id > ? ORDER BY a.account_id LIMIT ?"
@@ -62,7 +62,7 @@ def current_figures(store: Store, partition: int) -> Figures:
         found: list[AccountFigures] = []
         while True:
             after = found[-1].account_id if found else 0
-            page = session.all(_FIGURES, recorded_at, partition, after, _ACCOUNTS_AT_A_TIME)
+            page = session.all(_FIGURES, CURRENT, recorded_at, partition, after, _ACCOUNTS_AT_A_TIME)
             found += [AccountFigures(*row) for row in page]
             if len(page) < _ACCOUNTS_AT_A_TIME:
                 return Figures(position, found)

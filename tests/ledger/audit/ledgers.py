@@ -21,7 +21,8 @@ from ledger.audit.checkpoints import Checkpoints
 from ledger.audit.keys import SigningKeys
 from ledger.audit.log_source import LogSource
 from ledger.audit.note import VerifierKey
-from ledger.audit.verifier import KeptNote, Verdict, verify
+from ledger.audit.verifier import Verdict, verify
+from ledger.audit.verify_notes import KeptNote
 from ledger.log.api import Log
 from ledger.log.codec import decode
 from ledger.log.factory import open_log, open_tables
@@ -116,9 +117,9 @@ def begin(place: Place, *, seed: int = 0) -> list[str]:
 def _hold(desk: Desk, people: Sequence[int], shop: int, clock: HandClock) -> None:
     """Make holds that end in every way, and one that lapses without anybody saying so."""
     held = []
-    for number, each in enumerate(people * 2):
+    for number, each in enumerate((*people, *people)):
         request = desk.ids.recent()
-        kind = Advise if number == 1 else Authorize
+        kind: type[Advise | Authorize] = Advise if number == 1 else Authorize
         desk.ask(kind(account_id=each, credit_account_id=shop, amount_tyiyn=2_000 + number), request)
         held.append(UUID(bytes=request))
     desk.ask(Increment(authorization_id=held[0], amount_tyiyn=30))
