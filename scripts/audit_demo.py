@@ -39,9 +39,12 @@ SEED: Final = 2026
 LARGEST: Final = 400_00
 BATCH: Final = 500
 BEFORE: Final = 1_000
-"""Transfers until the first export."""
+"""Transfers until the first export and the first checkpoint that the auditor keeps."""
 AFTER: Final = 2_000
-"""Transfers until the checkpoint that the auditor keeps."""
+"""Transfers until the second checkpoint that the auditor keeps."""
+KEPT: Final = ("first.note", "second.note")
+TRUSTED: Final = ("--key", "ledger.keys", *(option for note in KEPT for option in ("--against", note)))
+"""What an auditor verifies with: the ledger's key, had from the bank itself, and checkpoints of their own."""
 FOUND: Final = 1
 """The exit code of a verification that has found something."""
 
@@ -93,7 +96,7 @@ class Auditor:
 
     def verify(self, export: Path, *, exit_code: int = FOUND) -> dict[str, Any]:
         """Verify an export offline, against everything that was kept; return the report."""
-        arguments = ("verify", "--export", export.name, "--key", "ledger.keys", "--against", "kept.note", "--json")
+        arguments = ("verify", "--export", export.name, *TRUSTED, "--json")
         report: dict[str, Any] = json.loads(self._run(arguments, exit_code))["report"]
         return report
 
@@ -128,11 +131,12 @@ def live(server: ServerProcess, auditor: Auditor) -> Person:
         traffic = Traffic([customer for bank in banks.values() for customer in bank.customers], SEED, largest=LARGEST)
         pay(ledger, traffic, BEFORE)
         say(f"{len(people)} people joined, paid and were paid; then {BEFORE:,} transfers between customers")
+        auditor.run("checkpoint", KEPT[0], "--keys", "ledger.keys")
         auditor.run("export", auditor.export.name)
         shutil.copytree(auditor.export, auditor.old)
         pay(ledger, traffic, AFTER)
         say(f"{AFTER:,} more transfers")
-        auditor.run("checkpoint", "kept.note", "--keys", "ledger.keys")
+        auditor.run("checkpoint", KEPT[1])
         auditor.run("export", auditor.export.name)
     return people[0]
 
@@ -147,7 +151,7 @@ def verify_at_home(server: ServerProcess, auditor: Auditor) -> None:
     """Verify the export where there is no ledger."""
     server.stop()
     heading("The server is stopped; the auditor verifies at home")
-    auditor.run("verify", "--export", "export", "--key", "ledger.keys", "--against", "kept.note", "--report", "report")
+    auditor.run("verify", "--export", auditor.export.name, *TRUSTED, "--report", "report")
     check("the report is signed by the auditor's own key")
 
 
@@ -187,8 +191,8 @@ def erase(server: ServerProcess, auditor: Auditor, person: Person) -> None:
         say(f"the key is destroyed; the name now reads {escape(name)}")
     auditor.run("export", auditor.export.name)
     server.stop()
-    auditor.run("verify", "--export", "export", "--key", "ledger.keys", "--against", "kept.note")
-    check("the history is still the one whose checkpoint was kept before")
+    auditor.run("verify", "--export", auditor.export.name, *TRUSTED)
+    check("the history is still the one whose checkpoints were kept before")
 
 
 if __name__ == "__main__":

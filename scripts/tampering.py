@@ -6,7 +6,7 @@ auditor took home.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_bytes
@@ -53,9 +53,12 @@ class Copy:
         found = [index for index, row in enumerate(self.rows) if row.topic == TRANSFER]
         return found[len(found) // 2]
 
-    def renumber(self) -> None:
-        """Let positions count without gaps again, as if nothing had been put in or taken out."""
+    def put(self, index: int, rows: Sequence[Row], *, replaced: int) -> None:
+        """Let events stand in the place of as many others, those behind move along, and as many hashes be there."""
+        self.rows[index : index + replaced] = rows
         self.rows = [row._replace(position=position) for position, row in enumerate(self.rows, 1)]
+        hashes = b"".join(map(leaf_hash, self.rows[index : index + len(rows)]))
+        self.leaves = self.leaves[: index * HASH_BYTES] + hashes + self.leaves[(index + replaced) * HASH_BYTES :]
 
     def hash_anew(self) -> None:
         """Let the leaf hashes be those of the events."""
@@ -67,7 +70,7 @@ class Copy:
         hashes = [self.leaves[start : start + HASH_BYTES] for start in range(0, len(self.leaves), HASH_BYTES)]
         tree = Frontier().grown(hashes)
         note = keys.sign(origin, Checkpoint(origin, tree.size, tree.root).text(), self.rows[-1].recorded_at)
-        self.manifest = msgspec.structs.replace(self.manifest, head=len(self.rows), checkpoints=[str(note)])
+        self.manifest = msgspec.structs.replace(self.manifest, checkpoints=[str(note)])
 
     def write(self) -> None:
         """Write everything, and a manifest in which every size and digest is right."""
@@ -82,7 +85,7 @@ class Copy:
             leaves=self._write(first.leaves.file, self.leaves),
         )
         accounts = self._write(self.manifest.accounts.file, figures_lines(self.accounts))
-        self.manifest = msgspec.structs.replace(self.manifest, pieces=[whole], accounts=accounts)
+        self.manifest = msgspec.structs.replace(self.manifest, head=whole.last, pieces=[whole], accounts=accounts)
         self._write(MANIFEST, msgspec.json.encode(self.manifest))
 
     def _read(self, written: Written) -> bytes:
@@ -118,18 +121,16 @@ def raise_amount(copy: Copy, _: SigningKeys) -> int:
 def take_out(copy: Copy, _: SigningKeys) -> int:
     """Let an event not have happened, and those behind it move up."""
     index = copy.transfer()
-    position = copy.rows.pop(index).position
-    copy.renumber()
-    return position
+    copy.put(index, [], replaced=1)
+    return index + 1
 
 
 def put_in(copy: Copy, _: SigningKeys) -> int:
-    """Let a transfer have been made twice, under another id."""
+    """Let a transfer have been made twice, under another id; the first event that moved along gives it away."""
     index = copy.transfer()
-    twin = copy.rows[index]
-    copy.rows.insert(index + 1, twin._replace(originator_id=sha256(twin.originator_id).digest()[:16]))
-    copy.renumber()
-    return index + 2
+    twin = copy.rows[index]._replace(originator_id=sha256(copy.rows[index].originator_id).digest()[:16])
+    copy.put(index + 1, [twin], replaced=0)
+    return index + 3
 
 
 def swap(copy: Copy, _: SigningKeys) -> int:
@@ -158,10 +159,13 @@ def replace_checkpoint(copy: Copy, keys: SigningKeys) -> int:
 
 
 def rewrite(copy: Copy, keys: SigningKeys) -> int:
-    """Change an amount and whatever follows from it, make all hashes anew, and sign with the ledger's own key."""
-    index = copy.transfer()
-    state = msgspec.json.decode(copy.rows[index].state)
-    position = raise_amount(copy, keys)
+    """Change an amount and whatever follows from it, make all hashes anew, and sign with the ledger's own key.
+
+    Nothing in itself is wrong with it. It differs somewhere behind the first checkpoint that was kept, which is that of
+    the first export.
+    """
+    state = msgspec.json.decode(copy.rows[copy.transfer()].state)
+    raise_amount(copy, keys)
     more = {state["debit_account"]: -ONE_SOM, state["credit_account"]: ONE_SOM}
     copy.accounts = [
         msgspec.structs.replace(account, posted=account.posted + more.get(account.account_id, 0))
@@ -169,7 +173,7 @@ def rewrite(copy: Copy, keys: SigningKeys) -> int:
     ]
     copy.hash_anew()
     copy.sign(keys)
-    return position
+    return copy.manifest.pieces[0].last + 1
 
 
 TAMPERINGS: Final = (
