@@ -171,7 +171,8 @@ def show(number: int, forgery: Forgery, position: int, report: dict[str, Any]) -
     for finding in report["findings"]:
         if finding["check"] == forgery.check and (not position or finding.get("position") == position):
             check(f"{number}. {forgery.title}")
-            say(f"   [dim]{forgery.check}: {escape(finding['message'])}[/]")
+            where = f" at position {finding['position']}" if "position" in finding else ""
+            say(f"   [dim]{forgery.check}{where}: {escape(finding['message'])}[/]")
             return
     found = "\n".join(str(finding) for finding in report["findings"])
     raise Discrepancy(f"not detected at position {position}: {forgery.title}\n{found}")
