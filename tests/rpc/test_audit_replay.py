@@ -34,6 +34,12 @@ FOLLOWING = {
 """Events that no builder is asked about: they follow from others, are the ledger's own, or are looked at before."""
 
 
+@pytest.fixture
+def database_url(store_url: str) -> str:
+    """Give each kind of store."""
+    return store_url
+
+
 def all_replayed(world: World) -> list[Replayed]:
     """Decide everything again that a log holds."""
     replayer = Replayer(world.log, 0, world.policy)
