@@ -6,8 +6,9 @@ and no hash of a secret or of personal data, stands in any event or fingerprint:
 tried the secret and reserved the names beforehand, in the vault, and brings the verdict along.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -183,6 +184,7 @@ class RegisterCustomer(Command):
 
     NAME: ClassVar[str] = "register_customer"
     SECRETS: ClassVar[frozenset[str]] = frozenset({"login", "phone", "name", "confirm_by", "taken"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"login": b"", "phone": b"", "name": b""}
 
     participant_id: ParticipantId
     login: bytes

@@ -54,6 +54,7 @@ from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
+from tests.ledger.log.golden_inputs import WITH_INPUTS
 from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
@@ -361,7 +362,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    grown = (GROWN, TAPPED, CREDITED)
+    grown = (GROWN, TAPPED, CREDITED, WITH_INPUTS)
     return {
         "minimal": minimal,
         "full": full,
