@@ -197,6 +197,7 @@ class PostgresLog(Housekeeping):
         self._readers.dispose()
         with self._appending:
             self._drop_writer()
+            self._trees.close()
 
     def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
         if self._closed:
@@ -238,8 +239,10 @@ class PostgresLog(Housekeeping):
     def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
             writer.execute(_INSERT, (*binary_values(rows[0]), *binary_growth(growth)), formats=_ALL_BINARY)
+        elif growth.beside:
+            writer.copy_first(_COPY, self._packer.pack(growth.batch), then=partial(_grow, growth))
         else:
-            writer.copy(_COPY, self._packer.pack(rows), then=_grow(growth))
+            writer.copy(_COPY, self._packer.pack(growth.batch), then=_grow(growth))
 
     def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth, tail: bytes) -> None:
         with self._ending_blockers(writer.connection.info.backend_pid):
@@ -383,9 +386,9 @@ def _text(value: int | str) -> bytes:
 
 def _grow(growth: Growth) -> str:
     """Return the statement that grows a tree, to run with a COPY, which takes no values."""
-    partition, before, after = growth
+    before, after = growth.before, growth.after
     edges, root, grown_from = (f"'\\x{value.hex()}'" for value in (after.dump(), after.root, before.root))
-    return _GROW.format(partition, after.size, edges, root, before.size, grown_from)
+    return _GROW.format(growth.partition, after.size, edges, root, before.size, grown_from)
 
 
 def _conflict(constraint: str) -> Exception:
