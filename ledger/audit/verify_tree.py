@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from domain.ids import format_uuid
 from domain.leaf import leaf_hash
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.topics import BY_TOPIC
 from ledger.audit.findings import MOST_TOLD, Check, Finding, Findings, reason_of
 from ledger.audit.verify_rows import Columns
-from ledger.log.merkle import HASH_BYTES, Frontier, leaf_hashes
+from ledger.log.merkle import HASH_BYTES, Frontier
 
 _GUESSES: Final = 20_000
 """Times that are tried in the place of one that does not lead to the hash."""
