@@ -183,6 +183,12 @@ def test_there_is_much_to_be_erased(erasure: Erasure) -> None:
     assert methods == READS
 
 
+def test_an_auditor_never_knew(erasure: Erasure) -> None:
+    """Of all there is to read, an auditor was told nothing that tells of a person, before the erasure either."""
+    told = {(method, text) for who, method, text in erasure.leaks(erasure.before) if who == "auditor"}
+    assert {each for each in told if each[1] != DEVICE} == set()
+
+
 def test_nothing_tells_who_it_was(erasure: Erasure) -> None:
     """Every read, in every role, and every request sent again: ``[erased]``, and never an error."""
     assert erasure.erased.state == customer_pb2.CUSTOMER_STATE_ERASED
