@@ -7,7 +7,7 @@ decision, after it has looked at the payer: else anybody could try numbers.
 from uuid import UUID
 
 from domain.card import Card
-from domain.customer import Customer
+from domain.customer import ERASED
 from domain.names import masked_name
 from domain.participant import Participant, participant_key
 from domain.quote import Quote
@@ -20,7 +20,7 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.translate.qr import transfer_qr_message
 from ledger.rpc.translate.quote import Asked, Known, found, quote_message
 from ledger.rpc.vault_work import VaultWork
-from ledger.vault.vault import ERASED, Vault
+from ledger.vault.vault import Vault
 from protos.esep.v1 import qr_pb2, quote_pb2
 
 
@@ -63,8 +63,5 @@ class Quotes:
 
     async def name(self, customer_id: bytes) -> str:
         """Return a customer's masked name, empty where none was given."""
-        customer = await self._gateway.current(customer_id)
-        if not isinstance(customer, Customer):
-            return ""
-        full_name = (await self._customers.message(customer)).full_name
+        full_name = await self._customers.name(customer_id)
         return full_name if full_name == ERASED else masked_name(full_name)
