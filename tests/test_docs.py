@@ -100,7 +100,9 @@ OTHER_NAMES: Final = frozenset(
         "ESEP_CLIENT_KEY_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
+        "HISTORY_DIFFERS",  # this and the next but one are reasons of the command line's own
         "NOT_SERVING",  # grpc.health.v1
+        "OTHER_LEDGER",
         "PERSISTENCE_MODULE",  # the eventsourcing library's
         "SERVICE_CONFIG",  # ledger.rpc.client
     }

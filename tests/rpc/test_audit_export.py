@@ -126,6 +126,7 @@ def test_figures_are_made_from_events_alone(bank: Bank, exported: dict[Encoding,
             assert figures == list(live.figures_at(row.position)), row.position
             lapsing += bool(figuring._holds.lapsed(row.recorded_at))
     assert figures == list(source.figures())
+    assert len(figuring._holds._open) == 1, "of authorisations that are over nothing is kept"
     assert lapsing, "there are positions at which a hold's time was over and its end not recorded"
 
 
