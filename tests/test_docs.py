@@ -61,6 +61,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ADDRESS: Final = "127.0.0.1:50051"
 SECONDS: Final = 30.0
+SHELL_SECONDS: Final = 300.0
+"""A block starts several programs one after another, on a machine that may have much else to do."""
 STARTING_AT_ONCE: Final = 2
 CONTRACT: Final = tuple(
     module.DESCRIPTOR
@@ -276,7 +278,7 @@ def run_shell(block: Block, server: ServerProcess, directory: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
+        timeout=SHELL_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{named(block.page)}:{block.line} exits with {done.returncode}\n{done.stdout}"
