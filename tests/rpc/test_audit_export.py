@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
@@ -265,6 +266,20 @@ def test_a_difference_tells_what_changed(bank: Bank, esep: Commands) -> None:
     assert found["events_by_topic"]["account.opened.v1"] == 7
     for text in ("The sums tie out", "opened closed", "USD", "transfer.posted.v1"):
         assert text in esep.same("diff", "0")
+
+
+def test_days_are_moments(bank: Bank, esep: Commands) -> None:
+    """From a day is from its first moment, and up to a day is up to its last, in the zone of the business day."""
+    rows = bank.world.log.read(0, 0, 10_000)
+    zone = ZoneInfo("Asia/Bishkek")
+    days = [timestamp(row.recorded_at).ToDatetime(UTC).astimezone(zone).date() for row in rows]
+    first, last, quiet = days[0], days[-1], days[-1] - timedelta(days=1)
+    assert first < quiet
+    for named in ((first,), (first, first), (first + timedelta(days=1), last), (quiet, quiet)):
+        bounds = sum(day < named[0] for day in days), sum(day <= named[-1] for day in days)
+        bounds = bounds if named[1:] else (bounds[0], len(rows))
+        found = esep.document("diff", *map(str, named))
+        assert (found["from_position"], found["to_position"]) == bounds
 
 
 def test_an_explanation_ends_with_the_figure(bank: Bank, esep: Commands) -> None:
