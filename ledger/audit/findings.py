@@ -90,9 +90,9 @@ class Findings:
         return sum(self.counts.values())
 
     def listed(self) -> list[Finding]:
-        """Return those that are told, by their position; those without one first."""
+        """Return those that are told, by their position; those that are about no event first."""
         everything = [finding for check in Check for finding in self._told.get(check, ())]
-        return sorted(everything, key=lambda finding: finding.position or 0)
+        return sorted(everything, key=lambda finding: finding.position or finding.upto or 0)
 
 
 def reason_of(error: Exception) -> str:

@@ -139,7 +139,7 @@ class Verification:
         legs = [movement for movements in moved.values() for movement in movements or ()]
         if legs:
             self.money.movements(legs)
-        self.money.check_sums(columns.rows[0].position, columns.rows[-1].position)
+        self.money.check_sums(columns.rows[-1].position)
         return moved
 
     def _rare(self, row: Row, moved: dict[int, list[Movement] | None]) -> None:

@@ -91,7 +91,7 @@ class Money:
             positions, sources, targets, amounts = np.array(bounded, np.int64).T
             self._move(positions, sources, targets, amounts)
 
-    def check_sums(self, first: int, last: int) -> None:
+    def check_sums(self, last: int) -> None:
         """Tell when the accounts of some currency do not come to zero together."""
         if self._unbalanced:
             return
@@ -99,7 +99,7 @@ class Money:
             if sums["sum_tyiyn"]:
                 self._unbalanced = True
                 message = f"the accounts in {currency} come to {sums['sum_tyiyn']} tyiyn together, not to 0"
-                self._findings.add(Finding(Check.MONEY, message, first, last))
+                self._findings.add(Finding(Check.MONEY, message, upto=last))
 
     def _move(self, positions: Column, sources: Column, targets: Column, amounts: Column) -> None:
         tallies = self._tallies

@@ -7,7 +7,7 @@ changed to something that can be guessed: a topic, a caller, a number nearby.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from domain.ids import format_uuid
@@ -69,7 +69,7 @@ class TreeCheck:
         self,
         frontier: Frontier,
         tiles: Iterator[bytes],
-        pins: Mapping[int, Sequence[Pin]],
+        pins: dict[int, list[Pin]],
         findings: Findings,
     ) -> None:
         """Begin with the tree that stands, the tiles' hashes behind it, and what was signed, by the size of trees."""
@@ -86,6 +86,16 @@ class TreeCheck:
         """The largest tree of which everything that was signed is true, as far as the events have come."""
         self._kept_agreed = 0
         self._told: set[bool] = set()
+
+    def feed(self, hashes: bytes) -> None:
+        """Take in what the tiles say of the next events."""
+        self._tiles = Leaves(iter((hashes,)), self._findings)
+
+    def pin(self, size: int, pin: Pin) -> None:
+        """Take in what was signed of a tree that is still to come."""
+        if pin not in self._pins.setdefault(size, []):
+            self._pins[size].append(pin)
+            self._sizes = sorted(each for each in self._pins if each > self.frontier.size)
 
     def add(self, columns: Columns) -> None:
         """Take in events."""

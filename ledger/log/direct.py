@@ -48,13 +48,13 @@ class DirectConnection:
         loading.set_pgresult(answer)
         return loading.load_rows(0, answer.ntuples, make_row)
 
-    def copy(self, statement: str, data: bytes, *, then: str) -> None:
+    def copy(self, statement: str, data: bytes, *, then: str = "") -> None:
         """Run a ``COPY … FROM STDIN`` with all of its data, and ``then`` another statement, in one transaction.
 
         Both go to the database in one message, and the commit comes back with the second one's outcome.
         """
         self._checked(self._libpq.exec_(f"{statement}; {then}".encode()), ExecStatus.COPY_IN)
-        self._checked(self._copied(data, statements=2), ExecStatus.COMMAND_OK)
+        self._checked(self._copied(data, statements=2 if then else 1), ExecStatus.COMMAND_OK)
 
     def copy_first(self, statement: str, data: bytes, *, then: Callable[[], str]) -> None:
         """Run a ``COPY … FROM STDIN``, then ask for another statement and run that, in one transaction.

@@ -1,14 +1,18 @@
 """``python -m ledger.log.hasher``: hashes large batches, so that the process that decides need not.
 
-It is asked over its standard input, a socket, and answers over the same. It keeps nothing between two batches, opens
-nothing, and ends with the other end of the socket, however that comes to its end.
+It is asked over its standard input, a socket, and answers over the same. The rows stand in memory that it shares with
+whoever asks, and only reads. It keeps nothing between two batches, opens nothing, and ends with the other end of the
+socket, however that comes to its end.
 """
 
 import gc
+import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator
 from itertools import chain, pairwise
+from mmap import PROT_READ, mmap
 from struct import Struct
 from typing import Final
 
@@ -21,13 +25,14 @@ from ledger.log.merkle import HASH_BYTES, heights, subtrees
 READY: Final = b"\x06"
 """What it says when it is there, once."""
 
-_PREFIX: Final = Struct("@II")
+_PREFIX: Final = Struct("@I")
 
 
 class _Request(msgspec.Struct, array_like=True):
-    """What a batch begins with: how many leaves stand before it, its texts, and the sizes of the columns behind."""
+    """How many leaves stand before a batch, its texts, and where its columns begin in memory, one after another."""
 
     size: int
+    start: int
     topics: tuple[str, ...]
     callers: tuple[str, ...]
     column_bytes: tuple[int, ...]
@@ -37,8 +42,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Request).decode
 
 
-def request_of(size: int, columns: Columns, states: bytes) -> list[bytes]:
-    """Return a batch as it is sent, in pieces."""
+def request_of(size: int, start: int, columns: Columns, states: bytes) -> tuple[bytes, list[bytes]]:
+    """Return what is said about a batch, and the columns that stand from ``start`` on then."""
     numbers = (
         columns.partitions,
         columns.positions,
@@ -49,10 +54,10 @@ def request_of(size: int, columns: Columns, states: bytes) -> list[bytes]:
         columns.callers.each,
         columns.request_lengths,
     )
-    sent = [*(column.tobytes() for column in numbers), columns.originator_ids, columns.request_ids, states]
-    sizes = tuple(map(len, sent))
-    request = _encode(_Request(size, columns.topics.different, columns.callers.different, sizes))
-    return [_PREFIX.pack(len(request), sum(sizes)) + request, *sent]
+    shared = [*(column.tobytes() for column in numbers), columns.originator_ids, columns.request_ids, states]
+    sizes = tuple(map(len, shared))
+    request = _encode(_Request(size, start, columns.topics.different, columns.callers.different, sizes))
+    return _PREFIX.pack(len(request)) + request, shared
 
 
 def answer_bytes(size: int, count: int) -> int:
@@ -60,12 +65,12 @@ def answer_bytes(size: int, count: int) -> int:
     return HASH_BYTES * (1 + len(heights(size, count)))
 
 
-def answer_to(request: _Request, body: bytes) -> bytes:
+def answer_to(request: _Request, shared: mmap) -> bytes:
     """Return the hash of the last leaf, and the roots of the subtrees that the batch makes up."""
-    start = 0
+    start = request.start
     numbers: list[Integers] = []
     for size in request.column_bytes[:8]:
-        numbers.append(np.frombuffer(body, np.int64, size // 8, start))
+        numbers.append(np.frombuffer(shared, np.int64, size // 8, start))
         start += size
     partitions, positions, versions, lengths, times, topics, callers, request_lengths = numbers
     ids_end = start + request.column_bytes[8]
@@ -73,32 +78,32 @@ def answer_to(request: _Request, body: bytes) -> bytes:
     columns = Columns(
         partitions,
         positions,
-        body[start:ids_end],
+        shared[start:ids_end],
         versions,
         Words(request.topics, topics),
         lengths,
         times,
         request_lengths,
-        body[ids_end:requests_end],
+        shared[ids_end:requests_end],
         Words(request.callers, callers),
     )
-    leaves = hash_columns(columns, _cut(body, requests_end + np.concatenate(([0], lengths.cumsum()))))
+    leaves = hash_columns(columns, _cut(shared, requests_end + np.concatenate(([0], lengths.cumsum()))))
     return b"".join([leaves[-1], *subtrees(request.size, leaves)])
 
 
-def _cut(body: bytes, bounds: Integers) -> Iterator[bytes]:
+def _cut(shared: mmap, bounds: Integers) -> Iterator[bytes]:
     """Return what stands between the bounds."""
     few = (bounds[start : start + AT_A_TIME + 1].tolist() for start in range(0, len(bounds) - 1, AT_A_TIME))
-    return chain.from_iterable([body[start:end] for start, end in pairwise(each)] for each in few)
+    return chain.from_iterable([shared[start:end] for start, end in pairwise(each)] for each in few)
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, shared: mmap) -> None:
     """Answer batches until the other end is closed."""
     connection.sendall(READY)
     while prefix := receive(connection, _PREFIX.size):
-        request_bytes, column_bytes = _PREFIX.unpack(prefix)
-        request = _decode(receive(connection, request_bytes))
-        connection.sendall(answer_to(request, receive(connection, column_bytes)))
+        request = receive(connection, *_PREFIX.unpack(prefix))
+        if request:
+            connection.sendall(answer_to(_decode(request), shared))
 
 
 def receive(connection: socket.socket, size: int) -> bytes:
@@ -110,17 +115,18 @@ def receive(connection: socket.socket, size: int) -> bytes:
     return received
 
 
-def main(ignored: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)) -> None:
-    """Serve whoever started this process."""
-    for number in ignored:
+def main(descriptor: int) -> None:
+    """Serve whoever started this process and shares the memory behind this descriptor."""
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # The parent is asked to stop, and closes the socket.
     gc.disable()  # Nothing here refers to itself.
-    with socket.socket(fileno=0) as connection:
+    with socket.socket(fileno=0) as connection, mmap(descriptor, 0, prot=PROT_READ) as shared:
+        os.close(descriptor)
         try:
-            serve(connection)
+            serve(connection, shared)
         except ConnectionError:
             return  # The parent is gone.
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -1,20 +1,23 @@
 """Hashes batches: the small ones here, the large ones in a process of their own while the database takes them in.
 
-What a batch is handed over as was joined for the database anyway, goes out in one call of the system and costs less
-than a tenth of hashing it. The process is a help and nothing else: when it is not there yet, dies, is stopped or
+What a batch is handed over as was joined for the database anyway: it is copied into memory that both share, which
+costs a tenth of hashing it. The process is a help and nothing else: when it is not there yet, dies, is stopped or
 answers something else, the batch is hashed here, and another one is started some time later.
 """
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
+from mmap import mmap
 from pathlib import Path
 from struct import pack
-from typing import Final
+from typing import IO, Final
 
 import structlog
 
@@ -27,13 +30,12 @@ _log = structlog.get_logger("esep.log")
 
 LEAST_ROWS: Final = 512
 """Rows from which handing a batch over is worth it."""
-_MOST_BYTES: Final = 256 << 20
-"""States that are too much to have in memory once more."""
+_SHARED_BYTES: Final = 64 << 20
+"""Of address space; memory is what the largest batch took. One that does not fit in is hashed here."""
 _PATIENCE_SECONDS: Final = 2.0
 """The most that a batch waits for the process to take it, and to answer it: others wait for the log meanwhile."""
 _RESTART_SECONDS: Final = 30.0
 _START_SECONDS: Final = 120.0
-_BUFFER_BYTES: Final = 4 << 20
 _COMMAND = (sys.executable, "-m", "ledger.log.hasher")
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +47,8 @@ class Hashing:
         """Begin without a process: the first large batch starts it."""
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._shared: mmap | None = None
+        self._filled = 0
         self._ready = False
         self._owed = 0
         self._since = 0.0
@@ -65,7 +69,7 @@ class Hashing:
             return None
         if self._owed:  # to an append that failed
             self._received()
-        size = tree.size
+        size, self._filled = tree.size, 0
         for part in batch.parts:
             if not self._handed_over(size, part):
                 return None
@@ -99,15 +103,20 @@ class Hashing:
 
     def _handed_over(self, size: int, part: Part) -> bool:
         """Send rows that follow ``size`` leaves; return whether all was taken."""
-        if self._socket is None or part.columns.lengths.sum() > _MOST_BYTES:
+        if self._socket is None or self._shared is None:
             return False
-        request = request_of(size, part.columns, part.joined_states)
+        request, columns = request_of(size, self._filled, part.columns, part.joined_states)
+        if self._filled + sum(map(len, columns)) > _SHARED_BYTES:
+            return False
+        for column in columns:
+            self._shared[self._filled : self._filled + len(column)] = column
+            self._filled += len(column)
         try:
-            sent = self._socket.sendmsg(request)
+            sent = self._socket.send(request)
         except OSError as error:
             self._lose(_reason(error))
             return False
-        if sent != sum(map(len, request)):
+        if sent != len(request):
             self._lose("it takes nothing")
             return False
         self._owed += answer_bytes(size, len(part.rows))
@@ -140,27 +149,26 @@ class Hashing:
         return answer
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        try:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-            bound = pack("@ll", int(_PATIENCE_SECONDS), int(_PATIENCE_SECONDS % 1 * 1e6))
-            # The system waits, not Python: it would ask for the interpreter again at every piece.
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bound)
-            process = subprocess.Popen(  # noqa: S603 - our own program
-                _COMMAND,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                cwd=_PROJECT,
-            )
-        except OSError as error:
-            ours.close()
-            self._lose(str(error))
-            return
-        finally:
-            theirs.close()
-        self._process, self._socket, self._ready, self._owed = process, ours, False, 0
+        with ExitStack() as opened:
+            try:
+                shared = opened.enter_context(_memory())
+                shared.truncate(_SHARED_BYTES)
+                ours, theirs = socket.socketpair()
+                opened.enter_context(theirs)
+                bound = pack("@ll", int(_PATIENCE_SECONDS), int(_PATIENCE_SECONDS % 1 * 1e6))
+                # The system waits, not Python: it would ask for the interpreter again at every piece.
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, bound)
+                self._socket, self._shared = ours, mmap(shared.fileno(), _SHARED_BYTES)
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    (*_COMMAND, str(shared.fileno())),
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    cwd=_PROJECT,
+                    pass_fds=[shared.fileno()],
+                )
+            except OSError as error:
+                self._lose(str(error))
         self._since = time.monotonic()
 
     def _lose(self, reason: str) -> None:
@@ -170,15 +178,23 @@ class Hashing:
         _log.warning("hasher.lost", reason=reason, again_in_seconds=_RESTART_SECONDS)
 
     def _end(self) -> None:
-        connection, process = self._socket, self._process
-        self._socket = self._process = None
+        process, connection, shared = self._process, self._socket, self._shared
+        self._process = self._socket = self._shared = None
         self._ready, self._owed = False, 0
-        if connection is not None:
-            connection.close()
+        for each in (connection, shared):
+            if each is not None:
+                each.close()
         if process is not None:
             process.kill()  # It has nothing to lose, and may be stopped.
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_PATIENCE_SECONDS)
+
+
+def _memory() -> IO[bytes]:
+    """Open memory that has no name."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("esep-hasher"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _reason(error: OSError) -> str:

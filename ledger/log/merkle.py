@@ -2,21 +2,18 @@
 
 The *frontier* of a tree are the roots of the perfect subtrees that it consists of, from the largest to the smallest,
 one for each bit that is set in its size: 20 hashes for a million leaves. They suffice to add leaves and to tell the
-root, so that no old leaf is ever read again. What a leaf is stands in ``domain.leaf``.
+root, so that no old leaf is ever read again. What a leaf is stands in ``domain.leaf``, a node in ``domain.nodes``.
 """
 
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple, Self
 
-import numpy as np
+from domain.nodes import HASH_BYTES, node_hash, parents
 
-HASH_BYTES: Final = 32
-NODE_PREFIX: Final = b"\x01"
+__all__ = ["EMPTY_ROOT", "HASH_BYTES", "Frontier", "heights", "node_hash", "subtrees"]
+
 EMPTY_ROOT: Final = sha256().digest()
-
-_MANY: Final = 64
-"""Nodes from which laying the pairs out together costs less than one by one."""
 
 
 class Frontier(NamedTuple):
@@ -80,22 +77,6 @@ def heights(size: int, count: int) -> list[int]:
         found.append(height)
         size += 1 << height
     return found
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the hash of a node with these two children."""
-    return sha256(NODE_PREFIX + left + right).digest()
-
-
-def parents(nodes: Sequence[bytes]) -> list[bytes]:
-    """Return the hashes of the nodes above an even number of nodes, two by two."""
-    if len(nodes) < _MANY:
-        each = iter(nodes)
-        return [sha256(NODE_PREFIX + left + right).digest() for left, right in zip(each, each, strict=True)]
-    pairs = np.empty((len(nodes) // 2, 1 + 2 * HASH_BYTES), np.uint8)
-    pairs[:, 0] = NODE_PREFIX[0]
-    pairs[:, 1:] = np.frombuffer(b"".join(nodes), np.uint8).reshape(-1, 2 * HASH_BYTES)
-    return [sha256(pair).digest() for pair in pairs.view(f"V{pairs.shape[1]}").ravel().tolist()]
 
 
 def _root(edges: Sequence[bytes]) -> bytes:

@@ -15,8 +15,8 @@ from domain.leaf import leaf_hash
 from domain.leaves import Columns, Integers, columns_of, hash_columns
 from domain.ports import Row
 
-_FIRST_PART: Final = 1024
-"""Rows of a large batch that are taken apart first, so that whoever hashes them can begin while the others are."""
+_FIRST_PART: Final = 2048
+"""The most rows of a large batch that are taken apart first: they are hashed while the others are taken apart."""
 _PART: Final = 8192
 _SHORTEST: Final = 64
 """Rows from which a run is worth its own statement."""
@@ -28,7 +28,7 @@ class Batch:
     def __init__(self, rows: Sequence[Row]) -> None:
         """Take the rows, at least one."""
         self.rows = rows
-        first = _FIRST_PART if len(rows) > 2 * _FIRST_PART else len(rows)
+        first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= _FIRST_PART else len(rows)
         cuts = pairwise((0, *range(first, len(rows), _PART), len(rows)))
         self.parts = [Part(rows[start:end]) for start, end in cuts]
 

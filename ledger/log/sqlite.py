@@ -133,13 +133,33 @@ class SQLiteLog(Housekeeping):
     def _append(self, rows: Sequence[Row], *, tail: bytes | None = None) -> None:
         with self._appending, self._trees.growing(rows, tail) as growth:
             try:
-                _insert(self._writing(), rows, growth, tail)
+                self._insert(self._writing(), rows, growth, tail)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
             except BaseException:
                 self._roll_back()
                 raise
+
+    def _insert(self, writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
+        """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
+        before = growth.before
+        if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
+            after = growth.after
+            told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
+            tree = (before.size, before.root, after.size, after.dump(), after.root)
+            writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
+            return
+        statements = _statements(writer, growth.batch)
+        writer.execute("BEGIN IMMEDIATE")
+        if tail is not None:
+            found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+            check_tail(None if found is None else Row._make(found), tail)
+        for statement, values in statements:
+            writer.execute(statement, values)
+        after = growth.after
+        writer.execute(_GROW, (growth.partition, after.size, after.dump(), after.root, before.size, before.root))
+        writer.execute("COMMIT")
 
     def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
@@ -337,27 +357,6 @@ def _pool(connect: Callable[[], sqlite3.Connection]) -> ClosingPool:
 
 def _now() -> ColumnElement[int]:
     return literal(time.time_ns() // 1000, BigInteger)
-
-
-def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
-    """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
-    before = growth.before
-    if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
-        after = growth.after
-        told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
-        tree = (before.size, before.root, after.size, after.dump(), after.root)
-        writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
-        return
-    statements = _statements(writer, growth.batch)
-    writer.execute("BEGIN IMMEDIATE")
-    if tail is not None:
-        found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
-        check_tail(None if found is None else Row._make(found), tail)
-    for statement, values in statements:
-        writer.execute(statement, values)
-    after = growth.after
-    writer.execute(_GROW, (growth.partition, after.size, after.dump(), after.root, before.size, before.root))
-    writer.execute("COMMIT")
 
 
 def _statements(writer: sqlite3.Connection, batch: Batch) -> list[tuple[str, Sequence[object]]]:

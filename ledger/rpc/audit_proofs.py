@@ -17,7 +17,7 @@ from ledger.audit.note import NoteError
 from ledger.audit.proofs import prove_consistency, prove_inclusion
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
-from ledger.rpc.translate.checkpoint import checkpoint_message, key_message
+from ledger.rpc.translate.checkpoint import checkpoint_message, key_message, self_audit_message
 from projections.tiles import TileTree
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.common_pb2 import LogPosition
@@ -54,6 +54,7 @@ class AuditProofs:
         return pb.GetCheckpointResponse(
             checkpoint=checkpoint_message(issued, self._gateway.engine.partition),
             keys=[key_message(*each) for each in self._checkpoints.verifier_keys()],
+            self_audit=self_audit_message(self._checkpoints.audited(), self._gateway.engine.partition),
         )
 
     async def cosign(self, request: pb.CosignCheckpointRequest) -> pb.CosignCheckpointResponse:

@@ -14,7 +14,9 @@ from domain.quote import Quote
 from domain.quoting import CreateQuote
 from domain.recipient import ToCard, ToPhone
 from domain.transfer_qr import TransferQr
+from ledger.rpc import calls
 from ledger.rpc.aliases import Aliases
+from ledger.rpc.callers import Role
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.translate.qr import transfer_qr_message
@@ -62,6 +64,8 @@ class Quotes:
         return transfer_qr_message(issued, await self.name(issued.customer), self._qr_host)
 
     async def name(self, customer_id: bytes) -> str:
-        """Return a customer's masked name, empty where none was given."""
+        """Return a customer's masked name, empty where none was given, and for auditors."""
+        if calls.current().who.role is Role.AUDITOR:
+            return ""
         full_name = await self._customers.name(customer_id)
         return full_name if full_name == ERASED else masked_name(full_name)

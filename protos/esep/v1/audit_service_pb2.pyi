@@ -672,6 +672,7 @@ class GetCheckpointResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    SELF_AUDIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
         """checkpoint is what was signed."""
@@ -680,15 +681,20 @@ class GetCheckpointResponse(_message.Message):
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[_checkpoint_pb2.CheckpointKey]:
         """keys are the ledger's keys for this partition, past and future ones included."""
 
+    @_builtins.property
+    def self_audit(self) -> _checkpoint_pb2.SelfAudit:
+        """self_audit is how far the ledger has derived the history anew, when, and with which result."""
+
     def __init__(
         self,
         *,
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
         keys: _abc.Iterable[_checkpoint_pb2.CheckpointKey] | None = ...,
+        self_audit: _checkpoint_pb2.SelfAudit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "self_audit", b"self_audit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys", "self_audit", b"self_audit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

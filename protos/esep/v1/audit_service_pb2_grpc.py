@@ -220,8 +220,10 @@ class AuditServiceServicer(object):
         Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
         reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
         other for a day.
+        Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+        that was signed is answered, as long as it reaches min_position.
         Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.

@@ -112,8 +112,10 @@ class AuditServiceStub:
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
     reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
     other for a day.
+    Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+    that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
@@ -240,8 +242,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
     reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
     other for a day.
+    Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+    that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
@@ -413,8 +417,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
         reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
         other for a day.
+        Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+        that was signed is answered, as long as it reaches min_position.
         Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.

@@ -1,5 +1,6 @@
 """Whatever is changed behind the ledger's back is found, and said where: one change a test, in the very tables."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.ledger.audit.conftest import Original
 from tests.ledger.audit.ledgers import (
     Place,
     all_rows,
+    begin,
     change_tables,
     go_on,
     kept,
@@ -26,6 +28,7 @@ from tests.ledger.audit.ledgers import (
     put,
     rewrite,
     spoil_tile,
+    stored,
     stranger,
     verified,
 )
@@ -257,6 +260,48 @@ def test_a_checkpoint_of_another_ledger_is_refused(ledger: Place, original: Orig
     """Its root says nothing about this history, and it is not taken for one that does."""
     other = original.notes[0].replace("esep.kg/test/0", "esep.kg/other/0")
     assert "unknown key" in only(verified(ledger, kept=kept(other)), Check.KEPT).message
+
+
+@pytest.mark.postgres
+def test_every_changed_field_is_found_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """The same as on SQLite, field by field: nothing is found before, the place is found, and nothing afterwards."""
+    place = Place(tmp_path, postgres_url)
+    notes = begin(place)
+    assert verified(place, kept=kept(*notes), keys=[place.public]).ok
+    before = row_at(place, AT)
+    with place.behind() as connection:
+        was = stored(connection, before)
+        others = stored(connection, Row(**OTHERS))
+    for field in Row._fields:
+        set_field = f"UPDATE events SET {field} = :value WHERE "  # noqa: S608 - a column of the table
+        place.change(f"{set_field} position = :at", value=others[field], at=AT)
+        found = verified(place, kept=kept(*notes), keys=[place.public]).findings
+        check = Check.POSITIONS if field in ("partition", "position") else Check.LEAVES
+        assert [each.position for each in found.of(check)][:1] == [AT], field
+        moved_to = OTHERS["position"] if field == "position" else AT
+        place.change(f"{set_field} position = :at", value=was[field], at=moved_to)
+    assert verified(place, kept=kept(*notes), keys=[place.public]).ok
+
+
+@pytest.mark.postgres
+def test_what_is_missing_or_rewritten_is_found_on_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    """A deleted event, a changed balance, a truncated tail: the same findings as on SQLite."""
+    place = Place(tmp_path, postgres_url)
+    notes = begin(place)
+    change_tables(place, "UPDATE balances SET posted = posted + 1 WHERE account_id = 4")
+    assert [(each.account, each.field) for each in verified(place).findings.listed()] == [(4, "posted")]
+    gone = row_at(place, AT)
+    place.change("DELETE FROM events WHERE position = :at", at=AT)
+    assert only(verified(place), Check.POSITIONS).position == AT
+    put(place, gone)
+    rewrite(place, lambda row: row if row.position <= AT else None)
+    assert verified(place, keys=[place.public]).ok
+    found = only(verified(place, kept=kept(*notes), keys=[place.public]), Check.KEPT)
+    assert (found.position, found.upto) == (AT + 1, min(_size(note) for note in notes if _size(note) > AT))
+
+
+def _size(note: str) -> int:
+    return Checkpoint.parse(note).size
 
 
 def test_a_changed_tile_is_told_from_a_changed_event(ledger: Place) -> None:

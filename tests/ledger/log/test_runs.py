@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.ports import Row
@@ -75,6 +75,7 @@ def test_a_row_that_differs_keeps_what_is_its_own(field: str, index: int) -> Non
     assert sum(len(piece) for piece in cut if isinstance(piece, Run)) >= 498
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 150), st.sampled_from(["a", "b"]), st.integers(1, 2)), max_size=6))
 def test_pieces_stand_for_the_rows(stretches: list[tuple[int, str, int]]) -> None:
     """However rows are cut, the pieces are the rows again, in their order."""
