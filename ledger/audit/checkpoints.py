@@ -103,6 +103,13 @@ class Checkpoints:
             raise UnknownCheckpointError
         return _issued(found)
 
+    def listed(self, *, below: int, cosigned: bool, limit: int) -> list[Issued]:
+        """Return the checkpoints that are kept below a size, the largest first."""
+        return [
+            _issued(kept)
+            for kept in self._log.list_checkpoints(self._partition, below=below, cosigned=cosigned, limit=limit)
+        ]
+
     def cosign(self, size: int, line: str) -> Issued:
         """Keep a witness's cosignature of the checkpoint of this size, and return that with it.
 

@@ -25,8 +25,8 @@ from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS: Final = 60.0
-"""For how long a server that does not answer is waited for."""
+PATIENCE_SECONDS: Final = 120.0
+"""For how long a server that does not answer is waited for: gRPC tries to connect again less and less often."""
 _PAUSE_SECONDS: Final = 0.5
 _TILE_WIDTH: Final = 256
 _PAGE: Final = 1_000
@@ -121,20 +121,16 @@ class LiveSource(LiveHistory):
         newest = ledger.audit.GetCheckpoint(request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
         super().__init__(ledger, newest.checkpoint.tree.position, partition=partition, patience=patience)
         self._keys = [key.verifier_key for key in newest.keys]
-        self._notes = [newest.checkpoint.note]
+        self._newest = newest.checkpoint.note
+        self._notes: list[str] | None = None
 
     def checkpoints(self) -> Sequence[str]:
-        """Return the newest checkpoint, and before it the newest that a witness has cosigned."""
-        if len(self._notes) == 1:
-            request = pb.GetCheckpointRequest(partition=self.partition, cosigned=True)
-            try:
-                found = self.ask(self.ledger.audit.GetCheckpoint, request).checkpoint
-            except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
-                    raise
-                return self._notes  # No witness has cosigned any.
-            if found.tree.position < self.head:
-                self._notes.insert(0, found.note)
+        """Return the newest checkpoint, and before it those that a witness has cosigned, the last thousand of them."""
+        if self._notes is None:
+            request = pb.ListCheckpointsRequest(partition=self.partition, cosigned=True, page_size=_PAGE)
+            found = self.ask(self.ledger.audit.ListCheckpoints, request).checkpoints
+            earlier = [each.note for each in reversed(found) if each.tree.position < self.head]
+            self._notes = [*earlier, self._newest]
         return self._notes
 
     def keys(self) -> Sequence[str]:

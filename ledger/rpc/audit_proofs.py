@@ -57,6 +57,15 @@ class AuditProofs:
             self_audit=self_audit_message(self._checkpoints.audited(), self._gateway.engine.partition),
         )
 
+    async def checkpoints(self, request: pb.ListCheckpointsRequest, below: int, limit: int) -> list[Issued]:
+        """Return the checkpoints that are kept below a size, the largest first; raises Refused."""
+        self._check_partition(request.partition, "partition")
+
+        def find() -> list[Issued]:
+            return self._checkpoints.listed(below=below, cosigned=request.cosigned, limit=limit)
+
+        return await self._gateway.question(find)
+
     async def cosign(self, request: pb.CosignCheckpointRequest) -> pb.CosignCheckpointResponse:
         """Keep a witness's signature; raises Refused."""
         self._check_partition(request.partition, "partition")
