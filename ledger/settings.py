@@ -21,9 +21,10 @@ from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.audit.note import COSIGNATURE, VerifierKey
+from ledger.audit.self_audit import Pace
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
+from ledger.rpc.settings import ChildSettings, Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -123,6 +124,10 @@ class Settings(BaseSettings):
     """What checkpoints call this ledger, followed by the partition: like a host and a path, unlike any other's."""
     witnesses: tuple[Witness, ...] = ()
     """Public keys of the witnesses whose cosignatures of checkpoints are kept, as notes write them."""
+    self_audit_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The share of one processor that the ledger's audit of itself takes; 0 for none."""
+    self_audit_again_seconds: Annotated[float, Field(gt=0)] = float(DAY_SECONDS)
+    """How long the audit follows the newest events before it begins at the first one again."""
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     """The rule for customers' passwords, by its name."""
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -248,11 +253,6 @@ class Settings(BaseSettings):
         return None if self.page_token_key is None else self.page_token_key.get_secret_value().encode()
 
     @property
-    def keep_notices(self) -> int:
-        """For how many microseconds notifications are kept, 0 for ever."""
-        return self.notification_retention_seconds * SECOND
-
-    @property
     def read_url(self) -> str:
         """The url of the projections."""
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
@@ -275,6 +275,11 @@ class Settings(BaseSettings):
     def keys_file(self) -> Path:
         """Where the master keys stand."""
         return self.master_keys_file or self.data_dir / "master-keys.json"
+
+    @property
+    def codes_file(self) -> Path:
+        """Where confirmation codes are written in development."""
+        return self.data_dir / "confirmation-codes"
 
     @property
     def signing_keys_file(self) -> Path:
@@ -321,6 +326,18 @@ class Settings(BaseSettings):
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")
+
+    @property
+    def children(self) -> ChildSettings:
+        """What the processes beside the one that decides are told."""
+        return ChildSettings(
+            log_url=self.log_url,
+            store_url=self.read_url,
+            log_format=self.log_format,
+            keep_notices=self.notification_retention_seconds * SECOND,
+            audit_file=self.data_dir / "self-audit.json",
+            pace=Pace(self.self_audit_share, self.self_audit_again_seconds),
+        )
 
     @property
     def rpc(self) -> RpcSettings:

@@ -15,11 +15,13 @@ from domain import (
     card_commands,
     confirm,
     credit,
+    customer,
     device,
     payee,
     payment,
     proposal,
     publishing,
+    retaining,
     settle,
     token,
     tokenise,
@@ -30,6 +32,17 @@ from domain.ids import parts_of
 from domain.pay import ConfirmPayment, PreparePayment
 from ledger.audit.kept import Kept
 from ledger.audit.rebuild_money import Builder, Candidates, Fields, own_id
+
+
+def lift_retention(kept: Kept) -> Candidates:
+    """Return what may have been asked where a retention was lifted: on whose behalf, the customer's state tells."""
+    event: Any = kept.event
+    placed = kept.before.retentions if isinstance(kept.before, customer.Customer) else ()
+    for authority in {each.authority for each in placed if each.retention_id == event.retention.bytes}:
+        yield (
+            retaining.LiftRetention,
+            {"customer_id": own_id(kept), "retention_id": event.retention, "authority": authority},
+        )
 
 
 def unbind(kept: Kept) -> Candidates:

@@ -22,6 +22,8 @@ from domain import (
     publishing,
     quote,
     resolve,
+    retaining,
+    retention,
     settle,
     token,
     tokenise,
@@ -70,6 +72,10 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     customer.CustomerPinSet: lambda kept: [(customer.SetPin, {"customer_id": own_id(kept), "verdict": Verdict.RIGHT})],
     customer.CustomerIdentified: same(customer.IdentifyCustomer, "customer_id", "tier", "reference"),
     customer.CustomerErased: same(customer.EraseCustomer, "customer_id"),
+    retention.CustomerRetentionPlaced: same(
+        retaining.PlaceRetention, "customer_id", "reason", "authority", "reference", "until"
+    ),
+    retention.CustomerRetentionLifted: others.lift_retention,
     participant.ParticipantRegistered: others.of_participant(participant.RegisterParticipant),
     participant.ParticipantUpdated: others.of_participant(participant.UpdateParticipant),
     adjustment.AdjustmentProposed: same(

@@ -15,7 +15,7 @@ from struct import Struct
 import numpy as np
 
 from domain.ports import Row
-from ledger.log.runs import Run, runs
+from ledger.log.runs import Batch, Run
 from ledger.log.trees import Growth
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -36,26 +36,26 @@ class CopyPacker:
     def __init__(self) -> None:
         self._texts: dict[str, bytes] = {}
 
-    def pack(self, rows: Sequence[Row]) -> bytes:
+    def pack(self, batch: Batch) -> bytes:
         """Return the whole of the COPY's data."""
         if len(self._texts) > _MOST_TEXTS:
             self._texts.clear()
         parts = [_COPY_HEADER]
-        for piece in runs(rows):
+        for piece in batch.pieces():
             parts += self._run(piece) if isinstance(piece, Run) else self._rows(piece)
         parts.append(_COPY_TRAILER)
         return b"".join(parts)
 
     def _run(self, run: Run) -> Iterable[bytes]:
         """Pack the first row without its state, repeat it, and put in where the others differ."""
-        first, count = run.first, len(run.states)
+        first, count = run.first, len(run)
         *pattern, _state = self._rows([first])
         packed = b"".join(pattern)
         table = np.frombuffer(bytearray(packed * count), _different(len(packed)))
         table["position"] = np.arange(first.position, first.position + count)
-        table["originator_id"] = np.frombuffer(b"".join(run.originator_ids), _ID)
+        table["originator_id"] = np.frombuffer(run.originator_ids, _ID)
         table["recorded_at"] = np.arange(first.recorded_at, first.recorded_at + count)
-        table["length"] = np.fromiter(map(len, run.states), np.int32, count)
+        table["length"] = run.lengths
         heads: list[bytes] = np.frombuffer(table.tobytes(), f"V{len(packed)}").tolist()
         return chain.from_iterable(zip(heads, run.states, strict=True))
 
@@ -98,9 +98,9 @@ def binary_values(row: Row) -> tuple[bytes | None, ...]:
 
 def binary_growth(growth: Growth) -> tuple[bytes, ...]:
     """Return what an append does to the tree, in PostgreSQL's binary formats."""
-    partition, before, after = growth
+    before, after = growth.before, growth.after
     return (
-        _INT2.pack(partition),
+        _INT2.pack(growth.partition),
         _INT8.pack(after.size),
         after.dump(),
         after.root,

@@ -1,6 +1,7 @@
 """Questions of auditors about one thing: an aggregate's life, a figure, a card at an instant, a decision."""
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,7 @@ from domain import ids
 from domain.aggregate import Aggregate, fold
 from domain.authorization import Authorization, State
 from domain.card import Card
+from domain.customer import Customer
 from domain.event import Policy
 from domain.leaf import leaf_hash
 from domain.limits import Usage
@@ -26,9 +28,10 @@ from ledger.engine.snapshot import TrustedSnapshots
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
-from projections.answers import AtPosition, Balance, PositionInFutureError
+from projections.answers import AtPosition, Balance, Figures, PositionInFutureError
 from projections.store import ProjectionsNotReadyError
-from protos.esep.v1.common_pb2 import AsOf
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
 _BOTH: Final = (Period.DAY, Period.MONTH)
 
@@ -83,12 +86,16 @@ class AuditQuestions:
         """Return an aggregate's life up to a position; raises Refused."""
 
         def read() -> list[LifeStep]:
-            return list(steps(self._rows(aggregate_id, upto)))
+            return list(steps(self._rows(aggregate_id, upto), cache(self._erased)))
 
         found = await self._gateway.question(read)
         if not found:
             raise Refused(refuse(Reason.AGGREGATE_NOT_FOUND, aggregate_id=ids.format_uuid(aggregate_id)))
         return found
+
+    def _erased(self, customer_id: bytes) -> bool:
+        found = self._gateway.outcomes.aggregate(customer_id)
+        return isinstance(found, Customer) and found.erased
 
     async def balance(self, request: Any, account: int, upto: int) -> tuple[Balance, int]:
         """Return an account's balance right after a position, and what of its holds had lapsed; raises Refused."""
@@ -100,6 +107,13 @@ class AuditQuestions:
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
         lapsed = await self._reads.ask(request, lambda: reader.lapsed(account, moment))
         return found.result, lapsed.result
+
+    async def figures(self, upto: int, after: int, limit: int) -> list[Figures]:
+        """Return what accounts had right after a position, from the one after ``after`` on; raises Refused."""
+        partition, reader = self._audit.partition, self._reads.reader
+        question = pb.ListAccountFiguresRequest(min_position=LogPosition(partition=partition, position=upto))
+        found = await self._reads.ask(question, lambda: reader.figures(partition, upto, after=after, limit=limit))
+        return found.result
 
     async def explain(
         self, account: int, figure: Figure, running: Running, upto: int, limit: int

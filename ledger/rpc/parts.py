@@ -18,7 +18,7 @@ from ledger.rpc.audit_questions import AuditQuestions
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.cards import Cards
-from ledger.rpc.customers import Customers, VaultPort
+from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
 from ledger.rpc.metrics import Metrics
@@ -26,6 +26,7 @@ from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.payments import Payments
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.providers import GrpcProviders
 from ledger.rpc.quotes import Quotes
@@ -33,6 +34,7 @@ from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.tellers import Teller
 from ledger.rpc.tokens import Tokens
+from ledger.rpc.vault_port import VaultPort
 from ledger.rpc.vault_work import VaultWork
 from projections.queries import Reader
 
@@ -77,13 +79,16 @@ class Parts:
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
         self.vault_work = work = VaultWork(settings.max_concurrent_calls)
-        self.customers = customers = Customers(gateway, work, vault, clock, settings)
+        personal = PersonalData(gateway, work, kept)
+        self.customers = customers = Customers(gateway, work, vault, personal, clock, settings)
         self.cards = Cards(gateway, work, kept, clock)
-        self.tokens = Tokens(gateway, work, kept, clock, settings)
-        self.bindings = Bindings(gateway, work, vault, clock, settings)
-        self.aliases = Aliases(gateway, work, vault, clock, settings)
+        self.tokens = Tokens(gateway, work, kept, personal, clock, settings)
+        self.bindings = Bindings(gateway, work, vault, personal, clock, settings)
+        self.aliases = Aliases(gateway, work, vault, personal, clock, settings)
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
-        self.payments = Payments(gateway, work, kept, catalogue, providers, reader, clock, settings)
+        self.payments = Payments(gateway, work, kept, personal, catalogue, providers, reader, clock, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
-        self.teller = Teller(gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.payments)
+        self.teller = Teller(
+            gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.tokens, self.payments
+        )
         self.personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None

@@ -113,7 +113,7 @@ class StoppingLog(PostgresLog):
     def _copy_and_stop(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         libpq = writer.connection.pgconn
         writer._checked(libpq.exec_(f"{_COPY}; {_grow(growth)}".encode()), ExecStatus.COPY_IN)
-        libpq.put_copy_data(self._packer.pack(rows))
+        libpq.put_copy_data(self._packer.pack(growth.batch))
         libpq.flush()
         stop()
         libpq.put_copy_end()

@@ -4,6 +4,7 @@ isort:skip_file
 What the log holds, and who read it."""
 
 from collections import abc as _abc
+from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import statement_pb2 as _statement_pb2
@@ -555,3 +556,56 @@ class Access(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Access: _TypeAlias = Access  # noqa: Y015
+
+@_typing.final
+class AccountFigures(_message.Message):
+    """AccountFigures is what an account had right after a position.
+
+    available = posted - held + overdraft limit - minimum balance.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    POSTED_TYIYN_FIELD_NUMBER: _builtins.int
+    HELD_TYIYN_FIELD_NUMBER: _builtins.int
+    OVERDRAFT_LIMIT_TYIYN_FIELD_NUMBER: _builtins.int
+    MINIMUM_BALANCE_TYIYN_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """account_id is the account."""
+    participant_id: _builtins.str
+    """participant_id is the bank that keeps the account."""
+    kind: _account_pb2.AccountKind.ValueType
+    """kind is what the account is for."""
+    currency_code: _builtins.str
+    """currency_code is ISO 4217."""
+    posted_tyiyn: _builtins.int
+    """posted_tyiyn is all credits less all debits. Negative is owed."""
+    held_tyiyn: _builtins.int
+    """held_tyiyn is what open authorizations held that had not lapsed when the position's event was recorded."""
+    overdraft_limit_tyiyn: _builtins.int
+    """overdraft_limit_tyiyn is how far below zero the account could be taken."""
+    minimum_balance_tyiyn: _builtins.int
+    """minimum_balance_tyiyn is what had to stay in the account."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        participant_id: _builtins.str = ...,
+        kind: _account_pb2.AccountKind.ValueType = ...,
+        currency_code: _builtins.str = ...,
+        posted_tyiyn: _builtins.int = ...,
+        held_tyiyn: _builtins.int = ...,
+        overdraft_limit_tyiyn: _builtins.int = ...,
+        minimum_balance_tyiyn: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency_code", b"currency_code", "held_tyiyn", b"held_tyiyn", "kind", b"kind", "minimum_balance_tyiyn", b"minimum_balance_tyiyn", "overdraft_limit_tyiyn", b"overdraft_limit_tyiyn", "participant_id", b"participant_id", "posted_tyiyn", b"posted_tyiyn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountFigures: _TypeAlias = AccountFigures  # noqa: Y015
