@@ -20,7 +20,7 @@ Integers = npt.NDArray[np.int64]
 
 AT_A_TIME: Final = 512
 """Leaves that are made ready together."""
-_FEW: Final = 16
+_FEW: Final = 32
 """Rows from which laying them out together costs less than one by one."""
 _LENGTH = Struct(">I")
 _NOTHING = _LENGTH.pack(0)
