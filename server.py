@@ -1,7 +1,7 @@
 """The composition root: settings in, a serving ledger out.
 
-Two processes: this one decides, writes the log and answers calls; its child keeps the projections, so that the
-two do not share one interpreter. Both end when this one ends, however it ends.
+Three processes: this one decides, writes the log and answers calls; one child keeps the projections, another audits the
+history anew, so that they do not share one interpreter. All end when this one ends, however it ends.
 """
 
 import asyncio
@@ -28,10 +28,12 @@ from ledger.rpc.addresses import check_free
 from ledger.rpc.customers import VaultPort
 from ledger.rpc.engine_metrics import EngineMetrics
 from ledger.rpc.projector import ProjectorProcess, watch_projections
+from ledger.rpc.self_auditor import SelfAuditProcess
 from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
 from ledger.settings import Settings
 from ledger.vault.codes import FileCodes, NoCodes
+from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultError
 from ledger.vault.keys import FileKeys
 from ledger.vault.vault import Vault
@@ -66,6 +68,10 @@ async def serve(settings: Settings) -> int:
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
+    auditor = SelfAuditProcess(
+        settings.log_url, settings.read_url, settings.log_format, settings.self_audit_file, settings.self_audit_pace
+    )
+    auditor.show(REGISTRY)
     metrics = EngineMetrics()
     engine = Engine(
         log,
@@ -83,7 +89,13 @@ async def serve(settings: Settings) -> int:
         reader,
         VaultPort(vault, codes, LocalIssuer(keys)),
         Checkpoints(
-            log, engine.partition, clock, ledger=settings.ledger_name, keys=signing, witnesses=settings.witness_keys
+            log,
+            engine.partition,
+            clock,
+            ledger=settings.ledger_name,
+            keys=signing,
+            witnesses=settings.witness_keys,
+            audited=auditor.audited,
         ),
         AccessLog(open_tables(settings.access_url)),
         settings.rpc,
@@ -96,7 +108,10 @@ async def serve(settings: Settings) -> int:
     if settings.metrics_listen:
         host, _, metrics_port = settings.metrics_listen.rpartition(":")
         start_http_server(int(metrics_port), host)
+    # A restored vault may know again whom the log says it has forgotten: before anybody asks, it does not.
+    await asyncio.to_thread(catch_up, vault, log, engine.partition, clock.now())
     projector.start()
+    auditor.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
     await edge.start()
@@ -111,6 +126,7 @@ async def serve(settings: Settings) -> int:
     await edge.stop(settings.shutdown_grace_seconds)
     await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
     watch.cancel()
+    auditor.stop()
     projector.stop()
     reader.close()
     vault.close()

@@ -21,6 +21,7 @@ from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
 from ledger.audit.note import COSIGNATURE, VerifierKey
+from ledger.audit.self_audit import Pace
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
@@ -123,6 +124,10 @@ class Settings(BaseSettings):
     """What checkpoints call this ledger, followed by the partition: like a host and a path, unlike any other's."""
     witnesses: tuple[Witness, ...] = ()
     """Public keys of the witnesses whose cosignatures of checkpoints are kept, as notes write them."""
+    self_audit_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """The share of one processor that the ledger's audit of itself takes; 0 for none."""
+    self_audit_again_seconds: Annotated[float, Field(gt=0)] = float(DAY_SECONDS)
+    """How long the audit follows the newest events before it begins at the first one again."""
     password_policy: Annotated[str, AfterValidator(known_policy)] = LEAFLET_2022
     """The rule for customers' passwords, by its name."""
     confirmation_tries: Annotated[int, Field(ge=1)] = 5
@@ -282,6 +287,16 @@ class Settings(BaseSettings):
         return self.checkpoint_keys_file or self.data_dir / "checkpoint-keys.json"
 
     @property
+    def self_audit_file(self) -> Path:
+        """Where the result of the ledger's audit of itself stands."""
+        return self.data_dir / "self-audit.json"
+
+    @property
+    def self_audit_pace(self) -> Pace:
+        """How fast, and how often, the ledger audits itself."""
+        return Pace(self.self_audit_share, self.self_audit_again_seconds)
+
+    @property
     def witness_keys(self) -> tuple[VerifierKey, ...]:
         """The witnesses' keys."""
         return tuple(map(VerifierKey.parse, self.witnesses))
@@ -295,7 +310,7 @@ class Settings(BaseSettings):
             hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
-            currencies=frozenset(self.currencies),
+            currencies=tuple(sorted(set(self.currencies))),
             utc_offset_seconds=utc_offset(self.business_time_zone),
             card_prefix=self.card_prefix,
             tokens=TokenPolicy(

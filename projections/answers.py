@@ -64,6 +64,19 @@ class Balance(msgspec.Struct, frozen=True, gc=False):
     minimum_balance: int
 
 
+class Figures(msgspec.Struct, frozen=True, gc=False):
+    """What an account had right after a position."""
+
+    account_id: int
+    participant: str
+    kind: AccountKind
+    currency: str
+    posted: int
+    held: int
+    overdraft_limit: int
+    minimum_balance: int
+
+
 class TrialBalanceLine(msgspec.Struct, frozen=True, gc=False):
     """The sum of one kind of account in one currency."""
 

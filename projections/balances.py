@@ -115,7 +115,7 @@ _TRIAL_NOW: Final = (
     " JOIN balances b ON b.partition = a.partition AND b.account_id = a.account_id"
     " WHERE a.partition = ? GROUP BY a.currency, a.kind"
 )
-_LAST_POSTED: Final = (
+LAST_POSTED: Final = (
     "coalesce((SELECT posted FROM (SELECT * FROM (SELECT position, leg, debit_posted AS posted FROM movements m"
     " WHERE m.partition = a.partition AND m.debit_account = a.account_id AND m.position <= ?"
     " ORDER BY m.position DESC, m.leg DESC LIMIT 1) AS debits"
@@ -124,9 +124,10 @@ _LAST_POSTED: Final = (
     " ORDER BY m.position DESC, m.leg DESC LIMIT 1) AS credits) AS sides"
     " ORDER BY position DESC, leg DESC LIMIT 1), 0)"
 )
+"""What was posted to an account ``a`` right after a position, which is handed in twice."""
 _TRIAL_AT: Final = (
     f"SELECT currency, kind, {_HALVES.format(posted='posted')} FROM"
-    f" (SELECT a.currency, a.kind, {_LAST_POSTED} AS posted FROM accounts a"
+    f" (SELECT a.currency, a.kind, {LAST_POSTED} AS posted FROM accounts a"
     " WHERE a.partition = ? AND a.opened_position <= ?) AS known GROUP BY currency, kind"
 )
 _TRIAL_LATE: Final = tuple(

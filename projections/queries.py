@@ -21,6 +21,7 @@ from projections import (
     accounts,
     authorizations,
     balances,
+    figures,
     outbox,
     participants,
     periods,
@@ -39,6 +40,7 @@ from projections.answers import (
     Axis,
     Balance,
     Cursor,
+    Figures,
     LineCursor,
     Located,
     MiniStatement,
@@ -174,6 +176,18 @@ class Reader:
             return held[0] - held[1]
 
         return self._answer(ask, {as_of.partition})
+
+    def figures(self, partition: int, position: int, *, after: int = 0, limit: int = 100) -> Answer[list[Figures]]:
+        """Return what a partition's accounts had right after a position, by id, from the one after ``after`` on.
+
+        Every account of the page is looked at (some 20 µs each). Raises PositionInFutureError.
+        """
+
+        def ask(session: Session, positions: dict[int, int]) -> list[Figures]:
+            tracked = positions.get(partition, 0)
+            return figures.figures_at(session, partition, position, tracked=tracked, after=after, limit=limit)
+
+        return self._answer(ask, {partition})
 
     def trial_balance(self, *, now: int, as_of: AsOf | None = None) -> Answer[tuple[TrialBalanceLine, ...]]:
         """Return the sums of all accounts by currency and kind; by position, those of its partition.

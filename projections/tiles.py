@@ -102,6 +102,21 @@ class TileTree:
             raise KeyError(f"the tiles of partition {self._partition} do not hold node {index} of level {level}")
         return root_of(hashes)
 
+    def tiles(self, size: int, level: int, first: int, count: int) -> list[bytes]:
+        """Return up to ``count`` tiles of a level of the tree over the first ``size`` leaves, the last one partial.
+
+        Raises KeyError when they do not reach so far.
+        """
+        hashes = size >> TILE_BITS * level
+        found = []
+        for index in range(first, min(first + count, -(-hashes // TILE_WIDTH))):
+            wanted = min(TILE_WIDTH, hashes - index * TILE_WIDTH) * HASH_BYTES
+            tile = read_tile(self._session, self._partition, level, index)[:wanted]
+            if len(tile) != wanted:
+                raise KeyError(f"the tiles of partition {self._partition} do not hold tile {index} of level {level}")
+            found.append(tile)
+        return found
+
     def _tile(self, level: int, index: int) -> bytes:
         key = level, index
         if key not in self._read:

@@ -63,6 +63,7 @@ class ServerProcess:
             "ESEP_DATA_DIR": str(directory),
             "ESEP_CLOCK_OFFSET_FILE": str(clock_file),
             "ESEP_CONFIG": os.devnull,
+            "ESEP_SELF_AUDIT_SHARE": "0",
             **(settings or {}),
         }
         self._process: subprocess.Popen[str] | None = None

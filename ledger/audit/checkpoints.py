@@ -5,6 +5,7 @@ that the log has lost or changed what was signed: nothing more is signed then, b
 checkpoint could prove that the ledger speaks with two tongues.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from domain.ports import Clock
@@ -12,6 +13,7 @@ from domain.times import SECOND
 from ledger.audit.checkpoint import Checkpoint, origin_of
 from ledger.audit.keys import SigningKey, SigningKeys
 from ledger.audit.note import COSIGNATURE, Note, NoteError, Signature, VerifierKey
+from ledger.audit.self_audit import Audited
 from ledger.log.api import Kept, Log
 from ledger.log.merkle import Frontier
 
@@ -47,8 +49,13 @@ class Checkpoints:
         ledger: str,
         keys: SigningKeys,
         witnesses: tuple[VerifierKey, ...] = (),
+        audited: Callable[[], Audited] = Audited,
     ) -> None:
-        """Take the log, the name of the ledger, its keys and the witnesses whose cosignatures count."""
+        """Take the log, the name of the ledger, its keys and the witnesses whose cosignatures count.
+
+        ``audited`` tells what the ledger's audit of itself has found last.
+        """
+        self.audited = audited
         self._log = log
         self._partition = partition
         self._clock = clock
@@ -63,7 +70,9 @@ class Checkpoints:
     def issue(self, tree: Frontier, at_least: int) -> Issued:
         """Return the checkpoint of a durable tree, or a fresh one of ``at_least`` so many leaves.
 
-        Raises HistoryDiffersError, or SigningKeysError when no key is valid now.
+        Where the ledger's audit of itself has found something, nothing is signed any more from there on: the last one
+        that was signed is returned if it reaches far enough. Raises HistoryDiffersError, or SigningKeysError when no
+        key is valid now.
         """
         checkpoint = Checkpoint(self.origin, tree.size, tree.root)
         now = self._clock.now()
@@ -77,6 +86,12 @@ class Checkpoints:
                 )
             if last.size == tree.size or (last.size >= at_least and 0 <= now - last.signed_at < _FRESH):
                 return issued
+        audited = self.audited()
+        if audited.forbids(tree.size):
+            if last is not None and last.size >= max(1, at_least):
+                return _issued(last)
+            message = "" if audited.finding is None else audited.finding.message
+            raise HistoryDiffersError(f"the ledger's audit of itself found a difference: {message}")
         note = self._keys.sign(self.origin, checkpoint.text(), now)
         self._log.keep_checkpoint(self._partition, Kept(tree.size, str(note), now))
         return Issued(checkpoint, note, now)

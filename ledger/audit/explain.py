@@ -31,6 +31,9 @@ from ledger.audit.reading import EventReader
 from ledger.audit.selection import Selection
 from ledger.log.codec import decode
 
+RemainingBefore = Callable[[Row], int]
+"""Tells what an authorisation held before one of its events."""
+
 
 class Figure(Enum):
     """A figure of a balance."""
@@ -74,35 +77,10 @@ class Explainer:
         found: list[Step] = []
         for row in piece.rows:
             event = decode(row.topic, row.state)
-            change, running = self._change(account, figure, row, event, running)
-            if change:
-                running = msgspec.structs.replace(running, sum=running.sum + change)
-                found.append(Step(row, effective_time(event, row.recorded_at), change, running.sum))
+            step, running = step_of(account, figure, running, row, event, self._remaining_before)
+            if step is not None:
+                found.append(step)
         return found, msgspec.structs.replace(running, after=piece.reached)
-
-    def _change(self, account: int, figure: Figure, row: Row, event: Event, running: Running) -> tuple[int, Running]:
-        posted = sum(
-            (leg.credit_account == account) * leg.amount - (leg.debit_account == account) * leg.amount
-            for leg in movements(event)
-        )
-        if figure is Figure.POSTED:
-            return posted, running
-        held = self._held(account, row, event)
-        if figure is Figure.HELD:
-            return held, running
-        before = running.overdraft_limit - running.minimum_balance
-        if row.originator_id == account_originator(account):
-            running = _bounds(event, running)
-        return posted - held + running.overdraft_limit - running.minimum_balance - before, running
-
-    def _held(self, account: int, row: Row, event: Event) -> int:
-        """Return by how much an event changed what is held of an account."""
-        if getattr(event, "account", None) != account:
-            return 0
-        if isinstance(event, AuthorizationAmountReplaced):
-            return event.total - self._remaining_before(row)
-        tell = _HELD.get(type(event))
-        return 0 if tell is None else tell(event)
 
     def _remaining_before(self, row: Row) -> int:
         rows = self._log.aggregate(self._partition, row.originator_id, upto_version=row.originator_version - 1)
@@ -116,18 +94,56 @@ class Explainer:
         return before.remaining
 
 
-def _bounds(event: Event, running: Running) -> Running:
+def step_of(
+    account: int, figure: Figure, running: Running, row: Row, event: Event, remaining_before: RemainingBefore
+) -> tuple[Step | None, Running]:
+    """Return what an event did to a figure of an account, None where it did nothing, and where that leads."""
+    change, running = _change(account, figure, running, row, event, remaining_before)
+    if not change:
+        return None, running
+    running = msgspec.structs.replace(running, sum=running.sum + change)
+    return Step(row, effective_time(event, row.recorded_at), change, running.sum), running
+
+
+def held_change(row: Row, event: Event, remaining_before: RemainingBefore) -> int:
+    """Return by how much an event changed what is held of the account that it names."""
+    if isinstance(event, AuthorizationAmountReplaced):
+        return event.total - remaining_before(row)
+    tell = _HELD.get(type(event))
+    return 0 if tell is None else tell(event)
+
+
+def limits_after(event: Event, overdraft_limit: int, minimum_balance: int) -> tuple[int, int]:
+    """Return the limits of an account after an event of its own."""
     match event:
         case AccountOpened():
-            return msgspec.structs.replace(
-                running, overdraft_limit=event.overdraft_limit, minimum_balance=event.minimum_balance
-            )
+            return event.overdraft_limit, event.minimum_balance
         case OverdraftLimitSet():
-            return msgspec.structs.replace(running, overdraft_limit=event.limit)
+            return event.limit, minimum_balance
         case MinimumBalanceSet():
-            return msgspec.structs.replace(running, minimum_balance=event.minimum)
+            return overdraft_limit, event.minimum
         case _:
-            return running
+            return overdraft_limit, minimum_balance
+
+
+def _change(
+    account: int, figure: Figure, running: Running, row: Row, event: Event, remaining_before: RemainingBefore
+) -> tuple[int, Running]:
+    posted = sum(
+        (leg.credit_account == account) * leg.amount - (leg.debit_account == account) * leg.amount
+        for leg in movements(event)
+    )
+    if figure is Figure.POSTED:
+        return posted, running
+    held = held_change(row, event, remaining_before) if getattr(event, "account", None) == account else 0
+    if figure is Figure.HELD:
+        return held, running
+    overdraft_limit, minimum_balance = running.overdraft_limit, running.minimum_balance
+    if row.originator_id == account_originator(account):
+        overdraft_limit, minimum_balance = limits_after(event, overdraft_limit, minimum_balance)
+    limits = overdraft_limit - running.overdraft_limit - minimum_balance + running.minimum_balance
+    running = msgspec.structs.replace(running, overdraft_limit=overdraft_limit, minimum_balance=minimum_balance)
+    return posted - held + limits, running
 
 
 _HELD: Final[dict[type[Event], Callable[..., int]]] = {

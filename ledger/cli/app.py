@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from ledger.cli.audit import audit
 from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
 from ledger.cli.bench import bench
@@ -30,6 +31,7 @@ app: Final = typer.Typer(
 
 for command in (serve, status, balance, statement, authorizations, receipt, check, rebuild, rekey, forget, bench):
     app.command(epilog=EPILOG)(command)
+app.add_typer(audit, name="audit")
 app.add_typer(qr, name="qr")
 app.add_typer(credits_, name="credits")
 

@@ -27,6 +27,7 @@ class Connection:
             advice = "Give all three, or none of them and none of their variables."
             raise ProblemError(Problem("INVALID_ARGUMENT", message, advice), USAGE)
         ledger = connect(self.address, credentials=shown)
+        self.ledger = ledger
         self.channel = ledger.channel
         self.accounts = ledger.accounts
         self.statements = ledger.statements

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from domain.refusals import Reason
+from ledger.audit.export_format import ExportError
 from ledger.cli.output import print_document
 from ledger.log.errors import LogError
 from ledger.rpc.client import reason
@@ -44,6 +45,9 @@ def reporting(*, as_json: bool) -> Iterator[None]:
     except ProblemError as error:
         _print(error.problem, as_json=as_json)
         raise typer.Exit(error.exit_code) from None
+    except ExportError as error:
+        _print(Problem(error.reason, error.message, error.advice), as_json=as_json)
+        raise typer.Exit(REFUSED) from None
     except grpc.RpcError as error:
         _print(problem_of(error), as_json=as_json)
         raise typer.Exit(REFUSED) from None

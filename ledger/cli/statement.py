@@ -77,8 +77,8 @@ def statement(
 
 def _request(account_id: int, start: str, end: str, axis: Axis) -> api.GetStatementRequest:
     zone = time_zone()
-    until = _instant(end, zone, days=1) if end else now() + timedelta(microseconds=1)
-    since = _instant(start, zone) if start else until - _PERIOD
+    until = instant(end, zone, days=1) if end else now() + timedelta(microseconds=1)
+    since = instant(start, zone) if start else until - _PERIOD
     if since >= until:
         raise typer.BadParameter("the period ends before it starts")
     request = api.GetStatementRequest(account_id=account_id, axis=_AXES[axis], page_size=_PAGE)
@@ -87,7 +87,7 @@ def _request(account_id: int, start: str, end: str, axis: Axis) -> api.GetStatem
     return request
 
 
-def _instant(text: str, zone: ZoneInfo, *, days: int = 0) -> datetime:
+def instant(text: str, zone: ZoneInfo, *, days: int = 0) -> datetime:
     """Return the time that a text names; of a bare date its midnight in the bank's zone, ``days`` later."""
     try:
         parsed = datetime.fromisoformat(text)

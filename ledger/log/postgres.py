@@ -99,6 +99,10 @@ _FIND = (
     " UNION ALL SELECT originator_id, position FROM events WHERE partition = $1"
     " AND originator_id = ANY($2::uuid[]) AND originator_version = 1"
 )
+_WHOSE = (
+    "SELECT originator_id FROM events"
+    " WHERE partition = $1 AND position > $2 AND position <= $3 AND topic = $4 ORDER BY position"
+)
 _END_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
 
 
@@ -177,6 +181,11 @@ class PostgresLog(Housekeeping):
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
+        asked = [_text(value) for value in (partition, after, upto, topic)]
+        return self._read(lambda reader: [found for (found,) in reader.fetch(_WHOSE, asked, tuple)])
 
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""

@@ -61,6 +61,10 @@ _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
+_WHOSE = (
+    "SELECT originator_id FROM events"
+    " WHERE partition = ? AND position > ? AND position <= ? AND topic = ? ORDER BY position"
+)
 _TREE = "SELECT size, edges, root FROM trees WHERE partition = ?"
 _GROW = (
     "INSERT INTO trees (partition, size, edges, root) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET"
@@ -199,6 +203,11 @@ class SQLiteLog(Housekeeping):
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
+        asked = (partition, after, upto, topic)
+        return self._read(lambda reader: [found for (found,) in reader.execute(_WHOSE, asked)])
 
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""

@@ -8,7 +8,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToJson, SerializeToJsonError
+from google.protobuf.text_format import MessageToString
 
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
@@ -65,7 +66,7 @@ class Accesses:
 
 
 def asked(request: Any) -> str:
-    """Return a question as it is noted."""
+    """Return a question as it is noted: as protobuf JSON, or as protobuf text where a value has no form in JSON."""
     named = {field.name for field, _ in request.ListFields()}
     if named.intersection(PERSONAL):
         kept = type(request)()
@@ -73,4 +74,7 @@ def asked(request: Any) -> str:
         for name in named.intersection(PERSONAL):
             setattr(kept, name, WITHHELD)
         request = kept
-    return MessageToJson(request, preserving_proto_field_name=True, indent=None, ensure_ascii=False)
+    try:
+        return MessageToJson(request, preserving_proto_field_name=True, indent=None, ensure_ascii=False)
+    except SerializeToJsonError:
+        return MessageToString(request, as_one_line=True)

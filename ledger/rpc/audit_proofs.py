@@ -14,16 +14,19 @@ from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.audit.checkpoints import Checkpoints, HistoryDiffersError, Issued, UnknownCheckpointError
 from ledger.audit.keys import SigningKeysError
 from ledger.audit.note import NoteError
-from ledger.audit.proofs import Subtrees, prove_consistency, prove_inclusion
+from ledger.audit.proofs import prove_consistency, prove_inclusion
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
-from ledger.rpc.translate.checkpoint import checkpoint_message, key_message
+from ledger.rpc.translate.checkpoint import checkpoint_message, key_message, self_audit_message
+from projections.tiles import TileTree
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.common_pb2 import LogPosition
 
 T = TypeVar("T")
 
 MAX_COSIGNATURE = 400
+MAX_LEVEL = 7
+MAX_TILES = 256
 
 _log = structlog.get_logger("esep.audit")
 
@@ -51,6 +54,7 @@ class AuditProofs:
         return pb.GetCheckpointResponse(
             checkpoint=checkpoint_message(issued, self._gateway.engine.partition),
             keys=[key_message(*each) for each in self._checkpoints.verifier_keys()],
+            self_audit=self_audit_message(self._checkpoints.audited(), self._gateway.engine.partition),
         )
 
     async def cosign(self, request: pb.CosignCheckpointRequest) -> pb.CosignCheckpointResponse:
@@ -96,6 +100,23 @@ class AuditProofs:
             hashes=await self._over_tiles(new, lambda tree: prove_consistency(tree, old, new))
         )
 
+    async def tiles(self, request: pb.ReadTilesRequest) -> pb.ReadTilesResponse:
+        """Read tiles of a tree; raises Refused."""
+        self._check_partition(request.partition, "partition")
+        size, level, first = request.tree_size, request.level, request.first_tile
+        if size < 1:
+            raise Refused(invalid("tree_size", "NOT_POSITIVE", "is less than 1: no tree has no tiles"))
+        if not 0 <= level <= MAX_LEVEL:
+            raise Refused(invalid("level", "RANGE", f"is not from 0 to {MAX_LEVEL}"))
+        for field in ("first_tile", "tile_count"):
+            if getattr(request, field) < 0:
+                raise Refused(invalid(field, "NEGATIVE", "is negative"))
+        await self._check_reached(size, "tree_size")
+        count = min(request.tile_count or MAX_TILES, MAX_TILES)
+        return pb.ReadTilesResponse(
+            tiles=await self._over_tiles(size, lambda tree: tree.tiles(size, level, first, count))
+        )
+
     # Checkpoints.
 
     async def _at_least(self, request: pb.GetCheckpointRequest) -> int:
@@ -125,7 +146,7 @@ class AuditProofs:
 
     # Proofs.
 
-    async def _over_tiles(self, size: int, work: Callable[[Subtrees], T]) -> T:
+    async def _over_tiles(self, size: int, work: Callable[[TileTree], T]) -> T:
         partition = self._gateway.engine.partition
         tiles = pb.GetCheckpointRequest(min_position=LogPosition(partition=partition, position=size))
         answer = await self._reads.ask(tiles, lambda: self._reads.reader.over_tiles(partition, size, work))

@@ -21,7 +21,6 @@ from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit as translate
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.statement import balance_message
-from ledger.rpc.translate.token import token_message
 from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
@@ -36,7 +35,7 @@ class EventCursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How much was told, and up to where there is something to tell: the same on every page."""
+    """How much was told, or up to which account, and up to where there is something to tell: the same on every page."""
 
     told: int
     upto: int
@@ -171,6 +170,20 @@ class AuditService(AuditServiceServicer):
             position=self._log.message(upto),
         )
 
+    async def ListAccountFigures(
+        self, request: pb.ListAccountFiguresRequest, context: Context
+    ) -> pb.ListAccountFiguresResponse:
+        """List what every account had."""
+        page = self._pager.page(request, Cursor)
+        upto = page.cursor.upto if page.cursor else await self._questions.position(request)
+        found = await self._questions.figures(upto, page.cursor.told if page.cursor else 0, page.size)
+        cursor = Cursor(found[-1].account_id, upto) if len(found) == page.size else None
+        return pb.ListAccountFiguresResponse(
+            accounts=[translate.figures_message(each) for each in found],
+            next_page_token=self._pager.token(request, cursor),
+            position=self._log.message(upto),
+        )
+
     async def ReplayDecision(self, request: pb.ReplayDecisionRequest, context: Context) -> pb.ReplayDecisionResponse:
         """Decide a recorded request again."""
         intake, request_id = Intake(), None
@@ -196,7 +209,7 @@ class AuditService(AuditServiceServicer):
             balance=balance_message(found.balance),
             open_authorizations=[await self._teller.authorization(each, found.time) for each in found.open],
             limits=translate.limit_messages(found.limits),
-            tokens=[token_message(token, found.time) for token in found.tokens],
+            tokens=[await self._teller.token(token, found.time) for token in found.tokens],
         )
         return pb.GetCardAsOfResponse(moment=moment, position=self._log.message(upto))
 
@@ -238,3 +251,7 @@ class AuditService(AuditServiceServicer):
     ) -> pb.ProveConsistencyResponse:
         """Prove that a tree is the beginning of another."""
         return await self._proofs.consistency(request)
+
+    async def ReadTiles(self, request: pb.ReadTilesRequest, context: Context) -> pb.ReadTilesResponse:
+        """Read hashes of the tree."""
+        return await self._proofs.tiles(request)

@@ -1,6 +1,10 @@
-"""Health per service: SERVING only while the engine takes requests and the server is not draining."""
+"""Health per service: SERVING only while the engine takes requests and the server is not draining.
+
+The ledger's audit of itself has a name of its own: NOT_SERVING while it says that something differs.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from grpc_health.v1 import health_pb2
@@ -10,6 +14,8 @@ from ledger.rpc.gateway import LedgerEngine
 
 WHOLE: Final = ""
 """The name under which the server as a whole is asked about."""
+SELF_AUDIT: Final = "esep.SelfAudit"
+"""The name under which the ledger's audit of itself is asked about."""
 
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -18,12 +24,17 @@ _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 class Health:
     """Watches the engine and tells grpc.health.v1 what it sees."""
 
-    def __init__(self, engine: LedgerEngine, services: tuple[str, ...], poll_seconds: float) -> None:
+    def __init__(
+        self, engine: LedgerEngine, services: tuple[str, ...], poll_seconds: float, agrees: Callable[[], bool]
+    ) -> None:
+        """Take what is watched; ``agrees`` tells what the ledger's audit of itself says."""
         self.servicer = aio.HealthServicer()
         self._engine = engine
         self._names = (WHOLE, *services)
         self._poll_seconds = poll_seconds
         self._told: bool | None = None
+        self._agrees = agrees
+        self._agreed: bool | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -43,6 +54,10 @@ class Health:
             await self._tell()
 
     async def _tell(self) -> None:
+        agrees = self._agrees()
+        if agrees is not self._agreed:
+            self._agreed = agrees
+            await self.servicer.set(SELF_AUDIT, _SERVING if agrees else _NOT_SERVING)
         serving = self._engine.serving
         if serving is self._told:
             return

@@ -121,7 +121,7 @@ def build_server(
     )
     server = _server(gate, settings)
     add_services(server, parts)
-    health = Health(engine, SERVICES, settings.health_poll_seconds)
+    health = Health(engine, SERVICES, settings.health_poll_seconds, lambda: checkpoints.audited().finding is None)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))

@@ -34,7 +34,7 @@ from ledger.log.trees import Growth
 from tests.ledger.engine.translation import Content, to_command, to_transfer, verdict
 from tests.ledger.engine.world import Desk
 
-POLICY: Final = Policy(currencies=frozenset({"KGS", "USD"}))
+POLICY: Final = Policy(currencies=("KGS", "USD"))
 SETTINGS: Final = EngineSettings(
     beat_interval=0.05, standby_interval=0.02, retry_interval=0.01, patience=0.2, takeover_after=0.6
 )

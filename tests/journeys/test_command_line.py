@@ -32,11 +32,11 @@ class CommandLine:
     """``esep`` with the settings of a server."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+        self.environment = environment
 
     def run(self, *arguments: str, exit_code: int = OK, **settings: str) -> str:
         """Return what a command prints; it must end with the exit code, and never with an exception."""
-        done = CliRunner().invoke(app, arguments, env={**self._environment, **settings})
+        done = CliRunner().invoke(app, arguments, env={**self.environment, **settings})
         assert isinstance(done.exception, SystemExit | None), done.exc_info
         assert done.exit_code == exit_code, done.output
         return done.output

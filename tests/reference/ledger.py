@@ -260,9 +260,10 @@ class Ledger:
         part = left if amount is None else amount
         if part > left:
             raise No("OVER_REVERSAL")
-        back = [(one["credit"], one["debit"], part)] if part else []
-        if amount is None:
-            back += [(credit, debit, sum_) for debit, credit, sum_ in one["legs"]]
+        legs = one["legs"] if amount is None else []
+        back = [(credit, debit, sum_) for debit, credit, sum_ in reversed(legs)]
+        if part:
+            back.append((one["credit"], one["debit"], part))
         self.move_guarded(back)
         one["reversed"] += part
         one["whole"] = amount is None or (part == left and not one["legs"])

@@ -5,7 +5,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import text_format
 from google.protobuf.json_format import Parse
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.audit.access import BEFORE_THE_FIRST, Access, Note, check
 from ledger.log.errors import LogUnavailable
@@ -23,6 +25,12 @@ from tests.security.scenes import OWN_BANK, Caller
 
 READ = "/esep.v1.AuditService/ReadEvents"
 LIST = "/esep.v1.AuditService/ListAccess"
+
+
+@pytest.fixture
+def database_url(store_url: str) -> str:
+    """Give each kind of store."""
+    return store_url
 
 
 def noted(world: World) -> list[Note]:
@@ -43,6 +51,17 @@ def test_a_read_is_noted_with_who_when_and_what(bank: Bank) -> None:
     assert note.caller == "somebody"
     assert before <= note.at <= bank.world.clock.now()
     assert Parse(note.request, api.ReadEventsRequest()) == asked
+
+
+def test_a_question_that_has_no_form_in_json_is_noted_and_refused(bank: Bank) -> None:
+    """A time beyond the calendar is the asker's mistake, and what was asked can still be read."""
+    auditor = Caller(bank.world, Role.AUDITOR)
+    asked = api.ReadEventsRequest(start_time=Timestamp(seconds=1 << 40))
+    with pytest.raises(grpc.RpcError) as refusal:
+        auditor.call(READ, asked)
+    assert refusal.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    (note,) = noted(bank.world)
+    assert text_format.Parse(note.request, api.ReadEventsRequest()) == asked
 
 
 def test_a_stream_is_noted_once_when_it_is_opened(bank: Bank) -> None:

@@ -96,6 +96,8 @@ AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.AuditService/ProveConsistency": lambda of: audit.ProveConsistencyRequest(
         old_tree_size=1, new_tree_size=2
     ),
+    "/esep.v1.AuditService/ReadTiles": lambda of: audit.ReadTilesRequest(tree_size=2),
+    "/esep.v1.AuditService/ListAccountFigures": lambda of: audit.ListAccountFiguresRequest(page_size=1),
 }
 
 REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
@@ -301,6 +303,15 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/GetCustomer": lambda of: customers.GetCustomerRequest(customer_id=of.customer),
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
+    ),
+    "/esep.v1.CustomerService/PlaceRetention": lambda of: _write(
+        customers.PlaceRetentionRequest,
+        customer_id=of.customer,
+        reason=customer_pb2.RETENTION_REASON_DISPUTE,
+        expire_time=Timestamp(seconds=4_000_000_000),
+    ),
+    "/esep.v1.CustomerService/LiftRetention": lambda of: _write(
+        customers.LiftRetentionRequest, customer_id=of.customer, retention_id=new_id()
     ),
     "/esep.v1.CreditService/OpenCreditFile": _credit_file,
     "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(

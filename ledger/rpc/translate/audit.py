@@ -14,6 +14,8 @@ from ledger.audit.replay import Replayed, Verdict
 from ledger.audit.selection import Selection
 from ledger.log.codec import UPCASTERS
 from ledger.rpc.intake import Intake, timestamp
+from ledger.rpc.translate.account import KIND_NUMBERS
+from projections.answers import Figures
 from protos.esep.v1 import audit_pb2 as pb
 from protos.esep.v1.common_pb2 import LogPosition
 
@@ -131,6 +133,8 @@ def replay_message(at: int, replayed: Replayed) -> pb.DecisionReplay:
         decision_time=timestamp(replayed.decision_time),
         rules_version=replayed.rules_version,
         policy_version=replayed.policy_version,
+        policy_recorded=replayed.policy_recorded,
+        leaves_checked=replayed.leaves_checked,
         fingerprint_checked=replayed.fingerprint_checked,
     )
 
@@ -147,6 +151,20 @@ def limit_messages(limits: Mapping[Operation, Sequence[tuple[int, int]]]) -> lis
         )
         for operation, (day, month) in limits.items()
     ]
+
+
+def figures_message(figures: Figures) -> pb.AccountFigures:
+    """Return what an account had as it is told."""
+    return pb.AccountFigures(
+        account_id=figures.account_id,
+        participant_id=figures.participant,
+        kind=KIND_NUMBERS[figures.kind],
+        currency_code=figures.currency,
+        posted_tyiyn=figures.posted,
+        held_tyiyn=figures.held,
+        overdraft_limit_tyiyn=figures.overdraft_limit,
+        minimum_balance_tyiyn=figures.minimum_balance,
+    )
 
 
 def access_message(access: Access) -> pb.Access:

@@ -5,8 +5,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ledger.audit.checkpoints import Issued
 from ledger.audit.keys import SigningKey
 from ledger.audit.note import VerifierKey
+from ledger.audit.self_audit import Audited
 from ledger.rpc.intake import timestamp
-from protos.esep.v1.checkpoint_pb2 import Checkpoint, CheckpointKey
+from protos.esep.v1.checkpoint_pb2 import (
+    SELF_AUDIT_VERDICT_AGREES,
+    SELF_AUDIT_VERDICT_DIFFERS,
+    SELF_AUDIT_VERDICT_NONE,
+    Checkpoint,
+    CheckpointKey,
+    SelfAudit,
+)
 from protos.esep.v1.common_pb2 import LogPosition
 
 
@@ -18,6 +26,23 @@ def checkpoint_message(issued: Issued, partition: int) -> Checkpoint:
         note=str(issued.note),
         sign_time=timestamp(issued.signed_at),
     )
+
+
+def self_audit_message(audited: Audited, partition: int) -> SelfAudit:
+    """Return the result of the ledger's audit of itself as it is told."""
+    found = audited.finding
+    verdict = SELF_AUDIT_VERDICT_NONE if not audited.at else SELF_AUDIT_VERDICT_AGREES
+    return SelfAudit(
+        verdict=verdict if found is None else SELF_AUDIT_VERDICT_DIFFERS,
+        reached=LogPosition(partition=partition, position=audited.position),
+        reach_time=_time(audited.at or None),
+        difference=_position(partition, found.position) if found is not None else None,
+        finding="" if found is None else f"{found.check}: {found.message}",
+    )
+
+
+def _position(partition: int, position: int | None) -> LogPosition | None:
+    return None if position is None else LogPosition(partition=partition, position=position)
 
 
 def key_message(verifier: VerifierKey, key: SigningKey) -> CheckpointKey:

@@ -4,6 +4,7 @@ isort:skip_file
 What the log holds, and who read it."""
 
 from collections import abc as _abc
+from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import statement_pb2 as _statement_pb2
@@ -339,6 +340,8 @@ class DecisionReplay(_message.Message):
     RULES_VERSION_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     FINGERPRINT_CHECKED_FIELD_NUMBER: _builtins.int
+    POLICY_RECORDED_FIELD_NUMBER: _builtins.int
+    LEAVES_CHECKED_FIELD_NUMBER: _builtins.int
     verdict: Global___ReplayVerdict.ValueType
     """verdict is what came of it."""
     command: _builtins.str
@@ -356,10 +359,19 @@ class DecisionReplay(_message.Message):
     rules_version: _builtins.str
     """rules_version is the version of the published rules in force at decision_time."""
     policy_version: _builtins.str
-    """policy_version is that of the server's settings that it was decided by now."""
+    """policy_version is that of the server's settings that it was decided by again."""
     fingerprint_checked: _builtins.bool
     """fingerprint_checked is true when the rebuilt request has the fingerprint that the first one had, which proves that
     its content is the same.
+    """
+    policy_recorded: _builtins.bool
+    """policy_recorded is true when the log says that those were the settings of the time. It is false for what was decided
+    before engines recorded them: then policy_version is that of the settings of today.
+    """
+    leaves_checked: _builtins.bool
+    """leaves_checked is true when the recorded events were compared with their leaves in the tree of the log. An event that
+    is not the one that was hashed makes the decision a different one. It is false while the tree is being brought up to
+    date.
     """
     @_builtins.property
     def recorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
@@ -395,10 +407,12 @@ class DecisionReplay(_message.Message):
         rules_version: _builtins.str = ...,
         policy_version: _builtins.str = ...,
         fingerprint_checked: _builtins.bool = ...,
+        policy_recorded: _builtins.bool = ...,
+        leaves_checked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision_time", b"decision_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "decision_time", b"decision_time", "differences", b"differences", "explanation", b"explanation", "fingerprint_checked", b"fingerprint_checked", "missing", b"missing", "policy_version", b"policy_version", "recorded", b"recorded", "recorded_reason", b"recorded_reason", "replayed_reason", b"replayed_reason", "rules_version", b"rules_version", "state_position", b"state_position", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "decision_time", b"decision_time", "differences", b"differences", "explanation", b"explanation", "fingerprint_checked", b"fingerprint_checked", "leaves_checked", b"leaves_checked", "missing", b"missing", "policy_recorded", b"policy_recorded", "policy_version", b"policy_version", "recorded", b"recorded", "recorded_reason", b"recorded_reason", "replayed_reason", b"replayed_reason", "rules_version", b"rules_version", "state_position", b"state_position", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -512,7 +526,9 @@ class Access(_message.Message):
     method: _builtins.str
     """method is what was called, without the package: "AuditService/ReadEvents"."""
     request: _builtins.str
-    """request is what was asked, filters and all, as protobuf JSON. Of a page that follows, the page_token is in it."""
+    """request is what was asked, filters and all, as protobuf JSON; as protobuf text where a value has no form in JSON, such
+    as a time after the year 9999. Of a page that follows, the page_token is in it.
+    """
     digest: _builtins.str
     """digest is SHA-256 over the digest of the access before it (32 zero bytes before the first) and this one's fields,
     in hex: number and access_time in microseconds as 8 bytes each, big-endian, then caller, role, method and request,
@@ -540,3 +556,56 @@ class Access(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Access: _TypeAlias = Access  # noqa: Y015
+
+@_typing.final
+class AccountFigures(_message.Message):
+    """AccountFigures is what an account had right after a position.
+
+    available = posted - held + overdraft limit - minimum balance.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    POSTED_TYIYN_FIELD_NUMBER: _builtins.int
+    HELD_TYIYN_FIELD_NUMBER: _builtins.int
+    OVERDRAFT_LIMIT_TYIYN_FIELD_NUMBER: _builtins.int
+    MINIMUM_BALANCE_TYIYN_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """account_id is the account."""
+    participant_id: _builtins.str
+    """participant_id is the bank that keeps the account."""
+    kind: _account_pb2.AccountKind.ValueType
+    """kind is what the account is for."""
+    currency_code: _builtins.str
+    """currency_code is ISO 4217."""
+    posted_tyiyn: _builtins.int
+    """posted_tyiyn is all credits less all debits. Negative is owed."""
+    held_tyiyn: _builtins.int
+    """held_tyiyn is what open authorizations held that had not lapsed when the position's event was recorded."""
+    overdraft_limit_tyiyn: _builtins.int
+    """overdraft_limit_tyiyn is how far below zero the account could be taken."""
+    minimum_balance_tyiyn: _builtins.int
+    """minimum_balance_tyiyn is what had to stay in the account."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        participant_id: _builtins.str = ...,
+        kind: _account_pb2.AccountKind.ValueType = ...,
+        currency_code: _builtins.str = ...,
+        posted_tyiyn: _builtins.int = ...,
+        held_tyiyn: _builtins.int = ...,
+        overdraft_limit_tyiyn: _builtins.int = ...,
+        minimum_balance_tyiyn: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "currency_code", b"currency_code", "held_tyiyn", b"held_tyiyn", "kind", b"kind", "minimum_balance_tyiyn", b"minimum_balance_tyiyn", "overdraft_limit_tyiyn", b"overdraft_limit_tyiyn", "participant_id", b"participant_id", "posted_tyiyn", b"posted_tyiyn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountFigures: _TypeAlias = AccountFigures  # noqa: Y015

@@ -672,6 +672,7 @@ class GetCheckpointResponse(_message.Message):
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    SELF_AUDIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
         """checkpoint is what was signed."""
@@ -680,15 +681,20 @@ class GetCheckpointResponse(_message.Message):
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[_checkpoint_pb2.CheckpointKey]:
         """keys are the ledger's keys for this partition, past and future ones included."""
 
+    @_builtins.property
+    def self_audit(self) -> _checkpoint_pb2.SelfAudit:
+        """self_audit is how far the ledger has derived the history anew, when, and with which result."""
+
     def __init__(
         self,
         *,
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
         keys: _abc.Iterable[_checkpoint_pb2.CheckpointKey] | None = ...,
+        self_audit: _checkpoint_pb2.SelfAudit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "self_audit", b"self_audit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys", "self_audit", b"self_audit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -868,3 +874,141 @@ class ProveConsistencyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProveConsistencyResponse: _TypeAlias = ProveConsistencyResponse  # noqa: Y015
+
+@_typing.final
+class ReadTilesRequest(_message.Message):
+    """ReadTilesRequest names tiles of a tree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    TREE_SIZE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    FIRST_TILE_FIELD_NUMBER: _builtins.int
+    TILE_COUNT_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    """partition is the log's partition, from 0."""
+    tree_size: _builtins.int
+    """tree_size is the number of events in the tree, 1 or more: that of a checkpoint, as a rule."""
+    level: _builtins.int
+    """level is the tiles' level, 0 … 7. On level 0 a hash is an event's leaf hash, above it the root over a whole tile of the
+    level below.
+    """
+    first_tile: _builtins.int
+    """first_tile is the first tile to answer, counted from 0."""
+    tile_count: _builtins.int
+    """tile_count is how many to answer. Above 256 is cut to it; 0 is 256, a negative one is invalid."""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        tree_size: _builtins.int = ...,
+        level: _builtins.int = ...,
+        first_tile: _builtins.int = ...,
+        tile_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_tile", b"first_tile", "level", b"level", "partition", b"partition", "tile_count", b"tile_count", "tree_size", b"tree_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadTilesRequest: _TypeAlias = ReadTilesRequest  # noqa: Y015
+
+@_typing.final
+class ReadTilesResponse(_message.Message):
+    """ReadTilesResponse answers ReadTiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """tiles are the tiles in order: 256 hashes of 32 bytes each, one behind the other, and fewer in the last tile of the
+        tree. None where the level has no tile any more.
+        """
+
+    def __init__(
+        self,
+        *,
+        tiles: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tiles", b"tiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadTilesResponse: _TypeAlias = ReadTilesResponse  # noqa: Y015
+
+@_typing.final
+class ListAccountFiguresRequest(_message.Message):
+    """ListAccountFiguresRequest names a moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MIN_POSITION_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
+    page_token: _builtins.str
+    """page_token is the previous answer's next_page_token. Empty is the first page."""
+    @_builtins.property
+    def as_of(self) -> _common_pb2.AsOf:
+        """as_of is the moment, by position or by record_time. Absent is now."""
+
+    @_builtins.property
+    def min_position(self) -> _common_pb2.LogPosition:
+        """min_position is the position that the answer must reflect."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _common_pb2.AsOf | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        min_position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountFiguresRequest: _TypeAlias = ListAccountFiguresRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountFiguresResponse(_message.Message):
+    """ListAccountFiguresResponse answers ListAccountFigures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """next_page_token asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_audit_pb2.AccountFigures]:
+        """accounts are this page's, by account id."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what the figures are of: the same on every page."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[_audit_pb2.AccountFigures] | None = ...,
+        next_page_token: _builtins.str = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "next_page_token", b"next_page_token", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountFiguresResponse: _TypeAlias = ListAccountFiguresResponse  # noqa: Y015

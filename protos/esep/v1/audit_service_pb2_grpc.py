@@ -98,6 +98,16 @@ class AuditServiceStub(object):
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.FromString,
                 _registered_method=True)
+        self.ReadTiles = channel.unary_unary(
+                '/esep.v1.AuditService/ReadTiles',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ReadTilesRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ReadTilesResponse.FromString,
+                _registered_method=True)
+        self.ListAccountFigures = channel.unary_unary(
+                '/esep.v1.AuditService/ListAccountFigures',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -210,8 +220,10 @@ class AuditServiceServicer(object):
         Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
         reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
         other for a day.
+        Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+        that was signed is answered, as long as it reaches min_position.
         Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.
@@ -245,6 +257,33 @@ class AuditServiceServicer(object):
 
         Guarantees: the proof is that of RFC 6962, section 2.1.2.
         Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTiles(self, request, context):
+        """ReadTiles reads the hashes of the tree itself, in tiles as C2SP tlog-tiles describes them: 256 hashes to a tile.
+
+        With the tiles of level 0, which are the leaf hashes of all events, any proof can be made offline.
+        Guarantees: a tile of a tree is never changed by events that come later.
+        Limits: up to 256 tiles an answer.
+        Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+
+        Example: ReadTiles{tree_size 70000} answers 256 tiles of 256 leaf hashes, and ReadTiles{tree_size 70000 first_tile 256}
+        the 18 that are left, the last of them of 112 hashes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccountFigures(self, request, context):
+        """ListAccountFigures lists what every account had right after a position, by account id.
+
+        Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
+        are those that GetBalance answers as of the same position.
+        Limits: up to 1,000 accounts a page.
+        Refused with: PAGE_TOKEN_INVALID. A moment later than the newest position is INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -307,6 +346,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ProveConsistency,
                     request_deserializer=esep_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.FromString,
                     response_serializer=esep_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.SerializeToString,
+            ),
+            'ReadTiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadTiles,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ReadTilesRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ReadTilesResponse.SerializeToString,
+            ),
+            'ListAccountFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccountFigures,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -615,6 +664,60 @@ class AuditService(object):
             '/esep.v1.AuditService/ProveConsistency',
             esep_dot_v1_dot_audit__service__pb2.ProveConsistencyRequest.SerializeToString,
             esep_dot_v1_dot_audit__service__pb2.ProveConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ReadTiles',
+            esep_dot_v1_dot_audit__service__pb2.ReadTilesRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ReadTilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccountFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ListAccountFigures',
+            esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ListAccountFiguresResponse.FromString,
             options,
             channel_credentials,
             insecure,

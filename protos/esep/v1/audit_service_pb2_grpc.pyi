@@ -112,8 +112,10 @@ class AuditServiceStub:
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
     reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
     other for a day.
+    Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+    that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
@@ -135,6 +137,25 @@ class AuditServiceStub:
 
     Guarantees: the proof is that of RFC 6962, section 2.1.2.
     Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+    """
+    ReadTiles: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ReadTilesRequest, _audit_service_pb2.ReadTilesResponse]
+    """ReadTiles reads the hashes of the tree itself, in tiles as C2SP tlog-tiles describes them: 256 hashes to a tile.
+
+    With the tiles of level 0, which are the leaf hashes of all events, any proof can be made offline.
+    Guarantees: a tile of a tree is never changed by events that come later.
+    Limits: up to 256 tiles an answer.
+    Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+
+    Example: ReadTiles{tree_size 70000} answers 256 tiles of 256 leaf hashes, and ReadTiles{tree_size 70000 first_tile 256}
+    the 18 that are left, the last of them of 112 hashes.
+    """
+    ListAccountFigures: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccountFiguresRequest, _audit_service_pb2.ListAccountFiguresResponse]
+    """ListAccountFigures lists what every account had right after a position, by account id.
+
+    Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
+    are those that GetBalance answers as of the same position.
+    Limits: up to 1,000 accounts a page.
+    Refused with: PAGE_TOKEN_INVALID. A moment later than the newest position is INVALID_ARGUMENT.
     """
 
 @_typing.type_check_only
@@ -221,8 +242,10 @@ class AuditServiceAsyncStub(AuditServiceStub):
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
     reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
     other for a day.
+    Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+    that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+    LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
@@ -244,6 +267,25 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     Guarantees: the proof is that of RFC 6962, section 2.1.2.
     Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+    """
+    ReadTiles: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ReadTilesRequest, _audit_service_pb2.ReadTilesResponse]  # type: ignore[assignment]
+    """ReadTiles reads the hashes of the tree itself, in tiles as C2SP tlog-tiles describes them: 256 hashes to a tile.
+
+    With the tiles of level 0, which are the leaf hashes of all events, any proof can be made offline.
+    Guarantees: a tile of a tree is never changed by events that come later.
+    Limits: up to 256 tiles an answer.
+    Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+
+    Example: ReadTiles{tree_size 70000} answers 256 tiles of 256 leaf hashes, and ReadTiles{tree_size 70000 first_tile 256}
+    the 18 that are left, the last of them of 112 hashes.
+    """
+    ListAccountFigures: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccountFiguresRequest, _audit_service_pb2.ListAccountFiguresResponse]  # type: ignore[assignment]
+    """ListAccountFigures lists what every account had right after a position, by account id.
+
+    Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
+    are those that GetBalance answers as of the same position.
+    Limits: up to 1,000 accounts a page.
+    Refused with: PAGE_TOKEN_INVALID. A moment later than the newest position is INVALID_ARGUMENT.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -375,8 +417,10 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
         reaches min_position, and is at most a second behind the log. One that a witness cosigned is kept for ever, any
         other for a day.
+        Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
+        that was signed is answered, as long as it reaches min_position.
         Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
-        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before.
+        LEDGER_UNAVAILABLE when no key is valid, or the log disagrees with what was signed before or with itself.
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.
@@ -416,6 +460,37 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: the proof is that of RFC 6962, section 2.1.2.
         Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadTiles(
+        self,
+        request: _audit_service_pb2.ReadTilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ReadTilesResponse, _abc.Awaitable[_audit_service_pb2.ReadTilesResponse]]:
+        """ReadTiles reads the hashes of the tree itself, in tiles as C2SP tlog-tiles describes them: 256 hashes to a tile.
+
+        With the tiles of level 0, which are the leaf hashes of all events, any proof can be made offline.
+        Guarantees: a tile of a tree is never changed by events that come later.
+        Limits: up to 256 tiles an answer.
+        Refused with: POSITION_NOT_REACHED when the server's tiles do not hold the tree in time.
+
+        Example: ReadTiles{tree_size 70000} answers 256 tiles of 256 leaf hashes, and ReadTiles{tree_size 70000 first_tile 256}
+        the 18 that are left, the last of them of 112 hashes.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccountFigures(
+        self,
+        request: _audit_service_pb2.ListAccountFiguresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ListAccountFiguresResponse, _abc.Awaitable[_audit_service_pb2.ListAccountFiguresResponse]]:
+        """ListAccountFigures lists what every account had right after a position, by account id.
+
+        Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
+        are those that GetBalance answers as of the same position.
+        Limits: up to 1,000 accounts a page.
+        Refused with: PAGE_TOKEN_INVALID. A moment later than the newest position is INVALID_ARGUMENT.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

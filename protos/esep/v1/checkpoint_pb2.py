@@ -26,15 +26,19 @@ from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65sep/v1/checkpoint.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\nCheckpoint\x12\"\n\x04tree\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\x0c\n\x04note\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x86\x01\n\rCheckpointKey\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65sep/v1/checkpoint.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\nCheckpoint\x12\"\n\x04tree\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\x0c\n\x04note\x18\x03 \x01(\t\x12-\n\tsign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc9\x01\n\tSelfAudit\x12*\n\x07verdict\x18\x01 \x01(\x0e\x32\x19.esep.v1.SelfAuditVerdict\x12%\n\x07reached\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12.\n\nreach_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\ndifference\x18\x04 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x0f\n\x07\x66inding\x18\x05 \x01(\t\"\x86\x01\n\rCheckpointKey\x12\x14\n\x0cverifier_key\x18\x01 \x01(\t\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x92\x01\n\x10SelfAuditVerdict\x12\"\n\x1eSELF_AUDIT_VERDICT_UNSPECIFIED\x10\x00\x12\x1b\n\x17SELF_AUDIT_VERDICT_NONE\x10\x01\x12\x1d\n\x19SELF_AUDIT_VERDICT_AGREES\x10\x02\x12\x1e\n\x1aSELF_AUDIT_VERDICT_DIFFERS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.checkpoint_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SELFAUDITVERDICT']._serialized_start=565
+  _globals['_SELFAUDITVERDICT']._serialized_end=711
   _globals['_CHECKPOINT']._serialized_start=93
   _globals['_CHECKPOINT']._serialized_end=221
-  _globals['_CHECKPOINTKEY']._serialized_start=224
-  _globals['_CHECKPOINTKEY']._serialized_end=358
+  _globals['_SELFAUDIT']._serialized_start=224
+  _globals['_SELFAUDIT']._serialized_end=425
+  _globals['_CHECKPOINTKEY']._serialized_start=428
+  _globals['_CHECKPOINTKEY']._serialized_end=562
 # @@protoc_insertion_point(module_scope)

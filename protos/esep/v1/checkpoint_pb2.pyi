@@ -7,6 +7,7 @@ from protos.esep.v1 import common_pb2 as _common_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SelfAuditVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SelfAuditVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SelfAuditVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SELF_AUDIT_VERDICT_UNSPECIFIED: _SelfAuditVerdict.ValueType  # 0
+    """SELF_AUDIT_VERDICT_UNSPECIFIED is not used."""
+    SELF_AUDIT_VERDICT_NONE: _SelfAuditVerdict.ValueType  # 1
+    """SELF_AUDIT_VERDICT_NONE: nothing was looked at so far, or the ledger is set not to audit itself."""
+    SELF_AUDIT_VERDICT_AGREES: _SelfAuditVerdict.ValueType  # 2
+    """SELF_AUDIT_VERDICT_AGREES: everything up to the position agrees."""
+    SELF_AUDIT_VERDICT_DIFFERS: _SelfAuditVerdict.ValueType  # 3
+    """SELF_AUDIT_VERDICT_DIFFERS: something differs. No further checkpoint is signed from there on."""
+
+class SelfAuditVerdict(_SelfAuditVerdict, metaclass=_SelfAuditVerdictEnumTypeWrapper):
+    """SelfAuditVerdict says what the ledger's audit of itself came to."""
+
+SELF_AUDIT_VERDICT_UNSPECIFIED: SelfAuditVerdict.ValueType  # 0
+"""SELF_AUDIT_VERDICT_UNSPECIFIED is not used."""
+SELF_AUDIT_VERDICT_NONE: SelfAuditVerdict.ValueType  # 1
+"""SELF_AUDIT_VERDICT_NONE: nothing was looked at so far, or the ledger is set not to audit itself."""
+SELF_AUDIT_VERDICT_AGREES: SelfAuditVerdict.ValueType  # 2
+"""SELF_AUDIT_VERDICT_AGREES: everything up to the position agrees."""
+SELF_AUDIT_VERDICT_DIFFERS: SelfAuditVerdict.ValueType  # 3
+"""SELF_AUDIT_VERDICT_DIFFERS: something differs. No further checkpoint is signed from there on."""
+Global___SelfAuditVerdict: _TypeAlias = SelfAuditVerdict  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):
@@ -61,6 +90,52 @@ class Checkpoint(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class SelfAudit(_message.Message):
+    """SelfAudit says how far the ledger has derived its whole history anew: hashes, tree, signed roots, double entry, holds
+    and what accounts have. It does so all the while; an auditor's own verification does not rest on it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REACHED_FIELD_NUMBER: _builtins.int
+    REACH_TIME_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    verdict: Global___SelfAuditVerdict.ValueType
+    """verdict is what it came to."""
+    finding: _builtins.str
+    """finding says what differs, for people; empty where nothing does."""
+    @_builtins.property
+    def reached(self) -> _common_pb2.LogPosition:
+        """reached is the position up to which everything agrees."""
+
+    @_builtins.property
+    def reach_time(self) -> _timestamp_pb2.Timestamp:
+        """reach_time is when that was found; not set where nothing was looked at."""
+
+    @_builtins.property
+    def difference(self) -> _common_pb2.LogPosition:
+        """difference is the first event that differs; not set where nothing does, or what differs is about no single event."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___SelfAuditVerdict.ValueType = ...,
+        reached: _common_pb2.LogPosition | None = ...,
+        reach_time: _timestamp_pb2.Timestamp | None = ...,
+        difference: _common_pb2.LogPosition | None = ...,
+        finding: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "reach_time", b"reach_time", "reached", b"reached"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "finding", b"finding", "reach_time", b"reach_time", "reached", b"reached", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SelfAudit: _TypeAlias = SelfAudit  # noqa: Y015
 
 @_typing.final
 class CheckpointKey(_message.Message):

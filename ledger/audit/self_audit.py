@@ -1,0 +1,279 @@
+"""The ledger audits itself while it runs: its whole history anew, again and again, slowly, with the verifier's core.
+
+A pass begins at the first event, comes up to the newest, and follows it from there, comparing figures now and then,
+until it is time for the next pass. What only the whole tells, the lives of aggregates and request ids, is looked at
+when a pass ends. It stays behind the projections, whose hashes and figures it compares, and waits for whatever cannot
+be read for the moment. A difference is an alarm; it stands until a later pass has come to the newest event without one.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+import structlog
+
+from ledger.audit.checkpoint import Checkpoint
+from ledger.audit.findings import Check, Finding, Findings
+from ledger.audit.log_source import read_on
+from ledger.audit.note import Note, NoteError
+from ledger.audit.source import AccountFigures
+from ledger.audit.verifier import Verification
+from ledger.audit.verify_notes import LEDGERS
+from ledger.audit.verify_tree import Pin, TreeCheck
+from ledger.log.api import Log
+from ledger.log.errors import LogBroken
+from ledger.log.merkle import HASH_BYTES, Frontier
+
+_CHUNK: Final = 2_048
+_IDLE_SECONDS: Final = 0.5
+_COMPARE_SECONDS: Final = 5.0
+_AWAY_SECONDS: Final = 2.0
+"""After which a database that could not be read is asked again."""
+_AGAIN_SECONDS: Final = 10.0
+"""After which a pass that found something is followed by the next one."""
+
+_NO_EVENT: Final = 2**63
+
+_log = structlog.get_logger("esep.self_audit")
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """How far the history was derived anew, and with which result."""
+
+    position: int = 0
+    """Everything up to here agrees."""
+    at: int = 0
+    """When that was found, in microseconds since the Unix epoch; 0 for never."""
+    passes: int = 0
+    finding: Finding | None = None
+    """The first thing that differs, None where nothing does."""
+
+    def forbids(self, size: int) -> bool:
+        """Tell whether no tree of so many events may be signed any more."""
+        return self.finding is not None and size >= (self.finding.position or 0)
+
+
+class Tables(Protocol):
+    """What the projections say of a history."""
+
+    def hashes(self, after: int, upto: int) -> bytes:
+        """Return the leaf hashes between two positions, fewer where the tables do not reach so far."""
+        ...
+
+    def figures(self) -> tuple[int, Iterable[AccountFigures]]:
+        """Return the position of the tables, and what every account has there."""
+        ...
+
+
+class Pace(NamedTuple):
+    """How fast, and how often."""
+
+    share: float
+    """Of one processor."""
+    again_seconds: float
+    """How long a pass follows the newest event at the least before the next one begins."""
+
+
+Wait = Callable[[float], bool]
+"""Waits so many seconds, or until it is time to stop; tells whether it is."""
+
+
+class SelfAudit:
+    """Audits one partition of a log. For one thread."""
+
+    def __init__(
+        self, log: Log, partition: int, tables: Tables, pace: Pace, *, tell: Callable[[Audited], None], wait: Wait
+    ) -> None:
+        self._log = log
+        self._partition = partition
+        self._tables = tables
+        self._pace = pace
+        self._tell = tell
+        self._wait = wait
+        self.audited = Audited()
+
+    def run(self, known: Audited) -> None:
+        """Make pass after pass until it is time to stop; ``known`` is what was found before this process began."""
+        self.audited = known
+        while not self._pass():
+            pass
+
+    def _pass(self) -> bool:
+        """Make one pass; tell whether to stop."""
+        findings = Findings()
+        tree = TreeCheck(Frontier(), iter(()), {}, findings)
+        with Verification(self._partition, tree, findings) as verification:
+            following = _Following(self._log, self._partition, self._tables, verification, tree, findings)
+            began, compared, whole = time.monotonic(), 0.0, False
+            newest: int | None = None
+            while True:
+                worked = time.thread_time()
+                reached = verification.rows.position
+                try:
+                    newest = self._newest(findings) if newest is None else newest
+                    went_on = following.forward()
+                    due = not went_on and not findings and time.monotonic() - compared > _COMPARE_SECONDS
+                    if due and following.compare():
+                        compared = time.monotonic()
+                        whole = whole or verification.rows.position >= newest
+                except Exception as failure:  # noqa: BLE001 - a database that is away is no difference
+                    _log.warning("self_audit.waits", error=repr(failure))
+                    if self._wait(_AWAY_SECONDS) or following.torn:
+                        return self._wait(0)
+                    continue
+                over = not went_on and whole and time.monotonic() - began > self._pace.again_seconds
+                if over and not findings:
+                    verification.chains.finish()
+                if findings:
+                    self._alarm(min(findings.listed(), key=_vagueness), reached)
+                    return self._wait(_AGAIN_SECONDS)
+                self._agrees(verification.rows.position, whole=whole, over=over)
+                if over:
+                    return False
+                rest = (time.thread_time() - worked) * (1 / self._pace.share - 1)
+                if self._wait(rest if went_on else max(rest, _IDLE_SECONDS)):
+                    return True
+
+    def _newest(self, findings: Findings) -> int:
+        """Return the position that a pass must come to: the newest, and no less than what differed before.
+
+        A history that is shorter than what was derived of it before is a finding.
+        """
+        known, head = self.audited.finding, self._log.head(self._partition)
+        if known is None and head < self.audited.position:
+            message = f"the history ends at position {head}, and had {self.audited.position} events"
+            findings.add(Finding(Check.POSITIONS, message, head + 1, self.audited.position))
+        return max(head, 0 if known is None else known.position or 0)
+
+    def _agrees(self, position: int, *, whole: bool, over: bool) -> None:
+        """Note how far everything agrees; ``whole`` says that the pass has come to what was the newest event."""
+        before = self.audited
+        finding = None if whole else before.finding
+        if before.finding is not None and finding is None:
+            _log.warning("self_audit.agrees_again", position=position)
+        if position > before.position or finding is not before.finding or over:
+            reached = position if whole else max(position, before.position)
+            self._note(Audited(reached, _now(), before.passes + over, finding))
+
+    def _alarm(self, finding: Finding, reached: int) -> None:
+        _log.error("self_audit.difference", reached=reached, **msgspec.to_builtins(finding))
+        self._note(Audited(reached, _now(), self.audited.passes, finding))
+
+    def _note(self, audited: Audited) -> None:
+        self.audited = audited
+        self._tell(audited)
+
+
+class _Following:
+    """Brings a verification forward along the log and the tables."""
+
+    def __init__(
+        self,
+        log: Log,
+        partition: int,
+        tables: Tables,
+        verification: Verification,
+        tree: TreeCheck,
+        findings: Findings,
+    ) -> None:
+        self._log = log
+        self._partition = partition
+        self._tables = tables
+        self._verification = verification
+        self._tree = tree
+        self._findings = findings
+        self.torn = False
+        """Whether events were being taken in when something failed: the pass cannot go on."""
+
+    def forward(self, most: int | None = None) -> bool:
+        """Look at the next events, none behind ``most``; tell whether there were any. Reads all before it looks."""
+        position, head = self._verification.rows.position, self._log.head(self._partition)
+        if head < position:
+            message = f"the history ends at position {head}, and had {position} events"
+            self._findings.add(Finding(Check.POSITIONS, message, head + 1, position))
+            return False
+        upto = min(head if most is None else most, position + _CHUNK)
+        hashes = self._tables.hashes(position, upto) if upto > position else b""
+        upto = position + len(hashes) // HASH_BYTES
+        if upto == position:
+            return False
+        rows = [row for page in read_on(self._log, self._partition, position, upto) for row in page]
+        pin = self._newest_pin()
+        if pin is not None:
+            self._tree.pin(*pin)
+        self.torn = True
+        self._tree.feed(hashes)
+        self._verification.add(rows)
+        if self._verification.rows.position < upto:
+            first = self._verification.rows.position + 1
+            message = f"no event has position {first}, and the tables know of {upto}"
+            self._findings.add(Finding(Check.POSITIONS, message, first, upto))
+        self._tree.finish(upto)
+        self.torn = False
+        return True
+
+    def compare(self) -> bool:
+        """Compare figures and the stored tree; tell whether they could be compared."""
+        position, figures = self._tables.figures()
+        while self._verification.rows.position < position:
+            if not self.forward(position) or self._findings:
+                return False
+        if self._verification.rows.position != position:
+            return False
+        self._verification.holds.check_sums(position)
+        self._verification.compare(iter(figures))
+        self._compare_tree()
+        return True
+
+    def _compare_tree(self) -> None:
+        own = self._tree.frontier
+        try:
+            stored = self._log.tree(self._partition)
+        except LogBroken as error:
+            self._findings.add(Finding(Check.ROOTS, str(error)))
+            return
+        if stored.size == own.size and stored.root != own.root:
+            message = f"the stored tree of {own.size} events has the root {stored.root.hex()}, not {own.root.hex()}"
+            self._findings.add(Finding(Check.ROOTS, message, upto=own.size))
+
+    def _newest_pin(self) -> tuple[int, Pin] | None:
+        """Return the newest checkpoint that was signed, where the tree has still to come to its size."""
+        found = self._log.find_checkpoint(self._partition)
+        if found is None or found.size <= self._tree.frontier.size:
+            return None
+        try:
+            checkpoint = Checkpoint.parse(Note.parse(found.note).text)
+        except NoteError as wrong:
+            self._findings.add(
+                Finding(Check.CHECKPOINTS, f"the checkpoint of {found.size} events: {wrong}", found.size)
+            )
+            return None
+        return checkpoint.size, Pin(checkpoint.root, kept=False, name=LEDGERS)
+
+
+def _vagueness(finding: Finding) -> tuple[int, int]:
+    """Return what puts findings that name one event before those that name several, and these before others."""
+    if finding.position is None:
+        return _NO_EVENT, 0
+    return (finding.upto or finding.position) - finding.position, finding.position
+
+
+def load(path: Path) -> Audited:
+    """Return what was found last; nothing where there is no such file, or it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Audited)
+    except (OSError, msgspec.DecodeError):
+        return Audited()
+
+
+def save(path: Path, audited: Audited) -> None:
+    """Keep what was found, for the next start."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_bytes(msgspec.json.encode(audited))
+    temporary.replace(path)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
