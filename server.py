@@ -1,7 +1,7 @@
 """The composition root: settings in, a serving ledger out.
 
-Three processes: this one decides, writes the log and answers calls; one child keeps the projections, another audits the
-history anew, so that they do not share one interpreter. All end when this one ends, however it ends.
+Three processes: this one decides, writes the log and answers calls; its children keep the projections and audit the
+history, so that they do not share one interpreter. All end when this one ends, however it ends.
 """
 
 import asyncio
@@ -67,10 +67,7 @@ async def serve(settings: Settings) -> int:
     codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
     projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
-    auditor = SelfAuditProcess(
-        settings.log_url, settings.read_url, settings.log_format, settings.self_audit_file, settings.self_audit_pace
-    )
-    auditor.show(REGISTRY)
+    auditor = SelfAuditProcess(settings.self_audit, REGISTRY)
     metrics = EngineMetrics()
     engine = Engine(
         log,
@@ -87,15 +84,7 @@ async def serve(settings: Settings) -> int:
         engine,
         reader,
         VaultPort(vault, codes, LocalIssuer(keys)),
-        Checkpoints(
-            log,
-            engine.partition,
-            clock,
-            ledger=settings.ledger_name,
-            keys=signing,
-            witnesses=settings.witness_keys,
-            audited=auditor.audited,
-        ),
+        Checkpoints(log, engine.partition, clock, **settings.checkpoints, keys=signing, audited=auditor.audited),
         AccessLog(open_tables(settings.access_url)),
         settings.rpc,
         policy=settings.policy,

@@ -20,8 +20,9 @@ from domain.qr import DEFAULT_HOST
 from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
+from ledger.audit.checkpoints import CheckpointSettings
 from ledger.audit.note import COSIGNATURE, VerifierKey
-from ledger.audit.self_audit import Pace
+from ledger.audit.self_audit import Auditing, Pace
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
@@ -287,14 +288,15 @@ class Settings(BaseSettings):
         return self.checkpoint_keys_file or self.data_dir / "checkpoint-keys.json"
 
     @property
-    def self_audit_file(self) -> Path:
-        """Where the result of the ledger's audit of itself stands."""
-        return self.data_dir / "self-audit.json"
+    def self_audit(self) -> Auditing:
+        """What the ledger's audit of itself needs to know."""
+        pace = Pace(self.self_audit_share, self.self_audit_again_seconds)
+        return Auditing(self.log_url, self.read_url, self.log_format, self.data_dir / "self-audit.json", pace)
 
     @property
-    def self_audit_pace(self) -> Pace:
-        """How fast, and how often, the ledger audits itself."""
-        return Pace(self.self_audit_share, self.self_audit_again_seconds)
+    def checkpoints(self) -> CheckpointSettings:
+        """How checkpoints are named, and who cosigns them."""
+        return {"ledger": self.ledger_name, "witnesses": self.witness_keys}
 
     @property
     def witness_keys(self) -> tuple[VerifierKey, ...]:
