@@ -29,7 +29,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 
-.PHONY: help demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr journeys lock install clean
+.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ endif
 
 demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an audit, on this machine; LANGUAGE=ky|ru|en
 	$(BIN)/python -m scripts.demo $(DEMO_LANGUAGE)
+
+audit-demo: $(INSTALLED) ## a history is exported, verified offline, tampered with in eight ways and caught
+	$(BIN)/python -m scripts.audit_demo
 
 run: $(INSTALLED) ## the server, with the settings of the environment
 	$(BIN)/python server.py

@@ -33,6 +33,7 @@ from ledger.rpc.serve import build_server
 from ledger.services import load_catalogue
 from ledger.settings import Settings
 from ledger.vault.codes import FileCodes, NoCodes
+from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultError
 from ledger.vault.keys import FileKeys
 from ledger.vault.vault import Vault
@@ -96,6 +97,8 @@ async def serve(settings: Settings) -> int:
     if settings.metrics_listen:
         host, _, metrics_port = settings.metrics_listen.rpartition(":")
         start_http_server(int(metrics_port), host)
+    # A restored vault may know again whom the log says it has forgotten: before anybody asks, it does not.
+    await asyncio.to_thread(catch_up, vault, log, engine.partition, clock.now())
     projector.start()
     auditor.start()
     engine.start()

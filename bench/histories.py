@@ -13,6 +13,7 @@ from domain.account import AccountKind, AccountOpened
 from domain.authorization import AuthorizationApproved, AuthorizationCaptured
 from domain.event import Event, Leg
 from domain.ids import account_id, account_originator
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.transfer import TransferPosted
 from ledger.audit.checkpoint import Checkpoint
@@ -20,7 +21,7 @@ from ledger.audit.export import export
 from ledger.audit.keys import SigningKey, SigningKeys, Validity
 from ledger.audit.source import AccountFigures
 from ledger.log.codec import encode
-from ledger.log.merkle import HASH_BYTES, Frontier, leaf_hashes
+from ledger.log.merkle import HASH_BYTES, Frontier
 
 _PIECE: Final = 8_000
 _STEP: Final = 7

@@ -83,6 +83,11 @@ class Ledger:
         """Open accounts and put money on them."""
         self.run(self._prepare(accounts))
 
+    @property
+    def position(self) -> int:
+        """The last position that an answer named."""
+        return self._position
+
     def requests(self) -> Requests:
         """Return a maker of requests, the same accounts and amounts at every call."""
         return Requests(self.accounts, self._seed)

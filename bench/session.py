@@ -45,6 +45,8 @@ class Session:
         self._ledger: Ledger | None = None
         self._people: People | None = None
         self._reference: Reference | None = None
+        self.log_url = ""
+        """Where the ledger's log is; empty before there is a ledger."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +63,8 @@ class Session:
         if self._ledger is None or self._server is None or not self._server.running:
             self._end_server()
             self._directory = Path(mkdtemp(dir=self.store.directory))
-            self._server = self._serving.enter_context(serve(self.store.new("log"), self._directory, **SETTINGS))
+            self.log_url = self.store.new("log")
+            self._server = self._serving.enter_context(serve(self.log_url, self._directory, **SETTINGS))
             ledger = self._serving.enter_context(Ledger(self._server.address, SEED))
             ledger.prepare(self.scale.accounts)
             self._ledger = ledger

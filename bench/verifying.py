@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from domain.leaves import leaf_hashes
 from ledger.audit.export_source import ExportSource
 from ledger.audit.verifier import verify
 from ledger.log.codec import decode
-from ledger.log.merkle import leaf_hashes
 
 _KIBIBYTE = 1024
 

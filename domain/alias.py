@@ -9,7 +9,8 @@ Who links a number shows that it is theirs by the code that was sent to it. The 
 customer confirmed when registering, as long as it leads nowhere.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class AliasLinked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A phone number leads to a customer's card from now on; ``phone`` is encrypted under that customer's key."""
+    """A phone number leads to a customer's card from now on; ``phone`` is encrypted under that customer's key.
+
+    ``verdict`` is how the code showed that the number is the customer's: absent where it is that of the registration.
+    """
 
     TOPIC: ClassVar[str] = "alias.linked.v1"
 
@@ -35,6 +39,7 @@ class AliasLinked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False
     card: UUID
     phone: bytes
     fingerprint: str = ""
+    verdict: Verdict = Verdict.RIGHT
 
 
 class AliasUnlinked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -104,6 +109,7 @@ class LinkPhone(Command):
 
     NAME: ClassVar[str] = "link_phone"
     SECRETS: ClassVar[frozenset[str]] = frozenset({"phone", "own", "verdict", "tries_left"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"phone": b""}
 
     alias_id: UUID
     customer_id: UUID
@@ -133,7 +139,11 @@ class LinkPhone(Command):
         if linked is not None and (linked.customer, linked.card) == (self.customer_id.bytes, self.card_id.bytes):
             return refuse(Reason.ALIAS_ALREADY_LINKED, alias_id=self.alias_id)
         event = AliasLinked(
-            customer=self.customer_id, card=self.card_id, phone=self.phone, fingerprint=self.fingerprint()
+            customer=self.customer_id,
+            card=self.card_id,
+            phone=self.phone,
+            fingerprint=self.fingerprint(),
+            verdict=self.verdict,
         )
         return [Change(self.alias_id.bytes, version + 1, event)]
 

@@ -17,6 +17,7 @@ import msgspec
 from domain.event import Change, Event, Leg
 from domain.limits import Spending, SpendingReturned
 from domain.takings import Takings, amount_of, give_back_newest, with_taken, without_returned
+from domain.tap import Tap
 
 ACQUIRER_CLAIM = "acquirer_reference"
 
@@ -63,6 +64,8 @@ class Details(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     fiscal_receipt_number: str = ""
     masked_number: str = ""
     """The card's number as people may see it, where it was made with a card."""
+    tap: Tap | None = None
+    """What was decided on beside the amount, where it was made with a token."""
 
 
 class AuthorizationApproved(Details, frozen=True, kw_only=True, omit_defaults=True, gc=False):

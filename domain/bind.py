@@ -6,8 +6,9 @@ A number that no card has and a CVV or an expiry that are not the card's are ref
 right is told what the card is, and whose.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -48,6 +49,11 @@ class RequestCardBinding(Command):
     SECRETS: ClassVar[frozenset[str]] = frozenset(
         {"number_fault", "cvv_malformed", "details", "name", "hold_id", "candidates"}
     )
+    UNKEPT: ClassVar[Mapping[str, Any]] = {
+        "name": b"",
+        "hold_id": UUID(int=0),
+        "candidates": tuple(range(LEAST_AMOUNT, LEAST_AMOUNT + REMEMBERED_HOLDS + 1)),
+    }
 
     customer_id: UUID
     card_id: UUID | None
@@ -175,6 +181,7 @@ class RequestCardBinding(Command):
             expires_at=expires_at,
             tries=context.policy.binding_tries,
             name=self.name,
+            name_mark=self.name_mark,
             sms=card.sms,
             rule_version=context.policy.version,
             fingerprint=self.fingerprint(),

@@ -41,7 +41,8 @@ class BindingState(StrEnum):
 class CardBindingRequested(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A customer gave a card's number, expiry and CVV; ``hold`` holds the amount to be named before ``expires_at``.
 
-    ``name`` is what the customer calls the card, encrypted. ``sms`` says whether messages about the card go out.
+    ``name`` is what the customer calls the card, encrypted, and ``name_mark`` tells it from any other while the key is
+    there. ``sms`` says whether messages about the card go out.
     """
 
     TOPIC: ClassVar[str] = "card_binding.requested.v1"
@@ -57,6 +58,7 @@ class CardBindingRequested(Event, frozen=True, kw_only=True, omit_defaults=True,
     sms: bool = False
     rule_version: str = ""
     fingerprint: str = ""
+    name_mark: str = ""
 
 
 class CardBindingMissed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):

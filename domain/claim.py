@@ -49,6 +49,7 @@ class SettlementNoticed(Event, frozen=True, kw_only=True, omit_defaults=True, gc
     clearing_reference: str
     amount: int
     fingerprint: str = ""
+    acquirer: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -253,6 +253,9 @@ class RecordSettlementNotice(Cleared):
         if not isinstance(seen, Claim):
             return refuse(Reason.CLEARING_REFERENCE_NOT_FOUND, clearing_reference=self.clearing_reference)
         event = SettlementNoticed(
-            clearing_reference=self.clearing_reference, amount=self.amount_tyiyn, fingerprint=self.fingerprint()
+            clearing_reference=self.clearing_reference,
+            amount=self.amount_tyiyn,
+            fingerprint=self.fingerprint(),
+            acquirer=self.acquirer_id,
         )
         return [Change(self.clearing_id(), seen.version + 1, event)]

@@ -5,8 +5,9 @@ of the field in the request, so that a violation's path is the path the caller k
 is a plain struct, for speed; see ``domain.transfer``.)
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -67,11 +68,27 @@ class Command(BaseModel):
     NAME: ClassVar[str]
     SECRETS: ClassVar[frozenset[str]] = frozenset()
     """Fields that stay out of the fingerprint (CVV, PIN, password, codes, tried amounts)."""
+    UNKEPT: ClassVar[Mapping[str, Any]] = {}
+    """Fields that no record of a refusal holds (secrets, personal data, what was drawn at random for an acceptance).
+
+    Each with a value that may stand in its place when the refusal is decided again: no recorded refusal depends on it.
+    """
 
     def fingerprint(self) -> str:
         """Return what tells this request's content from any other's, without the content itself."""
         content = self.model_dump_json(exclude=set(self.SECRETS) | {"expected_version"}, exclude_defaults=True)
         return blake2b(f"{self.NAME}:{content}".encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
+
+    def inputs(self, *names: str) -> dict[str, Any]:
+        """Return what was asked and what ports said, or some of it, as JSON holds it.
+
+        What is left out has its default, or is UNKEPT. A version that was expected is left out too: a refusal for
+        another one is not recorded.
+        """
+        fields = type(self).model_fields
+        wanted = set(names or fields) - {"expected_version", *self.UNKEPT}
+        named = {name for name in wanted if getattr(self, name) != fields[name].default}
+        return self.model_dump(mode="json", include=named)
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts whose available balance the decision may read."""
@@ -105,6 +122,7 @@ class Command(BaseModel):
             detail=dict(refusal.metadata),
             target=self.target(),
             fingerprint=self.fingerprint(),
+            inputs=self.inputs(),
         )
         return [Change(context.request_id, 1, event)]
 

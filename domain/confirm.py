@@ -1,7 +1,8 @@
 """What comes after a binding was begun: naming the amount, giving up, and the bank's own question for the amount."""
 
+from collections.abc import Mapping
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -79,6 +80,7 @@ class ConfirmCardBinding(_BindingCommand):
 
     NAME: ClassVar[str] = "confirm_card_binding"
     SECRETS: ClassVar[frozenset[str]] = frozenset({"amount_tyiyn"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"amount_tyiyn": LEAST_AMOUNT}
 
     customer_id: UUID
     amount_tyiyn: Annotated[int, Field(strict=True, ge=LEAST_AMOUNT, le=MOST_AMOUNT)]

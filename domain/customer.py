@@ -1,4 +1,4 @@
-"""Customers: registered, confirmed, given a PIN, identified, erased.
+"""Customers: registered, confirmed, given a PIN, identified, erased unless a retention forbids it.
 
 A customer's id is the request id of the registration. Personal data stands in the first event only, encrypted
 under a key of the customer's own, so that destroying the key erases it and leaves the history as it is. No secret,
@@ -6,8 +6,9 @@ and no hash of a secret or of personal data, stands in any event or fingerprint:
 tried the secret and reserved the names beforehand, in the vault, and brings the verdict along.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -17,9 +18,21 @@ from domain.command import Command, ParticipantId, Reference
 from domain.credentials import Verdict
 from domain.event import Change, Context, Event
 from domain.refusals import Reason, Refusal, refuse
+from domain.retention import (
+    CustomerRetentionLifted,
+    CustomerRetentionPlaced,
+    Retentions,
+    following,
+    last_end,
+    standing,
+)
 
 if TYPE_CHECKING:
     from domain.books import Books
+
+
+ERASED: Final = "[erased]"
+"""What is read in the place of personal data whose key was destroyed."""
 
 
 class Tier(StrEnum):
@@ -113,6 +126,11 @@ class Customer(msgspec.Struct, frozen=True):
     pin_set: bool = False
     tier: Tier = Tier.UNIDENTIFIED
     erased: bool = False
+    retentions: Retentions = ()
+    """All that were ever placed, in that order."""
+    retention_events: int = 0
+    changed_at: int = 0
+    """When something else than a retention changed last."""
 
 
 def evolve(customer: Customer | None, change: Change, recorded_at: int) -> Customer:
@@ -126,22 +144,39 @@ def evolve(customer: Customer | None, change: Change, recorded_at: int) -> Custo
             confirm_by=event.confirm_by,
             created_at=recorded_at,
             updated_at=recorded_at,
+            changed_at=recorded_at,
         )
     if customer is None:
         raise ValueError(f"{event.TOPIC} before customer.registered")
-    changed: dict[str, bool | Tier]
+    changed: dict[str, bool | Tier | Retentions | int] = {"changed_at": recorded_at}
     match event:
         case CustomerConfirmed():
-            changed = {"confirmed": True}
+            changed["confirmed"] = True
         case CustomerPinSet():
-            changed = {"pin_set": True}
+            changed["pin_set"] = True
         case CustomerIdentified():
-            changed = {"tier": event.tier}
+            changed["tier"] = event.tier
         case CustomerErased():
-            changed = {"erased": True}
+            changed["erased"] = True
+        case CustomerRetentionPlaced() | CustomerRetentionLifted():
+            changed = {
+                "retentions": following(customer.retentions, event, recorded_at),
+                "retention_events": customer.retention_events + 1,
+            }
         case _:
             raise ValueError(f"{event.TOPIC} is not an event of a customer")
     return msgspec.structs.replace(customer, version=change.version, updated_at=recorded_at, **changed)
+
+
+def without_retentions(customer: Customer) -> Customer:
+    """Return a customer as if nothing had ever forbidden erasing them: neither version nor time betrays it."""
+    return msgspec.structs.replace(
+        customer,
+        version=customer.version - customer.retention_events,
+        updated_at=customer.changed_at,
+        retentions=(),
+        retention_events=0,
+    )
 
 
 class RegisterCustomer(Command):
@@ -149,6 +184,7 @@ class RegisterCustomer(Command):
 
     NAME: ClassVar[str] = "register_customer"
     SECRETS: ClassVar[frozenset[str]] = frozenset({"login", "phone", "name", "confirm_by", "taken"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"login": b"", "phone": b"", "name": b""}
 
     participant_id: ParticipantId
     login: bytes
@@ -172,7 +208,7 @@ class RegisterCustomer(Command):
         return [Change(context.request_id, 1, registered)]
 
 
-class _CustomerCommand(Command):
+class CustomerCommand(Command):
     """A command on one existing customer who is not erased."""
 
     customer_id: UUID
@@ -192,7 +228,7 @@ class _CustomerCommand(Command):
         refusal = self._guard(customer, context.now)
         if refusal is not None:
             return refusal
-        return [Change(customer.customer_id, customer.version + 1, self._event())]
+        return [Change(customer.customer_id, customer.version + 1, self._event(context))]
 
     def _refuse(self, reason: Reason, **figures: object) -> Refusal:
         return refuse(reason, customer_id=self.customer_id, **figures)
@@ -200,11 +236,11 @@ class _CustomerCommand(Command):
     def _guard(self, customer: Customer, now: int) -> Refusal | None:
         return None
 
-    def _event(self) -> Event:
+    def _event(self, context: Context) -> Event:
         raise TypeError("a command on a customer names its event")
 
 
-class ConfirmRegistration(_CustomerCommand):
+class ConfirmRegistration(CustomerCommand):
     """Confirm a registration with a code that has been tried."""
 
     NAME: ClassVar[str] = "confirm_registration"
@@ -228,11 +264,11 @@ class ConfirmRegistration(_CustomerCommand):
             case Verdict.LAPSED | Verdict.ABSENT:
                 return self._refuse(Reason.CONFIRMATION_EXPIRED)
 
-    def _event(self) -> Event:
+    def _event(self, context: Context) -> Event:
         return CustomerConfirmed(fingerprint=self.fingerprint())
 
 
-class SetPin(_CustomerCommand):
+class SetPin(CustomerCommand):
     """Set the application's PIN, with a password that has been tried."""
 
     NAME: ClassVar[str] = "set_pin"
@@ -252,11 +288,11 @@ class SetPin(_CustomerCommand):
             case Verdict.WRONG | Verdict.LAPSED | Verdict.ABSENT:
                 return self._refuse(Reason.PASSWORD_WRONG, tries_left=self.tries_left)
 
-    def _event(self) -> Event:
+    def _event(self, context: Context) -> Event:
         return CustomerPinSet(fingerprint=self.fingerprint())
 
 
-class IdentifyCustomer(_CustomerCommand):
+class IdentifyCustomer(CustomerCommand):
     """Record that a customer was identified."""
 
     NAME: ClassVar[str] = "identify_customer"
@@ -271,14 +307,22 @@ class IdentifyCustomer(_CustomerCommand):
             return self._refuse(Reason.CUSTOMER_ALREADY_IDENTIFIED, tier=customer.tier.value)
         return None
 
-    def _event(self) -> Event:
+    def _event(self, context: Context) -> Event:
         return CustomerIdentified(tier=self.tier, reference=self.reference, fingerprint=self.fingerprint())
 
 
-class EraseCustomer(_CustomerCommand):
-    """Have the key of a customer's personal data destroyed."""
+class EraseCustomer(CustomerCommand):
+    """Have the key of a customer's personal data destroyed, unless something forbids it."""
 
     NAME: ClassVar[str] = "erase_customer"
 
-    def _event(self) -> Event:
+    def _guard(self, customer: Customer, now: int) -> Refusal | None:
+        forbidding = standing(customer.retentions, now)
+        if not forbidding:
+            return None
+        end = last_end(forbidding)
+        figures = {"retentions": len(forbidding)} if end is None else {"retentions": len(forbidding), "until": end}
+        return self._refuse(Reason.ERASURE_FORBIDDEN, **figures)
+
+    def _event(self, context: Context) -> Event:
         return CustomerErased(fingerprint=self.fingerprint())

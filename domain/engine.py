@@ -4,22 +4,26 @@
 there will not change any more. ``CommandDeclined`` records the refusal of a command that creates nothing.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 
-from domain.event import Event
+from domain.event import Event, Policy
 from domain.ids import claim_id
 
 
 class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An engine took over the partition. Epochs count from 1, without gaps."""
+    """An engine took over the partition. Epochs count from 1, without gaps.
+
+    ``policy`` is what its decisions depend on beside state and rules, until the next engine starts.
+    """
 
     TOPIC: ClassVar[str] = "engine.started.v1"
 
     epoch: int
     owner: str
+    policy: Policy | None = None
 
 
 class SnapshotTaken(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -33,7 +37,12 @@ class SnapshotTaken(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 class CommandDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A command was refused for good. It stands alone in the log, under the command's request id."""
+    """A command was refused for good. It stands alone in the log, under the command's request id.
+
+    ``inputs`` is what the decision read beside the state, the time and the policy: what was asked for, and what ports
+    said, by the command's own field names. Secrets are not in it, nor personal data; whatever has its default is left
+    out.
+    """
 
     TOPIC: ClassVar[str] = "command.declined.v1"
 
@@ -42,6 +51,7 @@ class CommandDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=F
     detail: dict[str, str] = {}
     target: UUID | None = None
     fingerprint: str = ""
+    inputs: dict[str, Any] = {}
 
 
 class EngineLife(msgspec.Struct, frozen=True):

@@ -65,7 +65,7 @@ class Policy(msgspec.Struct, frozen=True):
     """Settings that decisions depend on. Decided events carry the outcome."""
 
     version: str = "default-1"
-    currencies: frozenset[str] = frozenset({"KGS"})
+    currencies: tuple[str, ...] = ("KGS",)
     hold_rules: tuple[HoldRule, ...] = ()
     hold_ttl_seconds: int = 7 * DAY_SECONDS
     payment_hold_ttl_seconds: int = 400 * DAY_SECONDS

@@ -89,6 +89,16 @@ def key_of(*parts: str) -> str:
     return "".join(f"{len(part)}:{part}" for part in parts)
 
 
+def parts_of(key: str) -> list[str]:
+    """Return the parts of which ``key_of`` made a key."""
+    parts = []
+    while key:
+        length, _, rest = key.partition(":")
+        parts.append(rest[: int(length)])
+        key = rest[int(length) :]
+    return parts
+
+
 def derived_id(parent: bytes, name: str) -> bytes:
     """Return an id that follows from another one, the same at every try (timers, sweeps)."""
     return uuid5(UUID(bytes=parent), name).bytes

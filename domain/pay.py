@@ -4,6 +4,7 @@ Everything read outside the state (the QR code, the provider's word on the benef
 before, by whoever asks for the decision.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class PreparePayment(Command):
 
     NAME: ClassVar[str] = "prepare_payment"
     SECRETS: ClassVar[frozenset[str]] = frozenset({"fields"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"fields": {}}
 
     customer_id: UUID
     card_id: UUID

@@ -103,6 +103,9 @@ class PaymentUnresolved(Event, frozen=True, kw_only=True, omit_defaults=True, gc
     TOPIC: ClassVar[str] = "payment.unresolved.v1"
 
     fingerprint: str = ""
+    by: Decider = Decider.PROVIDER
+    provider_reference: str = ""
+    explanation: str = ""
 
 
 class PaymentSucceeded(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -7,7 +7,7 @@ looked at again: who the phone number leads to, both cards, limits and funds. Th
 The commands stand in ``domain.quoting``.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,8 @@ from domain.rules import Operation
 class QuoteCreated(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A customer was told what a transfer of ``amount`` costs: ``fee`` under the rules of version ``rules``.
 
-    ``customer``, ``card``, ``account`` and ``participant`` are the payer's. Both participants are banks.
+    ``customer``, ``card``, ``account`` and ``participant`` are the payer's. Both participants are banks. ``inputs`` is
+    how the recipient and the amount were named.
     """
 
     TOPIC: ClassVar[str] = "quote.created.v1"
@@ -39,6 +40,7 @@ class QuoteCreated(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     rules: str
     expires_at: int
     fingerprint: str = ""
+    inputs: dict[str, Any] = {}
 
 
 class QuoteConfirmed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -74,6 +74,7 @@ class CreateQuote(Command):
             rules=rules.version,
             expires_at=context.now + context.policy.quote_ttl_seconds * SECOND,
             fingerprint=self.fingerprint(),
+            inputs=self.inputs("recipient", "amount_tyiyn"),
         )
         return [Change(context.request_id, 1, event)]
 

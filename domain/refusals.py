@@ -15,6 +15,7 @@ import msgspec
 from domain import audit_refusals as audits
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
+from domain import customer_refusals as customers
 from domain import payment_refusals as payments
 from domain import token_refusals as tokens
 from domain import transfer_refusals as transfers
@@ -91,9 +92,8 @@ class Reason(Enum):
         "Post the movement, or check the reference.",
     )
     SERVICE_NOT_FOUND = payments.SERVICE_NOT_FOUND
-    CUSTOMER_NOT_FOUND = Row(
-        Kind.NOT_FOUND, False, "There is no such customer.", "Check the customer id, the login or the phone number."
-    )
+    CUSTOMER_NOT_FOUND = customers.CUSTOMER_NOT_FOUND
+    RETENTION_NOT_FOUND = customers.RETENTION_NOT_FOUND
     BINDING_NOT_FOUND = cards.BINDING_NOT_FOUND
     PARTICIPANT_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No such participant is registered.", "Check the participant id, or register it."
@@ -231,56 +231,24 @@ class Reason(Enum):
         "Send a new request with a smaller amount, or when the period is over.",
     )
 
-    LOGIN_TAKEN = Row(Kind.STATE, True, "Another customer has this login.", "Choose another login.")
-    PHONE_TAKEN = Row(
-        Kind.STATE,
-        True,
-        "Another customer has this phone number, or is registering with it.",
-        "Use another number, or wait until the other registration has lapsed and send a new request.",
-    )
-    CUSTOMER_ERASED = Row(Kind.STATE, True, "The customer was erased.", "Nothing is left to do; register anew.")
-    CUSTOMER_ALREADY_CONFIRMED = Row(
-        Kind.STATE, True, "The registration is confirmed already.", "Nothing is left to do; read the customer."
-    )
-    CUSTOMER_NOT_CONFIRMED = Row(
-        Kind.STATE,
-        True,
-        "The registration is not confirmed yet.",
-        "Confirm it with the code that was sent, then send a new request.",
-    )
-    CUSTOMER_ALREADY_IDENTIFIED = Row(
-        Kind.STATE,
-        True,
-        "The customer is identified at this tier, or a higher one, already.",
-        "Nothing is left to do; read the customer.",
-    )
-    CONFIRMATION_CODE_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the code that was sent; the metadata says how many tries are left.",
-        "Ask for the code again, and try it with a new request id.",
-    )
-    CONFIRMATION_LOCKED = Row(Kind.STATE, True, "The tries of the confirmation code are used up.", "Register again.")
-    CONFIRMATION_EXPIRED = Row(Kind.STATE, True, "The time to confirm this registration is over.", "Register again.")
-    PASSWORD_WRONG = Row(
-        Kind.STATE,
-        True,
-        "This is not the customer's password; the metadata says how many tries are left.",
-        "Ask for the password again, and try it with a new request id.",
-    )
-    PASSWORD_LOCKED = Row(
-        Kind.STATE,
-        True,
-        "After too many wrong passwords none is checked for a while.",
-        "Wait, then send a new request.",
-    )
+    LOGIN_TAKEN = customers.LOGIN_TAKEN
+    PHONE_TAKEN = customers.PHONE_TAKEN
+    CUSTOMER_ERASED = customers.CUSTOMER_ERASED
+    ERASURE_FORBIDDEN = customers.ERASURE_FORBIDDEN
+    RETENTION_OF_ANOTHER = customers.RETENTION_OF_ANOTHER
+    RETENTION_ALREADY_LIFTED = customers.RETENTION_ALREADY_LIFTED
+    RETENTION_LAPSED = customers.RETENTION_LAPSED
+    TOO_MANY_RETENTIONS = customers.TOO_MANY_RETENTIONS
+    CUSTOMER_ALREADY_CONFIRMED = customers.CUSTOMER_ALREADY_CONFIRMED
+    CUSTOMER_NOT_CONFIRMED = customers.CUSTOMER_NOT_CONFIRMED
+    CUSTOMER_ALREADY_IDENTIFIED = customers.CUSTOMER_ALREADY_IDENTIFIED
+    CONFIRMATION_CODE_WRONG = customers.CONFIRMATION_CODE_WRONG
+    CONFIRMATION_LOCKED = customers.CONFIRMATION_LOCKED
+    CONFIRMATION_EXPIRED = customers.CONFIRMATION_EXPIRED
+    PASSWORD_WRONG = customers.PASSWORD_WRONG
+    PASSWORD_LOCKED = customers.PASSWORD_LOCKED
 
-    CUSTOMER_NOT_IDENTIFIED = Row(
-        Kind.STATE,
-        True,
-        "The customer is not identified yet.",
-        "Identify the customer, then send a new request.",
-    )
+    CUSTOMER_NOT_IDENTIFIED = customers.CUSTOMER_NOT_IDENTIFIED
 
     ACCOUNT_OF_ANOTHER_BANK = Row(
         Kind.STATE, True, "Another bank keeps the account.", "Use an account of the bank that is named."

@@ -112,7 +112,13 @@ class AnswerPayment(_OnPayment):
             case Answer.UNKNOWN:
                 if payment.state is PaymentState.UNRESOLVED:
                     return refuse(Reason.PAYMENT_ALREADY_ANSWERED, state=payment.state.value)
-                return [self._next(payment, PaymentUnresolved(fingerprint=self.fingerprint()))]
+                unresolved = PaymentUnresolved(
+                    fingerprint=self.fingerprint(),
+                    by=self.by,
+                    provider_reference=self.provider_reference,
+                    explanation=self.explanation,
+                )
+                return [self._next(payment, unresolved)]
 
     def _late(self, payment: Payment) -> bool:
         """Tell whether the provider has delivered what an operator gave up."""

@@ -35,6 +35,7 @@ from domain.ids import claim_id
 from domain.pan import Expiry, expired
 from domain.refusals import Reason, Refusal, invalid, refuse
 from domain.rules import Operation
+from domain.tap import Tap
 from domain.times import date_of, day_of
 from domain.token import State, Token, TokenUsed, find, following, state_refusal
 from domain.token_counter import MAX_COUNTER, counter_reason
@@ -196,6 +197,15 @@ class AuthorizeTokenPayment(AtTill):
             "masked_number": _card(books, token).masked,
             "token": self.token_id,
             "fingerprint": self.fingerprint(),
+            "tap": Tap(
+                expires=self.expires,
+                counter=self.counter,
+                key_sequence=self.key_sequence,
+                date=self.transaction_date,
+                over=self.tap,
+                cardholder_verified=self.cardholder_verified,
+                verdict=self.verdict,
+            ),
         }
 
     def _used(self, token: Token, context: Context, amount: int) -> Change:

@@ -28,6 +28,7 @@ from domain.event import Change, Context, Event, Leg
 from domain.ids import is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
+from domain.refused_batch import Asked
 from domain.rules import Operation
 
 if TYPE_CHECKING:
@@ -136,7 +137,10 @@ class BatchPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False
 
 
 class BatchDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An atomic batch was refused for good because of its transfer ``index``; nothing moved."""
+    """An atomic batch was refused for good because of its transfer ``index``; nothing moved.
+
+    ``transfers`` are all that were asked for, unless they are too long to be kept.
+    """
 
     TOPIC: ClassVar[str] = "transfer_batch.declined.v1"
 
@@ -144,6 +148,7 @@ class BatchDeclined(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     reason: str
     detail: dict[str, str] = {}
     fingerprint: str = ""
+    transfers: tuple[Asked, ...] = ()
 
 
 class Transfer(msgspec.Struct, frozen=True):

@@ -312,7 +312,7 @@ class Settings(BaseSettings):
             hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
             early_reversal_ttl_seconds=self.early_reversal_ttl_seconds,
             effective_time_back_seconds=self.effective_time_back_seconds,
-            currencies=frozenset(self.currencies),
+            currencies=tuple(sorted(set(self.currencies))),
             utc_offset_seconds=utc_offset(self.business_time_zone),
             card_prefix=self.card_prefix,
             tokens=TokenPolicy(

@@ -18,7 +18,7 @@ _FIGURES: Final = (
     " FROM accounts a JOIN account_limits l ON l.partition = a.partition AND l.account_id = a.account_id"
     " AND l.position = (SELECT max(m.position) FROM account_limits m WHERE m.partition = a.partition"
     " AND m.account_id = a.account_id AND m.position <= ?)"
-    " WHERE a.partition = ? AND a.account_id > ? AND a.opened_position <= ? ORDER BY a.account_id LIMIT ?"
+    " WHERE a.partition = ? AND a.account_id > ? ORDER BY a.account_id LIMIT ?"
 )
 
 _CURRENT_FIGURES: Final = (
@@ -48,7 +48,7 @@ def figures_at(
     if position == tracked:
         found = session.all(_CURRENT_FIGURES, CURRENT, time, partition, after, limit)
     else:
-        values = (position, position, position, position, time, position, partition, after, position, limit)
+        values = (position, position, position, position, time, position, partition, after, limit)
         found = session.all(_FIGURES, *values)
     return [
         Figures(account, participant, AccountKind(kind), currency, *figures)

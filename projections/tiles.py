@@ -6,18 +6,17 @@ is the beginning of a row that stands here. The tree is made from the events ane
 the two must agree.
 """
 
-from hashlib import sha256
+from collections.abc import Sequence
 from typing import Final
 
-from domain.leaf import leaf_hash
+from domain.leaves import leaf_hashes
+from domain.nodes import HASH_BYTES, parents
 from projections.batch import Batch, Ledger
 from projections.schema import tiles
 from projections.store import Session, Writer
 
-HASH_BYTES: Final = 32
 TILE_BITS: Final = 8
 TILE_WIDTH: Final = 1 << TILE_BITS
-_NODE_PREFIX: Final = b"\x01"
 
 
 class Tiles:
@@ -31,7 +30,7 @@ class Tiles:
         size = batch.first.position - 1
         if self._partial is None:
             self._partial = load_partial(writer, batch.partition, size)
-        level, new = 0, [leaf_hash(row) for row, _ in batch.items]
+        level, new = 0, leaf_hashes([row for row, _ in batch.items])
         changed = []
         while new:
             index, hashes = size >> TILE_BITS, self._partial.get(level, b"") + b"".join(new)
@@ -39,7 +38,7 @@ class Tiles:
             cut = [hashes[each * TILE_WIDTH * HASH_BYTES :][: TILE_WIDTH * HASH_BYTES] for each in range(whole + 1)]
             changed += [(batch.partition, level, index + each, tile) for each, tile in enumerate(cut) if tile]
             self._partial[level] = cut[-1]
-            new = [root_of(tile) for tile in cut[:-1]]
+            new = _roots(cut[:-1])
             level, size = level + 1, index
         writer.upsert(tiles, changed)
 
@@ -64,11 +63,22 @@ def read_tile(session: Session, partition: int, level: int, index: int) -> bytes
 
 def root_of(hashes: bytes) -> bytes:
     """Return the root over hashes that stand one after another, a power of two of them."""
-    nodes = [hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)]
+    nodes = _hashes(hashes)
     while len(nodes) > 1:
-        each = iter(nodes)
-        nodes = [sha256(_NODE_PREFIX + left + right).digest() for left, right in zip(each, each, strict=True)]
+        nodes = parents(nodes)
     return nodes[0]
+
+
+def _roots(whole: Sequence[bytes]) -> list[bytes]:
+    """Return the root over each of some whole tiles."""
+    nodes = _hashes(b"".join(whole))
+    while len(nodes) > len(whole):
+        nodes = parents(nodes)
+    return nodes
+
+
+def _hashes(joined: bytes) -> list[bytes]:
+    return [joined[start : start + HASH_BYTES] for start in range(0, len(joined), HASH_BYTES)]
 
 
 class TileTree:

@@ -140,3 +140,18 @@ def test_asking_for_time_or_chance_is_found(source: str) -> None:
 @pytest.mark.parametrize("source", ["from uuid import UUID, uuid5", "from datetime import UTC, datetime\ndatetime.max"])
 def test_using_the_types_of_time_and_ids_is_fine(source: str) -> None:
     assert list(impure(ast.parse(source))) == []
+
+
+READS_PERSONAL_DATA = {"unseal", "read_fields"}
+
+
+def test_personal_data_is_read_in_one_place() -> None:
+    """Whoever tells of people asks ``ledger.rpc.personal``, which asks the log first whether they were erased."""
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in python_files("ledger/rpc", "ledger/cli", "ledger/audit")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and (node.attr in READS_PERSONAL_DATA or (node.attr == "read" and "vault" in ast.unparse(node.value)))
+    }
+    assert readers == {"ledger/rpc/personal.py"}

@@ -3,7 +3,8 @@
 Every ```python block is executed, page by page, against a server of that page's own on fresh SQLite files; blocks of
 a page share their names. ``<!-- begins with: other.md -->`` runs the blocks of another page first, and
 ``<!-- not run: reason -->`` leaves the next block out. A line ``print(…)  # text`` must print that text. An ```sh block
-marked ``<!-- run -->`` is executed in the checkout; a block marked ``<!-- output -->`` after it is what it prints,
+marked ``<!-- run -->`` is executed in the checkout, one marked ``<!-- run: in your own place -->`` where the page's
+Python is; a block marked ``<!-- output -->`` after it is what it prints,
 ``…`` standing for anything. ``127.0.0.1:50051`` stands for the server's address.
 """
 
@@ -60,7 +61,8 @@ from scripts.demo_server import ServerProcess
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ADDRESS: Final = "127.0.0.1:50051"
-SECONDS: Final = 30.0
+SECONDS: Final = 120.0
+OWN_PLACE: Final = "in your own place"
 STARTING_AT_ONCE: Final = 2
 CONTRACT: Final = tuple(
     module.DESCRIPTOR
@@ -98,7 +100,9 @@ OTHER_NAMES: Final = frozenset(
         "ESEP_CLIENT_KEY_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
+        "HISTORY_DIFFERS",  # this and the next but one are reasons of the command line's own
         "NOT_SERVING",  # grpc.health.v1
+        "OTHER_LEDGER",
         "PERSISTENCE_MODULE",  # the eventsourcing library's
         "SERVICE_CONFIG",  # ledger.rpc.client
     }
@@ -115,13 +119,14 @@ _EXPECTED = re.compile(r"\bprint\(.*\)  # (.+)$")
 
 
 class Block(NamedTuple):
-    """A fenced block: where its first line stands (from 1), its language, and the directive before it."""
+    """A fenced block: where its first line stands (from 1), its language, the directive before it and its remark."""
 
     page: Path
     line: int
     language: str
     text: str
     directive: str
+    remark: str = ""
 
 
 class Example(NamedTuple):
@@ -133,16 +138,16 @@ class Example(NamedTuple):
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield a page's blocks; a directive stands on the last line before the fence that is not empty."""
-    fence, language, start, directive, before = "", "", 0, "", ""
+    fence, language, start, directive, remark, before = "", "", 0, "", "", ""
     lines = page.read_text("utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         found = _FENCE.match(line)
         if not fence and found:
             fence, language, start = found[1], found[2], number + 1
             marked = _DIRECTIVE.match(before)
-            directive = marked[1] if marked else ""
+            directive, remark = (marked[1], marked[2] or "") if marked else ("", "")
         elif fence and line == fence:
-            yield Block(page, start, language, "\n".join(lines[start - 1 : number - 1]) + "\n", directive)
+            yield Block(page, start, language, "\n".join(lines[start - 1 : number - 1]) + "\n", directive, remark)
             fence, before = "", ""
         elif not fence and line.strip():
             before = line.strip()
@@ -271,7 +276,7 @@ def run_shell(block: Block, server: ServerProcess, directory: Path) -> str:
     text = block.text.replace(ADDRESS, server.address)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", text],
-        cwd=ROOT,
+        cwd=directory if block.remark == OWN_PLACE else ROOT,
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

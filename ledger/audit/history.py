@@ -1,19 +1,21 @@
 """The life of one aggregate, event by event, with what the aggregate was after each of them, for people to read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from domain import ids
 from domain.aggregate import Aggregate, evolve
-from domain.customer import Customer
+from domain.alias import Alias
+from domain.binding import Binding
+from domain.customer import ERASED, Customer
 from domain.event import Change
+from domain.payment import Payment
 from domain.ports import Row
 from ledger.log.codec import decode
 
 SEALED: Final = "[sealed]"
-ERASED: Final = "[erased]"
 _ID_BYTES: Final = 16
 
 
@@ -24,16 +26,27 @@ class Step(NamedTuple):
     state_after: str
 
 
-def steps(rows: Iterable[Row]) -> Iterator[Step]:
-    """Return the life that these rows are, in order from the first."""
-    rows = list(rows)
-    states: list[Aggregate] = []
+def steps(rows: Iterable[Row], erased: Callable[[bytes], bool]) -> Iterator[Step]:
+    """Return the life that these rows are, in order from the first; ``erased`` tells it of a customer, as of now."""
+    state: Aggregate | None = None
     for row in rows:
         change = Change(row.originator_id, row.originator_version, decode(row.topic, row.state))
-        states.append(evolve(states[-1] if states else None, change, row.recorded_at))
-    erased = bool(states) and isinstance(states[-1], Customer) and states[-1].erased
-    for row, state in zip(rows, states, strict=True):
-        yield Step(row, _json(state, ERASED if erased else SEALED))
+        state = evolve(state, change, row.recorded_at)
+        whose = _whose(state)
+        yield Step(row, _json(state, ERASED if whose is not None and erased(whose) else SEALED))
+
+
+def _whose(state: Aggregate) -> bytes | None:
+    """Return the customer under whose key something of an aggregate is sealed."""
+    match state:
+        case Customer():
+            return state.customer_id
+        case Alias() | Binding():
+            return state.customer
+        case Payment():
+            return state.details.customer.bytes
+        case _:
+            return None
 
 
 def _json(state: Aggregate, sealed: str) -> str:

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from domain.aggregate import Aggregate
 from domain.authorization import Authorization
 from domain.books import Books
+from domain.columns import undo
 from domain.command import Command
 from domain.credit import CreditFile, CreditLine, CreditLineRefused, decide_line, refused
 from domain.event import Change, Context, Event
 from domain.ports import Row
-from domain.refusals import Refusal
+from domain.refusals import Refusal, Refused
+from domain.refused_batch import asked
 from domain.resolve import expire
-from domain.transfer import CreateTransfer
+from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer
+from ledger.log.fingerprint import BatchFingerprint
 
 
 class Kept(NamedTuple):
@@ -42,6 +47,10 @@ class Decidable(Protocol):
 
     NAME: str
 
+    def fingerprint(self) -> str:
+        """Return what tells its content from any other's; empty for what has no fingerprint."""
+        ...
+
     def decide(self, books: Books, context: Context) -> list[Change] | Refusal: ...
 
     def refused(self, books: Books, refusal: Refusal, context: Context) -> list[Change]:
@@ -57,11 +66,66 @@ class Transferred:
     def __init__(self, command: CreateTransfer) -> None:
         self.command = command
 
+    def fingerprint(self) -> str:
+        return ""
+
     def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
         return self.command.decide(books, context)
 
     def refused(self, books: Books, refusal: Refusal, context: Context) -> list[Change]:
         return [Change(context.request_id, 1, self.command.declined(refusal))]
+
+
+class Batched:
+    """A batch of transfers, to be made all together or not at all."""
+
+    NAME = "create_transfers"
+
+    def __init__(self, transfers: Sequence[CreateTransfer]) -> None:
+        self.transfers = transfers
+        self._fingerprint = fingerprint_of(transfers)
+
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
+        mark = len(books.journal)
+        first = Change(context.request_id, 1, BatchPosted(count=len(self.transfers), fingerprint=self._fingerprint))
+        try:
+            return [first, *self._posted(books, context)]
+        except Refused as refused:
+            return refused.refusal
+        finally:
+            undo(books.journal, mark)
+
+    def _posted(self, books: Books, context: Context) -> list[Change]:
+        posted: list[Change] = []
+        for index, transfer in enumerate(self.transfers):
+            decided = transfer.decide(books, context._replace(now=context.now + index + 1))
+            if isinstance(decided, Refusal):
+                named = {**decided.metadata, "index": str(index)}
+                raise Refused(msgspec.structs.replace(decided, metadata=named))
+            for change in decided:
+                books.evolve(change, context.now, 0)
+            posted += decided
+        return posted
+
+    def refused(self, books: Books, refusal: Refusal, context: Context) -> list[Change]:
+        event = BatchDeclined(
+            index=int(refusal.metadata["index"]),
+            reason=refusal.reason.name,
+            detail=dict(refusal.metadata),
+            fingerprint=self._fingerprint,
+            transfers=asked(self.transfers),
+        )
+        return [Change(context.request_id, 1, event)]
+
+
+def fingerprint_of(transfers: Sequence[CreateTransfer]) -> str:
+    """Return the fingerprint of a batch."""
+    found = BatchFingerprint()
+    found.add(transfers)
+    return found.text()
 
 
 class Credited:
@@ -72,6 +136,9 @@ class Credited:
     def __init__(self, file: CreditFile, line: CreditLine) -> None:
         self.file = file
         self.line = line
+
+    def fingerprint(self) -> str:
+        return ""
 
     def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
         decided = decide_line(books, context, self.file, self.line)
@@ -90,6 +157,9 @@ class Expired:
     def __init__(self, authorization: Authorization) -> None:
         self.authorization = authorization
 
+    def fingerprint(self) -> str:
+        return ""
+
     def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
         if context.now < self.authorization.expires_at:
             return []
@@ -106,6 +176,9 @@ class Commanded:
     def __init__(self, command: Command) -> None:
         self.command = command
         self.NAME = command.NAME
+
+    def fingerprint(self) -> str:
+        return self.command.fingerprint()
 
     def decide(self, books: Books, context: Context) -> list[Change] | Refusal:
         return self.command.decide(books, context)

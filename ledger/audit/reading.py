@@ -33,9 +33,12 @@ class EventReader:
         """Return up to ``limit`` wanted events behind ``after`` and not behind ``upto``."""
         if wanted.aggregate is not None:
             return self._of_aggregate(wanted, wanted.aggregate, after, upto, limit)
-        found: list[Row] = []
         end = min(upto, after + MOST_LOOKED_AT)
-        for row in self._rows(after, end, limit if wanted.everything else _AT_A_TIME):
+        if wanted.everything:
+            rows = self._log.read(self.partition, after, min(limit, max(end - after, 0)))
+            return Piece(rows, rows[-1].position if rows else max(after, end))
+        found: list[Row] = []
+        for row in self._rows(after, end):
             if wanted.keeps(row):
                 found.append(row)
                 if len(found) == limit:
@@ -54,9 +57,9 @@ class EventReader:
                 high = middle - 1
         return low
 
-    def _rows(self, after: int, upto: int, at_a_time: int) -> Iterator[Row]:
+    def _rows(self, after: int, upto: int) -> Iterator[Row]:
         while after < upto:
-            rows = self._log.read(self.partition, after, min(at_a_time, upto - after))
+            rows = self._log.read(self.partition, after, min(_AT_A_TIME, upto - after))
             if not rows:
                 return
             yield from rows

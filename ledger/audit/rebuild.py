@@ -3,7 +3,7 @@
 Events keep what happened, not what was asked; mostly the one follows from the other. Where several requests would have
 left the same event (a currency that was named, or not), all of them are tried, and the fingerprint that the event keeps
 of its request tells which it was: so what is decided again is certainly what was asked. What a vault or a port said is
-taken from the outcome, and where it does not follow from that, the request is not rebuilt.
+taken from the outcome where it follows from that, and from what the event keeps of it where it does not.
 """
 
 from uuid import UUID
@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 from pydantic import ValidationError
 
-from domain import authorization, credit, transfer
-from domain.command import Command
+from domain import authorization, binding, credit, quote, transfer
 from domain.engine import CommandDeclined
 from domain.event import Event
 from domain.refusals import Reason, Refusal
-from ledger.audit.kept import Commanded, Credited, Decidable, Expired, Kept, NotKept, Transferred
-from ledger.audit.rebuild_declined import declined, unkept
+from domain.refused_batch import Asked
+from ledger.audit.kept import Batched, Commanded, Credited, Decidable, Expired, Kept, NotKept, Transferred
+from ledger.audit.rebuild_declined import declined
 from ledger.audit.rebuild_table import BUILDERS
 
 
@@ -28,30 +28,44 @@ def rebuild(kept: Kept) -> Decidable | NotKept | None:
         return direct
     event = kept.event
     if isinstance(event, CommandDeclined):
-        return declined(kept, event)
+        return declined(event)
     partly = unkept(event)
     if partly is not None:
         return partly
     builder = BUILDERS.get(type(event))
-    if builder is None:
-        return None
-    named = ""
+    known = getattr(event, "fingerprint", None)
+    if builder is None or (known == "" and kept.row.request_id is None):
+        return None  # It followed from another event of the same append.
+    named, nearest = "", None
     for kind, fields in builder(kept):
         named = named or kind.NAME
         try:
             command = kind(**fields)
         except ValidationError:
             continue
-        if _matches(command, event):
+        if known is None or known == command.fingerprint():
             return Commanded(command)
-    if not getattr(event, "fingerprint", ""):
-        return None  # It followed from another event of the same append.
-    return NotKept(named, (), "no request that would leave this event has the fingerprint that the event keeps")
+        nearest = nearest or Commanded(command)
+    # No request with this fingerprint leaves this event: what comes of the nearest one shows that they do not agree.
+    return nearest or NotKept(named, (), "no request leaves this event behind such a state")
 
 
-def _matches(command: Command, event: Event) -> bool:
-    known = getattr(event, "fingerprint", None)
-    return known is None or known == command.fingerprint()
+def unkept(event: Event) -> NotKept | None:
+    """Return what events of before do not keep of their requests, None where they may."""
+    match event:
+        case transfer.BatchDeclined(transfers=()):
+            return NotKept("create_transfers", ("transfers",), "written before refused batches were kept, or too long")
+        case (
+            authorization.AuthorizationApproved(token=UUID(), tap=None)
+            | authorization.AuthorizationDeclined(token=UUID(), tap=None)
+        ):
+            return NotKept("authorize_token_payment", ("tap",), "written before what was said of taps was kept")
+        case binding.CardBindingRequested(name=bytes(name), name_mark="") if name:
+            return NotKept("request_card_binding", ("name_mark",), "written before the mark of a name was kept")
+        case quote.QuoteCreated(inputs={}) if not event.inputs:
+            return NotKept("create_quote", ("recipient",), "written before the way of naming recipients was kept")
+        case _:
+            return None
 
 
 # What is no command, or keeps its whole content.
@@ -69,6 +83,8 @@ def _direct(kept: Kept) -> Decidable | None:
             return Transferred(_transfer(event, row.originator_id))
         case transfer.TransferDeclined():
             return Transferred(_transfer(event, row.originator_id))
+        case transfer.BatchDeclined(transfers=asked) if asked:
+            return Batched([_command(each) for each in asked])
         case credit.CreditLineRefused():
             return _refused_line(kept, event)
         case authorization.AuthorizationExpired():
@@ -76,6 +92,10 @@ def _direct(kept: Kept) -> Decidable | None:
             return Expired(held) if isinstance(held, authorization.Authorization) else None
         case _:
             return None
+
+
+def _command(asked: Asked) -> transfer.CreateTransfer:
+    return transfer.CreateTransfer(**{**msgspec.structs.asdict(asked), "request_id": asked.request_id.bytes})
 
 
 def _transfer(event: transfer.TransferPosted | transfer.TransferDeclined, request_id: bytes) -> transfer.CreateTransfer:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from domain import account, authorization, authorize, clearing, quote, resolve, transfer
+from domain import account, authorization, authorize, clearing, quote, resolve, token_payment, transfer
+from domain.claim import ClaimMade
+from domain.cleared import ACQUIRERS_CLEARING_CLAIM
 from domain.command import Command
 from domain.event import Leg
-from domain.quoting import ConfirmQuote
+from domain.ids import parts_of
+from domain.quoting import ConfirmQuote, CreateQuote
 from ledger.audit.kept import Kept
 
 Fields = dict[str, Any]
@@ -62,6 +65,12 @@ def confirmed_quote(kept: Kept) -> Candidates:
         yield ConfirmQuote, {"quote_id": event.quote, "customer_id": UUID(bytes=found.customer)}
 
 
+def created_quote(kept: Kept) -> Candidates:
+    """Return what was asked where a quote was made."""
+    event: Any = kept.event
+    yield CreateQuote, {"customer_id": event.customer, "card_id": event.card, **event.inputs}
+
+
 def reverse_transfer(kept: Kept) -> Candidates:
     """Return what may have been asked where a transfer was reversed."""
     event: Any = kept.event
@@ -82,6 +91,9 @@ _DETAILS: Final = (
 def authorized(kept: Kept) -> Candidates:
     """Return what may have been asked where an authorisation was made or declined."""
     event: Any = kept.event
+    if event.token is not None:
+        yield from _tapped(kept)
+        return
     fields: Fields = {name: getattr(event, name) for name in _DETAILS}
     fields |= {
         "credit_account_id": event.credit_account,
@@ -96,6 +108,29 @@ def authorized(kept: Kept) -> Candidates:
                 yield authorize.Authorize, {**each, "accept_partial": partial}
         if not isinstance(event, authorization.AuthorizationApproved):
             yield authorize.Advise, {**each, "effective_time": event.effective_time}
+
+
+_TAPPED: Final = set(_DETAILS) & set(token_payment.AuthorizeTokenPayment.model_fields)
+
+
+def _tapped(kept: Kept) -> Candidates:
+    """Return what may have been asked where a phone was tapped."""
+    event: Any = kept.event
+    tap = event.tap
+    fields: Fields = {name: getattr(event, name) for name in _TAPPED}
+    fields |= {
+        "token_id": event.token,
+        "credit_account_id": event.credit_account,
+        "amount_tyiyn": event.amount,
+        "expires": tap.expires,
+        "counter": tap.counter,
+        "key_sequence": tap.key_sequence,
+        "transaction_date": tap.date,
+        "tap": tap.over,
+        "cardholder_verified": tap.cardholder_verified,
+        "verdict": tap.verdict,
+    }
+    return [(token_payment.AuthorizeTokenPayment, each) for each in _currencies(fields, event.currency)]
 
 
 def reversed_hold(kept: Kept) -> Candidates:
@@ -126,6 +161,14 @@ def _parts(legs: Iterable[Leg]) -> tuple[Fields, ...]:
     )
 
 
+def _acquirer(kept: Kept) -> str:
+    """Return whose record of clearing it was: the claim on its reference, in the same append, names them."""
+    for _, event in kept.following[:1]:
+        if isinstance(event, ClaimMade) and event.kind == ACQUIRERS_CLEARING_CLAIM:
+            return parts_of(event.key)[0]
+    return ""
+
+
 def captured(kept: Kept) -> Candidates:
     """Return what may have been asked where an authorisation was captured."""
     event: Any = kept.event
@@ -135,6 +178,7 @@ def captured(kept: Kept) -> Candidates:
         "final": event.final,
         "clearing_reference": event.clearing_reference,
         "effective_time": event.effective_time,
+        "acquirer_id": _acquirer(kept),
     }
     held = kept.before
     currency = held.details.currency if isinstance(held, authorization.Authorization) else ""
@@ -148,7 +192,7 @@ def force_posted(kept: Kept) -> Candidates:
     event: Any = kept.event
     names = ("clearing_reference", "merchant_name", "merchant_category_code", "reference", "tags", "effective_time")
     fields: Fields = {name: getattr(event, name) for name in names}
-    fields |= {"account_id": event.account, "amount_tyiyn": event.amount}
+    fields |= {"account_id": event.account, "amount_tyiyn": event.amount, "acquirer_id": _acquirer(kept)}
     for each in _currencies(fields):
         for credited in dict.fromkeys(leg.credit_account for leg in event.legs):
             for parts in ((), _parts(event.legs)):
@@ -172,7 +216,8 @@ def refund_posted(kept: Kept) -> Candidates:
     """Return what may have been asked where money was given back."""
     event: Any = kept.event
     names = ("clearing_reference", "merchant_name", "reference", "tags", "effective_time")
-    fields: Fields = {name: getattr(event, name) for name in names} | {"amount_tyiyn": event.amount}
+    fields: Fields = {name: getattr(event, name) for name in names}
+    fields |= {"amount_tyiyn": event.amount, "acquirer_id": _acquirer(kept)}
     if kept.row.originator_version > 1:
         fields["authorization_id"] = own_id(kept)
     else:

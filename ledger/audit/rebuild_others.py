@@ -9,25 +9,40 @@ from domain import (
     adjustment,
     alias,
     authorization,
+    bind,
     binding,
+    card,
     card_commands,
     confirm,
     credit,
+    customer,
     device,
     payee,
     payment,
     proposal,
     publishing,
+    retaining,
     settle,
     token,
     tokenise,
     transfer_qr,
 )
 from domain.command import Command
-from domain.credentials import Verdict
+from domain.ids import parts_of
 from domain.pay import ConfirmPayment, PreparePayment
 from ledger.audit.kept import Kept
 from ledger.audit.rebuild_money import Builder, Candidates, Fields, own_id
+
+
+def lift_retention(kept: Kept) -> Candidates:
+    """Return what may have been asked where a retention was lifted: on whose behalf, the customer's state tells."""
+    event: Any = kept.event
+    placed = kept.before.retentions if isinstance(kept.before, customer.Customer) else ()
+    for authority in {each.authority for each in placed if each.retention_id == event.retention.bytes}:
+        yield (
+            retaining.LiftRetention,
+            {"customer_id": own_id(kept), "retention_id": event.retention, "authority": authority},
+        )
 
 
 def unbind(kept: Kept) -> Candidates:
@@ -40,6 +55,28 @@ def unbind(kept: Kept) -> Candidates:
 def _of_binding(kept: Kept) -> binding.Binding | None:
     found = kept.before
     return found if isinstance(found, binding.Binding) else None
+
+
+def request_binding(kept: Kept) -> Candidates:
+    """Return what was asked where a card was to be bound: everything was right, and the amount is that of the hold."""
+    event: Any = kept.event
+    bound_card = kept.find(event.card.bytes)
+    hold = next((each for _, each in kept.following[:1] if isinstance(each, authorization.AuthorizationApproved)), None)
+    if not isinstance(bound_card, card.Card) or hold is None:
+        return
+    others = range(binding.LEAST_AMOUNT, binding.LEAST_AMOUNT + card.REMEMBERED_HOLDS + 1)
+    fields: Fields = {
+        "customer_id": event.customer,
+        "card_id": event.card,
+        "masked_number": event.masked,
+        "expires": bound_card.expires,
+        "details": bind.Details.RIGHT,
+        "name": event.name,
+        "name_mark": event.name_mark,
+        "hold_id": event.hold,
+        "candidates": tuple(dict.fromkeys((hold.amount, *others))),
+    }
+    yield bind.RequestCardBinding, fields
 
 
 def confirm_binding(kept: Kept) -> Candidates:
@@ -160,7 +197,7 @@ def prepare_payment(kept: Kept) -> Candidates:
         "amount_tyiyn": details.amount,
         "currency_code": details.currency,
         "fields": details.fields,
-        "code_key": details.code_key,
+        "code_key": parts_of(details.code_key)[2] if details.code_key else "",
     }
     for category in dict.fromkeys((details.merchant_category_code, "")):
         yield PreparePayment, {**fields, "merchant_category_code": category}
@@ -194,8 +231,8 @@ def answer_payment(answer: settle.Answer) -> Builder:
 def request_token(kept: Kept) -> Candidates:
     """Return what may have been asked where a token was requested."""
     event: Any = kept.event
-    seen = next((each for _, each in kept.following[:4] if isinstance(each, device.DeviceRegistered)), None)
-    known = seen or kept.find(event.device.bytes)
+    seen = (each for row, each in kept.following[:4] if row.originator_id == event.device.bytes)
+    known = next(seen, None) or kept.find(event.device.bytes)
     if not isinstance(known, device.Device | device.DeviceRegistered):
         return
     names = ("device_id", "model", "android_version", "nfc")
@@ -237,7 +274,7 @@ def link_phone(kept: Kept) -> Candidates:
     """Return what may have been asked where a phone number was linked."""
     event: Any = kept.event
     fields = {"alias_id": own_id(kept), "customer_id": event.customer, "card_id": event.card, "phone": event.phone}
-    yield alias.LinkPhone, {**fields, "own": True, "verdict": Verdict.RIGHT}
+    yield alias.LinkPhone, {**fields, "own": True, "verdict": event.verdict}
 
 
 def unlink_phone(kept: Kept) -> Candidates:

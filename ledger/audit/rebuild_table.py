@@ -20,7 +20,10 @@ from domain import (
     proposal,
     published,
     publishing,
+    quote,
     resolve,
+    retaining,
+    retention,
     settle,
     token,
     tokenise,
@@ -43,6 +46,7 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     account.MinimumBalanceSet: same(account.SetMinimumBalance, "account_id", minimum_balance_tyiyn="minimum"),
     account.AccountClosed: same(account.CloseAccount, "account_id", *_EXPLAINED),
     transfer.TransferPosted: money.confirmed_quote,
+    quote.QuoteCreated: money.created_quote,
     transfer.TransferReversed: money.reverse_transfer,
     authorization.AuthorizationApproved: money.authorized,
     authorization.AuthorizationAdvised: money.authorized,
@@ -56,7 +60,9 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     authorization.RefundAuthorized: money.refund_authorized,
     authorization.RefundPosted: money.refund_posted,
     EarlyReversalRecorded: money.early_reversal,
-    SettlementNoticed: same(clearing.RecordSettlementNotice, "", "clearing_reference", amount_tyiyn="amount"),
+    SettlementNoticed: same(
+        clearing.RecordSettlementNotice, "", "clearing_reference", amount_tyiyn="amount", acquirer_id="acquirer"
+    ),
     customer.CustomerRegistered: same(
         customer.RegisterCustomer, "", "login", "phone", "name", "confirm_by", participant_id="participant"
     ),
@@ -66,6 +72,10 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     customer.CustomerPinSet: lambda kept: [(customer.SetPin, {"customer_id": own_id(kept), "verdict": Verdict.RIGHT})],
     customer.CustomerIdentified: same(customer.IdentifyCustomer, "customer_id", "tier", "reference"),
     customer.CustomerErased: same(customer.EraseCustomer, "customer_id"),
+    retention.CustomerRetentionPlaced: same(
+        retaining.PlaceRetention, "customer_id", "reason", "authority", "reference", "until"
+    ),
+    retention.CustomerRetentionLifted: others.lift_retention,
     participant.ParticipantRegistered: others.of_participant(participant.RegisterParticipant),
     participant.ParticipantUpdated: others.of_participant(participant.UpdateParticipant),
     adjustment.AdjustmentProposed: same(
@@ -100,6 +110,7 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     card.CardClosed: same(card_commands.CloseCard, "card_id", *_EXPLAINED),
     card.CardNotificationsSet: same(card_commands.SetCardNotifications, "card_id", "sms"),
     card.CardUnbound: others.unbind,
+    binding.CardBindingRequested: others.request_binding,
     binding.CardBindingConfirmed: others.confirm_binding,
     binding.CardBindingMissed: others.confirm_binding,
     binding.UnknownBindingTried: others.unknown_binding,
@@ -128,6 +139,8 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     ),
     token.TokenRequested: others.request_token,
     token.TokenDeclined: same(tokenise.DeclineToken, "token_id", *_EXPLAINED),
+    token.TokenProvisioned: same(tokenise.ProvisionToken, "token_id", "sequence", "master_key_id"),
+    token.TokenKeysReplenished: same(tokenise.ReplenishKeys, "token_id", "sequence", "master_key_id"),
     token.TokenActivated: same(tokenise.ActivateToken, "token_id"),
     token.TokenSuspended: same(tokenise.SuspendToken, "token_id", "by", *_EXPLAINED),
     token.TokenResumed: same(tokenise.ResumeToken, "token_id", "by", *_EXPLAINED),

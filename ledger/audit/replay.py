@@ -1,28 +1,29 @@
 """Deciding again what was decided, and saying whether the same came of it.
 
 The state is made of the log up to the position before the decision; the time is the one that was recorded; the request
-is rebuilt from its events and checked against its fingerprint. Only the server's settings are those of today: where
-they differ from those of the time, the decision may, and the answer says by which version it was made.
+is rebuilt from its events and checked against its fingerprint; the server's settings are those that the engine wrote
+into the log when it started. Where an old log does not hold them, those of today are taken, and the answer says so.
 """
 
 import threading
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from domain import ids
 from domain.authorization import AuthorizationDeclined
+from domain.binding import CardBindingMissed, UnknownBindingTried
 from domain.books import NotAtHandError
 from domain.command import Command
 from domain.credit import CreditLineRefused, CreditLinesDecided
 from domain.engine import ENGINE_ID, CommandDeclined
 from domain.event import Change, Context, Event, Policy
 from domain.ports import LogReader, Row
-from domain.refusals import Refusal
+from domain.refusals import Reason, Refusal
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined
-from ledger.audit.kept import Commanded, Decidable, Kept, NotKept
-from ledger.audit.past import Past
+from ledger.audit.kept import Commanded, Decidable, Kept, NotKept, Transferred, fingerprint_of
+from ledger.audit.past import NoSnapshots, Past, Snapshots
 from ledger.audit.rebuild import rebuild
 from ledger.log.codec import decode, encode
 
@@ -57,17 +58,20 @@ class Replayed(msgspec.Struct, kw_only=True):
     decision_time: int
     rules_version: str
     policy_version: str
+    policy_recorded: bool
+    """Whether the log says that it was decided by this policy."""
     fingerprint_checked: bool = False
+    leaves_checked: bool = False
 
 
 class Replayer:
     """Decides again. Blocking; one question at a time, whoever asks."""
 
-    def __init__(self, log: LogReader, partition: int, policy: Policy) -> None:
+    def __init__(self, log: LogReader, partition: int, policy: Policy, snapshots: Snapshots | None = None) -> None:
+        """Take today's policy, which holds where the log names none, and what states of the past were kept."""
         self._log = log
         self._partition = partition
-        self._policy = policy
-        self._past = Past(log, partition, policy)
+        self._past = Past(log, partition, policy, snapshots or NoSnapshots())
         self._one = threading.Lock()
 
     def position_of(self, request_id: bytes) -> int:
@@ -102,8 +106,9 @@ class Replayer:
         if isinstance(asked, NotKept):
             answer.verdict, answer.missing, answer.explanation = Verdict.NOT_REBUILT, asked.missing, asked.explanation
             return answer
-        answer.fingerprint_checked = isinstance(asked, Commanded) and bool(getattr(events[0], "fingerprint", ""))
-        changes, answer.replayed_reason = self._decide(asked, _context(row, self._policy))
+        known = getattr(events[0], "fingerprint", "")
+        changes, answer.replayed_reason = self._decide(asked, self._context(row))
+        answer.fingerprint_checked = bool(known) and asked.fingerprint() == known
         answer.recorded = rows[: max(1, len(changes))]
         answer.differences = [*_differences(changes, rows), *_left_over(changes, rows)]
         answer.verdict = Verdict.DIFFERENT if answer.differences else Verdict.SAME
@@ -114,21 +119,27 @@ class Replayer:
         answer = self._begun(row, event, "create_transfers")
         members = self._log.read(self._partition, row.position, event.count)
         answer.recorded = [row, *members]
+        made = []
         for member in members:
             self._past.go_to(member.position - 1)
             kept = Kept(member, decode(member.topic, member.state), (), self._past.aggregate)
             asked = rebuild(kept)
-            if asked is None or isinstance(asked, NotKept):
+            if not isinstance(asked, Transferred):
                 answer.differences.append(f"position {member.position}: is no transfer of the batch")
                 continue
-            changes, _ = self._decide(asked, _context(member, self._policy))
+            made.append(asked)
+            changes, _ = self._decide(asked, self._context(member))
             answer.differences += _differences(changes, [member])
         if len(members) != event.count:
             answer.differences.append(f"the batch has {event.count} transfers, the log holds {len(members)}")
+        answer.fingerprint_checked = fingerprint_of([each.command for each in made]) == event.fingerprint
+        if not answer.fingerprint_checked:
+            answer.differences.append(f"position {row.position}: fingerprint is not that of the transfers")
         answer.verdict = Verdict.DIFFERENT if answer.differences else Verdict.SAME
         return answer
 
     def _begun(self, row: Row, event: Event, command: str) -> Replayed:
+        policy, recorded = self._past.policy_of(row.position)
         return Replayed(
             verdict=Verdict.SAME,
             command=command,
@@ -136,8 +147,13 @@ class Replayer:
             recorded_reason=_reason(event),
             decision_time=row.recorded_at,
             rules_version=self._past.books.rules.at(row.recorded_at).version,
-            policy_version=self._policy.version,
+            policy_version=policy.version,
+            policy_recorded=recorded,
         )
+
+    def _context(self, row: Row) -> Context:
+        policy, _ = self._past.policy_of(row.position)
+        return Context(row.request_id or row.originator_id, row.recorded_at, policy)
 
     def _decide(self, asked: Decidable, context: Context) -> tuple[list[Change], str]:
         """Return the changes that a request leads to now, and why it is refused, if it is."""
@@ -154,7 +170,7 @@ class Replayer:
             except NotAtHandError as missing:
                 self._past.bring_to_hand(missing.aggregate_ids)
             else:
-                return decided, ""
+                return decided, _reason(decided[0].event) if decided else ""
         raise ValueError(f"{asked.NAME} asks for more and more aggregates")
 
 
@@ -168,12 +184,10 @@ def _is_first(row: Row, event: Event) -> bool:
     return row.request_id is not None or made
 
 
-def _context(row: Row, policy: Policy) -> Context:
-    return Context(row.request_id or row.originator_id, row.recorded_at, policy)
-
-
 def _reason(event: Event) -> str:
     declined = CommandDeclined | TransferDeclined | AuthorizationDeclined | BatchDeclined | CreditLineRefused
+    if isinstance(event, CardBindingMissed | UnknownBindingTried):
+        return Reason.BINDING_AMOUNT_WRONG.name  # Recorded as a try, and told as a refusal.
     return event.reason if isinstance(event, declined) else ""
 
 
@@ -196,15 +210,25 @@ def _differences(changes: list[Change], rows: list[Row]) -> list[str]:
         if change.version != row.originator_version:
             found.append(f"{at}: version {row.originator_version} is recorded, {change.version} would be now")
         if encode(change.event) != row.state:
-            found += [f"{at}: {name} is not the same" for name in _changed(change.event, row)] or [
-                f"{at}: the form differs"
-            ]
+            found += [f"{at}: {said}" for said in _changed(change.event, row)] or [f"{at}: the form differs"]
     return found
 
 
 def _changed(event: Event, row: Row) -> list[str]:
     recorded = decode(row.topic, row.state)
-    return [name for name in event.__struct_fields__ if getattr(event, name) != getattr(recorded, name, None)]
+    return [
+        f"{name} is not the same{_values(getattr(recorded, name), getattr(event, name))}"
+        for name in event.__struct_fields__
+        if getattr(event, name) != getattr(recorded, name)
+    ]
+
+
+def _values(recorded: Any, now: Any) -> str:
+    """Return two values in words, where they are short enough to be read."""
+    if not all(isinstance(each, str | int | None) for each in (recorded, now)):
+        return ""
+    first, second = (msgspec.json.encode(each).decode() for each in (recorded, now))
+    return f": {first} is recorded, {second} would be now"
 
 
 def _left_over(changes: list[Change], rows: list[Row]) -> list[str]:

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from domain.ids import format_uuid
 from domain.leaf import leaf_hash
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.topics import BY_TOPIC
 from ledger.audit.findings import MOST_TOLD, Check, Finding, Findings, reason_of
 from ledger.audit.verify_rows import Columns
-from ledger.log.merkle import HASH_BYTES, Frontier, leaf_hashes
+from ledger.log.merkle import HASH_BYTES, Frontier
 
 _GUESSES: Final = 20_000
 """Times that are tried in the place of one that does not lead to the hash."""
@@ -148,10 +149,13 @@ class TreeCheck:
         self._unclear.append((row, told, after))
 
     def _tell_unclear(self, *, event_is_right: bool | None = None) -> None:
+        """Tell of the events in the tree as it stands; those behind it wait for the next checkpoint."""
+        size = self.frontier.size
         for row, told, after in self._unclear:
-            self._findings.add(self._difference(row, told, after, event_is_right=event_is_right))
+            if row.position <= size:
+                self._findings.add(self._difference(row, told, after, event_is_right=event_is_right))
+        self._unclear = [each for each in self._unclear if each[0].position > size]
         self._findings.uncounted(Check.LEAVES, self._more_unclear)
-        self._unclear.clear()
         self._more_unclear = 0
 
     def _difference(self, row: Row, told: bytes, after: int, *, event_is_right: bool | None) -> Finding:

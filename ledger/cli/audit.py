@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from ledger.cli.audit_checkpoint import checkpoint
 from ledger.cli.audit_diff import diff
 from ledger.cli.audit_explain import explain
 from ledger.cli.audit_export import export
@@ -13,5 +14,5 @@ audit: Final = typer.Typer(
     help="Take the history along, verify it, compare it, and see what makes a figure.", no_args_is_help=True
 )
 
-for command in (export, verify, diff, explain):
+for command in (checkpoint, export, verify, diff, explain):
     audit.command()(command)

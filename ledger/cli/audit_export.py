@@ -11,7 +11,7 @@ from ledger.audit.export import EVENTS_PER_FILE
 from ledger.audit.export import export as write
 from ledger.audit.export_files import filing
 from ledger.audit.export_format import Encoding, Manifest
-from ledger.cli.audit_live import LiveSource
+from ledger.cli.audit_live import PATIENCE_SECONDS, LiveSource
 from ledger.cli.connection import Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
 from ledger.cli.output import console, print_document
@@ -51,7 +51,7 @@ def export(
     """
     with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
         began = time.monotonic()
-        source = LiveSource(connection.ledger)
+        source = LiveSource(connection.ledger, patience=PATIENCE_SECONDS)
         with filing(directory), progress("exporting", silent=as_json) as bar:
             try:
                 made = write(

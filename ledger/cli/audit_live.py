@@ -25,8 +25,8 @@ from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS: Final = 60.0
-"""For how long a server that does not answer is waited for."""
+PATIENCE_SECONDS: Final = 120.0
+"""For how long a server that does not answer is waited for: gRPC tries to connect again less and less often."""
 _PAUSE_SECONDS: Final = 0.5
 _TILE_WIDTH: Final = 256
 _PAGE: Final = 1_000

@@ -10,9 +10,9 @@ from ledger.cli.output import console, print_document
 from ledger.cli.problems import USAGE, Problem, ProblemError, reporting
 from ledger.log.factory import open_log, open_tables
 from ledger.settings import Settings
+from ledger.vault.erasures import forget_again
 from ledger.vault.errors import VaultError
 from ledger.vault.keys import FileKeys, add_key
-from ledger.vault.sweep import forget_again
 from ledger.vault.vault import Vault
 
 
@@ -33,13 +33,14 @@ def forget(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
     with reporting(as_json=as_json), _vault(added=False) as (vault, known, _):
         log = open_log(known.log_url)
         try:
-            erased = forget_again(vault, log, 0, time.time_ns() // 1000)
+            forgotten = forget_again(vault, log, 0, time.time_ns() // 1000)
         finally:
             log.close()
     if as_json:
-        print_document({"ok": True, "erased": erased})
+        print_document({"ok": True, "erased": forgotten.erased, "destroyed": forgotten.destroyed})
     else:
-        console().print(f"[green]{erased} erased customers can be read by nobody.[/]")
+        back = f" {forgotten.destroyed} of their keys had come back." if forgotten.destroyed else ""
+        console().print(f"[green]{forgotten.erased} erased customers can be read by nobody.{back}[/]")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from domain.ids import derived_id
 from domain.plain import PlainTransfers, try_move_all
 from domain.ports import Clock, Row
 from domain.refusals import Reason, Refusal, refuse
+from domain.refused_batch import asked
 from domain.resolve import expire
 from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, TransferPosted
 from ledger.engine.batch import Batch
@@ -400,6 +401,7 @@ class Decider:
             reason=refusal.reason.name,
             detail=dict(refusal.metadata),
             fingerprint=ticket.fingerprint,
+            transfers=asked(ticket.transfers),
         )
         now = self.now()
         position = self._append([Change(ticket.request_id, 1, event)], batch, ticket.caller, None, now)

@@ -459,7 +459,7 @@ class Engine:
         self._check_clock()
         epoch = self._decider.books.life.epoch + 1
         batch = self._decider.begin()
-        self._record_own(EngineStarted(epoch=epoch, owner=self.owner), batch)
+        self._record_own(EngineStarted(epoch=epoch, owner=self.owner, policy=self._policy), batch)
         self._decider.seal(batch)
         try:
             self.log.take_over(batch.rows, tail=self._follower.last)

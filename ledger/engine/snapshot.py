@@ -47,6 +47,7 @@ class _Kind(msgspec.Struct):
 
     format: int
     partition: int
+    position: int = 0
 
 
 class _Snapshot(msgspec.Struct):
@@ -132,9 +133,9 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def load_trusted(log: Log, partition: int) -> bytes | None:
-    """Return the newest snapshot for which the log vouches, None when there is none."""
-    upto = log.head(partition)
+def load_trusted(log: Log, partition: int, upto: int | None = None) -> bytes | None:
+    """Return the newest snapshot, up to a position, for which the log vouches; None when there is none."""
+    upto = log.head(partition) if upto is None else upto
     vouched = {
         event.at: event.digest
         for row in log.aggregate(partition, ENGINE_ID)
@@ -146,3 +147,29 @@ def load_trusted(log: Log, partition: int) -> bytes | None:
             return data
         upto = position - 1
     return None
+
+
+class TrustedSnapshots:
+    """One partition's snapshots, for whoever wants the state of an earlier position."""
+
+    def __init__(self, log: Log, partition: int) -> None:
+        self._log = log
+        self._partition = partition
+
+    def find(self, after: int, upto: int) -> bytes | None:
+        """Return the newest trusted state of a position in between, the last included; None when there is none."""
+        if upto <= after:
+            return None
+        data = load_trusted(self._log, self._partition, upto)
+        return data if data is not None and _position(data) > after else None
+
+    def restore(self, data: bytes, books: Books) -> int:
+        """Put a state into empty books; return its position, 0 where it is of another form, or of other days."""
+        try:
+            return restore(data, books).position
+        except ValueError:
+            return 0
+
+
+def _position(data: bytes) -> int:
+    return msgspec.msgpack.decode(data, type=_Kind).position

@@ -31,6 +31,13 @@ class Log(LogReader, Protocol):
     of its own. Errors are those of ``ledger.log.errors``.
     """
 
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order.
+
+        The database looks through the positions by itself: a million a second, not rows for the caller to throw away.
+        """
+        ...
+
     def append(self, rows: Sequence[Row]) -> None:
         """Append rows of one partition, all or none, and their leaves to its tree; durable when it returns.
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import errors
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.waiting import Ready, Wait
 
@@ -48,20 +48,30 @@ class DirectConnection:
         loading.set_pgresult(answer)
         return loading.load_rows(0, answer.ntuples, make_row)
 
-    def copy(self, statement: str, data: bytes, *, then: str) -> None:
+    def copy(self, statement: str, data: bytes, *, then: str = "") -> None:
         """Run a ``COPY … FROM STDIN`` with all of its data, and ``then`` another statement, in one transaction.
 
         Both go to the database in one message, and the commit comes back with the second one's outcome.
         """
         self._checked(self._libpq.exec_(f"{statement}; {then}".encode()), ExecStatus.COPY_IN)
-        self._libpq.put_copy_data(data)
-        self._libpq.put_copy_end()
-        outcome = self._outcome()
-        if outcome is not None and outcome.status == ExecStatus.COMMAND_OK:
-            outcome = self._outcome()
-        if self._libpq.status == ConnStatus.OK:
-            self._libpq.get_result()
-        self._checked(outcome, ExecStatus.COMMAND_OK)
+        self._checked(self._copied(data, statements=2 if then else 1), ExecStatus.COMMAND_OK)
+
+    def copy_first(self, statement: str, data: bytes, *, then: Callable[[], str]) -> None:
+        """Run a ``COPY … FROM STDIN``, then ask for another statement and run that, in one transaction.
+
+        The second one can take its time to be known while the database takes the data in, at the price of one more
+        round trip. Whatever fails, the transaction is rolled back; one that was begun before stays the caller's.
+        """
+        own = self._libpq.transaction_status == TransactionStatus.IDLE
+        begin, commit = ("BEGIN; ", "; COMMIT") if own else ("", "")
+        try:
+            self._checked(self._libpq.exec_(f"{begin}{statement}".encode()), ExecStatus.COPY_IN)
+            self._checked(self._copied(data, statements=1), ExecStatus.COMMAND_OK)
+            self._checked(self._libpq.exec_(f"{then()}{commit}".encode()), ExecStatus.COMMAND_OK)
+        except psycopg.Error:
+            if own and self._libpq.transaction_status == TransactionStatus.INERROR:
+                self._libpq.exec_(b"ROLLBACK")
+            raise
 
     def limit(self, milliseconds: int) -> None:
         """Have the database end every later statement that takes longer; 0 for none."""
@@ -72,6 +82,18 @@ class DirectConnection:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _copied(self, data: bytes, *, statements: int) -> PGresult | None:
+        """Send a COPY's data; return how the last of the statements in its message came out, or the first to fail."""
+        self._libpq.put_copy_data(data)
+        self._libpq.put_copy_end()
+        outcome = self._outcome()
+        for _ in range(1, statements):
+            if outcome is not None and outcome.status == ExecStatus.COMMAND_OK:
+                outcome = self._outcome()
+        if self._libpq.status == ConnStatus.OK:
+            self._libpq.get_result()
+        return outcome
 
     def _outcome(self) -> PGresult | None:
         """Wait for the next outcome: libpq's own waiting would hold every other thread up."""

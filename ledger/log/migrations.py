@@ -13,10 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from ledger.log.checks import check_read
 from ledger.log.errors import SchemaTooNew
-from ledger.log.merkle import Frontier, leaf_hashes
+from ledger.log.merkle import Frontier
 from ledger.log.schema import checkpoints, cosignatures, events, metadata, schema_versions, trees
 
 SCHEMA_VERSION = 2

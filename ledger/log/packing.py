@@ -9,13 +9,13 @@ joined by SQLite into one value, and cut apart here: 80,000 rows a second beside
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import accumulate, chain, pairwise, repeat
 from struct import Struct
 
 import numpy as np
 
 from domain.ports import Row
-from ledger.log.runs import Run, runs
+from ledger.log.runs import Batch, Run
 from ledger.log.trees import Growth
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -36,26 +36,26 @@ class CopyPacker:
     def __init__(self) -> None:
         self._texts: dict[str, bytes] = {}
 
-    def pack(self, rows: Sequence[Row]) -> bytes:
+    def pack(self, batch: Batch) -> bytes:
         """Return the whole of the COPY's data."""
         if len(self._texts) > _MOST_TEXTS:
             self._texts.clear()
         parts = [_COPY_HEADER]
-        for piece in runs(rows):
+        for piece in batch.pieces():
             parts += self._run(piece) if isinstance(piece, Run) else self._rows(piece)
         parts.append(_COPY_TRAILER)
         return b"".join(parts)
 
     def _run(self, run: Run) -> Iterable[bytes]:
         """Pack the first row without its state, repeat it, and put in where the others differ."""
-        first, count = run.first, len(run.states)
+        first, count = run.first, len(run)
         *pattern, _state = self._rows([first])
         packed = b"".join(pattern)
         table = np.frombuffer(bytearray(packed * count), _different(len(packed)))
         table["position"] = np.arange(first.position, first.position + count)
-        table["originator_id"] = np.frombuffer(b"".join(run.originator_ids), _ID)
+        table["originator_id"] = np.frombuffer(run.originator_ids, _ID)
         table["recorded_at"] = np.arange(first.recorded_at, first.recorded_at + count)
-        table["length"] = np.fromiter(map(len, run.states), np.int32, count)
+        table["length"] = run.lengths
         heads: list[bytes] = np.frombuffer(table.tobytes(), f"V{len(packed)}").tolist()
         return chain.from_iterable(zip(heads, run.states, strict=True))
 
@@ -98,9 +98,9 @@ def binary_values(row: Row) -> tuple[bytes | None, ...]:
 
 def binary_growth(growth: Growth) -> tuple[bytes, ...]:
     """Return what an append does to the tree, in PostgreSQL's binary formats."""
-    partition, before, after = growth
+    before, after = growth.before, growth.after
     return (
-        _INT2.pack(partition),
+        _INT2.pack(growth.partition),
         _INT8.pack(after.size),
         after.dump(),
         after.root,
@@ -138,46 +138,50 @@ def unpack_page(partition: int, page: Sequence[bytes | None]) -> list[Row]:
     requests, request_lengths, callers, caller_lengths = page[8:]
     if positions is None:
         return []
-    return list(
-        map(
-            Row,
-            repeat(partition),
-            _integers(positions),
-            _cut(originators, repeat(16, positions.count(b",") + 1)),
-            _integers(versions),
-            _texts(_cut(topics, _integers(topic_lengths))),
-            _cut(states, _integers(state_lengths)),
-            _integers(times),
-            (request or None for request in _cut(requests, _integers(request_lengths))),
-            _texts(_cut(callers, _integers(caller_lengths))),
-        )
+    columns = (
+        repeat(partition),
+        _integers(positions),
+        _ids(originators),
+        _integers(versions),
+        map(_Texts().__getitem__, _cut(topics, topic_lengths)),
+        _cut(states, state_lengths),
+        _integers(times),
+        map(_or_none, _cut(requests, request_lengths)) if requests else repeat(None),
+        map(_Texts().__getitem__, _cut(callers, caller_lengths)),
     )
+    return list(map(tuple.__new__, repeat(Row), zip(*columns, strict=False)))  # Row._make, without its call.
 
 
 def unpack_positions(ids: bytes | None, positions: bytes | None) -> Iterator[tuple[bytes, int]]:
     """Yield ids of 16 bytes with their positions, each joined by SQLite into one value."""
     if ids is None or positions is None:
         return iter(())
-    return zip(_cut(ids, repeat(16, len(ids) // 16)), _integers(positions), strict=True)
+    return zip(_ids(ids), _integers(positions), strict=True)
+
+
+class _Texts(dict[bytes, str]):
+    """Decodes, giving the same object for the same text."""
+
+    def __missing__(self, encoded: bytes) -> str:
+        text = self[encoded] = encoded.decode()
+        return text
 
 
 def _integers(joined: bytes | None) -> Iterator[int]:
     return map(int, (joined or b"").split(b","))
 
 
-def _cut(joined: bytes | None, lengths: Iterable[int]) -> Iterator[bytes]:
+def _ids(joined: bytes | None) -> Iterable[bytes]:
+    ids: list[bytes] = np.frombuffer(joined or b"", _ID).tolist()
+    return ids
+
+
+def _cut(joined: bytes | None, lengths: bytes | None) -> list[bytes]:
+    """Return the values of a column, which stand one behind the other."""
     whole = joined or b""
-    start = 0
-    for length in lengths:
-        yield whole[start : start + length]
-        start += length
+    ends = list(accumulate(_integers(lengths)))
+    return [whole[start:end] for start, end in pairwise((0, *ends))]
 
 
-def _texts(encoded: Iterable[bytes]) -> Iterator[str]:
-    """Decode, giving the same object for the same text."""
-    seen: dict[bytes, str] = {}
-    for value in encoded:
-        text = seen.get(value)
-        if text is None:
-            text = seen[value] = value.decode()
-        yield text
+def _or_none(value: bytes) -> bytes | None:
+    return value or None

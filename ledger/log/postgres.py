@@ -97,6 +97,10 @@ _FIND = (
     " UNION ALL SELECT originator_id, position FROM events WHERE partition = $1"
     " AND originator_id = ANY($2::uuid[]) AND originator_version = 1"
 )
+_WHOSE = (
+    "SELECT originator_id FROM events"
+    " WHERE partition = $1 AND position > $2 AND position <= $3 AND topic = $4 ORDER BY position"
+)
 _END_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
 
 
@@ -176,6 +180,11 @@ class PostgresLog(Housekeeping):
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
 
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
+        asked = [_text(value) for value in (partition, after, upto, topic)]
+        return self._read(lambda reader: [found for (found,) in reader.fetch(_WHOSE, asked, tuple)])
+
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""
         found = self._read(lambda reader: reader.fetch(_TREE, [_text(partition)], tuple))
@@ -188,6 +197,7 @@ class PostgresLog(Housekeeping):
         self._readers.dispose()
         with self._appending:
             self._drop_writer()
+            self._trees.close()
 
     def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
         if self._closed:
@@ -229,8 +239,10 @@ class PostgresLog(Housekeeping):
     def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
             writer.execute(_INSERT, (*binary_values(rows[0]), *binary_growth(growth)), formats=_ALL_BINARY)
+        elif growth.beside:
+            writer.copy_first(_COPY, self._packer.pack(growth.batch), then=partial(_grow, growth))
         else:
-            writer.copy(_COPY, self._packer.pack(rows), then=_grow(growth))
+            writer.copy(_COPY, self._packer.pack(growth.batch), then=_grow(growth))
 
     def _insert_past_blockers(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth, tail: bytes) -> None:
         with self._ending_blockers(writer.connection.info.backend_pid):
@@ -374,9 +386,9 @@ def _text(value: int | str) -> bytes:
 
 def _grow(growth: Growth) -> str:
     """Return the statement that grows a tree, to run with a COPY, which takes no values."""
-    partition, before, after = growth
+    before, after = growth.before, growth.after
     edges, root, grown_from = (f"'\\x{value.hex()}'" for value in (after.dump(), after.root, before.root))
-    return _GROW.format(partition, after.size, edges, root, before.size, grown_from)
+    return _GROW.format(growth.partition, after.size, edges, root, before.size, grown_from)
 
 
 def _conflict(constraint: str) -> Exception:

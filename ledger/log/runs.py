@@ -1,49 +1,148 @@
-"""Runs of rows that few values tell, so that a database is handed those instead of every row's own.
+"""A batch of rows, and the runs in it that few values tell, so that a database is handed those and not each row's own.
 
 Most of a large batch is the first events of new aggregates (transfers), of one topic and caller, recorded one
 microsecond after another: such rows differ in nothing but their ids and states. Other rows stay as they are.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
+from domain.leaf import leaf_hash
+from domain.leaves import Columns, Integers, columns_of, hash_columns
 from domain.ports import Row
 
+_FIRST_PART: Final = 2048
+"""The most rows of a large batch that are taken apart first: they are hashed while the others are taken apart."""
+_PART: Final = 8192
 _SHORTEST: Final = 64
 """Rows from which a run is worth its own statement."""
 
 
-class Run(NamedTuple):
+class Batch:
+    """The rows of one append, which have one partition and follow one another."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        """Take the rows, at least one."""
+        self.rows = rows
+        first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= _FIRST_PART else len(rows)
+        cuts = pairwise((0, *range(first, len(rows), _PART), len(rows)))
+        self.parts = [Part(rows[start:end]) for start, end in cuts]
+
+    @property
+    def hashes(self) -> list[bytes]:
+        """The leaf hash of each row."""
+        return [each for part in self.parts for each in part.hashes]
+
+    def pieces(self) -> "list[Run | Sequence[Row]]":
+        """Cut the rows into runs, and the rows between them."""
+        return [piece for part in self.parts for piece in part.pieces()]
+
+
+class Part:
+    """Rows that are taken apart together. What is made of them is made once."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        """Take the rows, at least one."""
+        self.rows = rows
+
+    @cached_property
+    def hashes(self) -> list[bytes]:
+        """The leaf hash of each row."""
+        if len(self.rows) < _SHORTEST:
+            return [leaf_hash(row) for row in self.rows]
+        return hash_columns(*self._apart)
+
+    @property
+    def columns(self) -> Columns:
+        """The rows without their states."""
+        return self._apart[0]
+
+    @property
+    def states(self) -> Sequence[bytes]:
+        """The states, one by one."""
+        return self._apart[1]
+
+    @cached_property
+    def joined_states(self) -> bytes:
+        """The states, one after another."""
+        return b"".join(self.states)
+
+    @cached_property
+    def ends(self) -> Integers:
+        """Where each state ends in the joined ones."""
+        return self.columns.lengths.cumsum()
+
+    def pieces(self) -> "list[Run | Sequence[Row]]":
+        """Cut the rows into runs, and the rows between them."""
+        rows = self.rows
+        if len(rows) < _SHORTEST:
+            return [rows]
+        pieces: list[Run | Sequence[Row]] = []
+        told = 0
+        for start, end in pairwise((0, *self._breaks(), len(rows))):
+            first = rows[start]
+            if end - start < _SHORTEST or first.originator_version != 1 or first.request_id is not None:
+                continue
+            if told < start:
+                pieces.append(rows[told:start])
+            pieces.append(Run(self, start, end))
+            told = end
+        if told < len(rows):
+            pieces.append(rows[told:])
+        return pieces
+
+    @cached_property
+    def _apart(self) -> tuple[Columns, Sequence[bytes]]:
+        return columns_of(self.rows)
+
+    def _breaks(self) -> list[int]:
+        """Return the rows that share less than a run's rows do with the one before them."""
+        columns = self.columns
+        breaks = (np.diff(columns.positions) != 1) | (np.diff(columns.times) != 1)
+        for numbers in (columns.partitions, columns.versions, columns.topics.each, columns.callers.each):
+            if numbers.size > 1:
+                breaks |= np.diff(numbers) != 0
+        if columns.request_lengths.size:
+            requested = columns.request_lengths != 0
+            breaks |= requested[1:] | requested[:-1]
+        found: list[int] = (np.flatnonzero(breaks) + 1).tolist()
+        return found
+
+
+class Run:
     """Rows at consecutive positions and times: what they share stands in the first."""
 
-    first: Row
-    originator_ids: Sequence[bytes]
-    states: Sequence[bytes]
+    def __init__(self, batch: Part, start: int, end: int) -> None:
+        """Take the batch, and where in it the rows begin and end."""
+        self._batch = batch
+        self._start, self._end = start, end
+        self.first = batch.rows[start]
 
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self._end - self._start
 
-def runs(rows: Sequence[Row]) -> list[Run | Sequence[Row]]:
-    """Cut rows of one append into runs, and the rows between them."""
-    if len(rows) < _SHORTEST:
-        return [rows]
-    partitions, positions, originator_ids, versions, topics, states, times, request_ids, callers = zip(
-        *rows, strict=True
-    )
-    breaks = set((np.flatnonzero((np.diff(positions) != 1) | (np.diff(times) != 1)) + 1).tolist())
-    for shared in (partitions, versions, topics, request_ids, callers):
-        if shared.count(shared[0]) < len(shared):
-            breaks.update(index for index, (one, next_) in enumerate(pairwise(shared), 1) if one != next_)
-    pieces: list[Run | Sequence[Row]] = []
-    told = 0
-    for start, end in pairwise((0, *sorted(breaks), len(rows))):
-        if end - start < _SHORTEST or versions[start] != 1 or request_ids[start] is not None:
-            continue
-        if told < start:
-            pieces.append(rows[told:start])
-        pieces.append(Run(rows[start], originator_ids[start:end], states[start:end]))
-        told = end
-    if told < len(rows):
-        pieces.append(rows[told:])
-    return pieces
+    @property
+    def originator_ids(self) -> bytes:
+        """The ids, one after another."""
+        return self._batch.columns.originator_ids[16 * self._start : 16 * self._end]
+
+    @property
+    def states(self) -> Sequence[bytes]:
+        """The states, one by one."""
+        return self._batch.states[self._start : self._end]
+
+    @property
+    def joined_states(self) -> bytes:
+        """The states, one after another."""
+        ends = self._batch.ends
+        return self._batch.joined_states[ends[self._start - 1] if self._start else 0 : ends[self._end - 1]]
+
+    @property
+    def lengths(self) -> Integers:
+        """The states' lengths."""
+        return self._batch.columns.lengths[self._start : self._end]

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -40,7 +39,7 @@ from ledger.log.merkle import Frontier
 from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
 from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
-from ledger.log.runs import Run, runs
+from ledger.log.runs import Batch, Run
 from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
@@ -61,6 +60,10 @@ _READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position >
 _AGGREGATE = PAGE_SQL.format(
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
+)
+_WHOSE = (
+    "SELECT originator_id FROM events"
+    " WHERE partition = ? AND position > ? AND position <= ? AND topic = ? ORDER BY position"
 )
 _TREE = "SELECT size, edges, root FROM trees WHERE partition = ?"
 _GROW = (
@@ -130,13 +133,33 @@ class SQLiteLog(Housekeeping):
     def _append(self, rows: Sequence[Row], *, tail: bytes | None = None) -> None:
         with self._appending, self._trees.growing(rows, tail) as growth:
             try:
-                _insert(self._writing(), rows, growth, tail)
+                self._insert(self._writing(), rows, growth, tail)
             except sqlite3.Error as error:
                 self._roll_back()
                 raise self._append_failure(rows, error) from error
             except BaseException:
                 self._roll_back()
                 raise
+
+    def _insert(self, writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
+        """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
+        before = growth.before
+        if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
+            after = growth.after
+            told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
+            tree = (before.size, before.root, after.size, after.dump(), after.root)
+            writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
+            return
+        statements = _statements(writer, growth.batch)
+        writer.execute("BEGIN IMMEDIATE")
+        if tail is not None:
+            found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
+            check_tail(None if found is None else Row._make(found), tail)
+        for statement, values in statements:
+            writer.execute(statement, values)
+        after = growth.after
+        writer.execute(_GROW, (growth.partition, after.size, after.dump(), after.root, before.size, before.root))
+        writer.execute("COMMIT")
 
     def _run(self, work: Callable[[Connection], _T], engine: Engine | None = None) -> _T:
         """Do housekeeping between two appends: SQLite's own way of waiting may never find a gap under load."""
@@ -181,6 +204,11 @@ class SQLiteLog(Housekeeping):
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
         return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
 
+    def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
+        """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
+        asked = (partition, after, upto, topic)
+        return self._read(lambda reader: [found for (found,) in reader.execute(_WHOSE, asked)])
+
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""
         return load_tree(partition, self._read(lambda reader: reader.execute(_TREE, (partition,)).fetchone()))
@@ -194,6 +222,7 @@ class SQLiteLog(Housekeeping):
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            self._trees.close()
 
     def _connect(self, *, synchronous: str = "FULL", reader: bool = False) -> sqlite3.Connection:
         if self._closed:
@@ -330,30 +359,11 @@ def _now() -> ColumnElement[int]:
     return literal(time.time_ns() // 1000, BigInteger)
 
 
-def _insert(writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
-    """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
-    partition, before, after = growth
-    if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
-        told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
-        tree = (before.size, before.root, after.size, after.dump(), after.root)
-        writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
-        return
-    statements = _statements(writer, rows)
-    writer.execute("BEGIN IMMEDIATE")
-    if tail is not None:
-        found = writer.execute(_ROW, (rows[0].partition, rows[0].position - 1)).fetchone()
-        check_tail(None if found is None else Row._make(found), tail)
-    for statement, values in statements:
-        writer.execute(statement, values)
-    writer.execute(_GROW, (partition, after.size, after.dump(), after.root, before.size, before.root))
-    writer.execute("COMMIT")
-
-
-def _statements(writer: sqlite3.Connection, rows: Sequence[Row]) -> list[tuple[str, Sequence[object]]]:
+def _statements(writer: sqlite3.Connection, batch: Batch) -> list[tuple[str, Sequence[object]]]:
     """Return what inserts the rows: statements with their values."""
     most = min(_ROWS_A_STATEMENT, writer.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // _COLUMNS)
     statements: list[tuple[str, Sequence[object]]] = []
-    for piece in runs(rows):
+    for piece in batch.pieces():
         if isinstance(piece, Run):
             statements.append((_INSERT_RUN, _run_values(piece)))
         else:
@@ -366,15 +376,14 @@ def _statements(writer: sqlite3.Connection, rows: Sequence[Row]) -> list[tuple[s
 
 def _run_values(run: Run) -> tuple[object, ...]:
     """Return the values of _INSERT_RUN: the ids and states are joined, and cut apart again by SQLite."""
-    first, states = run.first, run.states
-    lengths = np.fromiter(map(len, states), np.int64, len(states))
+    first, lengths = run.first, run.lengths
     begins = lengths.cumsum() - lengths + 1
     return (
         first.partition,
         first.position,
-        b"".join(run.originator_ids),
+        run.originator_ids,
         first.topic,
-        b"".join(states),
+        run.joined_states,
         first.recorded_at,
         first.caller,
         msgspec.json.encode((begins << 32 | lengths).tolist()),

@@ -7,24 +7,42 @@ fails makes it forgotten, and the next append reads what is stored.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
+from domain.leaves import leaf_hashes
 from domain.ports import LogReader, Row
 from ledger.log.checks import check_tail
 from ledger.log.errors import LogBroken, PositionTaken, RequestTaken, StorageFull, TreeChanged, VersionTaken
-from ledger.log.merkle import Frontier, leaf_hashes
+from ledger.log.hashing import Hashing
+from ledger.log.merkle import Frontier
+from ledger.log.runs import Batch
 
 _PAGE: Final = 8192
 _CERTAINLY_NOT: Final = (PositionTaken, VersionTaken, RequestTaken, StorageFull)
 """Failures after which the tree that was durable still is; after any other, only the store knows."""
 
 
-class Growth(NamedTuple):
+class Growth:
     """What an append does to the tree that is stored."""
 
-    partition: int
-    before: Frontier
-    after: Frontier
+    def __init__(self, before: Frontier, whole: Frontier, batch: Batch, hashing: Hashing) -> None:
+        """Take the stored tree, the one that the batch follows, the batch, and what hashes it."""
+        self.partition = batch.rows[0].partition
+        self.before = before
+        self.batch = batch
+        self._whole = whole
+        self._beside = hashing.begin(whole, batch)
+
+    @property
+    def beside(self) -> bool:
+        """Whether the batch is hashed by another process meanwhile: then ask for the tree as late as possible."""
+        return self._beside is not None
+
+    @cached_property
+    def after(self) -> Frontier:
+        """The tree after the append."""
+        return self._whole.grown(self.batch.hashes) if self._beside is None else self._beside()
 
 
 class Trees:
@@ -35,6 +53,16 @@ class Trees:
         self._log = log
         self._stored = stored
         self._known: dict[int, Frontier] = {}
+        self._hashing = Hashing()
+
+    @property
+    def helper(self) -> int | None:
+        """The id of the process that hashes large batches, None while there is none."""
+        return self._hashing.helper
+
+    def close(self) -> None:
+        """End what was started for hashing."""
+        self._hashing.close()
 
     def acknowledged(self, partition: int) -> Frontier | None:
         """Return the tree after this process's last append that is certainly durable, None when that is not known."""
@@ -69,7 +97,7 @@ class Trees:
         whole = self._caught_up(partition, before, size) if tail is not None else before
         if whole.size != size:
             raise self._misfit(partition, whole.size, size)
-        return Growth(partition, before, whole.grown(leaf_hashes(rows)))
+        return Growth(before, whole, Batch(rows), self._hashing)
 
     def _caught_up(self, partition: int, tree: Frontier, size: int) -> Frontier:
         while tree.size < size:

@@ -21,6 +21,7 @@ from ledger.log import codec
 from ledger.rpc.customers import VaultPort, unknown
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.alias import Link, alias_message
 from ledger.rpc.vault_work import VaultWork
@@ -34,10 +35,19 @@ _UNTRIED: Final = Tried(Verdict.ABSENT)
 class Aliases:
     """Carries out what is asked about phone numbers."""
 
-    def __init__(self, gateway: Gateway, work: VaultWork, port: VaultPort, clock: Clock, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        work: VaultWork,
+        port: VaultPort,
+        personal: PersonalData,
+        clock: Clock,
+        settings: RpcSettings,
+    ) -> None:
         self._gateway = gateway
         self._work = work
         self._vault = port.vault
+        self._personal = personal
         self._codes = port.codes
         self._clock = clock
         self._code_ttl = settings.alias_code_ttl_seconds * SECOND
@@ -121,7 +131,7 @@ class Aliases:
 
     async def message(self, alias: Alias) -> alias_pb2.Alias:
         """Return an alias as it is told, with the number where it can still be read."""
-        phone = await self._work.run(self._vault.unseal, alias.customer, _place(alias.alias_id), alias.phone)
+        phone = await self._personal.text(alias.customer, _place(alias.alias_id), alias.phone)
         return alias_message(alias, phone)
 
 

@@ -1,5 +1,7 @@
 """Questions of auditors about one thing: an aggregate's life, a figure, a card at an instant, a decision."""
 
+import asyncio
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +10,9 @@ from domain import ids
 from domain.aggregate import Aggregate, fold
 from domain.authorization import Authorization, State
 from domain.card import Card
+from domain.customer import Customer
 from domain.event import Policy
+from domain.leaf import leaf_hash
 from domain.limits import Usage
 from domain.ports import Row
 from domain.refusals import Reason, Refused, invalid, refuse
@@ -18,12 +22,14 @@ from ledger.audit.explain import Explainer, Figure, Running, Step
 from ledger.audit.history import Step as LifeStep
 from ledger.audit.history import steps
 from ledger.audit.past import TooFarError
-from ledger.audit.replay import NoDecisionError, Replayed, Replayer
+from ledger.audit.replay import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.engine.lookup import history
+from ledger.engine.snapshot import TrustedSnapshots
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
-from projections.answers import AtPosition, Balance, Figures
+from projections.answers import AtPosition, Balance, Figures, PositionInFutureError
+from projections.store import ProjectionsNotReadyError
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
@@ -51,7 +57,8 @@ class AuditQuestions:
         self._reads = reads
         log, partition = gateway.engine.log, gateway.engine.partition
         self._log = log
-        self._replayer = Replayer(log, partition, policy)
+        self._replayer = Replayer(log, partition, policy, TrustedSnapshots(log, partition))
+        self._replaying = asyncio.Lock()
         self._explainer = Explainer(log, partition)
         self._usage = Usage(policy.utc_offset_seconds)
 
@@ -79,12 +86,16 @@ class AuditQuestions:
         """Return an aggregate's life up to a position; raises Refused."""
 
         def read() -> list[LifeStep]:
-            return list(steps(self._rows(aggregate_id, upto)))
+            return list(steps(self._rows(aggregate_id, upto), cache(self._erased)))
 
         found = await self._gateway.question(read)
         if not found:
             raise Refused(refuse(Reason.AGGREGATE_NOT_FOUND, aggregate_id=ids.format_uuid(aggregate_id)))
         return found
+
+    def _erased(self, customer_id: bytes) -> bool:
+        found = self._gateway.outcomes.aggregate(customer_id)
+        return isinstance(found, Customer) and found.erased
 
     async def balance(self, request: Any, account: int, upto: int) -> tuple[Balance, int]:
         """Return an account's balance right after a position, and what of its holds had lapsed; raises Refused."""
@@ -135,14 +146,37 @@ class AuditQuestions:
         return await self._gateway.question(read)
 
     async def replay(self, request_id: bytes | None, position: int) -> tuple[int, Replayed]:
-        """Return a decision made again, and where it stands; raises Refused."""
+        """Return a decision made again, compared with the tree as well, and where it stands; raises Refused."""
+        at, replayed = await self._replayed(request_id, position)
+        leaves = await self._gateway.question(self._leaves, [row.position for row in replayed.recorded])
+        replayed.leaves_checked = bool(leaves)
+        changed = [row for row, leaf in zip(replayed.recorded, leaves, strict=False) if leaf_hash(row) != leaf]
+        replayed.differences += [
+            f"position {row.position}: the tree holds the leaf of another event" for row in changed
+        ]
+        if changed:
+            replayed.verdict = Verdict.DIFFERENT
+        return at, replayed
+
+    def _leaves(self, positions: list[int]) -> list[bytes]:
+        """Return what the tree holds of events, nothing while it does not reach them yet."""
+        try:
+            answer = self._reads.reader.over_tiles(
+                self._audit.partition, positions[-1], lambda tree: [tree.perfect(0, each - 1) for each in positions]
+            )
+        except (PositionInFutureError, ProjectionsNotReadyError):
+            return []
+        return answer.result
+
+    async def _replayed(self, request_id: bytes | None, position: int) -> tuple[int, Replayed]:
 
         def replay() -> tuple[int, Replayed]:
             at = position if request_id is None else self._replayer.position_of(request_id)
             return at, self._replayer.replay(at)
 
         try:
-            return await self._gateway.question(replay)
+            async with self._replaying:  # Whoever waits here holds none of the threads that others' questions need.
+                return await self._gateway.question(replay)
         except NoDecisionError:
             named = {"position": position} if request_id is None else {"request_id": ids.format_uuid(request_id)}
             raise Refused(refuse(Reason.OUTCOME_NOT_FOUND, **named)) from None

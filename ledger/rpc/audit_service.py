@@ -21,7 +21,6 @@ from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit as translate
 from ledger.rpc.translate.card import card_message
 from ledger.rpc.translate.statement import balance_message
-from ledger.rpc.translate.token import token_message
 from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
@@ -210,7 +209,7 @@ class AuditService(AuditServiceServicer):
             balance=balance_message(found.balance),
             open_authorizations=[await self._teller.authorization(each, found.time) for each in found.open],
             limits=translate.limit_messages(found.limits),
-            tokens=[token_message(token, found.time) for token in found.tokens],
+            tokens=[await self._teller.token(token, found.time) for token in found.tokens],
         )
         return pb.GetCardAsOfResponse(moment=moment, position=self._log.message(upto))
 

@@ -18,6 +18,7 @@ from domain.refusals import Reason, Refused, refuse
 from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.card_binding import Wanted, binding_message
 from ledger.rpc.vault_work import VaultWork
@@ -40,10 +41,19 @@ class _Found(NamedTuple):
 class Bindings:
     """Carries out what is asked about bindings."""
 
-    def __init__(self, gateway: Gateway, work: VaultWork, port: VaultPort, clock: Clock, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        work: VaultWork,
+        port: VaultPort,
+        personal: PersonalData,
+        clock: Clock,
+        settings: RpcSettings,
+    ) -> None:
         self._gateway = gateway
         self._work = work
         self._vault = port.vault
+        self._personal = personal
         self._issuer = port.issuer
         self._clock = clock
         self._tries = settings.card_details_tries
@@ -106,10 +116,7 @@ class Bindings:
 
     async def message(self, binding: Binding, now: int) -> card_binding_pb2.CardBinding:
         """Return a binding as it is told at a moment, with the card's name where it can still be read."""
-        name = ""
-        if binding.name:
-            place = Place(binding.binding_id, *_NAME)
-            name = await self._work.run(self._vault.unseal, binding.customer, place, binding.name)
+        name = await self._personal.text(binding.customer, Place(binding.binding_id, *_NAME), binding.name)
         return binding_message(binding, name, now)
 
 

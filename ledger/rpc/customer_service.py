@@ -1,4 +1,4 @@
-"""CustomerService: registering, confirming, identifying and erasing customers."""
+"""CustomerService: registering, confirming, identifying and erasing customers, and what forbids erasing them."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
 from typing import Final
@@ -6,14 +6,19 @@ from typing import Final
 from domain.credentials import Verdict
 from domain.customer import Customer, Taken
 from domain.refusals import Reason, Refused, invalid, refuse
+from domain.retention import Authority
+from ledger.rpc import calls
+from ledger.rpc.callers import Role
 from ledger.rpc.calls import Context
 from ledger.rpc.customers import Customers, unknown
+from ledger.rpc.errors import in_terms_of
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
 from ledger.rpc.reads import LogReads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import customer as translate
 from ledger.rpc.translate.common import receipt
+from ledger.rpc.translate.retention import RETENTION_PATHS
 from protos.esep.v1 import customer_pb2
 from protos.esep.v1 import customer_service_pb2 as pb
 from protos.esep.v1.customer_service_pb2_grpc import CustomerServiceServicer
@@ -101,5 +106,23 @@ class CustomerService(CustomerServiceServicer):
         done = await self._customers.erase(command, request_id, validate_only=request.validate_only)
         return pb.EraseCustomerResponse(customer=await self._told(done), receipt=receipt(done))
 
+    async def PlaceRetention(self, request: pb.PlaceRetentionRequest, context: Context) -> pb.PlaceRetentionResponse:
+        """Forbid that a customer is erased."""
+        command, request_id = translate.place_retention(request, _authority())
+        with in_terms_of(paths=RETENTION_PATHS):
+            done = await self._customers.execute(command, request_id, validate_only=request.validate_only)
+        return pb.PlaceRetentionResponse(customer=await self._told(done), receipt=receipt(done))
+
+    async def LiftRetention(self, request: pb.LiftRetentionRequest, context: Context) -> pb.LiftRetentionResponse:
+        """Let a retention forbid nothing any more."""
+        command, request_id = translate.lift_retention(request, _authority())
+        done = await self._customers.execute(command, request_id, validate_only=request.validate_only)
+        return pb.LiftRetentionResponse(customer=await self._told(done), receipt=receipt(done))
+
     async def _told(self, done: Done) -> customer_pb2.Customer:
-        return await self._customers.message(expect(done.subject, Customer))
+        return await self._customers.message(expect(done.subject, Customer), done.recorded_at)
+
+
+def _authority() -> Authority:
+    """Return on whose behalf the caller places and lifts retentions."""
+    return Authority.BANK if calls.current().who.role is Role.BANK else Authority.OPERATOR

@@ -18,23 +18,30 @@ from domain.customer import (
     Sealed,
     SetPin,
     Taken,
+    without_retentions,
 )
 from domain.ports import Clock, Issuer
 from domain.refusals import Reason, Refused, refuse
 from domain.times import SECOND
+from ledger.rpc import calls
+from ledger.rpc.callers import Role
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.customer import Registration, Try, customer_message
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.codes import CodeSender
+from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.sweep import sweep
-from ledger.vault.vault import ERASED, Personal, Secrets, Vault
+from ledger.vault.vault import Personal, Secrets, Vault
 from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
 from protos.esep.v1 import customer_pb2
 
 SWEEP_SECONDS: Final = 60.0
+TOLD_RETENTIONS: Final = frozenset({Role.BANK, Role.AUDITOR, Role.OPERATOR, Role.DEVELOPER})
+"""Roles that are told what forbids that a customer is erased; whoever is looked into learns nothing of it."""
 _NOTHING: Final = Sealed(b"", b"")
 _UNTRIED: Final = Tried(Verdict.ABSENT)
 
@@ -50,10 +57,19 @@ class VaultPort(NamedTuple):
 class Customers:
     """Carries out what customers ask for."""
 
-    def __init__(self, gateway: Gateway, work: VaultWork, port: VaultPort, clock: Clock, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        work: VaultWork,
+        port: VaultPort,
+        personal: PersonalData,
+        clock: Clock,
+        settings: RpcSettings,
+    ) -> None:
         self._gateway = gateway
         self._work = work
         self._vault = port.vault
+        self._personal = personal
         self._codes = port.codes
         self._clock = clock
         self._code_ttl = settings.confirmation_ttl_seconds * SECOND
@@ -150,8 +166,11 @@ class Customers:
 
     async def verify_pin(self, pin: Try) -> Tried:
         """Try the application's PIN; raises Refused for a customer who does not exist."""
-        if not isinstance(await self._gateway.current(pin.customer_id), Customer):
+        customer = await self._gateway.current(pin.customer_id)
+        if not isinstance(customer, Customer):
             raise unknown(pin.customer_id)
+        if customer.erased:
+            return _UNTRIED
         now = self._clock.now()
         return await self._work.run(
             self._vault.verifiers.try_slow, pin.customer_id, PIN, pin.secret, self._pin_rule, now
@@ -181,25 +200,29 @@ class Customers:
         """Return the id of the customer who holds a login or phone number."""
         return await self._work.run(self._vault.find, kind, value)
 
-    async def message(self, customer: Customer) -> customer_pb2.Customer:
-        """Return a customer as it is told, with the personal data that can still be read."""
-        if customer.erased:
-            name = ERASED if customer.sealed.name else ""
-            return customer_message(customer, Personal(ERASED, ERASED, name))
-        personal = await self._work.run(
-            self._vault.read, customer.customer_id, CustomerRegistered.TOPIC, customer.sealed
-        )
-        return customer_message(customer, personal)
+    async def message(self, customer: Customer, now: int | None = None) -> customer_pb2.Customer:
+        """Return a customer as the caller is told of them, as at a moment, by default the present one.
+
+        Auditors are told what forbids erasing somebody, and not whom; an application is told whom, and not that.
+        """
+        role = calls.current().who.role
+        personal = Personal("", "") if role is Role.AUDITOR else await self._personal.of(customer)
+        told = customer if role in TOLD_RETENTIONS else without_retentions(customer)
+        return customer_message(told, personal, self._clock.now() if now is None else now)
 
     async def phone(self, customer_id: bytes) -> str:
         """Return a customer's telephone number, ``[erased]`` once it cannot be read."""
+        return (await self._registered(customer_id)).phone
+
+    async def name(self, customer_id: bytes) -> str:
+        """Return a customer's full name, ``[erased]`` once it cannot be read, empty where none was given."""
+        return (await self._registered(customer_id)).name
+
+    async def _registered(self, customer_id: bytes) -> Personal:
         customer = await self._gateway.current(customer_id)
         if not isinstance(customer, Customer):
             raise unknown(customer_id)
-        if customer.erased:
-            return ERASED
-        topic = CustomerRegistered.TOPIC
-        return (await self._work.run(self._vault.read, customer_id, topic, customer.sealed)).phone
+        return await self._personal.of(customer)
 
     # Upkeep.
 
@@ -210,9 +233,14 @@ class Customers:
             await asyncio.sleep(SWEEP_SECONDS)
             if engine.serving:
                 try:
-                    await self._gateway.in_thread(sweep, self._vault, engine.log, engine.partition, self._clock.now())
+                    await self._gateway.in_thread(self._sweep)
                 except (Refused, VaultUnavailable):
                     continue  # The databases do not answer: the next time is soon enough.
+
+    def _sweep(self) -> None:
+        vault, engine, now = self._vault, self._gateway.engine, self._clock.now()
+        sweep(vault, engine.log, engine.partition, now)
+        catch_up(vault, engine.log, engine.partition, now)
 
 
 def unknown(customer_id: bytes) -> Refused:

@@ -74,6 +74,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.CLEARING_REFERENCE_NOT_FOUND: Resource("clearing_reference", ("clearing_reference",)),
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
     Reason.CUSTOMER_NOT_FOUND: Resource("customer", ("customer_id",)),
+    Reason.RETENTION_NOT_FOUND: Resource("retention", ("retention_id",)),
     Reason.BINDING_NOT_FOUND: Resource("card_binding", ("binding_id",)),
     Reason.PARTICIPANT_NOT_FOUND: Resource("participant", ("participant_id",)),
     Reason.RULES_NOT_FOUND: Resource("rules", ("version",)),

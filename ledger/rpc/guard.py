@@ -57,6 +57,8 @@ class Guard:
         match rule:
             case Rule.ANY:
                 return True
+            case Rule.BY_ID:
+                return bool(request.WhichOneof("customer") == "customer_id")
             case Rule.OWN:
                 return _all_own(caller, whose.owners)
             case Rule.PARTY:

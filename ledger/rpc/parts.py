@@ -26,6 +26,7 @@ from ledger.rpc.notifications import Notifications
 from ledger.rpc.operations import Operations
 from ledger.rpc.paging import Pager
 from ledger.rpc.payments import Payments
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.proposals import ProposalReads
 from ledger.rpc.providers import GrpcProviders
 from ledger.rpc.quotes import Quotes
@@ -77,13 +78,16 @@ class Parts:
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
         self.vault_work = work = VaultWork(settings.max_concurrent_calls)
-        self.customers = customers = Customers(gateway, work, vault, clock, settings)
+        personal = PersonalData(gateway, work, kept)
+        self.customers = customers = Customers(gateway, work, vault, personal, clock, settings)
         self.cards = Cards(gateway, work, kept, clock)
-        self.tokens = Tokens(gateway, work, kept, clock, settings)
-        self.bindings = Bindings(gateway, work, vault, clock, settings)
-        self.aliases = Aliases(gateway, work, vault, clock, settings)
+        self.tokens = Tokens(gateway, work, kept, personal, clock, settings)
+        self.bindings = Bindings(gateway, work, vault, personal, clock, settings)
+        self.aliases = Aliases(gateway, work, vault, personal, clock, settings)
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
-        self.payments = Payments(gateway, work, kept, catalogue, providers, reader, clock, settings)
+        self.payments = Payments(gateway, work, kept, personal, catalogue, providers, reader, clock, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
-        self.teller = Teller(gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.payments)
+        self.teller = Teller(
+            gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.tokens, self.payments
+        )
         self.personaliser = vault.issuer if settings.development and isinstance(vault.issuer, LocalIssuer) else None

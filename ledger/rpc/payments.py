@@ -14,6 +14,7 @@ import structlog
 
 from domain import ids
 from domain.command import Command
+from domain.customer import ERASED
 from domain.pay import ConfirmPayment, PreparePayment
 from domain.payee import Payee, PayeeKind
 from domain.payment import Payment, PaymentPrepared, PaymentState
@@ -29,13 +30,14 @@ from ledger.rpc.callers import ITSELF, Role
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.providers import SILENCE, Delivery, Order, Providers
 from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.payment import merchant_code, payment_message, qr_amount, read_code, transaction_key
 from ledger.rpc.vault_work import VaultWork
-from ledger.vault.vault import ERASED, Vault
+from ledger.vault.vault import Vault
 from projections.queries import Reader
 from projections.resources import PAYMENT
 from projections.store import ProjectionsNotReadyError
@@ -77,6 +79,7 @@ class Payments:
         gateway: Gateway,
         work: VaultWork,
         vault: Vault,
+        personal: PersonalData,
         catalogue: Catalogue,
         providers: Providers,
         reader: Reader,
@@ -86,6 +89,7 @@ class Payments:
         self._gateway = gateway
         self._work = work
         self._vault = vault
+        self._personal = personal
         self._catalogue = catalogue
         self._providers = providers
         self._reader = reader
@@ -227,7 +231,7 @@ class Payments:
         """Return a payment with what was entered, in clear as far as it can still be read."""
         details = payment.details
         place = (payment.payment_id, PaymentPrepared.TOPIC)
-        fields = await self._work.run(self._vault.read_fields, details.customer.bytes, place, details.fields)
+        fields = await self._personal.fields(details.customer.bytes, place, details.fields)
         beneficiary = fields.pop(_NAME, "")
         return Shown(payment, fields, beneficiary)
 

@@ -53,6 +53,7 @@ class Rule(Enum):
     """What must hold of a request, beyond the caller's role."""
 
     ANY = "whoever it is about"
+    BY_ID = "whoever it is about, named by id: whether a login or telephone number is somebody's is not told"
     OWN = "every owner is the caller's participant"
     PARTY = "an owner or a counterparty is the caller's participant"
     ACQUIRER = "every counterparty is the caller's participant"
@@ -148,8 +149,10 @@ _CUSTOMERS: Final = {
     "SetPin": _row(Subject.CUSTOMER, app=SERVED),
     "VerifyPin": _row(Subject.CUSTOMER, app=SERVED),
     "IdentifyCustomer": _row(Subject.CUSTOMER, app=REMOTE, bank=OWN, operator=ANY),
-    "GetCustomer": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, operator=ANY),
+    "GetCustomer": _row(Subject.CUSTOMER, app=SERVED, bank=OWN, auditor=Rule.BY_ID, operator=ANY),
     "EraseCustomer": _row(Subject.CUSTOMER, bank=OWN, operator=ANY),
+    "PlaceRetention": _row(Subject.CUSTOMER, bank=OWN, operator=ANY),
+    "LiftRetention": _row(Subject.CUSTOMER, bank=OWN, operator=ANY),
 }
 
 _RECEIPTS: Final = {

@@ -45,13 +45,13 @@ from ledger.rpc.translate.credit import credit_file_message
 from ledger.rpc.translate.participant import participant_message
 from ledger.rpc.translate.payment import payee_message
 from ledger.rpc.translate.rules_answers import proposal_message, rules_message
-from ledger.rpc.translate.token import device_message, token_message
 from ledger.rpc.translate.transfer import reversal_message, transfer_message
-from protos.esep.v1 import adjustment_pb2, authorization_pb2, common_pb2, rules_pb2, transfer_pb2
+from protos.esep.v1 import adjustment_pb2, authorization_pb2, common_pb2, rules_pb2, token_pb2, transfer_pb2
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeResponse
 
 if TYPE_CHECKING:
     from ledger.rpc.payments import Payments
+    from ledger.rpc.tokens import Tokens
 
 T = TypeVar("T")
 
@@ -70,10 +70,12 @@ class Teller:
         bindings: Bindings,
         aliases: Aliases,
         quotes: Quotes,
+        tokens: "Tokens",
         payments: "Payments",
     ) -> None:
         self._gateway = gateway
         self._facts = facts
+        self._tokens = tokens
         self._told: dict[type, tuple[str, Tell]] = {
             BatchPosted: ("transfer_batch", lambda done: self._batch(done, expect(done.event, BatchPosted))),
             TransferReversed: ("transfer_reversal", _reversal),
@@ -84,7 +86,7 @@ class Teller:
             SettlementNoticed: ("settlement_notice", self.settlement_notice),
             Transfer: ("transfer", lambda done: self.transfer(expect(done.subject, Transfer))),
             Account: ("account", lambda done: account_message(expect(done.subject, Account))),
-            Customer: ("customer", lambda done: customers.message(expect(done.subject, Customer))),
+            Customer: ("customer", lambda done: customers.message(expect(done.subject, Customer), done.recorded_at)),
             Authorization: (
                 "authorization",
                 lambda done: self.authorization(expect(done.subject, Authorization), done.recorded_at),
@@ -97,8 +99,8 @@ class Teller:
                 "card_binding",
                 lambda done: bindings.message(expect(done.subject, Binding), done.recorded_at),
             ),
-            Token: ("token", lambda done: token_message(expect(done.subject, Token), done.recorded_at)),
-            Device: ("device", lambda done: device_message(expect(done.subject, Device))),
+            Token: ("token", lambda done: self.token(expect(done.subject, Token), done.recorded_at)),
+            Device: ("device", lambda done: tokens.device(expect(done.subject, Device))),
             Alias: ("alias", lambda done: aliases.message(expect(done.subject, Alias))),
             Quote: ("quote", lambda done: quotes.message(expect(done.subject, Quote))),
             TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
@@ -137,6 +139,10 @@ class Teller:
         """Return a posted refund as it is told."""
         event = expect(done.event, RefundPosted)
         return answers.refund_message(done, event, await self._facts.of(event.account))
+
+    async def token(self, token: Token, now: int) -> token_pb2.Token:
+        """Return a token as it is told at ``now``."""
+        return await self._tokens.message(token, now)
 
     def settlement_notice(self, done: Done) -> authorization_pb2.SettlementNotice:
         """Return the notice of a settlement as it is told."""

@@ -19,7 +19,6 @@ from ledger.rpc.tellers import expect
 from ledger.rpc.tokens import Tokens
 from ledger.rpc.translate import token as translate
 from ledger.rpc.translate.common import receipt
-from ledger.rpc.translate.token import device_message, token_message
 from ledger.vault.tokens import Provision
 from protos.esep.v1 import token_pb2
 from protos.esep.v1 import token_service_pb2 as pb
@@ -39,59 +38,63 @@ class TokenService(TokenServiceServicer):
         """Ask for a token."""
         command, request_id = translate.request_token(request)
         done = await self._tokens.request(command, request_id, validate_only=request.validate_only)
-        return pb.RequestTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.RequestTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def DeclineToken(self, request: pb.DeclineTokenRequest, context: Context) -> pb.DeclineTokenResponse:
         """Decline a request."""
         done = await self._gateway.execute(*translate.decline_token(request), validate_only=request.validate_only)
-        return pb.DeclineTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.DeclineTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def ProvisionToken(self, request: pb.ProvisionTokenRequest, context: Context) -> pb.ProvisionTokenResponse:
         """Put a token into its phone."""
         done, given = await self._tokens.give_keys(ProvisionToken, *translate.keys(request))
         return pb.ProvisionTokenResponse(
-            token=_token(done), receipt=receipt(done), token_number=given.number, key=_key(done, given)
+            token=await self._told(done), receipt=receipt(done), token_number=given.number, key=_key(done, given)
         )
 
     async def ActivateToken(self, request: pb.ActivateTokenRequest, context: Context) -> pb.ActivateTokenResponse:
         """Switch contactless payment on."""
         done = await self._gateway.execute(*translate.activate_token(request), validate_only=request.validate_only)
-        return pb.ActivateTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.ActivateTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def ReplenishKeys(self, request: pb.ReplenishKeysRequest, context: Context) -> pb.ReplenishKeysResponse:
         """Give the phone another key."""
         done, given = await self._tokens.give_keys(ReplenishKeys, *translate.keys(request))
-        return pb.ReplenishKeysResponse(token=_token(done), receipt=receipt(done), key=_key(done, given))
+        return pb.ReplenishKeysResponse(token=await self._told(done), receipt=receipt(done), key=_key(done, given))
 
     async def SuspendToken(self, request: pb.SuspendTokenRequest, context: Context) -> pb.SuspendTokenResponse:
         """Suspend a token."""
         done = await self._gateway.execute(*translate.suspend_token(request), validate_only=request.validate_only)
-        return pb.SuspendTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.SuspendTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def ResumeToken(self, request: pb.ResumeTokenRequest, context: Context) -> pb.ResumeTokenResponse:
         """Lift a suspension."""
         done = await self._gateway.execute(*translate.resume_token(request), validate_only=request.validate_only)
-        return pb.ResumeTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.ResumeTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def DeactivateToken(self, request: pb.DeactivateTokenRequest, context: Context) -> pb.DeactivateTokenResponse:
         """End a token."""
         done = await self._gateway.execute(*translate.deactivate_token(request), validate_only=request.validate_only)
-        return pb.DeactivateTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.DeactivateTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def RelinkToken(self, request: pb.RelinkTokenRequest, context: Context) -> pb.RelinkTokenResponse:
         """Let a token stand for another card."""
         done = await self._gateway.execute(*translate.relink_token(request), validate_only=request.validate_only)
-        return pb.RelinkTokenResponse(token=_token(done), receipt=receipt(done))
+        return pb.RelinkTokenResponse(token=await self._told(done), receipt=receipt(done))
 
     async def BlockDevice(self, request: pb.BlockDeviceRequest, context: Context) -> pb.BlockDeviceResponse:
         """Block a phone."""
         done = await self._gateway.execute(*translate.on_device(request), validate_only=request.validate_only)
-        return pb.BlockDeviceResponse(device=device_message(expect(done.subject, Device)), receipt=receipt(done))
+        return pb.BlockDeviceResponse(
+            device=await self._tokens.device(expect(done.subject, Device)), receipt=receipt(done)
+        )
 
     async def UnblockDevice(self, request: pb.UnblockDeviceRequest, context: Context) -> pb.UnblockDeviceResponse:
         """Unblock a phone."""
         done = await self._gateway.execute(*translate.on_device(request), validate_only=request.validate_only)
-        return pb.UnblockDeviceResponse(device=device_message(expect(done.subject, Device)), receipt=receipt(done))
+        return pb.UnblockDeviceResponse(
+            device=await self._tokens.device(expect(done.subject, Device)), receipt=receipt(done)
+        )
 
     async def GetToken(self, request: pb.GetTokenRequest, context: Context) -> pb.GetTokenResponse:
         """Read one token from the log."""
@@ -100,7 +103,9 @@ class TokenService(TokenServiceServicer):
         token = await self._log.aggregate(token_id, position)
         if not isinstance(token, Token):
             raise Refused(refuse(Reason.TOKEN_NOT_FOUND, token_id=request.token_id))
-        return pb.GetTokenResponse(token=token_message(token, self._clock.now()), position=self._log.message(position))
+        return pb.GetTokenResponse(
+            token=await self._tokens.message(token, self._clock.now()), position=self._log.message(position)
+        )
 
     async def ListTokens(self, request: pb.ListTokensRequest, context: Context) -> pb.ListTokensResponse:
         """List a card's tokens from the log, or those of all cards of a customer."""
@@ -116,8 +121,11 @@ class TokenService(TokenServiceServicer):
         found = [expect(await self._log.aggregate(token_id, position), Token) for token_id in known]
         now = self._clock.now()
         return pb.ListTokensResponse(
-            tokens=[token_message(token, now) for token in found], position=self._log.message(position)
+            tokens=[await self._tokens.message(token, now) for token in found], position=self._log.message(position)
         )
+
+    async def _told(self, done: Done) -> token_pb2.Token:
+        return await self._tokens.message(expect(done.subject, Token), done.recorded_at)
 
     async def _card(self, card_id: bytes, position: int) -> Card:
         card = await self._log.aggregate(card_id, position)
@@ -137,10 +145,6 @@ def _known(text: str, field: str) -> bytes:
     known = intake.known_id(text, field)
     intake.check()
     return known
-
-
-def _token(done: Done) -> token_pb2.Token:
-    return token_message(expect(done.subject, Token), done.recorded_at)
 
 
 def _key(done: Done, given: Provision) -> token_pb2.TokenKey:

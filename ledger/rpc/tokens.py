@@ -12,6 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from domain import ids
+from domain.customer import ERASED
+from domain.device import Device
 from domain.pan import masked
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
@@ -25,13 +27,15 @@ from ledger.rpc.customers import SWEEP_SECONDS
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.numbers import came_to_nothing, execute_with_number
 from ledger.rpc.outcomes import Done
+from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
-from ledger.rpc.translate.token import Keys, Payment
+from ledger.rpc.translate.token import Keys, Payment, device_message, token_message
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.tokens import Provision
 from ledger.vault.vault import Vault
+from protos.esep.v1 import token_pb2
 
 _TIMER_SECONDS: Final = 30.0
 
@@ -39,10 +43,19 @@ _TIMER_SECONDS: Final = 30.0
 class Tokens:
     """Carries out what is asked about tokens' numbers, keys and taps."""
 
-    def __init__(self, gateway: Gateway, work: VaultWork, vault: Vault, clock: Clock, settings: RpcSettings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        work: VaultWork,
+        vault: Vault,
+        personal: PersonalData,
+        clock: Clock,
+        settings: RpcSettings,
+    ) -> None:
         self._gateway = gateway
         self._work = work
         self._vault = vault.tokens
+        self._personal = personal
         self._clock = clock
         self.prefix = settings.token_bin
         self._patience = settings.token_inactive_seconds * SECOND
@@ -90,6 +103,8 @@ class Tokens:
                 await self._work.run(self._vault.drop_key, token_id, request_id)
             raise
         issued = expect(done.event, KeysIssued)
+        if await self._personal.erased(expect(done.subject, Token).customer):
+            return done, Provision(ERASED, b"")  # Asked again: the phone that had them is nobody's any more.
         return done, await self._work.run(self._vault.provision, token_id, issued.sequence)
 
     async def pay(self, payment: Payment, request_id: bytes, *, validate_only: bool) -> Done:
@@ -107,6 +122,22 @@ class Tokens:
         except VaultUnavailable:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
         return payment.command.model_copy(update={"token_id": UUID(bytes=found.token_id), "verdict": verdict})
+
+    # Telling.
+
+    async def message(self, token: Token, now: int) -> token_pb2.Token:
+        """Return a token as it is told at ``now``: of whoever was erased, without what tells their phone."""
+        told = token_message(token, now)
+        if await self._personal.erased(token.customer):
+            told.device_id = ERASED
+        return told
+
+    async def device(self, device: Device) -> token_pb2.Device:
+        """Return a phone as it was recorded last, erased with whoever had it."""
+        told = device_message(device)
+        if await self._personal.erased(device.customer):
+            told.device_id = told.model = told.android_version = ERASED
+        return told
 
     # Upkeep.
 

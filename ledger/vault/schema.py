@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     func,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from ledger.vault.errors import KeysRefused, VaultBroken
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 _ADVISORY_LOCK: Final = 0x7661756C  # "vaul"
 
 metadata = MetaData()
@@ -121,7 +122,15 @@ token_keys = Table(
     PrimaryKeyConstraint("token_id", "sequence", name="vault_token_keys_by_token"),
 )
 
-ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,), 5: (tokens, token_keys)}
+marks = Table(
+    "vault_marks",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),  # up to which every erasure in the log was carried out here
+    Column("leaf", LargeBinary(32), nullable=False),  # hash of the event there, to know the log again
+)
+
+ADDED: Final = {2: (cards,), 3: (aliases,), 4: (misses,), 5: (tokens, token_keys), 6: (marks,)}
 """Tables that a version of the schema added to the one before."""
 
 versions = Table(

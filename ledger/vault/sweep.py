@@ -4,10 +4,9 @@ The vault is written first, so an interrupted request leaves something in it tha
 nothing is under way any more: what the log never heard of is deleted, an erasure that it records is finished, and a
 registration that was not confirmed gives its names free. The numbers of a card that was never issued, and of a token
 that was never requested, are free again too, and so is a phone number that leads to nobody.
-After a restore the vault may hold keys that the log says were destroyed: ``forget_again`` destroys them once more.
+After a restore the vault may hold keys that the log says were destroyed: ``ledger.vault.erasures`` destroys them again.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -21,7 +20,6 @@ from domain.token import TokenRequested
 from ledger.vault.numbers import Numbers
 from ledger.vault.vault import Vault
 
-READ_AT_ONCE: Final = 5_000
 GRACE: Final = 3_600 * SECOND
 """Microseconds after which nothing that was begun is still under way."""
 
@@ -69,18 +67,3 @@ def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) ->
         else:
             vault.aliases.settle(alias_id, customer_id)
     return len(due)
-
-
-def forget_again(
-    vault: Vault, log: LogReader, partition: int, now: int, progress: Callable[[int], None] = lambda _position: None
-) -> int:
-    """Destroy every key that the log says is erased, whatever a backup brought back; return how many are named."""
-    position = named = 0
-    while rows := log.read(partition, position, READ_AT_ONCE):
-        for row in rows:
-            if row.topic == CustomerErased.TOPIC:
-                vault.destroy(row.originator_id, now)
-                named += 1
-        position = rows[-1].position
-        progress(position)
-    return named

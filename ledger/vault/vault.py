@@ -5,13 +5,13 @@ makes them the customer's for good; erasing destroys the key and frees them. Wha
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from argon2 import PasswordHasher
 from sqlalchemy import Connection, Engine, and_, delete, event, insert, or_, select, update
 
-from domain.customer import Sealed, Taken
+from domain.customer import ERASED, Sealed, Taken
 from ledger.vault import aliases
 from ledger.vault.cards import Cards
 from ledger.vault.cipher import DataKey, Place, seal, unseal
@@ -20,13 +20,11 @@ from ledger.vault.envelopes import fresh_key, kept_key, rewrap
 from ledger.vault.errors import VaultBroken
 from ledger.vault.keys import MasterKeys
 from ledger.vault.misses import Misses
-from ledger.vault.schema import keys, migrate, names, verifiers
+from ledger.vault.schema import keys, marks, migrate, names, verifiers
 from ledger.vault.tokens import Tokens
 from ledger.vault.verifiers import CODE, PASSWORD, Verifiers, replace
 
 MARK_BYTES: Final = 12
-ERASED: Final = "[erased]"
-"""What is read in the place of personal data whose key was destroyed."""
 
 
 class Personal(NamedTuple):
@@ -50,6 +48,13 @@ class Marked(NamedTuple):
 
     sealed: bytes
     mark: str
+
+
+class Mark(NamedTuple):
+    """A position of the log, and the leaf hash of the event there."""
+
+    position: int
+    leaf: bytes
 
 
 class _TakenError(Exception):
@@ -212,19 +217,47 @@ class Vault:
 
     def destroy(self, customer_id: bytes, now: int) -> None:
         """Destroy a customer's key and verifiers and free the names; doing it again changes nothing."""
+        self.destroy_all([customer_id], now)
+
+    def destroy_all(self, customer_ids: Collection[bytes], now: int) -> int:
+        """Destroy those of several customers, all or none; return how many keys were still there."""
+        destroyed = 0
         with begin(self._engine) as connection:
-            connection.execute(
-                update(keys)
-                .where(keys.c.customer_id == customer_id, keys.c.destroyed_at.is_(None))
-                .values(wrapped=b"", content=None, erasing_at=None, settled_at=now, destroyed_at=now)
-            )
-            _release(connection, customer_id)
-        if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as plain:
-                driver = plain.connection.driver_connection
-                plain.exec_driver_sql("ROLLBACK")
-                if driver is not None:
-                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # The old page stands in the log of writes too.
+            for customer_id in customer_ids:
+                destroyed += connection.execute(
+                    update(keys)
+                    .where(keys.c.customer_id == customer_id, keys.c.destroyed_at.is_(None))
+                    .values(wrapped=b"", content=None, erasing_at=None, settled_at=now, destroyed_at=now)
+                ).rowcount
+                _release(connection, customer_id)
+        self.scrub()
+        return destroyed
+
+    def scrub(self) -> bool:
+        """Have nothing left in the file of what was deleted; False while somebody still reads an older state of it.
+
+        The old page stands in SQLite's log of writes too, and the file itself keeps it until that log is carried over.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True
+        with begin(self._engine) as connection:
+            connection.exec_driver_sql("ROLLBACK")  # Inside a transaction nothing is carried over.
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]
+        return not busy
+
+    # How far the log's erasures were carried out.
+
+    def mark(self, partition: int) -> Mark | None:
+        """Return the position up to which every erasure that the log names was carried out, None for none."""
+        with begin(self._engine) as connection:
+            found = connection.execute(select(marks).where(marks.c.partition == partition)).one_or_none()
+        return None if found is None else Mark(found.position, bytes(found.leaf))
+
+    def set_mark(self, partition: int, mark: Mark) -> None:
+        """Remember that every erasure up to a position was carried out."""
+        with begin(self._engine) as connection:
+            insert_new(connection, marks, partition=partition, **mark._asdict())
+            connection.execute(update(marks).where(marks.c.partition == partition).values(**mark._asdict()))
 
     # Upkeep.
 

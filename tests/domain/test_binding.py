@@ -55,6 +55,7 @@ PERSON = (
     CustomerConfirmed(),
     CustomerIdentified(tier=Tier.REMOTE),
 )
+MARK = "0123456789abcdef"
 AMOUNTS = (421, 422, 423, 424, 425, 426)
 AMOUNT = AMOUNTS[0]
 WINDOW = 72 * 3_600 * SECOND
@@ -77,6 +78,7 @@ def request(**fields: Any) -> RequestCardBinding:
         "expires": EXPIRES,
         "details": Details.RIGHT,
         "name": b"\xffname",
+        "name_mark": MARK,
         "hold_id": HOLD,
         "candidates": AMOUNTS,
     }
@@ -108,6 +110,7 @@ def test_a_binding_begins_with_a_hold_that_ends_with_it() -> None:
             expires_at=expires_at,
             tries=3,
             name=b"\xffname",
+            name_mark=MARK,
             sms=True,
             rule_version="default-1",
         ),

@@ -90,7 +90,7 @@ def test_an_acquirers_references_are_its_own(make: Callable[..., Command]) -> No
         spec.when(make(acquirer_id=acquirer)).then_claimed(("acquirer_clearing_reference", key))
         spec.when(make(acquirer_id=acquirer)).then_refused(Reason.CLEARING_REFERENCE_SEEN, clearing_reference="c")
         notice = RecordSettlementNotice(clearing_reference="c", amount_tyiyn=1, acquirer_id=acquirer)
-        spec.when(notice).then(SettlementNoticed(clearing_reference="c", amount=1))
+        spec.when(notice).then(SettlementNoticed(clearing_reference="c", amount=1, acquirer=acquirer))
     spec.when(make()).then_refused(Reason.CLEARING_REFERENCE_SEEN)
 
 

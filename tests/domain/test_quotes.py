@@ -66,6 +66,7 @@ def test_a_quote_says_whom_it_reaches_and_what_it_costs() -> None:
             currency="KGS",
             rules="default-1",
             expires_at=spec.now + 5 * MINUTE,
+            inputs={"recipient": {"way": "card", "card_id": str(BAKYTS_CARD)}, "amount_tyiyn": 100_000},
         )
     )
     assert spec.total() == 0

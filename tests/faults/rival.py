@@ -34,7 +34,7 @@ from ledger.log.trees import Growth
 from tests.ledger.engine.translation import Content, to_command, to_transfer, verdict
 from tests.ledger.engine.world import Desk
 
-POLICY: Final = Policy(currencies=frozenset({"KGS", "USD"}))
+POLICY: Final = Policy(currencies=("KGS", "USD"))
 SETTINGS: Final = EngineSettings(
     beat_interval=0.05, standby_interval=0.02, retry_interval=0.01, patience=0.2, takeover_after=0.6
 )
@@ -113,7 +113,7 @@ class StoppingLog(PostgresLog):
     def _copy_and_stop(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         libpq = writer.connection.pgconn
         writer._checked(libpq.exec_(f"{_COPY}; {_grow(growth)}".encode()), ExecStatus.COPY_IN)
-        libpq.put_copy_data(self._packer.pack(rows))
+        libpq.put_copy_data(self._packer.pack(growth.batch))
         libpq.flush()
         stop()
         libpq.put_copy_end()

@@ -1,5 +1,6 @@
 """The first minute with the product."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY, LANGUAGE_RU, Language
 from protos.esep.v1.service_directory_service_pb2 import ListServicesRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
-from scripts import demo
+from scripts import audit_demo, demo
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ROOT, ServerProcess
 from scripts.story import joining
 from scripts.story.scene import Scene, expect
+from scripts.tampering import OLD_BACKUP
 from scripts.voice import Discrepancy, Voice
 from tests.journeys.search import Secrets, lines
 from tests.serving import CALL_SECONDS, open_account, transfer
@@ -65,6 +67,33 @@ def test_the_demonstration_ends_well() -> None:
     assert [heading for heading in told if heading] == list(HEADINGS)
     assert "\x1b" not in done.stdout, "colours are for terminals"
     assert Secrets(()).found(lines("the demonstration", done.stdout + done.stderr)) == []
+
+
+@pytest.mark.slow
+def test_the_auditors_demonstration_ends_well() -> None:
+    """``make audit-demo`` exports, verifies, catches eight forgers, erases and verifies; its last line says so."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.audit_demo"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    said = done.stdout.splitlines()
+    assert said[-1:] == ["audit: ok"], done.stdout + done.stderr
+    assert done.returncode == 0
+    assert [line.split()[1] for line in said if re.match(r"  ✓ \d\. ", line)] == [
+        f"{number}." for number in range(1, 9)
+    ]
+    assert said.count("  Everything is as it must be.") == 2
+    assert "  the key is destroyed; the name now reads [erased]" in said
+
+
+def test_a_forgery_that_is_not_found_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verifier that finds nothing, or something elsewhere, ends the demonstration."""
+    monkeypatch.setattr(audit_demo, "voice", Voice.unheard())
+    finding = {"check": OLD_BACKUP.check, "position": 7, "message": "there"}
+    audit_demo.show(1, OLD_BACKUP, 7, {"findings": [finding]})
+    with pytest.raises(Discrepancy, match="not detected at position 8"):
+        audit_demo.show(1, OLD_BACKUP, 8, {"findings": [finding]})
+    with pytest.raises(Discrepancy, match="not detected"):
+        audit_demo.show(1, OLD_BACKUP, 0, {"findings": []})
 
 
 def test_the_demonstration_ends_badly_when_something_differs(

@@ -4,7 +4,7 @@ import pytest
 
 from projections.answers import AtPosition, Figures, PositionInFutureError
 from tests.projections.test_runner import some_history
-from tests.projections.world import World
+from tests.projections.world import SECOND, World
 
 
 def figures(world: World, position: int, *, limit: int = 2) -> list[Figures]:
@@ -39,6 +39,16 @@ def test_figures_are_the_balances_of_the_position(world: World) -> None:
     assert [each.account_id for each in found] == [
         each.account_id for each in world.reader.list_accounts("bank-a", limit=100).result
     ]
+
+
+def test_what_had_lapsed_is_not_held(world: World) -> None:
+    """From the event on that is recorded when a hold's time is over, it is not held, whenever its end is recorded."""
+    bank, customer = world.open_account(), world.open_account()
+    world.authorize(customer, bank, 200, lasts=3 * SECOND)
+    for _ in range(3):
+        world.transfer(bank, customer, 1)
+    world.project()
+    assert [figures(world, position)[1].held for position in range(3, 7)] == [200, 200, 0, 0]
 
 
 def test_no_account_is_listed_before_it_was_opened(world: World) -> None:

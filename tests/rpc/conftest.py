@@ -10,9 +10,15 @@ from tests.rpc.world import Bank, World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def database_url() -> str | None:
+    """Give the store of ``world``: None for a file. What must hold on every store gives ``store_url`` in its place."""
+    return None
+
+
+@pytest.fixture
+def world(tmp_path: Path, database_url: str | None) -> Iterator[World]:
     """Give a running ledger with every setting at its default."""
-    with World(tmp_path) as running:
+    with World(tmp_path, database_url=database_url) as running:
         yield running
 
 

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from domain.refusals import Reason
+from domain.retention import MOST_STANDING
+from ledger.rpc.callers import Role
+from ledger.rpc.identity import PARTICIPANT_KEY, ROLE_KEY
+from ledger.rpc.intake import timestamp
 from ledger.vault.codes import FileCodes
 from protos.esep.v1 import customer_pb2
 from protos.esep.v1 import customer_service_pb2 as api
-from tests.rpc.world import Bank, Refusal, new_id
+from tests.rpc.world import PATIENCE, Bank, Refusal, new_id
 
 PASSWORD = "Jashyl2026"
 
@@ -73,6 +77,61 @@ def erased(bank: Bank) -> Refusal:
     return bank.refused(bank.ledger.customers.IdentifyCustomer, identification(customer_id))
 
 
+def retention(customer_id: str, **fields: object) -> api.PlaceRetentionRequest:
+    reason = customer_pb2.RETENTION_REASON_DISPUTE
+    given = {"request_id": new_id(), "customer_id": customer_id, "reason": reason, "reference": "case 17", **fields}
+    return api.PlaceRetentionRequest(**given)  # type: ignore[arg-type] # fields of many types
+
+
+def lifting(customer_id: str, retention_id: str) -> api.LiftRetentionRequest:
+    return api.LiftRetentionRequest(request_id=new_id(), customer_id=customer_id, retention_id=retention_id)
+
+
+def kept(bank: Bank, **fields: object) -> tuple[str, str]:
+    """Register, confirm and place a retention; return the ids of both."""
+    placing = retention(confirmed(bank), **fields)
+    bank.call(bank.ledger.customers.PlaceRetention, placing)
+    return placing.customer_id, placing.request_id
+
+
+def lifted(bank: Bank, customer_id: str, retention_id: str) -> Refusal:
+    return bank.refused(bank.ledger.customers.LiftRetention, lifting(customer_id, retention_id))
+
+
+def forbidden(bank: Bank) -> Refusal:
+    customer_id, _ = kept(bank)
+    erasing = api.EraseCustomerRequest(request_id=new_id(), customer_id=customer_id)
+    return bank.refused(bank.ledger.customers.EraseCustomer, erasing)
+
+
+def lifted_twice(bank: Bank) -> Refusal:
+    customer_id, retention_id = kept(bank)
+    bank.call(bank.ledger.customers.LiftRetention, lifting(customer_id, retention_id))
+    return lifted(bank, customer_id, retention_id)
+
+
+def lapsed(bank: Bank) -> Refusal:
+    end = bank.world.clock.now() + 60_000_000
+    customer_id, retention_id = kept(bank, expire_time=timestamp(end))
+    bank.world.clock.ahead += 61_000_000
+    return lifted(bank, customer_id, retention_id)
+
+
+def banks_retention_lifted_by_the_scheme(bank: Bank) -> Refusal:
+    customer_id = confirmed(bank)
+    placing = retention(customer_id)
+    role = ((ROLE_KEY, Role.BANK.value), (PARTICIPANT_KEY, "bank-a"), *bank.ledger.metadata)
+    bank.ledger.customers.PlaceRetention(placing, metadata=role, timeout=PATIENCE)
+    return lifted(bank, customer_id, placing.request_id)
+
+
+def too_many_retentions(bank: Bank) -> Refusal:
+    customer_id, _ = kept(bank)
+    for _ in range(MOST_STANDING - 1):
+        bank.call(bank.ledger.customers.PlaceRetention, retention(customer_id))
+    return bank.refused(bank.ledger.customers.PlaceRetention, retention(customer_id))
+
+
 def already_confirmed(bank: Bank) -> Refusal:
     return bank.refused(bank.ledger.customers.ConfirmRegistration, confirmation(confirmed(bank), sent(bank)))
 
@@ -126,6 +185,12 @@ CUSTOMER_CASES: dict[Reason, Callable[[Bank], Refusal]] = {
     Reason.LOGIN_TAKEN: taken("login"),
     Reason.PHONE_TAKEN: taken("phone_number"),
     Reason.CUSTOMER_ERASED: erased,
+    Reason.ERASURE_FORBIDDEN: forbidden,
+    Reason.RETENTION_NOT_FOUND: lambda bank: lifted(bank, confirmed(bank), new_id()),
+    Reason.RETENTION_OF_ANOTHER: banks_retention_lifted_by_the_scheme,
+    Reason.RETENTION_ALREADY_LIFTED: lifted_twice,
+    Reason.RETENTION_LAPSED: lapsed,
+    Reason.TOO_MANY_RETENTIONS: too_many_retentions,
     Reason.CUSTOMER_ALREADY_CONFIRMED: already_confirmed,
     Reason.CUSTOMER_NOT_CONFIRMED: not_confirmed,
     Reason.CUSTOMER_ALREADY_IDENTIFIED: already_identified,

@@ -35,9 +35,11 @@ from tests.rpc.customer_cases import (
     confirmation,
     confirmed,
     identification,
+    lifting,
     pin,
     registered,
     registration,
+    retention,
     sent,
 )
 from tests.rpc.payment_cases import change
@@ -231,6 +233,12 @@ def _confirm_registration(stage: Stage) -> Message:
     return confirmation(customer_id, sent(stage.bank))
 
 
+def _lift(stage: Stage) -> Message:
+    placing = retention(confirmed(stage.bank))
+    stage.call("/esep.v1.CustomerService/PlaceRetention", placing)
+    return lifting(placing.customer_id, placing.request_id)
+
+
 def _refund(stage: Stage) -> Message:
     return authorizations.PostRefundRequest(
         request_id=new_id(), authorization_id=stage.captured(), amount_tyiyn=5, clearing_reference=new_id()
@@ -334,6 +342,8 @@ _NAMED: Final[dict[str, dict[str, Callable[[Stage], Message]]]] = {
         "EraseCustomer": lambda stage: customers.EraseCustomerRequest(
             request_id=new_id(), customer_id=confirmed(stage.bank)
         ),
+        "PlaceRetention": lambda stage: retention(confirmed(stage.bank)),
+        "LiftRetention": _lift,
     },
     "ParticipantService": {
         "RegisterParticipant": _register_participant,

@@ -27,6 +27,12 @@ READ = "/esep.v1.AuditService/ReadEvents"
 LIST = "/esep.v1.AuditService/ListAccess"
 
 
+@pytest.fixture
+def database_url(store_url: str) -> str:
+    """Give each kind of store."""
+    return store_url
+
+
 def noted(world: World) -> list[Note]:
     """Return everything that was noted."""
     return [access.note for access in world.access_log.read(after=0, upto=1_000, limit=1_000)]

@@ -23,6 +23,12 @@ from tests.rpc.test_guard import eventually
 from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, refused
 
 
+@pytest.fixture
+def database_url(store_url: str) -> str:
+    """Give each kind of store."""
+    return store_url
+
+
 def rows(world: World) -> list[Row]:
     """Return the log as it stands in the database."""
     return world.log.read(0, 0, 100_000)

@@ -24,8 +24,8 @@ WITNESS, _ = witness(WITNESS_SEED, 0)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with World(tmp_path, witnesses=(WITNESS,)) as made:
+def world(tmp_path: Path, store_url: str) -> Iterator[World]:
+    with World(tmp_path, database_url=store_url, witnesses=(WITNESS,)) as made:
         yield made
 
 

@@ -35,6 +35,12 @@ FIGURES = {
 ELSEWHERE = AsOf(position=LogPosition(partition=1))
 
 
+@pytest.fixture
+def database_url(store_url: str) -> str:
+    """Give each kind of store."""
+    return store_url
+
+
 def at(position: int) -> AsOf:
     return AsOf(position=LogPosition(position=position))
 

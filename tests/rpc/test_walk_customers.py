@@ -20,6 +20,7 @@ REASONS: Final = {
     "/esep.v1.CardBindingService/CancelCardBinding": "BINDING_NOT_FOUND",
     "/esep.v1.CardBindingService/ConfirmCardBinding": "BINDING_AMOUNT_WRONG",
     "/esep.v1.CardService/UnbindCard": "CARD_NOT_BOUND",
+    "/esep.v1.CustomerService/LiftRetention": "RETENTION_NOT_FOUND",
     "/esep.v1.PaymentService/ConfirmPayment": "PAYMENT_NOT_FOUND",
     "/esep.v1.PaymentService/PrepareQrPayment": "CARD_NOT_BOUND",
     "/esep.v1.PaymentService/PrepareServicePayment": "CARD_NOT_BOUND",
@@ -35,7 +36,7 @@ ABOUT_THEMSELVES: Final = {
     "/esep.v1.CardBindingService/RequestCardBinding",
     *(
         f"/esep.v1.CustomerService/{name}"
-        for name in ("ConfirmRegistration", "SetPin", "IdentifyCustomer", "EraseCustomer")
+        for name in ("ConfirmRegistration", "SetPin", "IdentifyCustomer", "EraseCustomer", "PlaceRetention")
     ),
 }
 """Writes that name a customer and nothing that is another's already."""

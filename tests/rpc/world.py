@@ -158,7 +158,8 @@ class World:
         self.checkpoints = Checkpoints(
             self.log, 0, self.clock, ledger="esep.kg/test", keys=signing, witnesses=witnesses
         )
-        self.access_log = AccessLog(open_tables(f"sqlite:///{directory / 'access.db'}"))
+        noted = f"sqlite:///{directory / 'access.db'}" if url.startswith("sqlite") else url
+        self.access_log = AccessLog(open_tables(noted))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._settings = RpcSettings(**{"listen": "127.0.0.1:0", "development": True, **settings})

@@ -304,6 +304,15 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/EraseCustomer": lambda of: _write(
         customers.EraseCustomerRequest, customer_id=of.customer
     ),
+    "/esep.v1.CustomerService/PlaceRetention": lambda of: _write(
+        customers.PlaceRetentionRequest,
+        customer_id=of.customer,
+        reason=customer_pb2.RETENTION_REASON_DISPUTE,
+        expire_time=Timestamp(seconds=4_000_000_000),
+    ),
+    "/esep.v1.CustomerService/LiftRetention": lambda of: _write(
+        customers.LiftRetentionRequest, customer_id=of.customer, retention_id=new_id()
+    ),
     "/esep.v1.CreditService/OpenCreditFile": _credit_file,
     "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(
         credit_file_id=of.credit_file,

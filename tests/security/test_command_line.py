@@ -104,6 +104,21 @@ def test_salaries_are_paid_with_a_certificate(guarded: Guarded, tmp_path: Path) 
     assert json.loads(done.stdout)["credit_file"]["posted_sum_tyiyn"] == 4_550
 
 
+def test_a_history_is_exported_for_auditors(guarded: Guarded, tmp_path: Path) -> None:
+    """An auditor takes the history along; a bank is refused, and nothing is left in its directory."""
+    directory = str(tmp_path / "export")
+    denied = guarded.run("audit", "export", directory, files=guarded.bank)
+    assert (denied.returncode, json.loads(denied.stdout)["error"]["reason"]) == (REFUSED, "PERMISSION_DENIED")
+    assert not (tmp_path / "export").exists()
+    done = guarded.run("audit", "export", directory, files=guarded.auditor)
+    assert done.returncode == OK, done.stdout
+    assert json.loads(done.stdout)["head"] >= 3
+    for question in (("diff", "0"), ("explain", guarded.account)):
+        denied = guarded.run("audit", *question, files=guarded.bank)
+        assert (denied.returncode, json.loads(denied.stdout)["error"]["reason"]) == (REFUSED, "PERMISSION_DENIED")
+        assert guarded.run("audit", *question, files=guarded.auditor).returncode == OK
+
+
 def test_the_status_of_a_guarded_server_is_told(guarded: Guarded) -> None:
     """Health is asked over the same channel, and an auditor sees how far the answers reach."""
     done = guarded.run("status", files=guarded.auditor)

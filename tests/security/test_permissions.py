@@ -25,7 +25,7 @@ from tests.security.requests import REQUESTS
 from tests.security.scenes import OWN_BANK, Caller, Scene, nobodys
 
 ROLES: Final = [role for role in Role if role is not Role.DEVELOPER]
-ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True}
+ABOUT_ANYBODY: Final = {None: False, Rule.ANY: True, Rule.BY_ID: True}
 """Rules by which it does not matter whose a resource is, and what they say; the others allow what is one's own."""
 INDIFFERENT: Final = {name for name, row in PERMISSIONS.items() if row.rules.get(Role.BANK) is Rule.ANY}
 """Methods of which whose a resource is does not matter to a bank."""

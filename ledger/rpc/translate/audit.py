@@ -133,6 +133,8 @@ def replay_message(at: int, replayed: Replayed) -> pb.DecisionReplay:
         decision_time=timestamp(replayed.decision_time),
         rules_version=replayed.rules_version,
         policy_version=replayed.policy_version,
+        policy_recorded=replayed.policy_recorded,
+        leaves_checked=replayed.leaves_checked,
         fingerprint_checked=replayed.fingerprint_checked,
     )
 

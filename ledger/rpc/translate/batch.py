@@ -10,20 +10,18 @@ them together.
 
 import asyncio
 from collections.abc import Sequence
-from hashlib import blake2b
 from itertools import repeat
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 
-from domain.command import FINGERPRINT_BYTES
 from domain.forms import MOVEMENT_KIND
 from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
 from domain.plain import PlainTransfers
 from domain.refusals import Refused, Violation, invalid
 from domain.transfer import MAX_BATCH, CreateTransfer, TransferPosted, is_reserved_kind
+from ledger.log.fingerprint import BatchFingerprint
 from ledger.rpc import errors
 from ledger.rpc.intake import Intake
 from ledger.rpc.translate.transfer import MAX_REFERENCE, new_transfer
@@ -41,8 +39,6 @@ _VARINT_BOUNDS: Final = np.array([1 << 7 * size for size in range(1, 9)])
 _LARGEST: Final = np.array([MAX_ACCOUNT, MAX_ACCOUNT, MAX_AMOUNT])
 _DASHES: Final = np.array([8, 13, 18, 23])
 _DIGITS: Final = np.array([index for index in range(_UUID_LENGTH) if index not in (8, 13, 18, 23)])
-
-_encode = msgspec.json.Encoder().encode
 
 
 def batch_id(request: CreateTransfersRequest) -> bytes:
@@ -179,14 +175,12 @@ def uuids(texts: list[str]) -> list[bytes] | None:
 
 
 async def fingerprint(transfers: Sequence[CreateTransfer]) -> str:
-    """Return what tells an atomic batch's content from any other's: a digest of its transfers as events."""
-    digest = blake2b(b"create_transfers:", digest_size=FINGERPRINT_BYTES)
+    """Return what tells an atomic batch's content from any other's, without holding up other calls."""
+    found = BatchFingerprint()
     for start in range(0, len(transfers), CHUNK):
-        for transfer in transfers[start : start + CHUNK]:
-            digest.update(transfer.request_id)
-            digest.update(_encode(transfer.posted()))
+        found.add(transfers[start : start + CHUNK])
         await asyncio.sleep(0)
-    return digest.hexdigest()
+    return found.text()
 
 
 def no_repeat_inside(transfers: Sequence[CreateTransfer]) -> None:

@@ -8,7 +8,10 @@ from domain import ids
 from domain.command import ParticipantId
 from domain.credentials import MAX_PASSWORD, code_fits, login_fits, password_fits, phone_fits, pin_fits
 from domain.customer import Customer, EraseCustomer, IdentifyCustomer, Tier
+from domain.retaining import LiftRetention, PlaceRetention
+from domain.retention import Authority
 from ledger.rpc.intake import Intake, timestamp
+from ledger.rpc.translate.retention import REASONS, RETENTION_PATHS, retentions_message
 from ledger.vault.vault import Personal
 from protos.esep.v1 import customer_pb2
 from protos.esep.v1 import customer_service_pb2 as pb
@@ -123,8 +126,35 @@ def erase_customer(request: pb.EraseCustomerRequest) -> tuple[EraseCustomer, byt
     return intake.build(EraseCustomer, values), request_id
 
 
-def customer_message(customer: Customer, personal: Personal) -> customer_pb2.Customer:
-    """Return the customer as it is told."""
+def place_retention(request: pb.PlaceRetentionRequest, authority: Authority) -> tuple[PlaceRetention, bytes]:
+    """Return the command and its request id."""
+    intake = Intake()
+    request_id = intake.request_id(request.request_id)
+    known = request.HasField("expire_time")
+    values = {
+        "customer_id": intake.uuid(request.customer_id, "customer_id"),
+        "reason": intake.choice(request.reason, REASONS, "reason"),
+        "authority": authority,
+        "reference": request.reference,
+        "until": intake.time(request.expire_time, "expire_time") if known else None,
+    }
+    return intake.build(PlaceRetention, values, RETENTION_PATHS), request_id
+
+
+def lift_retention(request: pb.LiftRetentionRequest, authority: Authority) -> tuple[LiftRetention, bytes]:
+    """Return the command and its request id."""
+    intake = Intake()
+    request_id = intake.request_id(request.request_id)
+    values = {
+        "customer_id": intake.uuid(request.customer_id, "customer_id"),
+        "retention_id": intake.uuid(request.retention_id, "retention_id"),
+        "authority": authority,
+    }
+    return intake.build(LiftRetention, values), request_id
+
+
+def customer_message(customer: Customer, personal: Personal, now: int) -> customer_pb2.Customer:
+    """Return the customer as it is told at a moment."""
     return customer_pb2.Customer(
         customer_id=ids.format_uuid(customer.customer_id),
         participant_id=customer.participant,
@@ -138,6 +168,7 @@ def customer_message(customer: Customer, personal: Personal) -> customer_pb2.Cus
         version=customer.version,
         create_time=timestamp(customer.created_at),
         update_time=timestamp(customer.updated_at),
+        retentions=retentions_message(customer.retentions, now),
     )
 
 

@@ -340,6 +340,8 @@ class DecisionReplay(_message.Message):
     RULES_VERSION_FIELD_NUMBER: _builtins.int
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     FINGERPRINT_CHECKED_FIELD_NUMBER: _builtins.int
+    POLICY_RECORDED_FIELD_NUMBER: _builtins.int
+    LEAVES_CHECKED_FIELD_NUMBER: _builtins.int
     verdict: Global___ReplayVerdict.ValueType
     """verdict is what came of it."""
     command: _builtins.str
@@ -357,10 +359,19 @@ class DecisionReplay(_message.Message):
     rules_version: _builtins.str
     """rules_version is the version of the published rules in force at decision_time."""
     policy_version: _builtins.str
-    """policy_version is that of the server's settings that it was decided by now."""
+    """policy_version is that of the server's settings that it was decided by again."""
     fingerprint_checked: _builtins.bool
     """fingerprint_checked is true when the rebuilt request has the fingerprint that the first one had, which proves that
     its content is the same.
+    """
+    policy_recorded: _builtins.bool
+    """policy_recorded is true when the log says that those were the settings of the time. It is false for what was decided
+    before engines recorded them: then policy_version is that of the settings of today.
+    """
+    leaves_checked: _builtins.bool
+    """leaves_checked is true when the recorded events were compared with their leaves in the tree of the log. An event that
+    is not the one that was hashed makes the decision a different one. It is false while the tree is being brought up to
+    date.
     """
     @_builtins.property
     def recorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
@@ -396,10 +407,12 @@ class DecisionReplay(_message.Message):
         rules_version: _builtins.str = ...,
         policy_version: _builtins.str = ...,
         fingerprint_checked: _builtins.bool = ...,
+        policy_recorded: _builtins.bool = ...,
+        leaves_checked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision_time", b"decision_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "decision_time", b"decision_time", "differences", b"differences", "explanation", b"explanation", "fingerprint_checked", b"fingerprint_checked", "missing", b"missing", "policy_version", b"policy_version", "recorded", b"recorded", "recorded_reason", b"recorded_reason", "replayed_reason", b"replayed_reason", "rules_version", b"rules_version", "state_position", b"state_position", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "decision_time", b"decision_time", "differences", b"differences", "explanation", b"explanation", "fingerprint_checked", b"fingerprint_checked", "leaves_checked", b"leaves_checked", "missing", b"missing", "policy_recorded", b"policy_recorded", "policy_version", b"policy_version", "recorded", b"recorded", "recorded_reason", b"recorded_reason", "replayed_reason", b"replayed_reason", "rules_version", b"rules_version", "state_position", b"state_position", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,17 +25,25 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65sep/v1/customer.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x08\x43ustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.esep.v1.CustomerState\x12#\n\x04tier\x18\x04 \x01(\x0e\x32\x15.esep.v1.CustomerTier\x12\r\n\x05login\x18\x05 \x01(\t\x12\x14\n\x0cphone_number\x18\x06 \x01(\t\x12\x11\n\tfull_name\x18\x07 \x01(\t\x12\x0f\n\x07pin_set\x18\x08 \x01(\x08\x12\x37\n\x13\x63onfirm_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x87\x01\n\rCustomerState\x12\x1e\n\x1a\x43USTOMER_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43USTOMER_STATE_REGISTERED\x10\x01\x12\x1c\n\x18\x43USTOMER_STATE_CONFIRMED\x10\x02\x12\x19\n\x15\x43USTOMER_STATE_ERASED\x10\x03*d\n\x0c\x43ustomerTier\x12\x1d\n\x19\x43USTOMER_TIER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43USTOMER_TIER_REMOTE\x10\x01\x12\x1b\n\x17\x43USTOMER_TIER_IN_PERSON\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65sep/v1/customer.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x03\n\x08\x43ustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12%\n\x05state\x18\x03 \x01(\x0e\x32\x16.esep.v1.CustomerState\x12#\n\x04tier\x18\x04 \x01(\x0e\x32\x15.esep.v1.CustomerTier\x12\r\n\x05login\x18\x05 \x01(\t\x12\x14\n\x0cphone_number\x18\x06 \x01(\t\x12\x11\n\tfull_name\x18\x07 \x01(\t\x12\x0f\n\x07pin_set\x18\x08 \x01(\x08\x12\x37\n\x13\x63onfirm_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\n \x01(\x03\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\nretentions\x18\r \x03(\x0b\x32\x12.esep.v1.Retention\"\xc6\x02\n\tRetention\x12\x14\n\x0cretention_id\x18\x01 \x01(\t\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.esep.v1.RetentionReason\x12.\n\tauthority\x18\x03 \x01(\x0e\x32\x1b.esep.v1.RetentionAuthority\x12\x11\n\treference\x18\x04 \x01(\t\x12&\n\x05state\x18\x05 \x01(\x0e\x32\x17.esep.v1.RetentionState\x12.\n\nplace_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlift_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xdc\x01\n\x0fRetentionReason\x12 \n\x1cRETENTION_REASON_UNSPECIFIED\x10\x00\x12\x1c\n\x18RETENTION_REASON_DISPUTE\x10\x01\x12\"\n\x1eRETENTION_REASON_INVESTIGATION\x10\x02\x12 \n\x1cRETENTION_REASON_COURT_ORDER\x10\x03\x12%\n!RETENTION_REASON_MONEY_LAUNDERING\x10\x04\x12\x1c\n\x18RETENTION_REASON_STATUTE\x10\x05*y\n\x12RetentionAuthority\x12#\n\x1fRETENTION_AUTHORITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18RETENTION_AUTHORITY_BANK\x10\x01\x12 \n\x1cRETENTION_AUTHORITY_OPERATOR\x10\x02*\x87\x01\n\x0eRetentionState\x12\x1f\n\x1bRETENTION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RETENTION_STATE_STANDING\x10\x01\x12\x1a\n\x16RETENTION_STATE_LAPSED\x10\x02\x12\x1a\n\x16RETENTION_STATE_LIFTED\x10\x03*\x87\x01\n\rCustomerState\x12\x1e\n\x1a\x43USTOMER_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43USTOMER_STATE_REGISTERED\x10\x01\x12\x1c\n\x18\x43USTOMER_STATE_CONFIRMED\x10\x02\x12\x19\n\x15\x43USTOMER_STATE_ERASED\x10\x03*d\n\x0c\x43ustomerTier\x12\x1d\n\x19\x43USTOMER_TIER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43USTOMER_TIER_REMOTE\x10\x01\x12\x1b\n\x17\x43USTOMER_TIER_IN_PERSON\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.customer_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CUSTOMERSTATE']._serialized_start=448
-  _globals['_CUSTOMERSTATE']._serialized_end=583
-  _globals['_CUSTOMERTIER']._serialized_start=585
-  _globals['_CUSTOMERTIER']._serialized_end=685
+  _globals['_RETENTIONREASON']._serialized_start=817
+  _globals['_RETENTIONREASON']._serialized_end=1037
+  _globals['_RETENTIONAUTHORITY']._serialized_start=1039
+  _globals['_RETENTIONAUTHORITY']._serialized_end=1160
+  _globals['_RETENTIONSTATE']._serialized_start=1163
+  _globals['_RETENTIONSTATE']._serialized_end=1298
+  _globals['_CUSTOMERSTATE']._serialized_start=1301
+  _globals['_CUSTOMERSTATE']._serialized_end=1436
+  _globals['_CUSTOMERTIER']._serialized_start=1438
+  _globals['_CUSTOMERTIER']._serialized_end=1538
   _globals['_CUSTOMER']._serialized_start=69
-  _globals['_CUSTOMER']._serialized_end=445
+  _globals['_CUSTOMER']._serialized_end=485
+  _globals['_RETENTION']._serialized_start=488
+  _globals['_RETENTION']._serialized_end=814
 # @@protoc_insertion_point(module_scope)

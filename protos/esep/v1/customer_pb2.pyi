@@ -3,9 +3,11 @@
 isort:skip_file
 The customer: a person who registered with a bank's application."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -17,6 +19,94 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RetentionReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetentionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetentionReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETENTION_REASON_UNSPECIFIED: _RetentionReason.ValueType  # 0
+    """RETENTION_REASON_UNSPECIFIED cannot be asked for."""
+    RETENTION_REASON_DISPUTE: _RetentionReason.ValueType  # 1
+    """RETENTION_REASON_DISPUTE is a payment or a debt that is disputed."""
+    RETENTION_REASON_INVESTIGATION: _RetentionReason.ValueType  # 2
+    """RETENTION_REASON_INVESTIGATION is fraud or another offence that is being looked into."""
+    RETENTION_REASON_COURT_ORDER: _RetentionReason.ValueType  # 3
+    """RETENTION_REASON_COURT_ORDER is an order of a court or of another authority."""
+    RETENTION_REASON_MONEY_LAUNDERING: _RetentionReason.ValueType  # 4
+    """RETENTION_REASON_MONEY_LAUNDERING is the duty to keep records against money laundering, five years as a rule."""
+    RETENTION_REASON_STATUTE: _RetentionReason.ValueType  # 5
+    """RETENTION_REASON_STATUTE is a duty by another law, such as that on taxes."""
+
+class RetentionReason(_RetentionReason, metaclass=_RetentionReasonEnumTypeWrapper):
+    """RetentionReason is why a customer must be kept."""
+
+RETENTION_REASON_UNSPECIFIED: RetentionReason.ValueType  # 0
+"""RETENTION_REASON_UNSPECIFIED cannot be asked for."""
+RETENTION_REASON_DISPUTE: RetentionReason.ValueType  # 1
+"""RETENTION_REASON_DISPUTE is a payment or a debt that is disputed."""
+RETENTION_REASON_INVESTIGATION: RetentionReason.ValueType  # 2
+"""RETENTION_REASON_INVESTIGATION is fraud or another offence that is being looked into."""
+RETENTION_REASON_COURT_ORDER: RetentionReason.ValueType  # 3
+"""RETENTION_REASON_COURT_ORDER is an order of a court or of another authority."""
+RETENTION_REASON_MONEY_LAUNDERING: RetentionReason.ValueType  # 4
+"""RETENTION_REASON_MONEY_LAUNDERING is the duty to keep records against money laundering, five years as a rule."""
+RETENTION_REASON_STATUTE: RetentionReason.ValueType  # 5
+"""RETENTION_REASON_STATUTE is a duty by another law, such as that on taxes."""
+Global___RetentionReason: _TypeAlias = RetentionReason  # noqa: Y015
+
+class _RetentionAuthority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetentionAuthorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetentionAuthority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETENTION_AUTHORITY_UNSPECIFIED: _RetentionAuthority.ValueType  # 0
+    """RETENTION_AUTHORITY_UNSPECIFIED is never stored."""
+    RETENTION_AUTHORITY_BANK: _RetentionAuthority.ValueType  # 1
+    """RETENTION_AUTHORITY_BANK is the customer's bank."""
+    RETENTION_AUTHORITY_OPERATOR: _RetentionAuthority.ValueType  # 2
+    """RETENTION_AUTHORITY_OPERATOR is the scheme."""
+
+class RetentionAuthority(_RetentionAuthority, metaclass=_RetentionAuthorityEnumTypeWrapper):
+    """RetentionAuthority is on whose behalf a retention was placed. It follows from the caller's role."""
+
+RETENTION_AUTHORITY_UNSPECIFIED: RetentionAuthority.ValueType  # 0
+"""RETENTION_AUTHORITY_UNSPECIFIED is never stored."""
+RETENTION_AUTHORITY_BANK: RetentionAuthority.ValueType  # 1
+"""RETENTION_AUTHORITY_BANK is the customer's bank."""
+RETENTION_AUTHORITY_OPERATOR: RetentionAuthority.ValueType  # 2
+"""RETENTION_AUTHORITY_OPERATOR is the scheme."""
+Global___RetentionAuthority: _TypeAlias = RetentionAuthority  # noqa: Y015
+
+class _RetentionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetentionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetentionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETENTION_STATE_UNSPECIFIED: _RetentionState.ValueType  # 0
+    """RETENTION_STATE_UNSPECIFIED is never stored."""
+    RETENTION_STATE_STANDING: _RetentionState.ValueType  # 1
+    """RETENTION_STATE_STANDING forbids that the customer is erased."""
+    RETENTION_STATE_LAPSED: _RetentionState.ValueType  # 2
+    """RETENTION_STATE_LAPSED has ended by itself, at its expire_time."""
+    RETENTION_STATE_LIFTED: _RetentionState.ValueType  # 3
+    """RETENTION_STATE_LIFTED was lifted by whoever placed it."""
+
+class RetentionState(_RetentionState, metaclass=_RetentionStateEnumTypeWrapper):
+    """RetentionState is whether a retention forbids erasing."""
+
+RETENTION_STATE_UNSPECIFIED: RetentionState.ValueType  # 0
+"""RETENTION_STATE_UNSPECIFIED is never stored."""
+RETENTION_STATE_STANDING: RetentionState.ValueType  # 1
+"""RETENTION_STATE_STANDING forbids that the customer is erased."""
+RETENTION_STATE_LAPSED: RetentionState.ValueType  # 2
+"""RETENTION_STATE_LAPSED has ended by itself, at its expire_time."""
+RETENTION_STATE_LIFTED: RetentionState.ValueType  # 3
+"""RETENTION_STATE_LIFTED was lifted by whoever placed it."""
+Global___RetentionState: _TypeAlias = RetentionState  # noqa: Y015
 
 class _CustomerState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -94,6 +184,7 @@ class Customer(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    RETENTIONS_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """customer_id is the request_id of the registration."""
     participant_id: _builtins.str
@@ -111,7 +202,7 @@ class Customer(_message.Message):
     pin_set: _builtins.bool
     """pin_set is true once an app PIN was set."""
     version: _builtins.int
-    """version counts the customer's events, from 1."""
+    """version counts the customer's events, from 1; for whoever is told no retentions, without those about them."""
     @_builtins.property
     def confirm_expire_time(self) -> _timestamp_pb2.Timestamp:
         """confirm_expire_time is until when the registration can be confirmed."""
@@ -122,7 +213,13 @@ class Customer(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """update_time is when the customer last changed, as recorded."""
+        """update_time is when the customer last changed, as recorded; likewise."""
+
+    @_builtins.property
+    def retentions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Retention]:
+        """retentions forbid that the customer is erased, in the order in which they were placed: all that stand, and the 100
+        newest of those that have ended. Told to the customer's bank, to operators and to auditors; empty for others.
+        """
 
     def __init__(
         self,
@@ -139,11 +236,70 @@ class Customer(_message.Message):
         version: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        retentions: _abc.Iterable[Global___Retention] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["confirm_expire_time", b"confirm_expire_time", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_expire_time", b"confirm_expire_time", "create_time", b"create_time", "customer_id", b"customer_id", "full_name", b"full_name", "login", b"login", "participant_id", b"participant_id", "phone_number", b"phone_number", "pin_set", b"pin_set", "state", b"state", "tier", b"tier", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_expire_time", b"confirm_expire_time", "create_time", b"create_time", "customer_id", b"customer_id", "full_name", b"full_name", "login", b"login", "participant_id", b"participant_id", "phone_number", b"phone_number", "pin_set", b"pin_set", "retentions", b"retentions", "state", b"state", "tier", b"tier", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Customer: _TypeAlias = Customer  # noqa: Y015
+
+@_typing.final
+class Retention(_message.Message):
+    """Retention forbids that a customer is erased, for as long as it stands: a duty to keep what is known of a person. What
+    others call a legal hold is a retention without expire_time, a retention period one with it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETENTION_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PLACE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    LIFT_TIME_FIELD_NUMBER: _builtins.int
+    retention_id: _builtins.str
+    """retention_id is the request_id of its placing."""
+    reason: Global___RetentionReason.ValueType
+    """reason is why the customer must be kept."""
+    authority: Global___RetentionAuthority.ValueType
+    """authority is on whose behalf it was placed, and so who lifts it."""
+    reference: _builtins.str
+    """reference is the caller's own mark of the case, empty when none was given."""
+    state: Global___RetentionState.ValueType
+    """state says whether it forbids erasing now."""
+    @_builtins.property
+    def place_time(self) -> _timestamp_pb2.Timestamp:
+        """place_time is when it was placed, as recorded."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """expire_time is from when on it forbids nothing more; absent when it must be lifted."""
+
+    @_builtins.property
+    def lift_time(self) -> _timestamp_pb2.Timestamp:
+        """lift_time is when it was lifted, as recorded; absent when it was not."""
+
+    def __init__(
+        self,
+        *,
+        retention_id: _builtins.str = ...,
+        reason: Global___RetentionReason.ValueType = ...,
+        authority: Global___RetentionAuthority.ValueType = ...,
+        reference: _builtins.str = ...,
+        state: Global___RetentionState.ValueType = ...,
+        place_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        lift_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "lift_time", b"lift_time", "place_time", b"place_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "expire_time", b"expire_time", "lift_time", b"lift_time", "place_time", b"place_time", "reason", b"reason", "reference", b"reference", "retention_id", b"retention_id", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retention: _TypeAlias = Retention  # noqa: Y015

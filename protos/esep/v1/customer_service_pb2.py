@@ -24,45 +24,54 @@ _sym_db = _symbol_database.Default()
 
 from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 from protos.esep.v1 import customer_pb2 as esep_dot_v1_dot_customer__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65sep/v1/customer_service.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x16\x65sep/v1/customer.proto\"\x8f\x01\n\x17RegisterCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12\r\n\x05login\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x14\n\x0cphone_number\x18\x05 \x01(\t\x12\x11\n\tfull_name\x18\x06 \x01(\t\"b\n\x18RegisterCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"S\n\x1a\x43onfirmRegistrationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"e\n\x1b\x43onfirmRegistrationResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"W\n\rSetPinRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12\x0b\n\x03pin\x18\x04 \x01(\t\"X\n\x0eSetPinResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"4\n\x10VerifyPinRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0b\n\x03pin\x18\x02 \x01(\t\"K\n\x11VerifyPinResponse\x12\"\n\x06result\x18\x01 \x01(\x0e\x32\x12.esep.v1.PinResult\x12\x12\n\ntries_left\x18\x02 \x01(\x05\"\x91\x01\n\x17IdentifyCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12#\n\x04tier\x18\x04 \x01(\x0e\x32\x15.esep.v1.CustomerTier\x12\x11\n\treference\x18\x05 \x01(\t\"b\n\x18IdentifyCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x8c\x01\n\x12GetCustomerRequest\x12\x15\n\x0b\x63ustomer_id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05login\x18\x02 \x01(\tH\x00\x12\x16\n\x0cphone_number\x18\x03 \x01(\tH\x00\x12*\n\x0cmin_position\x18\x04 \x01(\x0b\x32\x14.esep.v1.LogPositionB\n\n\x08\x63ustomer\"b\n\x13GetCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"V\n\x14\x45raseCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\"_\n\x15\x45raseCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt*\x82\x01\n\tPinResult\x12\x1a\n\x16PIN_RESULT_UNSPECIFIED\x10\x00\x12\x14\n\x10PIN_RESULT_RIGHT\x10\x01\x12\x14\n\x10PIN_RESULT_WRONG\x10\x02\x12\x15\n\x11PIN_RESULT_LOCKED\x10\x03\x12\x16\n\x12PIN_RESULT_NOT_SET\x10\x04\x32\xbe\x04\n\x0f\x43ustomerService\x12W\n\x10RegisterCustomer\x12 .esep.v1.RegisterCustomerRequest\x1a!.esep.v1.RegisterCustomerResponse\x12`\n\x13\x43onfirmRegistration\x12#.esep.v1.ConfirmRegistrationRequest\x1a$.esep.v1.ConfirmRegistrationResponse\x12\x39\n\x06SetPin\x12\x16.esep.v1.SetPinRequest\x1a\x17.esep.v1.SetPinResponse\x12\x42\n\tVerifyPin\x12\x19.esep.v1.VerifyPinRequest\x1a\x1a.esep.v1.VerifyPinResponse\x12W\n\x10IdentifyCustomer\x12 .esep.v1.IdentifyCustomerRequest\x1a!.esep.v1.IdentifyCustomerResponse\x12H\n\x0bGetCustomer\x12\x1b.esep.v1.GetCustomerRequest\x1a\x1c.esep.v1.GetCustomerResponse\x12N\n\rEraseCustomer\x12\x1d.esep.v1.EraseCustomerRequest\x1a\x1e.esep.v1.EraseCustomerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65sep/v1/customer_service.proto\x12\x07\x65sep.v1\x1a\x14\x65sep/v1/common.proto\x1a\x16\x65sep/v1/customer.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x01\n\x17RegisterCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0eparticipant_id\x18\x02 \x01(\t\x12\r\n\x05login\x18\x03 \x01(\t\x12\x10\n\x08password\x18\x04 \x01(\t\x12\x14\n\x0cphone_number\x18\x05 \x01(\t\x12\x11\n\tfull_name\x18\x06 \x01(\t\"b\n\x18RegisterCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"S\n\x1a\x43onfirmRegistrationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\"e\n\x1b\x43onfirmRegistrationResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"W\n\rSetPinRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\x12\x0b\n\x03pin\x18\x04 \x01(\t\"X\n\x0eSetPinResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"4\n\x10VerifyPinRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0b\n\x03pin\x18\x02 \x01(\t\"K\n\x11VerifyPinResponse\x12\"\n\x06result\x18\x01 \x01(\x0e\x32\x12.esep.v1.PinResult\x12\x12\n\ntries_left\x18\x02 \x01(\x05\"\x91\x01\n\x17IdentifyCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12#\n\x04tier\x18\x04 \x01(\x0e\x32\x15.esep.v1.CustomerTier\x12\x11\n\treference\x18\x05 \x01(\t\"b\n\x18IdentifyCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x8c\x01\n\x12GetCustomerRequest\x12\x15\n\x0b\x63ustomer_id\x18\x01 \x01(\tH\x00\x12\x0f\n\x05login\x18\x02 \x01(\tH\x00\x12\x16\n\x0cphone_number\x18\x03 \x01(\tH\x00\x12*\n\x0cmin_position\x18\x04 \x01(\x0b\x32\x14.esep.v1.LogPositionB\n\n\x08\x63ustomer\"b\n\x13GetCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"V\n\x14\x45raseCustomerRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\"_\n\x15\x45raseCustomerResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xc5\x01\n\x15PlaceRetentionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12(\n\x06reason\x18\x04 \x01(\x0e\x32\x18.esep.v1.RetentionReason\x12\x11\n\treference\x18\x05 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"`\n\x16PlaceRetentionResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"l\n\x14LiftRetentionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x14\n\x0cretention_id\x18\x04 \x01(\t\"_\n\x15LiftRetentionResponse\x12#\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x11.esep.v1.Customer\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt*\x82\x01\n\tPinResult\x12\x1a\n\x16PIN_RESULT_UNSPECIFIED\x10\x00\x12\x14\n\x10PIN_RESULT_RIGHT\x10\x01\x12\x14\n\x10PIN_RESULT_WRONG\x10\x02\x12\x15\n\x11PIN_RESULT_LOCKED\x10\x03\x12\x16\n\x12PIN_RESULT_NOT_SET\x10\x04\x32\xe1\x05\n\x0f\x43ustomerService\x12W\n\x10RegisterCustomer\x12 .esep.v1.RegisterCustomerRequest\x1a!.esep.v1.RegisterCustomerResponse\x12`\n\x13\x43onfirmRegistration\x12#.esep.v1.ConfirmRegistrationRequest\x1a$.esep.v1.ConfirmRegistrationResponse\x12\x39\n\x06SetPin\x12\x16.esep.v1.SetPinRequest\x1a\x17.esep.v1.SetPinResponse\x12\x42\n\tVerifyPin\x12\x19.esep.v1.VerifyPinRequest\x1a\x1a.esep.v1.VerifyPinResponse\x12W\n\x10IdentifyCustomer\x12 .esep.v1.IdentifyCustomerRequest\x1a!.esep.v1.IdentifyCustomerResponse\x12H\n\x0bGetCustomer\x12\x1b.esep.v1.GetCustomerRequest\x1a\x1c.esep.v1.GetCustomerResponse\x12N\n\rEraseCustomer\x12\x1d.esep.v1.EraseCustomerRequest\x1a\x1e.esep.v1.EraseCustomerResponse\x12Q\n\x0ePlaceRetention\x12\x1e.esep.v1.PlaceRetentionRequest\x1a\x1f.esep.v1.PlaceRetentionResponse\x12N\n\rLiftRetention\x12\x1d.esep.v1.LiftRetentionRequest\x1a\x1e.esep.v1.LiftRetentionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.customer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PINRESULT']._serialized_start=1510
-  _globals['_PINRESULT']._serialized_end=1640
-  _globals['_REGISTERCUSTOMERREQUEST']._serialized_start=90
-  _globals['_REGISTERCUSTOMERREQUEST']._serialized_end=233
-  _globals['_REGISTERCUSTOMERRESPONSE']._serialized_start=235
-  _globals['_REGISTERCUSTOMERRESPONSE']._serialized_end=333
-  _globals['_CONFIRMREGISTRATIONREQUEST']._serialized_start=335
-  _globals['_CONFIRMREGISTRATIONREQUEST']._serialized_end=418
-  _globals['_CONFIRMREGISTRATIONRESPONSE']._serialized_start=420
-  _globals['_CONFIRMREGISTRATIONRESPONSE']._serialized_end=521
-  _globals['_SETPINREQUEST']._serialized_start=523
-  _globals['_SETPINREQUEST']._serialized_end=610
-  _globals['_SETPINRESPONSE']._serialized_start=612
-  _globals['_SETPINRESPONSE']._serialized_end=700
-  _globals['_VERIFYPINREQUEST']._serialized_start=702
-  _globals['_VERIFYPINREQUEST']._serialized_end=754
-  _globals['_VERIFYPINRESPONSE']._serialized_start=756
-  _globals['_VERIFYPINRESPONSE']._serialized_end=831
-  _globals['_IDENTIFYCUSTOMERREQUEST']._serialized_start=834
-  _globals['_IDENTIFYCUSTOMERREQUEST']._serialized_end=979
-  _globals['_IDENTIFYCUSTOMERRESPONSE']._serialized_start=981
-  _globals['_IDENTIFYCUSTOMERRESPONSE']._serialized_end=1079
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=1082
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=1222
-  _globals['_GETCUSTOMERRESPONSE']._serialized_start=1224
-  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1322
-  _globals['_ERASECUSTOMERREQUEST']._serialized_start=1324
-  _globals['_ERASECUSTOMERREQUEST']._serialized_end=1410
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=1412
-  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=1507
-  _globals['_CUSTOMERSERVICE']._serialized_start=1643
-  _globals['_CUSTOMERSERVICE']._serialized_end=2217
+  _globals['_PINRESULT']._serialized_start=2048
+  _globals['_PINRESULT']._serialized_end=2178
+  _globals['_REGISTERCUSTOMERREQUEST']._serialized_start=123
+  _globals['_REGISTERCUSTOMERREQUEST']._serialized_end=266
+  _globals['_REGISTERCUSTOMERRESPONSE']._serialized_start=268
+  _globals['_REGISTERCUSTOMERRESPONSE']._serialized_end=366
+  _globals['_CONFIRMREGISTRATIONREQUEST']._serialized_start=368
+  _globals['_CONFIRMREGISTRATIONREQUEST']._serialized_end=451
+  _globals['_CONFIRMREGISTRATIONRESPONSE']._serialized_start=453
+  _globals['_CONFIRMREGISTRATIONRESPONSE']._serialized_end=554
+  _globals['_SETPINREQUEST']._serialized_start=556
+  _globals['_SETPINREQUEST']._serialized_end=643
+  _globals['_SETPINRESPONSE']._serialized_start=645
+  _globals['_SETPINRESPONSE']._serialized_end=733
+  _globals['_VERIFYPINREQUEST']._serialized_start=735
+  _globals['_VERIFYPINREQUEST']._serialized_end=787
+  _globals['_VERIFYPINRESPONSE']._serialized_start=789
+  _globals['_VERIFYPINRESPONSE']._serialized_end=864
+  _globals['_IDENTIFYCUSTOMERREQUEST']._serialized_start=867
+  _globals['_IDENTIFYCUSTOMERREQUEST']._serialized_end=1012
+  _globals['_IDENTIFYCUSTOMERRESPONSE']._serialized_start=1014
+  _globals['_IDENTIFYCUSTOMERRESPONSE']._serialized_end=1112
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=1115
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=1255
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=1257
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1355
+  _globals['_ERASECUSTOMERREQUEST']._serialized_start=1357
+  _globals['_ERASECUSTOMERREQUEST']._serialized_end=1443
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_start=1445
+  _globals['_ERASECUSTOMERRESPONSE']._serialized_end=1540
+  _globals['_PLACERETENTIONREQUEST']._serialized_start=1543
+  _globals['_PLACERETENTIONREQUEST']._serialized_end=1740
+  _globals['_PLACERETENTIONRESPONSE']._serialized_start=1742
+  _globals['_PLACERETENTIONRESPONSE']._serialized_end=1838
+  _globals['_LIFTRETENTIONREQUEST']._serialized_start=1840
+  _globals['_LIFTRETENTIONREQUEST']._serialized_end=1948
+  _globals['_LIFTRETENTIONRESPONSE']._serialized_start=1950
+  _globals['_LIFTRETENTIONRESPONSE']._serialized_end=2045
+  _globals['_CUSTOMERSERVICE']._serialized_start=2181
+  _globals['_CUSTOMERSERVICE']._serialized_end=2918
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from protos.esep.v1 import common_pb2 as _common_pb2
 from protos.esep.v1 import customer_pb2 as _customer_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -494,3 +495,143 @@ class EraseCustomerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EraseCustomerResponse: _TypeAlias = EraseCustomerResponse  # noqa: Y015
+
+@_typing.final
+class PlaceRetentionRequest(_message.Message):
+    """PlaceRetentionRequest says why a customer must be kept, and how long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is the client's id of this write, and becomes the retention_id."""
+    validate_only: _builtins.bool
+    """validate_only decides and records nothing."""
+    customer_id: _builtins.str
+    """customer_id is the customer to be kept."""
+    reason: _customer_pb2.RetentionReason.ValueType
+    """reason is why. Required."""
+    reference: _builtins.str
+    """reference is the caller's own mark of the case, at most 64 characters. No personal data: it is kept for ever."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """expire_time is from when on it forbids nothing more, to the microsecond. In the future; absent when nobody knows:
+        then it must be lifted.
+        """
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        customer_id: _builtins.str = ...,
+        reason: _customer_pb2.RetentionReason.ValueType = ...,
+        reference: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "expire_time", b"expire_time", "reason", b"reason", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceRetentionRequest: _TypeAlias = PlaceRetentionRequest  # noqa: Y015
+
+@_typing.final
+class PlaceRetentionResponse(_message.Message):
+    """PlaceRetentionResponse answers PlaceRetention."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customer(self) -> _customer_pb2.Customer:
+        """customer is the customer with the retention."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """receipt says where the outcome is recorded."""
+
+    def __init__(
+        self,
+        *,
+        customer: _customer_pb2.Customer | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaceRetentionResponse: _TypeAlias = PlaceRetentionResponse  # noqa: Y015
+
+@_typing.final
+class LiftRetentionRequest(_message.Message):
+    """LiftRetentionRequest names the retention to lift."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    RETENTION_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """request_id is the client's id of this write."""
+    validate_only: _builtins.bool
+    """validate_only decides and records nothing."""
+    customer_id: _builtins.str
+    """customer_id is whose retention it is."""
+    retention_id: _builtins.str
+    """retention_id is the request_id of its placing."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        customer_id: _builtins.str = ...,
+        retention_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "request_id", b"request_id", "retention_id", b"retention_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftRetentionRequest: _TypeAlias = LiftRetentionRequest  # noqa: Y015
+
+@_typing.final
+class LiftRetentionResponse(_message.Message):
+    """LiftRetentionResponse answers LiftRetention."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def customer(self) -> _customer_pb2.Customer:
+        """customer is the customer with the retention lifted."""
+
+    @_builtins.property
+    def receipt(self) -> _common_pb2.Receipt:
+        """receipt says where the outcome is recorded."""
+
+    def __init__(
+        self,
+        *,
+        customer: _customer_pb2.Customer | None = ...,
+        receipt: _common_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "receipt", b"receipt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiftRetentionResponse: _TypeAlias = LiftRetentionResponse  # noqa: Y015

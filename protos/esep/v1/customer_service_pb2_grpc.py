@@ -78,6 +78,16 @@ class CustomerServiceStub(object):
                 request_serializer=esep_dot_v1_dot_customer__service__pb2.EraseCustomerRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_customer__service__pb2.EraseCustomerResponse.FromString,
                 _registered_method=True)
+        self.PlaceRetention = channel.unary_unary(
+                '/esep.v1.CustomerService/PlaceRetention',
+                request_serializer=esep_dot_v1_dot_customer__service__pb2.PlaceRetentionRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_customer__service__pb2.PlaceRetentionResponse.FromString,
+                _registered_method=True)
+        self.LiftRetention = channel.unary_unary(
+                '/esep.v1.CustomerService/LiftRetention',
+                request_serializer=esep_dot_v1_dot_customer__service__pb2.LiftRetentionRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_customer__service__pb2.LiftRetentionResponse.FromString,
+                _registered_method=True)
 
 
 class CustomerServiceServicer(object):
@@ -154,6 +164,8 @@ class CustomerServiceServicer(object):
     def GetCustomer(self, request, context):
         """GetCustomer reads one customer, by id, login or phone number.
 
+        Auditors ask by id, and are told no personal data: login, phone_number and full_name are empty for them. Retentions
+        are told to the customer's bank, to operators and to auditors only.
         Refused with: CUSTOMER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -165,7 +177,35 @@ class CustomerServiceServicer(object):
 
         Guarantees: from the answer on nobody can read the personal data, in the log's history or in a copy of it made
         at any time. Ids and amounts stay, and every proof stays valid. The login and the phone number are free again.
-        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED.
+        Limits: not while a retention stands.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, ERASURE_FORBIDDEN (metadata: retentions, how many stand; until,
+        in microseconds since the Unix epoch, when the last of them ends by itself, absent where one must be lifted).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceRetention(self, request, context):
+        """PlaceRetention forbids that a customer is erased, until an end that is known or until it is lifted.
+
+        Guarantees: a customer is erased or kept, never both: the two are decided one after the other. Any number of
+        retentions stand side by side, and the customer stays for as long as one does.
+        Limits: 32 retentions of a customer stand at once; an expire_time lies in the future.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, TOO_MANY_RETENTIONS (metadata: most).
+
+        Example: PlaceRetention{request_id, customer_id, reason RETENTION_REASON_DISPUTE, reference "case 2026/118"}: from
+        now on EraseCustomer is refused with ERASURE_FORBIDDEN, until LiftRetention with this request_id as retention_id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftRetention(self, request, context):
+        """LiftRetention lets a retention forbid nothing any more. Others that stand go on forbidding.
+
+        Limits: a bank lifts what its own systems placed, the scheme what its own staff placed, neither the other's.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, RETENTION_NOT_FOUND, RETENTION_OF_ANOTHER (metadata: authority),
+        RETENTION_ALREADY_LIFTED, RETENTION_LAPSED (metadata: until).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,6 +248,16 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.EraseCustomer,
                     request_deserializer=esep_dot_v1_dot_customer__service__pb2.EraseCustomerRequest.FromString,
                     response_serializer=esep_dot_v1_dot_customer__service__pb2.EraseCustomerResponse.SerializeToString,
+            ),
+            'PlaceRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceRetention,
+                    request_deserializer=esep_dot_v1_dot_customer__service__pb2.PlaceRetentionRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_customer__service__pb2.PlaceRetentionResponse.SerializeToString,
+            ),
+            'LiftRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftRetention,
+                    request_deserializer=esep_dot_v1_dot_customer__service__pb2.LiftRetentionRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_customer__service__pb2.LiftRetentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -408,6 +458,60 @@ class CustomerService(object):
             '/esep.v1.CustomerService/EraseCustomer',
             esep_dot_v1_dot_customer__service__pb2.EraseCustomerRequest.SerializeToString,
             esep_dot_v1_dot_customer__service__pb2.EraseCustomerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.CustomerService/PlaceRetention',
+            esep_dot_v1_dot_customer__service__pb2.PlaceRetentionRequest.SerializeToString,
+            esep_dot_v1_dot_customer__service__pb2.PlaceRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.CustomerService/LiftRetention',
+            esep_dot_v1_dot_customer__service__pb2.LiftRetentionRequest.SerializeToString,
+            esep_dot_v1_dot_customer__service__pb2.LiftRetentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,8 @@ class CustomerServiceStub:
     GetCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
     """GetCustomer reads one customer, by id, login or phone number.
 
+    Auditors ask by id, and are told no personal data: login, phone_number and full_name are empty for them. Retentions
+    are told to the customer's bank, to operators and to auditors only.
     Refused with: CUSTOMER_NOT_FOUND.
     """
     EraseCustomer: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_service_pb2.EraseCustomerResponse]
@@ -91,7 +93,27 @@ class CustomerServiceStub:
 
     Guarantees: from the answer on nobody can read the personal data, in the log's history or in a copy of it made
     at any time. Ids and amounts stay, and every proof stays valid. The login and the phone number are free again.
-    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED.
+    Limits: not while a retention stands.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, ERASURE_FORBIDDEN (metadata: retentions, how many stand; until,
+    in microseconds since the Unix epoch, when the last of them ends by itself, absent where one must be lifted).
+    """
+    PlaceRetention: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.PlaceRetentionRequest, _customer_service_pb2.PlaceRetentionResponse]
+    """PlaceRetention forbids that a customer is erased, until an end that is known or until it is lifted.
+
+    Guarantees: a customer is erased or kept, never both: the two are decided one after the other. Any number of
+    retentions stand side by side, and the customer stays for as long as one does.
+    Limits: 32 retentions of a customer stand at once; an expire_time lies in the future.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, TOO_MANY_RETENTIONS (metadata: most).
+
+    Example: PlaceRetention{request_id, customer_id, reason RETENTION_REASON_DISPUTE, reference "case 2026/118"}: from
+    now on EraseCustomer is refused with ERASURE_FORBIDDEN, until LiftRetention with this request_id as retention_id.
+    """
+    LiftRetention: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.LiftRetentionRequest, _customer_service_pb2.LiftRetentionResponse]
+    """LiftRetention lets a retention forbid nothing any more. Others that stand go on forbidding.
+
+    Limits: a bank lifts what its own systems placed, the scheme what its own staff placed, neither the other's.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, RETENTION_NOT_FOUND, RETENTION_OF_ANOTHER (metadata: authority),
+    RETENTION_ALREADY_LIFTED, RETENTION_LAPSED (metadata: until).
     """
 
 @_typing.type_check_only
@@ -150,6 +172,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]  # type: ignore[assignment]
     """GetCustomer reads one customer, by id, login or phone number.
 
+    Auditors ask by id, and are told no personal data: login, phone_number and full_name are empty for them. Retentions
+    are told to the customer's bank, to operators and to auditors only.
     Refused with: CUSTOMER_NOT_FOUND.
     """
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.EraseCustomerRequest, _customer_service_pb2.EraseCustomerResponse]  # type: ignore[assignment]
@@ -157,7 +181,27 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
 
     Guarantees: from the answer on nobody can read the personal data, in the log's history or in a copy of it made
     at any time. Ids and amounts stay, and every proof stays valid. The login and the phone number are free again.
-    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED.
+    Limits: not while a retention stands.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, ERASURE_FORBIDDEN (metadata: retentions, how many stand; until,
+    in microseconds since the Unix epoch, when the last of them ends by itself, absent where one must be lifted).
+    """
+    PlaceRetention: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.PlaceRetentionRequest, _customer_service_pb2.PlaceRetentionResponse]  # type: ignore[assignment]
+    """PlaceRetention forbids that a customer is erased, until an end that is known or until it is lifted.
+
+    Guarantees: a customer is erased or kept, never both: the two are decided one after the other. Any number of
+    retentions stand side by side, and the customer stays for as long as one does.
+    Limits: 32 retentions of a customer stand at once; an expire_time lies in the future.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, TOO_MANY_RETENTIONS (metadata: most).
+
+    Example: PlaceRetention{request_id, customer_id, reason RETENTION_REASON_DISPUTE, reference "case 2026/118"}: from
+    now on EraseCustomer is refused with ERASURE_FORBIDDEN, until LiftRetention with this request_id as retention_id.
+    """
+    LiftRetention: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.LiftRetentionRequest, _customer_service_pb2.LiftRetentionResponse]  # type: ignore[assignment]
+    """LiftRetention lets a retention forbid nothing any more. Others that stand go on forbidding.
+
+    Limits: a bank lifts what its own systems placed, the scheme what its own staff placed, neither the other's.
+    Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, RETENTION_NOT_FOUND, RETENTION_OF_ANOTHER (metadata: authority),
+    RETENTION_ALREADY_LIFTED, RETENTION_LAPSED (metadata: until).
     """
 
 class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -249,6 +293,8 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_service_pb2.GetCustomerResponse, _abc.Awaitable[_customer_service_pb2.GetCustomerResponse]]:
         """GetCustomer reads one customer, by id, login or phone number.
 
+        Auditors ask by id, and are told no personal data: login, phone_number and full_name are empty for them. Retentions
+        are told to the customer's bank, to operators and to auditors only.
         Refused with: CUSTOMER_NOT_FOUND.
         """
 
@@ -262,7 +308,39 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: from the answer on nobody can read the personal data, in the log's history or in a copy of it made
         at any time. Ids and amounts stay, and every proof stays valid. The login and the phone number are free again.
-        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED.
+        Limits: not while a retention stands.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, ERASURE_FORBIDDEN (metadata: retentions, how many stand; until,
+        in microseconds since the Unix epoch, when the last of them ends by itself, absent where one must be lifted).
+        """
+
+    @_abc_1.abstractmethod
+    def PlaceRetention(
+        self,
+        request: _customer_service_pb2.PlaceRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.PlaceRetentionResponse, _abc.Awaitable[_customer_service_pb2.PlaceRetentionResponse]]:
+        """PlaceRetention forbids that a customer is erased, until an end that is known or until it is lifted.
+
+        Guarantees: a customer is erased or kept, never both: the two are decided one after the other. Any number of
+        retentions stand side by side, and the customer stays for as long as one does.
+        Limits: 32 retentions of a customer stand at once; an expire_time lies in the future.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, TOO_MANY_RETENTIONS (metadata: most).
+
+        Example: PlaceRetention{request_id, customer_id, reason RETENTION_REASON_DISPUTE, reference "case 2026/118"}: from
+        now on EraseCustomer is refused with ERASURE_FORBIDDEN, until LiftRetention with this request_id as retention_id.
+        """
+
+    @_abc_1.abstractmethod
+    def LiftRetention(
+        self,
+        request: _customer_service_pb2.LiftRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.LiftRetentionResponse, _abc.Awaitable[_customer_service_pb2.LiftRetentionResponse]]:
+        """LiftRetention lets a retention forbid nothing any more. Others that stand go on forbidding.
+
+        Limits: a bank lifts what its own systems placed, the scheme what its own staff placed, neither the other's.
+        Refused with: CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, RETENTION_NOT_FOUND, RETENTION_OF_ANOTHER (metadata: authority),
+        RETENTION_ALREADY_LIFTED, RETENTION_LAPSED (metadata: until).
         """
 
 def add_CustomerServiceServicer_to_server(servicer: CustomerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -91,7 +91,9 @@ class TransferQr(_message.Message):
     card_id: _builtins.str
     """card_id is the card that is paid."""
     link: _builtins.str
-    """link is the code itself, as ELQR: the text to be drawn as a picture. Its display name is the customer's masked one."""
+    """link is the code itself, as ELQR: the text to be drawn as a picture. Its display name is the customer's masked one,
+    which auditors are not told.
+    """
     dynamic: _builtins.bool
     """dynamic is true for a code that is good for one transfer."""
     amount_tyiyn: _builtins.int

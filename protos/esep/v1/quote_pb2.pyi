@@ -149,7 +149,7 @@ class QuoteRecipient(_message.Message):
     PARTICIPANT_NAMES_FIELD_NUMBER: _builtins.int
     masked_name: _builtins.str
     """masked_name is the first name and the first letter of the next, "Айбек К.". Empty where the ledger knows no name: a
-    card that is bound to nobody, an account.
+    card that is bound to nobody, an account; and for auditors. "[erased]" once the recipient was erased.
     """
     masked_card_number: _builtins.str
     """masked_card_number is the card, "941700******1234". Empty for an account."""

@@ -171,7 +171,7 @@ class Token(_message.Message):
     customer_id: _builtins.str
     """customer_id is whose phone it is in."""
     device_id: _builtins.str
-    """device_id is the application's own mark of the phone."""
+    """device_id is the application's own mark of the phone; "[erased]" once the customer was erased."""
     masked_number: _builtins.str
     """masked_number is the token's number as people may see it, "941799******1234". It is no card's number."""
     payment_account_reference: _builtins.str
@@ -324,7 +324,9 @@ Global___TokenKey: _TypeAlias = TokenKey  # noqa: Y015
 
 @_typing.final
 class Device(_message.Message):
-    """Device is a customer's phone as it was recorded last."""
+    """Device is a customer's phone as it was recorded last. What it says of the phone reads "[erased]" once the customer was
+    erased; the events keep it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -333,7 +335,9 @@ class Device(_message.Message):
     ANDROID_VERSION_FIELD_NUMBER: _builtins.int
     NFC_FIELD_NUMBER: _builtins.int
     device_id: _builtins.str
-    """device_id is the application's own mark of one installation: 1 to 64 of A-Z, a-z, 0-9 and . _ : -"""
+    """device_id is the application's own mark of one installation: 1 to 64 of A-Z, a-z, 0-9 and . _ : - Draw it at random:
+    no personal data, and no serial number of the phone, for it is kept for ever.
+    """
     model: _builtins.str
     """model is what the maker calls it, 1 to 64 characters."""
     android_version: _builtins.str

@@ -313,6 +313,8 @@ def test_a_journal_that_was_cut(tmp_path: Path) -> None:
     lines = journal.read_bytes().splitlines(keepends=True)
     assert len(lines) == 4
     journal.write_bytes(b"".join(lines[:3]) + lines[3][:40])
+    with pytest.raises(ConnectionResetError):
+        made(tmp_path, Failing(ROWS, 85))
     made(tmp_path, ListSource(ROWS))
     assert [row for rows in ExportSource(tmp_path).rows(0) for row in rows] == ROWS
 

@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from domain.ids import format_uuid
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from ledger.audit.checkpoint import Checkpoint
 from ledger.audit.findings import Check, Finding
 from ledger.audit.verifier import Verdict
-from ledger.log.merkle import Frontier, leaf_hashes
+from ledger.log.merkle import Frontier
 from ledger.log.schema import events
 from projections.schema import balances
 from tests.ledger.audit.conftest import Original

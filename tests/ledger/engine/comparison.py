@@ -52,7 +52,7 @@ class Comparison(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(prefix="esep-reference-"))
         self.path = self.root / "esep.db"
         self.clock = HandClock()
-        self.policy = Policy(currencies=frozenset({"KGS", "USD"}))
+        self.policy = Policy(currencies=("KGS", "USD"))
         self.desk = self._desk(open_log(f"sqlite:///{self.path}"))
         self.reference = Ledger(currencies=("KGS", "USD"))
         self.asked: list[tuple[str, bytes, Content, str]] = []

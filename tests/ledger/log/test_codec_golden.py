@@ -48,11 +48,13 @@ from domain.customer import (
 )
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
 from domain.event import Event
+from domain.retention import Authority, CustomerRetentionLifted, CustomerRetentionPlaced, RetentionReason
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
+from tests.ledger.log.golden_inputs import WITH_INPUTS
 from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
 from tests.ledger.log.golden_tokens import TAPPED, TOKEN_EXAMPLES
@@ -263,6 +265,21 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         CustomerIdentified(tier=Tier.IN_PERSON, reference="иш 17", fingerprint=FINGERPRINT),
     ),
     CustomerErased: (CustomerErased(), CustomerErased(fingerprint=FINGERPRINT)),
+    CustomerRetentionPlaced: (
+        CustomerRetentionPlaced(retention=ID, reason=RetentionReason.DISPUTE, authority=Authority.BANK),
+        CustomerRetentionPlaced(
+            retention=ID,
+            reason=RetentionReason.MONEY_LAUNDERING,
+            authority=Authority.OPERATOR,
+            reference="иш 17",
+            until=TIME,
+            fingerprint=FINGERPRINT,
+        ),
+    ),
+    CustomerRetentionLifted: (
+        CustomerRetentionLifted(retention=ID),
+        CustomerRetentionLifted(retention=ID, fingerprint=FINGERPRINT),
+    ),
     EngineStarted: (EngineStarted(epoch=1, owner="a"), EngineStarted(epoch=2**31, owner="host/boot/1/2/ab")),
     SnapshotTaken: (
         SnapshotTaken(at=1, digest="00", size_bytes=0),
@@ -345,7 +362,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    grown = (GROWN, TAPPED, CREDITED)
+    grown = (GROWN, TAPPED, CREDITED, WITH_INPUTS)
     return {
         "minimal": minimal,
         "full": full,

@@ -298,3 +298,14 @@ def test_memory(url: str) -> None:
     """A log in memory is refused, because it would not be durable."""
     with pytest.raises(ValueError, match="needs a file"):
         open_log(url)
+
+
+def test_whose_the_events_of_a_topic_are(log: Log) -> None:
+    """In order, behind one position and up to another, of one partition and one topic alone."""
+    topic = "customer.erased.v1"
+    log.append([row(1, originator=5, topic=topic), row(2), row(3, originator=4, topic=topic), row(4, topic=topic)])
+    log.append([row(1, originator=9, partition=1, topic=topic)])
+    assert log.whose(0, topic, 0, 4) == [id_of(5), id_of(4), id_of(1_000_004)]
+    assert log.whose(0, topic, 1, 3) == [id_of(4)]
+    assert log.whose(0, "customer.erased", 0, 4) == []
+    assert log.whose(1, topic, 0, 4) == [id_of(9)]

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
+from domain.leaves import leaf_hashes
 from domain.ports import Row
-from ledger.log.merkle import EMPTY_ROOT, Frontier, leaf_hashes
+from ledger.log.merkle import EMPTY_ROOT, Frontier
 from tests.ledger.log.rows import row
 from tests.ledger.log.trees import EMPTY, VECTORS, hash_of, naive_root, numbered
 

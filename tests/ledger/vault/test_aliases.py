@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from domain.alias import AliasLinked, AliasUnlinked
 from domain.credentials import Verdict
-from domain.customer import CustomerErased, CustomerRegistered
+from domain.customer import ERASED, CustomerErased, CustomerRegistered
 from domain.event import Event
 from domain.ports import Row
 from ledger.log.codec import encode
@@ -16,7 +16,7 @@ from ledger.vault.cipher import Place
 from ledger.vault.errors import VaultBroken
 from ledger.vault.schema import aliases
 from ledger.vault.sweep import GRACE, sweep
-from ledger.vault.vault import ERASED, Vault
+from ledger.vault.vault import Vault
 from ledger.vault.verifiers import ALIAS_CODE, ALIAS_CODES_SENT, Rule
 from tests.ledger.vault.test_vault import ANA, BEK, reserve
 

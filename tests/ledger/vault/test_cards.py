@@ -147,7 +147,14 @@ def test_a_vault_of_the_release_before_gets_the_table_of_cards(open_vault: OpenV
     open_vault()
     engine = open_tables(store_url)
     with engine.begin() as connection:
-        for table in ("vault_cards", "vault_aliases", "vault_misses", "vault_tokens", "vault_token_keys"):
+        for table in (
+            "vault_cards",
+            "vault_aliases",
+            "vault_misses",
+            "vault_tokens",
+            "vault_token_keys",
+            "vault_marks",
+        ):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(update(versions).values(version=1))
     with pytest.raises(KeysRefused):

@@ -14,7 +14,7 @@ from domain.ports import Row
 from ledger.vault.errors import KeysRefused, VaultBroken
 from ledger.vault.keys import HeldKeys
 from ledger.vault.schema import keys, names, verifiers
-from ledger.vault.sweep import GRACE, forget_again, sweep
+from ledger.vault.sweep import GRACE, sweep
 from ledger.vault.vault import Personal, Secrets, Vault
 from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
 from tests.ledger.vault.conftest import FIRST, HASHES, SECOND, OpenVault
@@ -143,14 +143,6 @@ def test_another_key_of_hashes_is_refused_at_once(open_vault: OpenVault) -> None
     open_vault()
     with pytest.raises(KeysRefused):
         open_vault(HeldKeys({"1": FIRST}, "1", SECOND))
-
-
-def test_what_a_backup_brought_back_is_forgotten_again(vault: Vault) -> None:
-    """Keys that the log says were destroyed are destroyed once more, and no others."""
-    ana, bek = sealed(vault), sealed(vault, BEK, Personal("bektur", "+996700000001"))
-    assert forget_again(vault, Life(TOPIC, CustomerErased.TOPIC), 0, NOW) == 1
-    assert vault.read(ANA, TOPIC, ana).phone == "[erased]"
-    assert vault.read(BEK, TOPIC, bek).phone == "+996700000001"
 
 
 def test_rotation_wraps_every_key_anew_and_touches_no_ciphertext(open_vault: OpenVault) -> None:
