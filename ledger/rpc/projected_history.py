@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from domain.nodes import HASH_BYTES
 from ledger.audit.source import AccountFigures
 from projections import answers
 from projections.figures import figures_at
 from projections.store import Session, Store
-from projections.tiles import HASH_BYTES, TILE_BITS, TILE_WIDTH
+from projections.tiles import TILE_BITS, TILE_WIDTH
 
 _TILES_AT_A_TIME: Final = 16
 _ACCOUNTS_AT_A_TIME: Final = 5_000

@@ -16,6 +16,7 @@ from domain.adjustment import AdjustmentProposed
 from domain.books import Books
 from domain.event import Event, Leg
 from domain.ids import account_id, account_originator
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.topics import BY_TOPIC, EVENTS
 from domain.transfer import TransferDeclined, TransferPosted, TransferReversed
@@ -28,7 +29,7 @@ from ledger.audit.source import AccountFigures
 from ledger.audit.verifier import Verdict, verify
 from ledger.audit.verify_money import LEGS_ONLY, TRANSFER
 from ledger.log.codec import encode
-from ledger.log.merkle import Frontier, leaf_hashes
+from ledger.log.merkle import Frontier
 
 ORIGIN = "esep.kg/made/0"
 KEYS = SigningKeys([SigningKey(bytes(32), Validity())])
