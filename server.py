@@ -1,7 +1,7 @@
 """The composition root: settings in, a serving ledger out.
 
-Three processes: this one decides, writes the log and answers calls; its children keep the projections and audit the
-history, so that they do not share one interpreter. All end when this one ends, however it ends.
+Three processes: this one decides, writes the log and answers calls; one child keeps the projections, another audits the
+history anew, so that they do not share one interpreter. All end when this one ends, however it ends.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import signal
 import sys
 import traceback
 
-from prometheus_client import REGISTRY, start_http_server
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
 from ledger.audit.access import AccessLog
@@ -20,23 +20,20 @@ from ledger.audit.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
-from ledger.issuer import LocalIssuer
 from ledger.log.errors import LogError
 from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
 from ledger.rpc.addresses import check_free
-from ledger.rpc.customers import VaultPort
+from ledger.rpc.children import Children
 from ledger.rpc.engine_metrics import EngineMetrics
-from ledger.rpc.projector import ProjectorProcess, watch_projections
-from ledger.rpc.self_auditor import SelfAuditProcess
+from ledger.rpc.metrics import serve_metrics
+from ledger.rpc.projector import watch_projections
 from ledger.rpc.serve import build_server
+from ledger.rpc.vault_port import open_vault
 from ledger.services import load_catalogue
 from ledger.settings import Settings
-from ledger.vault.codes import FileCodes, NoCodes
 from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultError
-from ledger.vault.keys import FileKeys
-from ledger.vault.vault import Vault
 from projections.queries import Reader
 
 BROKEN = 70
@@ -62,13 +59,10 @@ async def serve(settings: Settings) -> int:
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
-    keys = FileKeys.load(settings.keys_file, create=settings.development)
-    vault = Vault(open_tables(settings.vault_url), keys)
+    vault = open_vault(settings.vault_url, settings.keys_file, settings.codes_file, development=settings.development)
     signing = SigningKeys.load(settings.signing_keys_file, create=settings.development)
-    codes = FileCodes(settings.data_dir / "confirmation-codes") if settings.development else NoCodes()
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
-    projector = ProjectorProcess(settings.log_url, settings.read_url, settings.log_format, settings.keep_notices)
-    auditor = SelfAuditProcess(settings.self_audit, REGISTRY)
+    children = Children(settings.children, REGISTRY)
     metrics = EngineMetrics()
     engine = Engine(
         log,
@@ -76,7 +70,7 @@ async def serve(settings: Settings) -> int:
         policy=settings.policy,
         settings=settings.engine,
         on_fatal=give_up,
-        on_durable=projector.wake,
+        on_durable=children.wake,
         observer=metrics,
     )
     metrics.watch(engine, REGISTRY)
@@ -84,8 +78,16 @@ async def serve(settings: Settings) -> int:
     edge = build_server(
         engine,
         reader,
-        VaultPort(vault, codes, LocalIssuer(keys)),
-        Checkpoints(log, engine.partition, clock, **settings.checkpoints, keys=signing, audited=auditor.audited),
+        vault,
+        Checkpoints(
+            log,
+            engine.partition,
+            clock,
+            ledger=settings.ledger_name,
+            keys=signing,
+            witnesses=settings.witness_keys,
+            audited=children.audited,
+        ),
         AccessLog(open_tables(settings.access_url)),
         settings.rpc,
         policy=settings.policy,
@@ -94,13 +96,10 @@ async def serve(settings: Settings) -> int:
         page_key=settings.page_key,
     )
     port = edge.bind()  # Before the log is taken: a server that nobody can reach must not decide.
-    if settings.metrics_listen:
-        host, _, metrics_port = settings.metrics_listen.rpartition(":")
-        start_http_server(int(metrics_port), host)
+    serve_metrics(settings.metrics_listen)
     # A restored vault may know again whom the log says it has forgotten: before anybody asks, it does not.
-    await asyncio.to_thread(catch_up, vault, log, engine.partition, clock.now())
-    projector.start()
-    auditor.start()
+    await asyncio.to_thread(catch_up, vault.vault, log, engine.partition, clock.now())
+    children.start()
     engine.start()
     watch = asyncio.create_task(watch_projections(engine, reader))
     await edge.start()
@@ -115,10 +114,9 @@ async def serve(settings: Settings) -> int:
     await edge.stop(settings.shutdown_grace_seconds)
     await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
     watch.cancel()
-    auditor.stop()
-    projector.stop()
+    children.stop()
     reader.close()
-    vault.close()
+    vault.vault.close()
     log.close()
     return BROKEN if broken else 0
 

@@ -20,12 +20,11 @@ from domain.qr import DEFAULT_HOST
 from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
-from ledger.audit.checkpoints import CheckpointSettings
 from ledger.audit.note import COSIGNATURE, VerifierKey
-from ledger.audit.self_audit import Auditing, Pace
+from ledger.audit.self_audit import Pace
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
-from ledger.rpc.settings import Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
+from ledger.rpc.settings import ChildSettings, Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
 _PREFIX = "ESEP_"
 _CONFIG = "ESEP_CONFIG"
@@ -254,11 +253,6 @@ class Settings(BaseSettings):
         return None if self.page_token_key is None else self.page_token_key.get_secret_value().encode()
 
     @property
-    def keep_notices(self) -> int:
-        """For how many microseconds notifications are kept, 0 for ever."""
-        return self.notification_retention_seconds * SECOND
-
-    @property
     def read_url(self) -> str:
         """The url of the projections."""
         return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
@@ -283,20 +277,14 @@ class Settings(BaseSettings):
         return self.master_keys_file or self.data_dir / "master-keys.json"
 
     @property
+    def codes_file(self) -> Path:
+        """Where confirmation codes are written in development."""
+        return self.data_dir / "confirmation-codes"
+
+    @property
     def signing_keys_file(self) -> Path:
         """Where the keys that sign checkpoints stand."""
         return self.checkpoint_keys_file or self.data_dir / "checkpoint-keys.json"
-
-    @property
-    def self_audit(self) -> Auditing:
-        """What the ledger's audit of itself needs to know."""
-        pace = Pace(self.self_audit_share, self.self_audit_again_seconds)
-        return Auditing(self.log_url, self.read_url, self.log_format, self.data_dir / "self-audit.json", pace)
-
-    @property
-    def checkpoints(self) -> CheckpointSettings:
-        """How checkpoints are named, and who cosigns them."""
-        return {"ledger": self.ledger_name, "witnesses": self.witness_keys}
 
     @property
     def witness_keys(self) -> tuple[VerifierKey, ...]:
@@ -338,6 +326,18 @@ class Settings(BaseSettings):
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")
+
+    @property
+    def children(self) -> ChildSettings:
+        """What the processes beside the one that decides are told."""
+        return ChildSettings(
+            log_url=self.log_url,
+            store_url=self.read_url,
+            log_format=self.log_format,
+            keep_notices=self.notification_retention_seconds * SECOND,
+            audit_file=self.data_dir / "self-audit.json",
+            pace=Pace(self.self_audit_share, self.self_audit_again_seconds),
+        )
 
     @property
     def rpc(self) -> RpcSettings:

@@ -6,7 +6,7 @@ checkpoint could prove that the ledger speaks with two tongues.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple
 
 from domain.ports import Clock
 from domain.times import SECOND
@@ -27,13 +27,6 @@ class HistoryDiffersError(Exception):
 
 class UnknownCheckpointError(Exception):
     """No checkpoint of this size was signed, or it was dropped since."""
-
-
-class CheckpointSettings(TypedDict):
-    """The name of the ledger, and the witnesses whose cosignatures count."""
-
-    ledger: str
-    witnesses: tuple[VerifierKey, ...]
 
 
 class Issued(NamedTuple):

@@ -76,18 +76,6 @@ class Pace(NamedTuple):
     """How long a pass follows the newest event at the least before the next one begins."""
 
 
-class Auditing(NamedTuple):
-    """What a process that audits needs to know."""
-
-    log_url: str
-    tables_url: str
-    log_format: str
-    file: Path
-    """Where the result is kept."""
-    pace: Pace
-    partition: int = 0
-
-
 Wait = Callable[[float], bool]
 """Waits so many seconds, or until it is time to stop; tells whether it is."""
 

@@ -18,12 +18,13 @@ from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.times import SECOND
 from ledger.log import codec
-from ledger.rpc.customers import VaultPort, unknown
+from ledger.rpc.customers import unknown
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.alias import Link, alias_message
+from ledger.rpc.vault_port import VaultPort
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cipher import Place
 from ledger.vault.verifiers import ALIAS_CODE, ALIAS_CODES_SENT, Rule, Tried

@@ -15,12 +15,12 @@ from domain.card import REMEMBERED_HOLDS
 from domain.customer import Customer, Tier
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
-from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.outcomes import Done
 from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.card_binding import Wanted, binding_message
+from ledger.rpc.vault_port import VaultPort
 from ledger.rpc.vault_work import VaultWork
 from ledger.vault.cipher import Place
 from protos.esep.v1 import card_binding_pb2

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 from secrets import randbelow
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from domain import ids
@@ -20,7 +20,7 @@ from domain.customer import (
     Taken,
     without_retentions,
 )
-from domain.ports import Clock, Issuer
+from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.times import SECOND
 from ledger.rpc import calls
@@ -30,12 +30,12 @@ from ledger.rpc.outcomes import Done
 from ledger.rpc.personal import PersonalData
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.customer import Registration, Try, customer_message
+from ledger.rpc.vault_port import VaultPort
 from ledger.rpc.vault_work import VaultWork
-from ledger.vault.codes import CodeSender
 from ledger.vault.erasures import catch_up
 from ledger.vault.errors import VaultUnavailable
 from ledger.vault.sweep import sweep
-from ledger.vault.vault import Personal, Secrets, Vault
+from ledger.vault.vault import Personal, Secrets
 from ledger.vault.verifiers import PASSWORD, PIN, Rule, Tried
 from protos.esep.v1 import customer_pb2
 
@@ -44,14 +44,6 @@ TOLD_RETENTIONS: Final = frozenset({Role.BANK, Role.AUDITOR, Role.OPERATOR, Role
 """Roles that are told what forbids that a customer is erased; whoever is looked into learns nothing of it."""
 _NOTHING: Final = Sealed(b"", b"")
 _UNTRIED: Final = Tried(Verdict.ABSENT)
-
-
-class VaultPort(NamedTuple):
-    """What the edge is given to keep secrets with, and to ask about them."""
-
-    vault: Vault
-    codes: CodeSender
-    issuer: Issuer
 
 
 class Customers:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import grpc
-from prometheus_client import CollectorRegistry, Metric
+from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -18,6 +18,13 @@ from domain.refusals import Reason
 
 SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 TRANSFERS: Final = (1.0, 10.0, 100.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_190.0)
+
+
+def serve_metrics(address: str) -> None:
+    """Show everything that is counted at an address, host:port; nowhere for an empty one. Raises OSError."""
+    if address:
+        host, _, port = address.rpartition(":")
+        start_http_server(int(port), host)
 
 
 class Distribution:

@@ -18,7 +18,7 @@ from ledger.rpc.audit_questions import AuditQuestions
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.cards import Cards
-from ledger.rpc.customers import Customers, VaultPort
+from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway, LedgerEngine, Threads
 from ledger.rpc.metrics import Metrics
@@ -34,6 +34,7 @@ from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings, utc_offset
 from ledger.rpc.tellers import Teller
 from ledger.rpc.tokens import Tokens
+from ledger.rpc.vault_port import VaultPort
 from ledger.rpc.vault_work import VaultWork
 from projections.queries import Reader
 

@@ -15,12 +15,13 @@ from collections.abc import Iterable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
-from ledger.audit.self_audit import Audited, Auditing, SelfAudit, load, save
+from ledger.audit.self_audit import Audited, Pace, SelfAudit, load, save
 from ledger.audit.source import AccountFigures
 from ledger.log.factory import open_log
 from ledger.logging import configure_logging
@@ -38,16 +39,17 @@ _decode = msgspec.json.Decoder(Audited).decode
 class SelfAuditProcess:
     """Runs the self-audit of a partition in a child process, and starts it again when it dies."""
 
-    def __init__(self, auditing: Auditing, registry: CollectorRegistry) -> None:
-        """Take what the child needs to know, and where to show what it finds."""
-        self._auditing = auditing
+    def __init__(
+        self, log_url: str, store_url: str, log_format: str, file: Path, pace: Pace, partition: int = 0
+    ) -> None:
+        self._arguments = (log_url, store_url, log_format, file, pace, partition)
+        self._pace = pace
         self._context = get_context("spawn")
         self._stopping = threading.Event()
         self._alive: Connection | None = None
         self._process: SpawnProcess | None = None
         self._keeper = threading.Thread(target=self._keep, name="esep-self-audit", daemon=True)
-        self._audited = load(auditing.file)
-        self._show(registry)
+        self._audited = load(file)
 
     def audited(self) -> Audited:
         """Return what was found last."""
@@ -55,7 +57,7 @@ class SelfAuditProcess:
 
     def start(self) -> None:
         """Start the child, unless no share of a processor is given to it."""
-        if self._auditing.pace.share:
+        if self._pace.share:
             self._keeper.start()
 
     def stop(self, grace: float = 5.0) -> None:
@@ -69,7 +71,8 @@ class SelfAuditProcess:
                 self._process.kill()
                 self._process.join()
 
-    def _show(self, registry: CollectorRegistry) -> None:
+    def show(self, registry: CollectorRegistry) -> None:
+        """Show the result among the metrics."""
         position = Gauge("esep_self_audit_position", "Up to where the history was derived anew.", registry=registry)
         position.set_function(lambda: self._audited.position)
         difference = Gauge("esep_self_audit_difference", "1 where the history differs, else 0.", registry=registry)
@@ -87,7 +90,7 @@ class SelfAuditProcess:
         told, alive = self._context.Pipe(duplex=False)
         results, tell = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=audit, args=(told, tell, self._auditing), name="esep-self-audit", daemon=True
+            target=audit, args=(told, tell, *self._arguments), name="esep-self-audit", daemon=True
         )
         process.start()
         told.close()
@@ -106,14 +109,23 @@ class SelfAuditProcess:
                 return  # It has ended, and is started again.
 
 
-def audit(told: Connection, tell: Connection, auditing: Auditing) -> None:
+def audit(
+    told: Connection,
+    tell: Connection,
+    log_url: str,
+    store_url: str,
+    log_format: str,
+    file: Path,
+    pace: Pace,
+    partition: int,
+) -> None:
     """Audit until the other end of the pipe is closed. Runs in the child."""
-    configure_logging(auditing.log_format)
+    configure_logging(log_format)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # The parent is asked to stop, and closes the pipe.
     os.nice(_NICENESS)
     gc.freeze()
-    known, saved = load(auditing.file), 0.0
+    known, saved = load(file), 0.0
 
     def note(audited: Audited) -> None:
         nonlocal known, saved
@@ -121,18 +133,17 @@ def audit(told: Connection, tell: Connection, auditing: Auditing) -> None:
         known = audited
         tell.send_bytes(msgspec.json.encode(audited))
         if alarm or time.monotonic() - saved > _SAVE_SECONDS:
-            save(auditing.file, audited)
+            save(file, audited)
             saved = time.monotonic()
 
     def wait(seconds: float) -> bool:
         ready, _, _ = select.select([told], [], [], seconds)
         return bool(ready)
 
-    log, store = open_log(auditing.log_url), open_store(auditing.tables_url)
+    log, store = open_log(log_url), open_store(store_url)
     try:
-        tables = _ProjectedTables(store, auditing.partition)
-        SelfAudit(log, auditing.partition, tables, auditing.pace, tell=note, wait=wait).run(known)
-        save(auditing.file, known)
+        SelfAudit(log, partition, _ProjectedTables(store, partition), pace, tell=note, wait=wait).run(known)
+        save(file, known)
     except (BrokenPipeError, ConnectionResetError):
         return  # The server is gone.
     finally:

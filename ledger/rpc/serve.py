@@ -15,7 +15,6 @@ from ledger.audit.access import AccessLog
 from ledger.audit.checkpoints import Checkpoints
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES, method_names
-from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
@@ -27,6 +26,7 @@ from ledger.rpc.permissions import check_complete
 from ledger.rpc.services import add_services
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.subjects import Subjects
+from ledger.rpc.vault_port import VaultPort
 from projections.queries import Reader
 
 _SPARE_CALLS: Final = 256

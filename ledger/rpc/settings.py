@@ -5,7 +5,7 @@ Fields that the server's own settings have as well bear the same names there.
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -15,6 +15,7 @@ from domain.phone import HOME, Country
 from domain.qr import DEFAULT_HOST, is_host
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
+from ledger.audit.self_audit import Pace
 from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
@@ -33,6 +34,21 @@ def known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is no time zone of the IANA database")
     return name
+
+
+class ChildSettings(NamedTuple):
+    """What the processes beside the one that decides are told."""
+
+    log_url: str
+    store_url: str
+    """Of the projections."""
+    log_format: str
+    keep_notices: int
+    """For how many microseconds notifications are kept, 0 for ever."""
+    audit_file: Path
+    """Where the result of the ledger's audit of itself stands."""
+    pace: Pace
+    """How fast, and how often, the ledger audits itself."""
 
 
 class Endpoint(BaseModel):

@@ -30,10 +30,10 @@ from ledger.log.api import Log
 from ledger.log.codec import decode
 from ledger.log.factory import open_log, open_tables
 from ledger.rpc.client import Ledger
-from ledger.rpc.customers import VaultPort
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.serve import Edge, build_server
 from ledger.rpc.settings import RpcSettings
+from ledger.rpc.vault_port import VaultPort
 from ledger.services import load_catalogue
 from ledger.vault.codes import FileCodes
 from ledger.vault.keys import FileKeys
