@@ -11,10 +11,10 @@ import structlog
 
 from domain.leaf import leaf_hash, leaf_layout
 from domain.refusals import Reason, Refused, invalid, refuse
-from ledger.audit.checkpoints import Checkpoints, HistoryDiffersError, Issued, UnknownCheckpointError
-from ledger.audit.keys import SigningKeysError
-from ledger.audit.note import NoteError
-from ledger.audit.proofs import prove_consistency, prove_inclusion
+from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError, Issued, UnknownCheckpointError
+from ledger.audit.signing.keys import SigningKeysError
+from ledger.audit.signing.note import NoteError
+from ledger.audit.signing.proofs import prove_consistency, prove_inclusion
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.translate.checkpoint import checkpoint_message, key_message, self_audit_message

@@ -9,7 +9,7 @@ import msgspec
 
 from domain import ids
 from domain.refusals import Refused, invalid
-from ledger.audit.explain import Figure, Running
+from ledger.audit.figures.explain import Figure, Running
 from ledger.rpc.accesses import Accesses
 from ledger.rpc.audit_proofs import AuditProofs
 from ledger.rpc.audit_questions import AuditQuestions

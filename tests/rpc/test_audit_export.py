@@ -15,16 +15,16 @@ from typer.testing import CliRunner
 
 from domain.event import Policy
 from domain.leaf import leaf_hash
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.explain import Figure
-from ledger.audit.export import export
-from ledger.audit.export_format import Encoding
-from ledger.audit.export_source import ExportSource
-from ledger.audit.figuring import Explanation, Figuring, upto
-from ledger.audit.note import Note, VerifierKey, verified
+from ledger.audit.export.format import Encoding
+from ledger.audit.export.source import ExportSource
+from ledger.audit.export.writer import export
+from ledger.audit.figures.explain import Figure
+from ledger.audit.figures.figuring import Explanation, Figuring, upto
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
-from ledger.cli.audit_live import LiveSource
+from ledger.cli.audit.live import LiveSource
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.account_service_pb2 import CloseAccountRequest, FreezeAccountRequest

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.note import Note, VerifierKey, verified
-from ledger.audit.proofs import verify_consistency, verify_inclusion
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import Note, VerifierKey, verified
+from ledger.audit.signing.proofs import verify_consistency, verify_inclusion
 from ledger.log.api import Kept
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
