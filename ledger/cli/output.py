@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,11 @@ _WIDTH: Final = 160
 def console() -> Console:
     """Return where answers are printed; as wide as a table needs where there is no terminal to ask."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+
+
+def told(text: str) -> str:
+    """Return what somebody else has said, for printing: it neither styles anything nor steers the terminal."""
+    return escape("".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text))
 
 
 def print_document(document: Mapping[str, Any]) -> None:

@@ -83,10 +83,14 @@ def problem_of(error: grpc.RpcError) -> Problem:
             return Problem(code.name, call.details() or "", "Look into the server's log.")
 
 
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() or each == "\n" else repr(each)[1:-1] for each in text)
+
+
 def _print(problem: Problem, *, as_json: bool) -> None:
     if as_json:
         print_document({"error": problem._asdict()})
         return
     console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-    console.print(Text.assemble((problem.reason, "bold red"), f"  {problem.message}"))
+    console.print(Text.assemble((problem.reason, "bold red"), f"  {_printable(problem.message)}"))
     console.print(Text(f"  {problem.advice}", "dim"))

@@ -72,7 +72,7 @@ def _rows(path: Path, lines: bytes, first: int) -> list[Row]:
     except ValueError:
         for number, line in enumerate(lines.split(b"\n"), first):
             try:
-                read_event_lines(line)
+                read_event_lines(line + b"\n")
             except ValueError as error:
                 raise damaged(path, f"line {number}: {error}") from None
         raise

@@ -4,6 +4,7 @@ The format is described for readers in any language in docs/reference/export.md,
 a version that it does not know. Nothing here touches a disk.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -130,7 +131,9 @@ def event_lines(rows: Iterable[Row]) -> bytes:
 
 def read_event_lines(lines: bytes) -> list[Row]:
     """Return the events of whole lines; raises ValueError for what is none."""
-    return [_row(line) for line in _events(lines)]
+    found = _events(lines)
+    _check_told_once(lines, _encode(found))
+    return [_row(line) for line in found]
 
 
 def figures_lines(figures: Iterable[AccountFigures]) -> bytes:
@@ -155,7 +158,9 @@ def figures_lines(figures: Iterable[AccountFigures]) -> bytes:
 
 def read_figures_lines(lines: bytes) -> Iterator[AccountFigures]:
     """Return the accounts of whole lines; raises ValueError for what is none."""
-    for line in _figures(lines):
+    told = _figures(lines)
+    _check_told_once(lines, _encode(told))
+    for line in told:
         found = AccountFigures(
             line.account_id,
             line.participant,
@@ -191,6 +196,14 @@ def ours(name: str) -> bool:
     return _NAMES.fullmatch(name.removeprefix(TEMPORARY)) is not None
 
 
+def check_names(content: bytes) -> None:
+    """Raise ValueError unless this is JSON in which every name stands once: readers differ in which one they take."""
+    try:
+        json.loads(content, object_pairs_hook=_named_once)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def check_pieces(pieces: Sequence[Piece], after: int) -> int:
     """Return the last position of pieces that begin behind a position; raises ValueError at a gap."""
     for piece in pieces:
@@ -198,6 +211,21 @@ def check_pieces(pieces: Sequence[Piece], after: int) -> int:
             raise ValueError(f"the piece behind position {after} goes from {piece.first} to {piece.last}")
         after = piece.last
     return after
+
+
+def _check_told_once(lines: bytes, as_written: bytes) -> None:
+    """Raise ValueError for a line that says something twice, or nothing; what was written here does neither."""
+    whole = lines if not lines or lines.endswith(b"\n") else lines + b"\n"
+    if whole != as_written:
+        for line in whole[:-1].split(b"\n"):
+            check_names(line)
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> None:
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands in it twice")
 
 
 def _line(row: Row) -> _EventLine:

@@ -5,12 +5,14 @@ The journal has a line for each piece that was written since; with it, whoever w
 Whatever neither of them names is left over from a write that did not end, and is taken away.
 """
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
+from domain.ids import MAX_PARTITIONS
 from ledger.audit.export.files import append_line, damaged, sync_directory, write_file
 from ledger.audit.export.format import (
     FORMAT,
@@ -24,6 +26,7 @@ from ledger.audit.export.format import (
     Manifest,
     Piece,
     Written,
+    check_names,
     check_pieces,
     ours,
 )
@@ -145,16 +148,23 @@ def load_manifest(directory: Path) -> Manifest | None:
         raise damaged(path, str(error)) from None
     if reached != manifest.head:
         raise damaged(path, f"its pieces end at position {reached}, not at {manifest.head}")
+    if not 0 <= manifest.partition < MAX_PARTITIONS:
+        raise damaged(path, f"there is no partition {manifest.partition}")
     return manifest
 
 
 def check_there(directory: Path, written: Written) -> None:
     """Raise ExportError unless a file is there, as long as it was written."""
+    if not ours(written.file) or written.file.startswith(TEMPORARY):
+        raise damaged(directory, f"it names {written.file!r}, which is not a file of an export")
     path = directory / written.file
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except FileNotFoundError:
         raise damaged(path, "it is missing") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise damaged(path, "it is not a file")
+    size = found.st_size
     if size != written.bytes:
         raise damaged(path, f"it has {size} bytes, not {written.bytes}")
 
@@ -196,8 +206,9 @@ def _journal_lines(path: Path, content: bytes) -> Iterator[tuple[Begun | None, P
 
 def _decoded(path: Path, content: bytes, kind: type[T]) -> T:
     try:
+        check_names(content)
         found = msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise damaged(path, str(error)) from None
     if found.format != FORMAT or found.version != VERSION:
         message = f"{path} is of format {found.format} {found.version}, not {FORMAT} {VERSION}."

@@ -114,7 +114,7 @@ class Explanation:
         for rows in pieces:
             for row in rows:
                 self.time = row.recorded_at
-                if not wanted.keeps(row):
+                if not _keeps(wanted, row):
                     continue
                 event = event_of(row)
                 self.known = self.known or isinstance(event, AccountOpened)
@@ -133,7 +133,14 @@ def event_of(row: Row) -> Event:
     except UnknownTopicError as error:
         advice = "Read it with the version of Esep that wrote it, or a newer one."
         raise ExportError("EVENT_UNKNOWN", f"Position {row.position}: {error}.", advice) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _wrong(row, f"cannot be read: {error}") from None
+
+
+def _keeps(wanted: Selection, row: Row) -> bool:
+    try:
+        return wanted.keeps(row)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise _wrong(row, f"cannot be read: {error}") from None
 
 

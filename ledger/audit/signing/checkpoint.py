@@ -8,7 +8,7 @@ from base64 import b64decode, b64encode
 from typing import NamedTuple, Self
 
 from ledger.audit.signing.note import NoteError
-from ledger.log.merkle import HASH_BYTES
+from ledger.log.merkle import EMPTY_ROOT, HASH_BYTES
 
 _LINES = 3
 _MAX_DIGITS = 19
@@ -40,6 +40,8 @@ class Checkpoint(NamedTuple):
             raise NoteError("a checkpoint's root is written in base64") from None
         if len(decoded) != HASH_BYTES:
             raise NoteError(f"a checkpoint's root has {HASH_BYTES} bytes")
+        if size == "0" and decoded != EMPTY_ROOT:
+            raise NoteError("a checkpoint of no leaves has the root of the empty tree")
         return cls(origin, int(size), decoded)
 
 

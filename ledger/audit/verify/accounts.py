@@ -18,13 +18,17 @@ OVERDRAFT_SET: Final = "account.overdraft_limit_set.v1"
 MINIMUM_SET: Final = "account.minimum_balance_set.v1"
 TOPICS: Final = frozenset((OPENED, OVERDRAFT_SET, MINIMUM_SET))
 MONEY_COLUMNS: Final = ("posted", "held", "overdraft_limit", "minimum_balance")
-_COLUMNS: Final = (*MONEY_COLUMNS, "opened_at", "currency", "debited")
+_COLUMNS: Final = (*MONEY_COLUMNS, "opened_at", "currency", "owner", "debited")
 _FIRST_ROOM: Final = 1_024
+BOUND: Final = 2**62
+"""No number of an event is as large: sums of a few of them have room in 64 bits."""
 
 Column = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class _Opened(msgspec.Struct):
+    participant: str
+    kind: str
     currency: str
     overdraft_limit: int = 0
     minimum_balance: int = 0
@@ -46,6 +50,8 @@ class Tallies:
         self.base = account_id(partition, 0)
         self.count = 0
         self.currencies: list[str] = []
+        self._owners: dict[tuple[str, str], int] = {}
+        self._told_owners: list[tuple[str, str]] = []
         self._findings = findings
         self._columns = {name: np.zeros(_FIRST_ROOM, np.int64) for name in _COLUMNS}
 
@@ -62,6 +68,12 @@ class Tallies:
         """Return the id of the account at an index."""
         return self.base + index
 
+    def words(self, index: int) -> dict[str, str]:
+        """Return whose the account at an index is, what for, and in which currency."""
+        participant, kind = self._told_owners[self._columns["owner"][index]]
+        currency = self.currencies[self._columns["currency"][index]]
+        return {"participant": participant, "kind": kind, "currency": currency}
+
     def add(self, row: Row) -> None:
         """Take in an event of an account; raises msgspec.DecodeError."""
         account = int.from_bytes(row.originator_id, "big")
@@ -75,9 +87,9 @@ class Tallies:
             return
         told = _SET(row.state)
         if row.topic == OVERDRAFT_SET:
-            self._columns["overdraft_limit"][index] = told.limit
+            self._columns["overdraft_limit"][index] = self._bounded(told.limit, account, row)
         else:
-            self._columns["minimum_balance"][index] = told.minimum
+            self._columns["minimum_balance"][index] = self._bounded(told.minimum, account, row)
 
     def sums(self) -> dict[str, dict[str, int]]:
         """Return by currency how many accounts there are, what they have together, and all that was ever debited."""
@@ -106,9 +118,21 @@ class Tallies:
         if told.currency not in self.currencies:
             self.currencies.append(told.currency)
         self._columns["currency"][self.count] = self.currencies.index(told.currency)
+        owner = told.participant, told.kind
+        if owner not in self._owners:
+            self._owners[owner] = len(self._told_owners)
+            self._told_owners.append(owner)
+        self._columns["owner"][self.count] = self._owners[owner]
         self._columns["opened_at"][self.count] = row.position
-        self._columns["overdraft_limit"][self.count] = told.overdraft_limit
-        self._columns["minimum_balance"][self.count] = told.minimum_balance
+        self._columns["overdraft_limit"][self.count] = self._bounded(told.overdraft_limit, account, row)
+        self._columns["minimum_balance"][self.count] = self._bounded(told.minimum_balance, account, row)
+
+    def _bounded(self, limit: int, account: int, row: Row) -> int:
+        if -BOUND < limit < BOUND:
+            return limit
+        message = f"a limit of account {account} is {limit}, which is out of all bounds"
+        self._findings.add(Finding(Check.MONEY, message, row.position, account=account))
+        return 0
 
 
 def exact_sum(column: Column) -> int:

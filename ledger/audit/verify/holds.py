@@ -9,7 +9,7 @@ import msgspec
 
 from domain.ids import format_uuid
 from domain.ports import Row
-from ledger.audit.verify.accounts import Column, Tallies
+from ledger.audit.verify.accounts import BOUND, Column, Tallies
 from ledger.audit.verify.findings import Check, Finding, Findings
 
 BEGINS: Final = frozenset(("authorization.approved.v1", "authorization.advised.v1"))
@@ -53,6 +53,9 @@ class Holds:
     def add(self, row: Row) -> None:
         """Take in an event of an authorisation; raises msgspec.DecodeError."""
         told = _TOLD(row.state)
+        if not all(-BOUND < number < BOUND for number in (told.amount, told.total, told.released)):
+            self._tell(row, told.account, "its amounts are out of all bounds")
+            return
         if not self._tallies.index(told.account):
             self._tell(row, told.account, f"it holds of account {told.account}, which was not opened by then")
             return
@@ -107,6 +110,9 @@ class Holds:
             self._tell(row, told.account, f"it lets go of {-remaining} tyiyn more than are held")
         elif ends and remaining:
             self._tell(row, told.account, f"the hold ends, and {remaining} tyiyn of it are not let go")
+        elif remaining >= BOUND:
+            self._tell(row, told.account, f"it holds {remaining} tyiyn, which is out of all bounds")
+            ends = True
         self._keep(row, before, None if ends else before._replace(remaining=max(0, remaining)))
 
     def _keep(self, row: Row, before: Hold | None, after: Hold | None) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from domain.ports import Row
-from ledger.audit.verify.accounts import Column, Tallies
+from ledger.audit.verify.accounts import BOUND, Column, Tallies
 from ledger.audit.verify.findings import Check, Finding, Findings
 
 TRANSFER: Final = "transfer.posted.v1"
@@ -44,7 +44,6 @@ _POSTED: Final = msgspec.json.Decoder(_Posted).decode
 _MANY: Final = msgspec.json.Decoder(list[_Posted]).decode
 _LEGS: Final = msgspec.json.Decoder(_Legs).decode
 _FIELDS: Final = tuple(attrgetter(name) for name in _Leg.__struct_fields__)
-_BOUND: Final = 2**62
 
 
 class Money:
@@ -77,14 +76,14 @@ class Money:
         """Return what one event moves, None where that cannot be read, which the other checks say."""
         try:
             told = _POSTED(row.state) if row.topic == TRANSFER else _LEGS(row.state)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
         legs = (told, *told.legs) if isinstance(told, _Posted) else told.legs
         return [(row.position, leg.debit_account, leg.credit_account, leg.amount) for leg in legs]
 
     def movements(self, moved: Sequence[Movement]) -> None:
         """Take in movements."""
-        bounded = [each for each in moved if all(-_BOUND < number < _BOUND for number in each)]
+        bounded = [each for each in moved if all(-BOUND < number < BOUND for number in each)]
         for position, debit, credit, amount in set(moved).difference(bounded):
             self._tell(position, f"{amount} tyiyn from account {debit} to account {credit} are out of all bounds", 0)
         if bounded:
@@ -141,10 +140,10 @@ def _decoded(states: Sequence[bytes]) -> list[_Posted] | None:
     """Return many stored transfers at once, None where one of them is not what it should be."""
     try:
         posted = _MANY(b"[" + b",".join(states) + b"]")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
-    if len(posted) != len(states) or any(abs(each.amount) >= _BOUND for each in posted):
+    if len(posted) != len(states) or any(abs(each.amount) >= BOUND for each in posted):
         return None
-    if any(not -_BOUND < each.debit_account < _BOUND or not -_BOUND < each.credit_account < _BOUND for each in posted):
+    if any(not -BOUND < each.debit_account < BOUND or not -BOUND < each.credit_account < BOUND for each in posted):
         return None
     return posted

@@ -38,16 +38,19 @@ class Trust:
         """Return the checkpoint that a note holds; raises NoteError unless a known key has signed it."""
         note = Note.parse(text)
         checkpoint = Checkpoint.parse(note.text)
-        signed = False
+        signers = set()
         for key in self.signers:
             for signature in note.signatures:
                 if key.made(signature):
                     key.verify(note.text, signature)
-                    signed = True
-        if not signed:
+                    signers.add(key.name)
+        if not signers:
             names = ", ".join(f"{each.name}+{each.key_id.hex()}" for each in note.signatures)
             known = ", ".join(f"{key.name}+{key.key_id.hex()}" for key in self.signers) or "none"
             raise NoteError(f"it is signed by an unknown key ({names}); known are: {known}")
+        if checkpoint.origin not in signers:
+            signed = ", ".join(sorted(signers))
+            raise NoteError(f"it is of the tree {checkpoint.origin!r}, and signed by the key of another one ({signed})")
         return checkpoint, note
 
 
@@ -67,7 +70,7 @@ class NoteCheck:
 
     def ledgers(self, notes: Sequence[str], head: int) -> None:
         """Take in the checkpoints that the ledger shows, by their sizes."""
-        before = 0
+        before = -1
         for number, text in enumerate(notes, 1):
             try:
                 checkpoint, note = self._trust.read(text)
@@ -90,11 +93,10 @@ class NoteCheck:
                 self._findings.add(Finding(Check.CHECKPOINTS, message, head + 1, checkpoint.size))
                 continue
             self._pin(checkpoint, kept=False, name=LEDGERS)
-        if head and before < head:
-            message = (
-                f"no checkpoint that counts reaches the end: the last is of {before} events, the history has {head}"
-            )
-            self._findings.add(Finding(Check.CHECKPOINTS, message, before + 1, head))
+        if before < head:
+            last = f"the last is of {before} events" if before >= 0 else "there is none"
+            message = f"no checkpoint that counts reaches the end: {last}, the history has {head}"
+            self._findings.add(Finding(Check.CHECKPOINTS, message, max(before, 0) + 1, head))
 
     def kept(self, notes: Sequence[KeptNote], head: int) -> None:
         """Take in the checkpoints that the auditor kept."""

@@ -8,6 +8,7 @@ changed to something that can be guessed: a topic, a caller, a number nearby.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from domain.ids import format_uuid
@@ -17,13 +18,15 @@ from domain.ports import Row
 from domain.topics import BY_TOPIC
 from ledger.audit.verify.findings import MOST_TOLD, Check, Finding, Findings, reason_of
 from ledger.audit.verify.rows import Columns
-from ledger.log.merkle import HASH_BYTES, Frontier
+from ledger.log.merkle import HASH_BYTES, Frontier, heights, node_hash
 
 _GUESSES: Final = 20_000
 """Times that are tried in the place of one that does not lead to the hash."""
 _VERSIONS: Final = 2_000
 _PARTITIONS: Final = 64
 _CALLERS: Final = 1_000
+_AT_A_TIME: Final = 4_096
+"""Hashes of the tiles that are taken in together where events are missing."""
 
 
 class Pin(NamedTuple):
@@ -133,14 +136,16 @@ class TreeCheck:
 
     def _fill(self, missing: int) -> None:
         """Let the tiles speak for events that are not there."""
-        told = self._tiles.take(missing)
-        hashes = [told[start : start + HASH_BYTES] for start in range(0, len(told), HASH_BYTES)]
-        if len(hashes) < missing:
-            first = self.frontier.size + len(hashes) + 1
-            message = f"neither events nor tiles stand at the positions {first} to {self.frontier.size + missing}"
-            self._findings.add(Finding(Check.LEAVES, message, first, self.frontier.size + missing))
-            hashes += [bytes(HASH_BYTES)] * (missing - len(hashes))
-        self._grow(hashes)
+        last = self.frontier.size + missing
+        while self.frontier.size < last:
+            told = self._tiles.take(min(_AT_A_TIME, last - self.frontier.size))
+            if not told:
+                first = self.frontier.size + 1
+                message = f"neither events nor tiles stand at the positions {first} to {last}"
+                self._findings.add(Finding(Check.LEAVES, message, first, last))
+                self._leap(last - self.frontier.size)
+                return
+            self._grow([told[start : start + HASH_BYTES] for start in range(0, len(told), HASH_BYTES)])
 
     def _differs(self, row: Row, told: bytes, after: int) -> None:
         if len(self._unclear) >= MOST_TOLD:
@@ -179,13 +184,24 @@ class TreeCheck:
     # The tree.
 
     def _grow(self, hashes: Sequence[bytes]) -> None:
+        for start, end in self._stretches(len(hashes)):
+            self.frontier = self.frontier.grown(hashes[start:end])
+
+    def _leap(self, count: int) -> None:
+        """Grow by leaves of which nothing is known, however many: zeros stand for them."""
+        for start, end in self._stretches(count):
+            roots = [_zeros(height) for height in heights(self.frontier.size, end - start)]
+            self.frontier = self.frontier.joined(end - start, roots)
+
+    def _stretches(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield from where to where further leaves are to be taken in, and look at what was signed in between."""
         start = 0
-        while start < len(hashes):
+        while start < count:
             size = self.frontier.size
             at = bisect_right(self._sizes, size)
-            ahead = self._sizes[at] - size if at < len(self._sizes) else len(hashes)
-            end = min(len(hashes), start + ahead)
-            self.frontier = self.frontier.grown(hashes[start:end])
+            ahead = self._sizes[at] - size if at < len(self._sizes) else count
+            end = min(count, start + ahead)
+            yield start, end
             start = end
             pins = self._pins.get(self.frontier.size, ())
             if pins:
@@ -241,6 +257,12 @@ def _guesses(row: Row, after: int, callers: Iterable[str]) -> Iterator[tuple[str
     yield from (("recorded_at", time) for time in range(after + 1, after + _GUESSES))
     nearby = range(max(0, row.recorded_at - _GUESSES), row.recorded_at + _GUESSES)
     yield from (("recorded_at", time) for time in nearby)
+
+
+@cache
+def _zeros(height: int) -> bytes:
+    """Return the root over zeros in the place of ``1 << height`` leaves."""
+    return bytes(HASH_BYTES) if not height else node_hash(_zeros(height - 1), _zeros(height - 1))
 
 
 def _run_end(rows: Sequence[Row], start: int) -> int:

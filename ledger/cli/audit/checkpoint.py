@@ -11,7 +11,7 @@ import typer
 from ledger.audit.export.files import filing
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
-from ledger.cli.output import console, print_document
+from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import USAGE, Problem, ProblemError, reporting
 from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest
 
@@ -48,15 +48,14 @@ def checkpoint(
             _write_new(note, answer.checkpoint.note)
             if keys is not None:
                 _write_new(keys, "".join(f"{key}\n" for key in verifiers))
-        size = answer.checkpoint.tree.position
+        size, root = answer.checkpoint.tree.position, answer.checkpoint.root_hash.hex()
         if as_json:
-            root = answer.checkpoint.root_hash.hex()
             print_document({"note": str(note), "tree_size": size, "root": root, "keys": verifiers})
             return
         out = console()
-        out.print(f"[green]{note} holds the checkpoint of {size:,} events[/], root {answer.checkpoint.root_hash.hex()}")
+        out.print(f"[green]{told(str(note))} holds the checkpoint of {size:,} events[/], root {root}")
         if keys is not None:
-            out.print(f"{keys} holds the ledger's {len(verifiers)} keys. {_FIRST_KEYS}")
+            out.print(f"{told(str(keys))} holds the ledger's {len(verifiers)} keys. {_FIRST_KEYS}")
 
 
 def _write_new(path: Path, text: str) -> None:

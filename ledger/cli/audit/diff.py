@@ -14,7 +14,7 @@ from ledger.cli.audit.live import LiveHistory
 from ledger.cli.audit.points import FromExport, newest, position_of
 from ledger.cli.connection import Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
-from ledger.cli.output import amount, console, print_document, table
+from ledger.cli.output import amount, console, print_document, table, told
 from ledger.cli.problems import REFUSED, USAGE, Problem, ProblemError, reporting
 
 _SHOWN: Final = 50
@@ -128,14 +128,14 @@ def _print(found: Difference) -> None:
         "Sums", "currency", "posted", "held", "available", "moved", right=("posted", "held", "available", "moved")
     )
     for each in found.sums:
-        sums.add_row(each.currency, *map(amount, (each.posted, each.held, each.available, each.moved)))
+        sums.add_row(told(each.currency), *map(amount, (each.posted, each.held, each.available, each.moved)))
     out.print(sums)
     topics = table("Events", "topic", "count", right=("count",))
     for topic, count in found.topics.items():
-        topics.add_row(topic, str(count))
+        topics.add_row(told(topic), str(count))
     out.print(topics)
     for wrong in found.disagreements[:_SHOWN]:
-        out.print(f"[red]{wrong}[/]")
+        out.print(f"[red]{told(wrong)}[/]")
     if not found.disagreements:
         out.print("[green]The sums tie out.[/]")
 
@@ -148,9 +148,9 @@ def _print_accounts(found: Difference) -> None:
     for each in shown:
         words = [word for word, among in (("opened", opened), ("closed", closed)) if each.account_id in among]
         if each.after.currency != SOM:
-            words.append(each.after.currency)
+            words.append(told(each.after.currency))
         figures = map(amount, (each.posted, each.held, each.available))
-        grid.add_row(str(each.account_id), each.after.participant, each.after.kind, *figures, " ".join(words))
+        grid.add_row(str(each.account_id), told(each.after.participant), each.after.kind, *figures, " ".join(words))
     out.print(grid)
     if len(found.accounts) > len(shown):
         out.print(f"and {len(found.accounts) - len(shown)} more: --json shows them all.")

@@ -268,4 +268,8 @@ def _print(found: Explained) -> None:
 
 
 def _time(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)
+    try:
+        return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)
+    except (ValueError, OverflowError, OSError):
+        advice = "Verify the history with `esep audit verify`."
+        raise ProblemError(Problem("HISTORY_BROKEN", f"{microseconds} is no time of an event.", advice)) from None

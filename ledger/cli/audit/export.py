@@ -14,7 +14,7 @@ from ledger.audit.export.writer import export as write
 from ledger.cli.audit.live import PATIENCE_SECONDS, LiveSource
 from ledger.cli.connection import Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
-from ledger.cli.output import console, print_document
+from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import ProblemError, problem_of, reporting
 from ledger.cli.progress import progress
 
@@ -85,7 +85,7 @@ def _document(directory: Path, made: Manifest) -> dict[str, object]:
 
 def _print(directory: Path, made: Manifest, seconds: float) -> None:
     out = console()
-    out.print(f"[green]{made.origin} up to position {made.head} is in {directory}[/]")
+    out.print(f"[green]{told(made.origin)} up to position {made.head} is in {told(str(directory))}[/]")
     out.print(f"{len(made.pieces)} pieces, {_size(made) / 1e6:,.1f} MB, in {seconds:.1f} s")
 
 

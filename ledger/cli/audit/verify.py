@@ -23,7 +23,7 @@ from ledger.audit.verify.verifier import verify as look_at
 from ledger.cli.audit.reading import PatientSource
 from ledger.cli.connection import Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
-from ledger.cli.output import console, money, print_document, table
+from ledger.cli.output import console, money, print_document, table, told
 from ledger.cli.problems import REFUSED, USAGE, Problem, ProblemError, reporting
 from ledger.cli.progress import progress
 
@@ -119,6 +119,10 @@ def _verified(source: Source, keys: Sequence[VerifierKey], kept: Sequence[KeptNo
 
 
 def _add_damaged(source: ExportSource, verdict: Verdict) -> None:
+    said = source.manifest.origin
+    if verdict.origin and said != verdict.origin:
+        message = f"the manifest says that this is the history of {said!r}, its checkpoints say {verdict.origin!r}"
+        verdict.findings.add(Finding(Check.SOURCE, message))
     for name in source.damaged_files():
         message = f"the file {name} is not what the export's manifest says of it"
         verdict.findings.add(Finding(Check.SOURCE, message))
@@ -130,6 +134,8 @@ def _keys(given: Sequence[str]) -> list[VerifierKey]:
         try:
             path = Path(text)
             lines = path.read_text().split() if path.is_file() else [text]
+            if not lines:
+                raise NoteError("the file is empty")
             found += [VerifierKey.parse(line) for line in lines]
         except (NoteError, OSError, ValueError) as wrong:
             advice = "A verifier key is name+id+base64, as GetCheckpoint tells it; or name a file of such lines."
@@ -170,14 +176,14 @@ def _refusals(path: Path) -> Iterator[None]:
 
 def _print(report: Report, path: Path | None, signer: str | None) -> None:
     out = console()
-    out.print(f"{report.origin or '?'} up to position {report.head}, root {report.root}")
+    out.print(f"{told(report.origin) or '?'} up to position {report.head}, root {report.root}")
     out.print(
         f"{report.events:,} events of {report.aggregates:,} aggregates, {report.checkpoints} checkpoints, "
         f"{len(report.kept)} of yours, {report.open_holds:,} open holds"
     )
     for currency, sums in report.sums.items():
         out.print(
-            f"{currency}: {sums['accounts']:,} accounts come to {money(sums['sum_tyiyn'])} together, "
+            f"{told(currency)}: {sums['accounts']:,} accounts come to {money(sums['sum_tyiyn'])} together, "
             f"{money(sums['debited_tyiyn'])} were debited"
         )
     if not report.keys_given_by_auditor:
@@ -189,10 +195,10 @@ def _print(report: Report, path: Path | None, signer: str | None) -> None:
         for each in report.findings:
             where = "" if each.position is None else str(each.position)
             where += f"–{each.upto}" if each.upto is not None and each.upto != each.position else ""
-            grid.add_row(each.check.value, where, each.field or "", each.message)
+            grid.add_row(each.check.value, where, each.field or "", told(each.message))
         out.print(grid)
     if signer is not None:
-        out.print(f"The report is in {path}, signed by {signer}")
+        out.print(f"The report is in {told(str(path))}, signed by {signer}")
 
 
 def _now() -> int:
