@@ -17,7 +17,7 @@ import structlog
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
 from ledger.audit.source import AccountFigures
-from ledger.audit.verify.findings import Check, Finding, Findings
+from ledger.audit.verify.findings import Check, Finding, Findings, reason_of
 from ledger.audit.verify.log_source import read_on
 from ledger.audit.verify.notes import LEDGERS
 from ledger.audit.verify.tree import Pin, TreeCheck
@@ -119,6 +119,11 @@ class SelfAudit:
                         compared = time.monotonic()
                         whole = whole or verification.rows.position >= newest
                 except Exception as failure:  # noqa: BLE001 - a database that is away is no difference
+                    if following.torn and not isinstance(failure, OSError | MemoryError):
+                        # Everything had been read: it is the events themselves that nobody can take in.
+                        message = f"what stands behind position {reached} cannot be taken in: {reason_of(failure)}"
+                        self._alarm(Finding(Check.ROWS, message, reached + 1), reached)
+                        return self._wait(_AGAIN_SECONDS)
                     _log.warning("self_audit.waits", error=repr(failure))
                     if self._wait(_AWAY_SECONDS) or following.torn:
                         return self._wait(0)

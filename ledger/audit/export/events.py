@@ -9,6 +9,8 @@ from ledger.audit.export.files import WholeFile, damaged
 from ledger.audit.export.format import Encoding, ExportError, event_lines, read_event_lines
 
 _AT_ONCE: Final = 4 << 20
+_LONGEST_LINE: Final = 64 << 20
+"""Far more than any event has, and little enough to hold in memory."""
 _GROUP: Final = 10_000
 """Events in a row group of a Parquet file, whatever pieces they come in: equal events make equal files."""
 _READ_GROUP: Final = 5_000
@@ -59,6 +61,8 @@ def _read_lines(path: Path) -> Generator[Sequence[Row], None, None]:
         while data := file.read(_AT_ONCE):
             whole, newline, rest = (rest + data).rpartition(b"\n")
             if not newline:
+                if len(rest) > _LONGEST_LINE:
+                    raise damaged(path, f"line {line} has no end")
                 continue
             yield _rows(path, whole, line)
             line += whole.count(b"\n") + 1

@@ -36,6 +36,7 @@ from ledger.audit.signing.note import Note, NoteError
 T = TypeVar("T", Manifest, Begun)
 
 _BEGUN: Final = b'{"format"'
+_LONGEST_MANIFEST: Final = 256 << 20
 
 
 class Standing:
@@ -139,6 +140,9 @@ def load_manifest(directory: Path) -> Manifest | None:
     """Return the manifest of an export, None where none was finished; raises ExportError."""
     path = directory / MANIFEST
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_MANIFEST:
+            raise damaged(path, "it is not a file, or longer than any manifest")
         manifest = _decoded(path, path.read_bytes(), Manifest)
     except FileNotFoundError:
         return None

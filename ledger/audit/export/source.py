@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -87,7 +88,7 @@ class ExportSource:
         """Yield what the ledger answered that each account had; raises ExportError."""
         path = self._directory / self.manifest.accounts.file
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(partial(file.readline, _AT_ONCE), b""), 1):
                 try:
                     yield from read_figures_lines(line)
                 except ValueError as error:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from ledger.audit.export.format import ExportError
+from ledger.audit.export.source import ExportSource
 from ledger.audit.export.writer import export
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
@@ -231,6 +233,27 @@ def test_a_line_that_says_nothing_is_refused(forged: Forged) -> None:
     result = verified(forged)
     assert result.exit_code == 1
     assert "line 8" in result.output
+
+
+@pytest.mark.parametrize("which", ["manifest", "events", "accounts"])
+def test_what_has_no_end_is_not_read_into_memory(forged: Forged, which: str) -> None:
+    """A file of zeros takes no room on a disk, and would take all there is in memory."""
+    size = 1 << 40
+    if which == "manifest":
+        os.truncate(forged.directory / "manifest.json", size)
+        result = asked(forged, "verify")
+    else:
+        written = forged.manifest["accounts"] if which == "accounts" else forged.manifest["pieces"][0]["events"]
+        os.truncate(forged.directory / written["file"], size)
+        written["bytes"] = size
+        forged.write()
+        source = ExportSource(forged.directory)
+        with pytest.raises(ExportError) as refused:
+            list(source.rows(0) if which == "events" else source.figures())
+        assert refused.value.reason == "EXPORT_DAMAGED"
+        return
+    assert result.exit_code == 1
+    assert "longer than any manifest" in result.output
 
 
 def test_nothing_at_all_is_no_history(forged: Forged) -> None:

@@ -1,11 +1,13 @@
 """The ledger's audit of itself: what it agrees to, what is an alarm and what is not, and what is signed meanwhile."""
 
+import json
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from domain.ports import Row
 from ledger.audit.self_audit import Audited, Pace, SelfAudit, load, save
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError
@@ -152,6 +154,33 @@ def test_a_history_that_was_longer_before_a_restart_is_an_alarm(ledger: Place) -
     found = audited(ledger, alarmed, Audited(64, 1)).finding
     assert found is not None
     assert (found.check, found.position, found.upto) == (Check.POSITIONS, AT + 1, 64)
+
+
+def test_events_that_cannot_be_taken_in_are_an_alarm(ledger: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a changed event does to the verification, it is not taken for a database that is away for ever."""
+
+    def stumble(*_: object) -> None:
+        raise OverflowError("a number too large")
+
+    monkeypatch.setattr("ledger.audit.verify.holds.Holds.add", stumble)
+    found = audited(ledger, alarmed).finding
+    assert found is not None
+    assert (found.check, found.position) == (Check.ROWS, 1)
+    assert "a number too large" in found.message
+
+
+def test_a_number_past_all_bounds_is_an_alarm(ledger: Place) -> None:
+    """An amount that no column of numbers can hold: the event is named."""
+    state = json.dumps(json.loads(row_of(ledger, "authorization.approved.v1").state) | {"amount": 10**30})
+    at = row_of(ledger, "authorization.approved.v1").position
+    ledger.change("UPDATE events SET state = :state WHERE position = :at", state=state.encode(), at=at)
+    found = audited(ledger, alarmed).finding
+    assert found is not None
+    assert found.position == at
+
+
+def row_of(place: Place, topic: str) -> Row:
+    return next(row for row in all_rows(place) if row.topic == topic)
 
 
 def test_a_database_that_is_away_is_no_alarm(original: Original) -> None:
