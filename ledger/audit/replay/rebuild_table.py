@@ -33,9 +33,9 @@ from domain import (
 from domain.claim import EarlyReversalRecorded, SettlementNoticed
 from domain.credentials import Verdict
 from domain.event import Event
+from ledger.audit.replay import rebuild_money as money
+from ledger.audit.replay import rebuild_others as others
 from ledger.audit.replay.rebuild_money import Builder, own_id, same
-from ledger.audit.replay.replayer import rebuild_money as money
-from ledger.audit.replay.replayer import rebuild_others as others
 
 _EXPLAINED: Final = ("explanation",)
 BUILDERS: Final[dict[type[Event], Builder]] = {
