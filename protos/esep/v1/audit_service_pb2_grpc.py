@@ -83,6 +83,11 @@ class AuditServiceStub(object):
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/esep.v1.AuditService/ListCheckpoints',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
         self.CosignCheckpoint = channel.unary_unary(
                 '/esep.v1.AuditService/CosignCheckpoint',
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.CosignCheckpointRequest.SerializeToString,
@@ -234,6 +239,17 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCheckpoints(self, request, context):
+        """ListCheckpoints lists the checkpoints that are kept, the largest first, each with the cosignatures that it has.
+
+        Guarantees: those that a witness cosigned are all there; of the others those of the last day, and the newest.
+        Limits: up to 1,000 checkpoints a page.
+        Refused with: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CosignCheckpoint(self, request, context):
         """CosignCheckpoint keeps a witness's signature under a checkpoint, which from then on is answered with it.
 
@@ -333,6 +349,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.SerializeToString,
             ),
             'CosignCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.CosignCheckpoint,
@@ -585,6 +606,33 @@ class AuditService(object):
             '/esep.v1.AuditService/GetCheckpoint',
             esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
             esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ListCheckpoints',
+            esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

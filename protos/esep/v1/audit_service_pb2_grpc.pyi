@@ -122,6 +122,13 @@ class AuditServiceStub:
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
     """
+    ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListCheckpointsRequest, _audit_service_pb2.ListCheckpointsResponse]
+    """ListCheckpoints lists the checkpoints that are kept, the largest first, each with the cosignatures that it has.
+
+    Guarantees: those that a witness cosigned are all there; of the others those of the last day, and the newest.
+    Limits: up to 1,000 checkpoints a page.
+    Refused with: PAGE_TOKEN_INVALID.
+    """
     CosignCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.CosignCheckpointRequest, _audit_service_pb2.CosignCheckpointResponse]
     """CosignCheckpoint keeps a witness's signature under a checkpoint, which from then on is answered with it.
 
@@ -253,6 +260,13 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
     between the two.
+    """
+    ListCheckpoints: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListCheckpointsRequest, _audit_service_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
+    """ListCheckpoints lists the checkpoints that are kept, the largest first, each with the cosignatures that it has.
+
+    Guarantees: those that a witness cosigned are all there; of the others those of the last day, and the newest.
+    Limits: up to 1,000 checkpoints a page.
+    Refused with: PAGE_TOKEN_INVALID.
     """
     CosignCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.CosignCheckpointRequest, _audit_service_pb2.CosignCheckpointResponse]  # type: ignore[assignment]
     """CosignCheckpoint keeps a witness's signature under a checkpoint, which from then on is answered with it.
@@ -430,6 +444,19 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.
+        """
+
+    @_abc_1.abstractmethod
+    def ListCheckpoints(
+        self,
+        request: _audit_service_pb2.ListCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_service_pb2.ListCheckpointsResponse, _abc.Awaitable[_audit_service_pb2.ListCheckpointsResponse]]:
+        """ListCheckpoints lists the checkpoints that are kept, the largest first, each with the cosignatures that it has.
+
+        Guarantees: those that a witness cosigned are all there; of the others those of the last day, and the newest.
+        Limits: up to 1,000 checkpoints a page.
+        Refused with: PAGE_TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
