@@ -80,3 +80,9 @@ class TreelessPostgresLog(PostgresLog):
 def open_treeless(url: str, store: str) -> Log:
     """Open an empty database without a tree."""
     return TreelessSQLiteLog(str(make_url(url).database)) if store == SQLITE else TreelessPostgresLog(url)
+
+
+def hashed_beside(log: Log) -> bool:
+    """Return whether a log with a tree has the process that hashes its large batches."""
+    trees: Trees = log._trees  # type: ignore[attr-defined] # noqa: SLF001
+    return trees.helper is not None

@@ -22,13 +22,21 @@ def leaf_layout(row: Row) -> bytes:
     Big-endian, each value after its length in four bytes: partition (2), position (8), originator id (16),
     version (4), recorded time (8), then topic, state, request id (nothing when there is none) and caller.
     """
-    fixed = _FIXED.pack(
-        2, row.partition, 8, row.position, 16, row.originator_id, 4, row.originator_version, 8, row.recorded_at
+    partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = row
+    what, who, request, length = topic.encode(), caller.encode(), request_id or b"", _LENGTH.pack
+    return b"".join(
+        (
+            _FIXED.pack(2, partition, 8, position, 16, originator_id, 4, version, 8, recorded_at),
+            length(len(what)),
+            what,
+            length(len(state)),
+            state,
+            length(len(request)),
+            request,
+            length(len(who)),
+            who,
+        )
     )
-    parts = [fixed]
-    for value in (row.topic.encode(), row.state, row.request_id or b"", row.caller.encode()):
-        parts += (_LENGTH.pack(len(value)), value)
-    return b"".join(parts)
 
 
 def leaf_hash(row: Row) -> bytes:

@@ -4,7 +4,7 @@ Rows are taken apart into columns, of which those that all rows share are told o
 for all rows together, so that what is left for each row is to join a few pieces and to hash them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain, repeat
 from struct import Struct
@@ -20,9 +20,10 @@ Integers = npt.NDArray[np.int64]
 
 AT_A_TIME: Final = 512
 """Leaves that are made ready together."""
-_FEW: Final = 16
+_FEW: Final = 32
 """Rows from which laying them out together costs less than one by one."""
 _LENGTH = Struct(">I")
+_digest: Callable[[Any], bytes] = type(sha256()).digest
 _NOTHING = _LENGTH.pack(0)
 # How ``domain.leaf`` lays out what stands before the topic, behind the prefix of a leaf.
 _NUMBERS = [
@@ -101,7 +102,7 @@ def hash_columns(columns: Columns, states: Iterable[bytes | memoryview]) -> list
     joined, hashed = b"".join, sha256
     if len(topics) == len(callers) == 1 and not columns.request_lengths.size:
         heads, tail = _heads(columns, topics[0]), _NOTHING + callers[0]
-        return [hashed(joined((head, state, tail))).digest() for head, state in zip(heads, states, strict=True)]
+        return list(map(_digest, map(hashed, map(joined, zip(heads, states, repeat(tail), strict=False)))))
     nobody, told_callers, told_topics = repeat(_NOTHING), _each(callers, columns.callers), _each(topics, columns.topics)
     requests = _requests(columns) if columns.request_lengths.size else nobody
     lengths: list[bytes] = columns.lengths.astype(">u4").view("V4").tolist()

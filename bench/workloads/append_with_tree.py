@@ -5,7 +5,7 @@ with states of 220 bytes, in the batches of one writer. What is timed is the cal
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from random import Random
@@ -13,7 +13,7 @@ from random import Random
 from bench.report import Result, result
 from bench.requests import Ids
 from bench.session import BATCH, SEED, Session, Workload
-from bench.treeless import open_treeless
+from bench.treeless import hashed_beside, open_treeless
 from bench.windows import Window, alternate, compare
 from domain.ports import Row
 from ledger.log.api import Log
@@ -21,11 +21,11 @@ from ledger.log.factory import open_log
 
 _SIZES = {"append_with_tree": BATCH, "append_with_tree_of_100": 100, "append_with_tree_of_1": 1}
 _AGAINST = "append_without_tree"
-_CALLS = {BATCH: 4, 100: 100, 1: 400}
+_CALLS = {BATCH: 4, 100: 60, 1: 200}
 """Appends in a window: they are short, and there are more of them, so that what disturbs one disturbs its neighbour."""
-_WINDOWS = 5
+_WINDOWS = 3
 """As many times as there are windows of other workloads."""
-_WARM_SECONDS = 5.0
+_MOST_WARM_SECONDS = 10.0
 
 
 class _Writer:
@@ -37,12 +37,13 @@ class _Writer:
         self._random = Random(SEED)
         self._position = 0
 
-    def warm(self) -> None:
-        """Append until whatever a log starts for large batches has had time to start."""
-        deadline = time.monotonic() + _WARM_SECONDS
-        while time.monotonic() < deadline:
+    def warm(self, *, ready: Callable[[], bool] = lambda: True) -> None:
+        """Append until the log has done what it does once, and has started what it starts for large batches."""
+        deadline = time.monotonic() + _MOST_WARM_SECONDS
+        self._log.append(self._rows(BATCH))
+        while not ready() and time.monotonic() < deadline:
+            time.sleep(0.1)
             self._log.append(self._rows(BATCH))
-            time.sleep(_WARM_SECONDS / 10)
 
     def write(self, size: int) -> Window:
         """Append batches of one size, made ready beforehand."""
@@ -85,8 +86,8 @@ def measure(session: Session) -> Iterator[Result]:
         closing(open_treeless(store.new("treeless"), store.name)) as treeless,
     ):
         grown, bare = _Writer(log), _Writer(treeless)
-        for writer in (grown, bare):
-            writer.warm()
+        grown.warm(ready=partial(hashed_beside, log))
+        bare.warm()
         for name, size in _SIZES.items():
             pairs = alternate(_WINDOWS * session.scale.rounds, partial(grown.write, size), partial(bare.write, size))
             yield result(name, store.name, "events/s", _AGAINST, compare(pairs))

@@ -54,20 +54,25 @@ class DirectConnection:
         Both go to the database in one message, and the commit comes back with the second one's outcome.
         """
         self._checked(self._libpq.exec_(f"{statement}; {then}".encode()), ExecStatus.COPY_IN)
-        self._checked(self._copied(data, statements=2 if then else 1), ExecStatus.COMMAND_OK)
+        self._libpq.put_copy_data(data)
+        self._libpq.put_copy_end()
+        self._checked(self._copied(statements=2 if then else 1), ExecStatus.COMMAND_OK)
 
     def copy_first(self, statement: str, data: bytes, *, then: Callable[[], str]) -> None:
-        """Run a ``COPY … FROM STDIN``, then ask for another statement and run that, in one transaction.
+        """Run a ``COPY … FROM STDIN``, then another statement, in one transaction.
 
-        The second one can take its time to be known while the database takes the data in, at the price of one more
-        round trip. Whatever fails, the transaction is rolled back; one that was begun before stays the caller's.
+        The second one is asked for while the database takes the data in, at the price of one more round trip.
+        Whatever fails, the transaction is rolled back; one that was begun before stays the caller's.
         """
         own = self._libpq.transaction_status == TransactionStatus.IDLE
         begin, commit = ("BEGIN; ", "; COMMIT") if own else ("", "")
         try:
             self._checked(self._libpq.exec_(f"{begin}{statement}".encode()), ExecStatus.COPY_IN)
-            self._checked(self._copied(data, statements=1), ExecStatus.COMMAND_OK)
-            self._checked(self._libpq.exec_(f"{then()}{commit}".encode()), ExecStatus.COMMAND_OK)
+            self._libpq.put_copy_data(data)
+            self._libpq.put_copy_end()
+            second = f"{then()}{commit}".encode()
+            self._checked(self._copied(statements=1), ExecStatus.COMMAND_OK)
+            self._checked(self._libpq.exec_(second), ExecStatus.COMMAND_OK)
         except psycopg.Error:
             if own and self._libpq.transaction_status == TransactionStatus.INERROR:
                 self._libpq.exec_(b"ROLLBACK")
@@ -83,10 +88,8 @@ class DirectConnection:
         """Close the connection."""
         self.connection.close()
 
-    def _copied(self, data: bytes, *, statements: int) -> PGresult | None:
-        """Send a COPY's data; return how the last of the statements in its message came out, or the first to fail."""
-        self._libpq.put_copy_data(data)
-        self._libpq.put_copy_end()
+    def _copied(self, *, statements: int) -> PGresult | None:
+        """Return how the last of the statements in a COPY's message came out, or the first to fail."""
         outcome = self._outcome()
         for _ in range(1, statements):
             if outcome is not None and outcome.status == ExecStatus.COMMAND_OK:

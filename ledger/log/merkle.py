@@ -37,6 +37,8 @@ class Frontier(NamedTuple):
 
     def grown(self, leaves: Sequence[bytes]) -> "Frontier":
         """Return the tree with these leaf hashes after its own."""
+        if len(leaves) == 1:
+            return self._with_one(leaves[0])
         return self.joined(len(leaves), subtrees(self.size, leaves))
 
     def joined(self, count: int, roots: Sequence[bytes]) -> "Frontier":
@@ -49,6 +51,14 @@ class Frontier(NamedTuple):
             edges.append(node)
             size += 1 << height
         return Frontier(size, tuple(edges), _root(edges))
+
+    def _with_one(self, node: bytes) -> "Frontier":
+        kept, level = len(self.edges), self.size
+        while level & 1:
+            kept, level = kept - 1, level >> 1
+            node = node_hash(self.edges[kept], node)
+        edges = (*self.edges[:kept], node)
+        return Frontier(self.size + 1, edges, _root(edges))
 
 
 def subtrees(size: int, leaves: Sequence[bytes]) -> list[bytes]:

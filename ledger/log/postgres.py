@@ -49,6 +49,8 @@ _LIMIT_WAITING = "SET LOCAL lock_timeout = '500ms'"
 _TAKE_OVER_ATTEMPTS = 10
 _UNBLOCK_AFTER_SECONDS = 0.3
 _LAST_VERSION = 2**31 - 1
+_HASHED_MEANWHILE = 48
+"""Rows from which hashing takes longer than the round trip that lets the database take them in meanwhile."""
 
 #: What the url may override. A dead peer is noticed within about 11 seconds.
 _CONNECTION_DEFAULTS = {
@@ -239,7 +241,7 @@ class PostgresLog(Housekeeping):
     def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
             writer.execute(_INSERT, (*binary_values(rows[0]), *binary_growth(growth)), formats=_ALL_BINARY)
-        elif growth.beside:
+        elif len(rows) >= _HASHED_MEANWHILE:
             writer.copy_first(_COPY, self._packer.pack(growth.batch), then=partial(_grow, growth))
         else:
             writer.copy(_COPY, self._packer.pack(growth.batch), then=_grow(growth))

@@ -11,8 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from domain.leaf import leaf_hash
-from domain.leaves import Columns, Integers, columns_of, hash_columns
+from domain.leaves import Columns, Integers, columns_of, hash_columns, leaf_hashes
 from domain.ports import Row
 
 _FIRST_PART: Final = 2048
@@ -28,17 +27,26 @@ class Batch:
     def __init__(self, rows: Sequence[Row]) -> None:
         """Take the rows, at least one."""
         self.rows = rows
+
+    @cached_property
+    def parts(self) -> "list[Part]":
+        """The rows as they are taken apart."""
+        rows = self.rows
         first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= _FIRST_PART else len(rows)
         cuts = pairwise((0, *range(first, len(rows), _PART), len(rows)))
-        self.parts = [Part(rows[start:end]) for start, end in cuts]
+        return [Part(rows[start:end]) for start, end in cuts]
 
     @property
     def hashes(self) -> list[bytes]:
         """The leaf hash of each row."""
+        if len(self.rows) < _SHORTEST:
+            return leaf_hashes(self.rows)
         return [each for part in self.parts for each in part.hashes]
 
     def pieces(self) -> "list[Run | Sequence[Row]]":
         """Cut the rows into runs, and the rows between them."""
+        if len(self.rows) < _SHORTEST:
+            return [self.rows]
         return [piece for part in self.parts for piece in part.pieces()]
 
 
@@ -52,8 +60,6 @@ class Part:
     @cached_property
     def hashes(self) -> list[bytes]:
         """The leaf hash of each row."""
-        if len(self.rows) < _SHORTEST:
-            return [leaf_hash(row) for row in self.rows]
         return hash_columns(*self._apart)
 
     @property
@@ -79,8 +85,6 @@ class Part:
     def pieces(self) -> "list[Run | Sequence[Row]]":
         """Cut the rows into runs, and the rows between them."""
         rows = self.rows
-        if len(rows) < _SHORTEST:
-            return [rows]
         pieces: list[Run | Sequence[Row]] = []
         told = 0
         for start, end in pairwise((0, *self._breaks(), len(rows))):
