@@ -319,7 +319,7 @@ def test_a_life_that_does_not_count_is_found(
 
 def test_lives_that_count_are_right_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """A life that goes on from one piece of what was sorted into the next is one life."""
-    monkeypatch.setattr("ledger.audit.verify_chains.SortedRuns", lambda directory: SortedRuns(directory, run=100))
+    monkeypatch.setattr("ledger.audit.verify.chains.SortedRuns", lambda directory: SortedRuns(directory, run=100))
     event = TransferDeclined(reason="x", debit_account=1, credit_account=2, amount=1)
     lives = [Random(number).randbytes(16) for number in range(5)]
     verdict = verify(Made(*((life, version, event) for version in range(1, 301) for life in lives)))
