@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY
 from pydantic import ValidationError
 
 from ledger.audit.access import AccessLog
-from ledger.audit.checkpoints import Checkpoints
-from ledger.audit.keys import SigningKeys
+from ledger.audit.signing.checkpoints import Checkpoints
+from ledger.audit.signing.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine

@@ -16,9 +16,9 @@ from domain.ids import account_id, account_originator
 from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.transfer import TransferPosted
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.export import export
-from ledger.audit.keys import SigningKey, SigningKeys, Validity
+from ledger.audit.export.writer import export
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.keys import SigningKey, SigningKeys, Validity
 from ledger.audit.source import AccountFigures
 from ledger.log.codec import encode
 from ledger.log.merkle import HASH_BYTES, Frontier

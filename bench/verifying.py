@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 
 from domain.leaves import leaf_hashes
-from ledger.audit.export_source import ExportSource
-from ledger.audit.verifier import verify
+from ledger.audit.export.source import ExportSource
+from ledger.audit.verify.verifier import verify
 from ledger.log.codec import decode
 
 _KIBIBYTE = 1024

@@ -20,8 +20,8 @@ from domain.qr import DEFAULT_HOST
 from domain.times import DAY_SECONDS, SECOND
 from domain.token_policy import TokenPolicy
 from domain.transfer_qr import PROVIDER
-from ledger.audit.note import COSIGNATURE, VerifierKey
 from ledger.audit.self_audit import Pace
+from ledger.audit.signing.note import COSIGNATURE, VerifierKey
 from ledger.engine.settings import EngineSettings
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import ChildSettings, Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset

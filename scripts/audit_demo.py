@@ -19,7 +19,7 @@ from typing import Any, Final
 import grpc
 from rich.markup import escape
 
-from ledger.audit.keys import SigningKeys
+from ledger.audit.signing.keys import SigningKeys
 from ledger.cli.output import console
 from ledger.rpc.client import Ledger
 from protos.esep.v1.customer_service_pb2 import EraseCustomerRequest, GetCustomerRequest

@@ -16,8 +16,7 @@ import msgspec
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.export_format import (
+from ledger.audit.export.format import (
     MANIFEST,
     Manifest,
     Piece,
@@ -27,8 +26,9 @@ from ledger.audit.export_format import (
     read_event_lines,
     read_figures_lines,
 )
-from ledger.audit.keys import KEY_BYTES, SigningKey, SigningKeys, Validity
-from ledger.audit.note import Note
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.keys import KEY_BYTES, SigningKey, SigningKeys, Validity
+from ledger.audit.signing.note import Note
 from ledger.log.merkle import HASH_BYTES, Frontier
 
 TRANSFER: Final = "transfer.posted.v1"

@@ -61,7 +61,9 @@ from scripts.demo_server import ServerProcess
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ADDRESS: Final = "127.0.0.1:50051"
-SECONDS: Final = 120.0
+SECONDS: Final = 30.0
+SHELL_SECONDS: Final = 300.0
+"""A block starts several programs one after another, on a machine that may have much else to do."""
 OWN_PLACE: Final = "in your own place"
 STARTING_AT_ONCE: Final = 2
 CONTRACT: Final = tuple(
@@ -281,7 +283,7 @@ def run_shell(block: Block, server: ServerProcess, directory: Path) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS,
+        timeout=SHELL_SECONDS,
         check=False,
     )
     assert done.returncode == 0, f"{named(block.page)}:{block.line} exits with {done.returncode}\n{done.stdout}"

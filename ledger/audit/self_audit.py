@@ -14,14 +14,14 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.findings import Check, Finding, Findings
-from ledger.audit.log_source import read_on
-from ledger.audit.note import Note, NoteError
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import Note, NoteError
 from ledger.audit.source import AccountFigures
-from ledger.audit.verifier import Verification
-from ledger.audit.verify_notes import LEDGERS
-from ledger.audit.verify_tree import Pin, TreeCheck
+from ledger.audit.verify.findings import Check, Finding, Findings
+from ledger.audit.verify.log_source import read_on
+from ledger.audit.verify.notes import LEDGERS
+from ledger.audit.verify.tree import Pin, TreeCheck
+from ledger.audit.verify.verifier import Verification
 from ledger.log.api import Log
 from ledger.log.errors import LogBroken
 from ledger.log.merkle import HASH_BYTES, Frontier

@@ -4,7 +4,7 @@ from typing import Final
 
 import typer
 
-from ledger.cli.audit import audit
+from ledger.cli.audit.commands import audit
 from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
 from ledger.cli.bench import bench

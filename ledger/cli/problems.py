@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from domain.refusals import Reason
-from ledger.audit.export_format import ExportError
+from ledger.audit.export.format import ExportError
 from ledger.cli.output import print_document
 from ledger.log.errors import LogError
 from ledger.rpc.client import reason

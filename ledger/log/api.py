@@ -74,6 +74,10 @@ class Log(LogReader, Protocol):
         """Return the checkpoint of this size, else the largest; only one that was cosigned, where that is asked."""
         ...
 
+    def list_checkpoints(self, partition: int, *, below: int, cosigned: bool, limit: int) -> list[Kept]:
+        """Return the checkpoints below a size, the largest first; only cosigned ones, where that is asked."""
+        ...
+
     def add_cosignature(self, partition: int, size: int, witness: str, line: str) -> None:
         """Keep a witness's line under a checkpoint in the place of its earlier one."""
         ...

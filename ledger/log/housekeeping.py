@@ -8,7 +8,7 @@ and a snapshot without it does not exist.
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -114,21 +114,29 @@ class Housekeeping:
 
     def find_checkpoint(self, partition: int, *, size: int | None = None, cosigned: bool = False) -> Kept | None:
         """Return the checkpoint of this size, else the largest; only one that was cosigned, where that is asked."""
-        newest = select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.signed_at).where(
-            checkpoints.c.partition == partition
-        )
+        wanted = _checkpoints(partition, cosigned=cosigned)
         if size is not None:
-            newest = newest.where(checkpoints.c.size == size)
-        if cosigned:
-            newest = newest.where(_cosigned())
+            wanted = wanted.where(checkpoints.c.size == size)
+        found = self._kept(partition, wanted.limit(1))
+        return found[0] if found else None
 
-        def find(connection: Connection) -> Kept | None:
-            found = connection.execute(newest.order_by(checkpoints.c.size.desc()).limit(1)).first()
-            if found is None:
-                return None
-            here = (cosignatures.c.partition == partition, cosignatures.c.size == found.size)
-            lines = select(cosignatures.c.line).where(*here).order_by(cosignatures.c.witness)
-            return Kept(*found, tuple(connection.execute(lines).scalars()))
+    def list_checkpoints(self, partition: int, *, below: int, cosigned: bool, limit: int) -> list[Kept]:
+        """Return the checkpoints below a size, the largest first; only cosigned ones, where that is asked."""
+        wanted = _checkpoints(partition, cosigned=cosigned).where(checkpoints.c.size < below)
+        return self._kept(partition, wanted.limit(limit))
+
+    def _kept(self, partition: int, wanted: Select[tuple[int, str, int]]) -> list[Kept]:
+        def find(connection: Connection) -> list[Kept]:
+            found = connection.execute(wanted).all()
+            lines: dict[int, list[str]] = {row.size: [] for row in found}
+            if found:
+                between = cosignatures.c.size.between(found[-1].size, found[0].size)
+                signed = select(cosignatures.c.size, cosignatures.c.line)
+                signed = signed.where(cosignatures.c.partition == partition, between)
+                for size, line in connection.execute(signed.order_by(cosignatures.c.witness)):
+                    if size in lines:
+                        lines[size].append(line)
+            return [Kept(row.size, row.note, row.signed_at, tuple(lines[row.size])) for row in found]
 
         return self._run(find)
 
@@ -177,6 +185,13 @@ class Housekeeping:
             raise self._failure(error.orig or error) from error
         except PoolTimeout as error:
             raise LogUnavailable("every connection to the database is in use") from error
+
+
+def _checkpoints(partition: int, *, cosigned: bool) -> Select[tuple[int, str, int]]:
+    """Return the question for a partition's checkpoints, the largest first."""
+    found = select(checkpoints.c.size, checkpoints.c.note, checkpoints.c.signed_at)
+    found = found.where(checkpoints.c.partition == partition).order_by(checkpoints.c.size.desc())
+    return found.where(_cosigned()) if cosigned else found
 
 
 def _cosigned() -> ColumnElement[bool]:

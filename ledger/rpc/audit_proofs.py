@@ -11,10 +11,10 @@ import structlog
 
 from domain.leaf import leaf_hash, leaf_layout
 from domain.refusals import Reason, Refused, invalid, refuse
-from ledger.audit.checkpoints import Checkpoints, HistoryDiffersError, Issued, UnknownCheckpointError
-from ledger.audit.keys import SigningKeysError
-from ledger.audit.note import NoteError
-from ledger.audit.proofs import prove_consistency, prove_inclusion
+from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError, Issued, UnknownCheckpointError
+from ledger.audit.signing.keys import SigningKeysError
+from ledger.audit.signing.note import NoteError
+from ledger.audit.signing.proofs import prove_consistency, prove_inclusion
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.translate.checkpoint import checkpoint_message, key_message, self_audit_message
@@ -56,6 +56,15 @@ class AuditProofs:
             keys=[key_message(*each) for each in self._checkpoints.verifier_keys()],
             self_audit=self_audit_message(self._checkpoints.audited(), self._gateway.engine.partition),
         )
+
+    async def checkpoints(self, request: pb.ListCheckpointsRequest, below: int, limit: int) -> list[Issued]:
+        """Return the checkpoints that are kept below a size, the largest first; raises Refused."""
+        self._check_partition(request.partition, "partition")
+
+        def find() -> list[Issued]:
+            return self._checkpoints.listed(below=below, cosigned=request.cosigned, limit=limit)
+
+        return await self._gateway.question(find)
 
     async def cosign(self, request: pb.CosignCheckpointRequest) -> pb.CosignCheckpointResponse:
         """Keep a witness's signature; raises Refused."""

@@ -18,11 +18,11 @@ from domain.ports import Row
 from domain.refusals import Reason, Refused, invalid, refuse
 from domain.rules import Operation, Period
 from domain.token import Token
-from ledger.audit.explain import Explainer, Figure, Running, Step
+from ledger.audit.figures.explain import Explainer, Figure, Running, Step
 from ledger.audit.history import Step as LifeStep
 from ledger.audit.history import steps
-from ledger.audit.past import TooFarError
-from ledger.audit.replay import NoDecisionError, Replayed, Replayer, Verdict
+from ledger.audit.replay.past import TooFarError
+from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.engine.lookup import history
 from ledger.engine.snapshot import TrustedSnapshots
 from ledger.rpc.audit_reads import AuditReads

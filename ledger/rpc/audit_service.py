@@ -3,12 +3,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Final
 
 import msgspec
 
 from domain import ids
 from domain.refusals import Refused, invalid
-from ledger.audit.explain import Figure, Running
+from ledger.audit.figures.explain import Figure, Running
 from ledger.rpc.accesses import Accesses
 from ledger.rpc.audit_proofs import AuditProofs
 from ledger.rpc.audit_questions import AuditQuestions
@@ -20,10 +21,13 @@ from ledger.rpc.reads import LogReads
 from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit as translate
 from ledger.rpc.translate.card import card_message
+from ledger.rpc.translate.checkpoint import checkpoint_message
 from ledger.rpc.translate.statement import balance_message
 from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceServicer
+
+MAX_POSITION: Final = 2**63 - 1
 
 
 class EventCursor(msgspec.Struct, frozen=True, array_like=True):
@@ -235,6 +239,16 @@ class AuditService(AuditServiceServicer):
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
         """Sign a checkpoint, or find one."""
         return await self._proofs.checkpoint(request)
+
+    async def ListCheckpoints(self, request: pb.ListCheckpointsRequest, context: Context) -> pb.ListCheckpointsResponse:
+        """List the checkpoints that are kept, the newest first."""
+        page = self._pager.page(request, Cursor)
+        found = await self._proofs.checkpoints(request, page.cursor.upto if page.cursor else MAX_POSITION, page.size)
+        cursor = Cursor(0, found[-1].checkpoint.size) if len(found) == page.size else None
+        return pb.ListCheckpointsResponse(
+            checkpoints=[checkpoint_message(issued, self._audit.partition) for issued in found],
+            next_page_token=self._pager.token(request, cursor),
+        )
 
     async def CosignCheckpoint(
         self, request: pb.CosignCheckpointRequest, context: Context

@@ -9,7 +9,7 @@ from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.audit.access import AccessLog
-from ledger.audit.checkpoints import Checkpoints
+from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.issuer import LocalIssuer
 from ledger.rpc.accesses import Accesses
 from ledger.rpc.aliases import Aliases

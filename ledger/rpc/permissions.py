@@ -252,6 +252,7 @@ _AUDITS: Final = {
     "GetCardAsOf": _OVERSEERS,
     "ListAccess": _OVERSEERS,
     "GetCheckpoint": _OVERSEERS,
+    "ListCheckpoints": _OVERSEERS,
     # Whoever brings it: it counts by the witness's key.
     "CosignCheckpoint": _OVERSEERS,
     "ProveInclusion": _OVERSEERS,

@@ -12,7 +12,7 @@ from domain.event import Policy
 from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.audit.access import AccessLog
-from ledger.audit.checkpoints import Checkpoints
+from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.rpc.bench_methods import bench_handler
 from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.gateway import LedgerEngine

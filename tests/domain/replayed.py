@@ -9,8 +9,8 @@ from domain.event import Change, Context
 from domain.ports import Row
 from domain.refusals import Refusal
 from domain.transfer import CreateTransfer
-from ledger.audit.kept import Commanded, Decidable, Kept, Transferred
-from ledger.audit.rebuild import rebuild
+from ledger.audit.replay.kept import Commanded, Decidable, Kept, Transferred
+from ledger.audit.replay.rebuild import rebuild
 from ledger.log.codec import decode, encode
 
 Decision = list[Change] | Refusal

@@ -14,7 +14,7 @@ from domain.credentials import Verdict
 from domain.customer import SetPin
 from domain.quoting import CreateQuote
 from domain.recipient import ToPhone
-from ledger.audit.rebuild_declined import commands
+from ledger.audit.replay.rebuild_declined import commands
 from tests.domain.spec import uid
 
 NAMES: Final = Path(__file__).parent / "recorded_inputs.json"

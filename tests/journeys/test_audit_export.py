@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.export_format import JOURNAL
-from ledger.audit.export_source import ExportSource
-from ledger.cli import audit_export
+from ledger.audit.export.format import JOURNAL
+from ledger.audit.export.source import ExportSource
+from ledger.cli.audit import export as audit_export
 from ledger.rpc.client import Ledger
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_SETTLEMENT
 from protos.esep.v1.audit_service_pb2 import ReadTilesRequest

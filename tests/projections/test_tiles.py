@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.audit.proofs import prove_consistency, prove_inclusion, root_of
+from ledger.audit.signing.proofs import prove_consistency, prove_inclusion, root_of
 from ledger.log.codec import decode
 from projections import schema, tiles
 from projections.answers import PositionInFutureError

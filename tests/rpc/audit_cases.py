@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 from domain.refusals import Reason
-from ledger.audit import past
+from ledger.audit.replay import past
 from protos.esep.v1.audit_service_pb2 import GetAggregateHistoryRequest, ReplayDecisionRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from tests.rpc.world import Bank, Refusal, new_id

@@ -3,10 +3,11 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,23 +15,23 @@ from typer.testing import CliRunner
 
 from domain.event import Policy
 from domain.leaf import leaf_hash
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.explain import Figure
-from ledger.audit.export import export
-from ledger.audit.export_format import Encoding
-from ledger.audit.export_source import ExportSource
-from ledger.audit.figuring import Explanation, Figuring, upto
-from ledger.audit.note import Note, VerifierKey, verified
+from ledger.audit.export.format import Encoding
+from ledger.audit.export.source import ExportSource
+from ledger.audit.export.writer import export
+from ledger.audit.figures.explain import Figure
+from ledger.audit.figures.figuring import Explanation, Figuring, upto
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
-from ledger.cli.audit_live import LiveSource
+from ledger.cli.audit.live import LiveSource
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.account_service_pb2 import CloseAccountRequest, FreezeAccountRequest
 from protos.esep.v1.audit_pb2 import BALANCE_FIGURE_AVAILABLE, BALANCE_FIGURE_HELD, BALANCE_FIGURE_POSTED
 from tests.ledger.audit.test_note import witness
 from tests.ledger.log.trees import naive_root
-from tests.rpc.test_audit_proofs import WITNESS, WITNESS_SEED, Auditor
+from tests.rpc.test_audit_proofs import WITNESS, WITNESS_SEED, Auditor, at
 from tests.rpc.test_audit_questions import busy, hold
 from tests.rpc.world import Bank, World, new_id
 
@@ -167,20 +168,23 @@ def test_an_export_follows_the_ledger(tmp_path: Path) -> None:
         assert [int(note.split("\n")[1]) for note in found.checkpoints()] == [first, first + 20]
 
 
-def test_a_witness_is_in_the_export(tmp_path: Path) -> None:
-    """The newest checkpoint that a witness has cosigned goes along, with the cosignature."""
+def test_witnesses_are_in_the_export(tmp_path: Path) -> None:
+    """Every checkpoint that a witness has cosigned goes along, with its cosignature, and no other but the newest."""
     with World(tmp_path, witnesses=(WITNESS,)) as world:
         bank, auditor = Bank(world), Auditor(world)
-        checkpoint = auditor.ask("GetCheckpoint").checkpoint
-        _, line = witness(WITNESS_SEED, 1_700_000_000, text=Note.parse(checkpoint.note).text)
-        size = checkpoint.tree.position
-        auditor.ask("CosignCheckpoint", tree_size=size, cosignature=line)
-        bank.move(bank.rich, bank.poor, 1)
-        world.clock.ahead += 10_000_000
+        sizes = []
+        for cosigned in (True, False, True, False):
+            position = bank.move(bank.rich, bank.poor, 1).receipt.position
+            checkpoint = auditor.ask("GetCheckpoint", min_position=at(position)).checkpoint
+            sizes.append(checkpoint.tree.position)
+            if cosigned:
+                _, line = witness(WITNESS_SEED, 1_700_000_000, text=Note.parse(checkpoint.note).text)
+                auditor.ask("CosignCheckpoint", tree_size=sizes[-1], cosignature=line)
         export_to(bank, tmp_path / "export")
         notes = [Note.parse(note) for note in ExportSource(tmp_path / "export").checkpoints()]
-        assert [len(note.signatures) for note in notes] == [2, 1]
-        assert verified(notes[0], [WITNESS]) == [WITNESS]
+        assert [Checkpoint.parse(note.text).size for note in notes] == [sizes[0], sizes[2], sizes[3]]
+        assert [verified(note, [WITNESS]) for note in notes[:2]] == [[WITNESS], [WITNESS]]
+        assert [len(note.signatures) for note in notes] == [2, 2, 1]
 
 
 def test_reading_a_whole_history_is_noted(bank: Bank, tmp_path: Path) -> None:
@@ -190,6 +194,7 @@ def test_reading_a_whole_history_is_noted(bank: Bank, tmp_path: Path) -> None:
     noted = bank.world.access_log.read(after=before, upto=before + 99, limit=99)
     assert {each.note.method.partition("/")[2] for each in noted} == {
         "GetCheckpoint",
+        "ListCheckpoints",
         "SubscribeEvents",
         "ReadTiles",
         "ListAccountFigures",
@@ -265,6 +270,20 @@ def test_a_difference_tells_what_changed(bank: Bank, esep: Commands) -> None:
     assert found["events_by_topic"]["account.opened.v1"] == 7
     for text in ("The sums tie out", "opened closed", "USD", "transfer.posted.v1"):
         assert text in esep.same("diff", "0")
+
+
+def test_days_are_moments(bank: Bank, esep: Commands) -> None:
+    """From a day is from its first moment, and up to a day is up to its last, in the zone of the business day."""
+    rows = bank.world.log.read(0, 0, 10_000)
+    zone = ZoneInfo("Asia/Bishkek")
+    days = [timestamp(row.recorded_at).ToDatetime(UTC).astimezone(zone).date() for row in rows]
+    first, last, quiet = days[0], days[-1], days[-1] - timedelta(days=1)
+    assert first < quiet
+    for named in ((first,), (first, first), (first + timedelta(days=1), last), (quiet, quiet)):
+        bounds = sum(day < named[0] for day in days), sum(day <= named[-1] for day in days)
+        bounds = bounds if named[1:] else (bounds[0], len(rows))
+        found = esep.document("diff", *map(str, named))
+        assert (found["from_position"], found["to_position"]) == bounds
 
 
 def test_an_explanation_ends_with_the_figure(bank: Bank, esep: Commands) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.note import Note, VerifierKey, verified
-from ledger.audit.proofs import verify_consistency, verify_inclusion
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import Note, VerifierKey, verified
+from ledger.audit.signing.proofs import verify_consistency, verify_inclusion
 from ledger.log.api import Kept
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
@@ -133,6 +133,28 @@ def test_a_cosignature_is_answered_with_the_checkpoint(world: World, auditor: Au
     assert auditor.ask("GetCheckpoint", tree_size=size).checkpoint == told
 
 
+def test_checkpoints_are_listed(world: World, auditor: Auditor) -> None:
+    """Page by page, the newest first, each as GetCheckpoint answers it; or only what a witness has cosigned."""
+    sizes = []
+    for _ in range(3):
+        size = grow(world, 1)
+        sizes.append(auditor.ask("GetCheckpoint", min_position=at(size)).checkpoint.tree.position)
+    _, line = witness(
+        WITNESS_SEED, 7, text=Note.parse(auditor.ask("GetCheckpoint", tree_size=sizes[1]).checkpoint.note).text
+    )
+    auditor.ask("CosignCheckpoint", tree_size=sizes[1], cosignature=line)
+    found, token = [], ""
+    while True:
+        page = auditor.ask("ListCheckpoints", page_size=2, page_token=token)
+        found += page.checkpoints
+        token = page.next_page_token
+        if not token:
+            break
+    assert [each.tree.position for each in found] == sizes[::-1]
+    assert found == [auditor.ask("GetCheckpoint", tree_size=size).checkpoint for size in reversed(sizes)]
+    assert list(auditor.ask("ListCheckpoints", cosigned=True).checkpoints) == [found[1]]
+
+
 def test_cosignatures_that_are_none(world: World, auditor: Auditor) -> None:
     """A line by an unknown witness, of another checkpoint, or that is no signature, is refused and not kept."""
     size = grow(world, 1)
@@ -164,6 +186,8 @@ def test_cosignatures_that_are_none(world: World, auditor: Auditor) -> None:
         ("GetCheckpoint", {"cosigned": True}, "cosigned", "NO_CHECKPOINT"),
         ("GetCheckpoint", {"min_position": at(1, 7)}, "min_position.partition", "UNKNOWN"),
         ("CosignCheckpoint", {"partition": 1}, "partition", "UNKNOWN"),
+        ("ListCheckpoints", {"partition": 1}, "partition", "UNKNOWN"),
+        ("ListCheckpoints", {"page_size": -1}, "page_size", "NEGATIVE"),
         ("ProveInclusion", {"event": at(1, 1), "tree_size": 1}, "event.partition", "UNKNOWN"),
         ("ProveInclusion", {"event": at(0), "tree_size": 1}, "event.position", "NOT_POSITIVE"),
         ("ProveInclusion", {"event": at(-4), "tree_size": 1}, "event.position", "NOT_POSITIVE"),

@@ -12,10 +12,10 @@ import pytest
 
 from domain import refused_batch
 from domain.topics import EVENTS
-from ledger.audit import past
-from ledger.audit.past import TooFarError
-from ledger.audit.rebuild_table import BUILDERS
-from ledger.audit.replay import NoDecisionError, Replayed, Replayer, Verdict
+from ledger.audit.replay import past
+from ledger.audit.replay.past import TooFarError
+from ledger.audit.replay.rebuild_table import BUILDERS
+from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.rpc.callers import Role
 from protos.esep.v1 import audit_pb2 as pb
 from protos.esep.v1 import audit_service_pb2 as api

@@ -14,9 +14,9 @@ from domain.books import Books
 from domain.engine import EngineStarted, SnapshotTaken
 from domain.event import Event, Policy
 from domain.ports import Row
-from ledger.audit import past
-from ledger.audit.past import NoSnapshots, Past
-from ledger.audit.replay import Replayer, Verdict
+from ledger.audit.replay import past
+from ledger.audit.replay.past import NoSnapshots, Past
+from ledger.audit.replay.replayer import Replayer, Verdict
 from ledger.engine.settings import EngineSettings
 from ledger.engine.snapshot import TrustedSnapshots
 from ledger.log.codec import decode, encode

@@ -41,7 +41,7 @@ def rewrite(store_url: str, log: Any, request_id: str, change: Change) -> int:
     state = json.dumps(change(json.loads(row.state)), ensure_ascii=False, separators=(",", ":")).encode()
     assert state != row.state
     if store_url.startswith("sqlite"):
-        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as file, file:
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), timeout=60)) as file, file:
             file.execute("UPDATE events SET state = ? WHERE position = ?", (state, position))
     else:
         with psycopg.connect(store_url, autocommit=True) as connection:
@@ -198,7 +198,8 @@ def asked(bank: Bank, request_id: str) -> pb.DecisionReplay:
 
 
 def hashed(bank: Bank) -> None:
-    """Wait until the tree has taken in all there is."""
+    """Wait until the tree has taken in all there is, and one more: whose last event is another's is made anew."""
+    bank.move(bank.cash, bank.rich, 1)
     reached = LogPosition(position=bank.world.log.head(0))
     balance = GetBalanceRequest(account_id=bank.rich, min_position=reached)
     bank.call(bank.ledger.statements.GetBalance, balance)

@@ -20,8 +20,8 @@ from domain.refusals import Kind, Reason
 from domain.settle import AskProvider
 from domain.tokenise import RecordInactivity
 from domain.transfer import CreateTransfer
-from ledger.audit.rebuild_declined import commands
-from ledger.audit.replay import NoDecisionError, Replayed, Replayer, Verdict
+from ledger.audit.replay.rebuild_declined import commands
+from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.engine.tickets import CommandTicket
 from ledger.log.codec import decode
 from protos.esep.v1 import account_pb2

@@ -19,9 +19,9 @@ from prometheus_client import CollectorRegistry
 from domain.event import Policy
 from domain.refusals import Reason, refuse
 from ledger.audit.access import AccessLog
-from ledger.audit.checkpoints import Checkpoints
-from ledger.audit.keys import SigningKeys
-from ledger.audit.note import VerifierKey
+from ledger.audit.signing.checkpoints import Checkpoints
+from ledger.audit.signing.keys import SigningKeys
+from ledger.audit.signing.note import VerifierKey
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Declined, Ticket

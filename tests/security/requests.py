@@ -87,6 +87,7 @@ AUDIT_REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.AuditService/GetCardAsOf": lambda of: audit.GetCardAsOfRequest(card_id=of.card),
     "/esep.v1.AuditService/ListAccess": lambda _: audit.ListAccessRequest(page_size=1),
     "/esep.v1.AuditService/GetCheckpoint": lambda of: audit.GetCheckpointRequest(),
+    "/esep.v1.AuditService/ListCheckpoints": lambda of: audit.ListCheckpointsRequest(page_size=1),
     "/esep.v1.AuditService/CosignCheckpoint": lambda of: audit.CosignCheckpointRequest(
         tree_size=1, cosignature=f"\N{EM DASH} witness.example {'A' * 104}"
     ),

@@ -8,9 +8,9 @@ from domain.ports import Row
 from domain.rules import Operation
 from domain.topics import BY_TOPIC
 from ledger.audit.access import Access
-from ledger.audit.explain import Figure, Step
+from ledger.audit.figures.explain import Figure, Step
 from ledger.audit.history import Step as LifeStep
-from ledger.audit.replay import Replayed, Verdict
+from ledger.audit.replay.replayer import Replayed, Verdict
 from ledger.audit.selection import Selection
 from ledger.log.codec import UPCASTERS
 from ledger.rpc.intake import Intake, timestamp

@@ -2,10 +2,10 @@
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.audit.checkpoints import Issued
-from ledger.audit.keys import SigningKey
-from ledger.audit.note import VerifierKey
 from ledger.audit.self_audit import Audited
+from ledger.audit.signing.checkpoints import Issued
+from ledger.audit.signing.keys import SigningKey
+from ledger.audit.signing.note import VerifierKey
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.checkpoint_pb2 import (
     SELF_AUDIT_VERDICT_AGREES,

@@ -83,6 +83,11 @@ class AuditServiceStub(object):
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ListCheckpoints = channel.unary_unary(
+                '/esep.v1.AuditService/ListCheckpoints',
+                request_serializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
         self.CosignCheckpoint = channel.unary_unary(
                 '/esep.v1.AuditService/CosignCheckpoint',
                 request_serializer=esep_dot_v1_dot_audit__service__pb2.CosignCheckpointRequest.SerializeToString,
@@ -180,12 +185,14 @@ class AuditServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDecision(self, request, context):
-        """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+        """ReplayDecision decides a recorded request again, with the state, the time, the rules and the server's settings that it
+        was decided on first.
 
-        A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
-        the request held, the answer says which fields are missing, and nothing is claimed.
-        Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
-        spares most of it.
+        A decline is decided again as well. The request is rebuilt from what its events keep of it, in which no secret is: of
+        those, how they were found. Events written before they kept so much are not decided again: the answer says which fields
+        are missing, and nothing is claimed. The events are compared with their leaves in the tree too.
+        Limits: the log is replayed up to the request, from the newest snapshot before it: up to 1,000,000 events for a
+        question. Asking in the order of the log spares most of it. Questions wait for each other.
         Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
         of a request; REPLAY_TOO_FAR.
         """
@@ -227,6 +234,17 @@ class AuditServiceServicer(object):
 
         Example: GetCheckpoint{} answers the newest; an auditor keeps its note, and a day later asks ProveConsistency
         between the two.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCheckpoints(self, request, context):
+        """ListCheckpoints lists the checkpoints that are kept, the largest first, each with the cosignatures that it has.
+
+        Guarantees: those that a witness cosigned are all there; of the others those of the last day, and the newest.
+        Limits: up to 1,000 checkpoints a page.
+        Refused with: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -331,6 +349,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetCheckpoint,
                     request_deserializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.FromString,
                     response_serializer=esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.SerializeToString,
+            ),
+            'ListCheckpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCheckpoints,
+                    request_deserializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.SerializeToString,
             ),
             'CosignCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.CosignCheckpoint,
@@ -583,6 +606,33 @@ class AuditService(object):
             '/esep.v1.AuditService/GetCheckpoint',
             esep_dot_v1_dot_audit__service__pb2.GetCheckpointRequest.SerializeToString,
             esep_dot_v1_dot_audit__service__pb2.GetCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/esep.v1.AuditService/ListCheckpoints',
+            esep_dot_v1_dot_audit__service__pb2.ListCheckpointsRequest.SerializeToString,
+            esep_dot_v1_dot_audit__service__pb2.ListCheckpointsResponse.FromString,
             options,
             channel_credentials,
             insecure,

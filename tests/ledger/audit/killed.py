@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ledger.audit.export import export
-from ledger.audit.export_format import Encoding
+from ledger.audit.export.format import Encoding
+from ledger.audit.export.writer import export
 from tests.ledger.audit.sources import ListSource, some_rows
 
 COUNT = 95

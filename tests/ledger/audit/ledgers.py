@@ -16,13 +16,13 @@ from domain.event import Leg
 from domain.ports import Row
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from domain.transfer import CreateTransfer, ReverseTransfer
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.checkpoints import Checkpoints
-from ledger.audit.keys import SigningKeys
-from ledger.audit.log_source import LogSource
-from ledger.audit.note import VerifierKey
-from ledger.audit.verifier import Verdict, verify
-from ledger.audit.verify_notes import KeptNote
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.checkpoints import Checkpoints
+from ledger.audit.signing.keys import SigningKeys
+from ledger.audit.signing.note import VerifierKey
+from ledger.audit.verify.log_source import LogSource
+from ledger.audit.verify.notes import KeptNote
+from ledger.audit.verify.verifier import Verdict, verify
 from ledger.log.api import Log
 from ledger.log.codec import decode
 from ledger.log.factory import open_log, open_tables

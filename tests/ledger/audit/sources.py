@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.keys import SigningKey, SigningKeys, Validity
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.keys import SigningKey, SigningKeys, Validity
 from ledger.audit.source import AccountFigures
 from tests.ledger.log.trees import naive_consistency, naive_root
 

@@ -7,7 +7,7 @@ from domain.event import Event
 from domain.ids import account_originator
 from domain.ports import Row
 from domain.transfer import TransferPosted
-from ledger.audit.differences import Events, compare, unlike
+from ledger.audit.figures.differences import Events, compare, unlike
 from ledger.audit.source import AccountFigures
 from ledger.log.codec import encode
 

@@ -15,10 +15,10 @@ import pytest
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.audit.export import export
-from ledger.audit.export_files import WholeFile, alone, filing
-from ledger.audit.export_format import JOURNAL, MANIFEST, Encoding, ExportError, Manifest
-from ledger.audit.export_source import ExportSource
+from ledger.audit.export.files import WholeFile, alone, filing
+from ledger.audit.export.format import JOURNAL, MANIFEST, Encoding, ExportError, Manifest
+from ledger.audit.export.source import ExportSource
+from ledger.audit.export.writer import export
 from scripts.demo_server import ROOT
 from tests.ledger.audit import killed
 from tests.ledger.audit.sources import ListSource, some_rows

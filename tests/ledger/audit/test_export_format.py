@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
-from ledger.audit.export_events import read, writer
-from ledger.audit.export_files import WholeFile
-from ledger.audit.export_format import (
+from ledger.audit.export.events import read, writer
+from ledger.audit.export.files import WholeFile
+from ledger.audit.export.format import (
     Encoding,
     ExportError,
     event_lines,
@@ -68,7 +68,7 @@ def write(path: Path, encoding: Encoding, rows: list[Row], *, at_once: int = 3) 
 @pytest.mark.parametrize("encoding", Encoding)
 def test_equal_events_make_equal_files(tmp_path: Path, encoding: Encoding, monkeypatch: pytest.MonkeyPatch) -> None:
     """In whatever pieces events come, the file is the same: an export that was broken off ends as any other."""
-    monkeypatch.setattr("ledger.audit.export_events._GROUP", 10)
+    monkeypatch.setattr("ledger.audit.export.events._GROUP", 10)
     rows = [Row(0, each, bytes(16), 1, "t", b"{}", each, None, "c") for each in range(1, 38)]
     for at_once in (1, 10, 37):
         write(tmp_path / str(at_once), encoding, rows, at_once=at_once)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ledger.audit.keys import SigningKey, SigningKeys, SigningKeysError, Validity
-from ledger.audit.note import verified
+from ledger.audit.signing.keys import SigningKey, SigningKeys, SigningKeysError, Validity
+from ledger.audit.signing.note import verified
 
 NAME = "esep.kg/test/0"
 OLD, NEW = (b64encode(bytes([number]) * 32).decode() for number in (1, 2))

@@ -7,9 +7,18 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ledger.audit.checkpoint import Checkpoint, origin_of
-from ledger.audit.keys import SigningKey, SigningKeys, Validity
-from ledger.audit.note import COSIGNATURE, SIGNATURE, Note, NoteError, Signature, VerifierKey, cosigned, verified
+from ledger.audit.signing.checkpoint import Checkpoint, origin_of
+from ledger.audit.signing.keys import SigningKey, SigningKeys, Validity
+from ledger.audit.signing.note import (
+    COSIGNATURE,
+    SIGNATURE,
+    Note,
+    NoteError,
+    Signature,
+    VerifierKey,
+    cosigned,
+    verified,
+)
 
 # The example in the documentation of the Go package golang.org/x/mod/sumdb/note, which defined the form.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.audit.proofs import (
+from ledger.audit.signing.proofs import (
     ProofError,
     prove_consistency,
     prove_inclusion,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.checkpoints import Checkpoints, HistoryDiffersError
-from ledger.audit.findings import Check, Finding
 from ledger.audit.self_audit import Audited, Pace, SelfAudit, load, save
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError
 from ledger.audit.source import AccountFigures
+from ledger.audit.verify.findings import Check, Finding
 from ledger.log.api import Log
 from ledger.log.errors import LogUnavailable
 from ledger.log.merkle import Frontier

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from domain.ids import format_uuid
 from domain.leaves import leaf_hashes
 from domain.ports import Row
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.findings import Check, Finding
-from ledger.audit.verifier import Verdict
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.verify.findings import Check, Finding
+from ledger.audit.verify.verifier import Verdict
 from ledger.log.merkle import Frontier
 from ledger.log.schema import events
 from projections.schema import balances

@@ -20,14 +20,14 @@ from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.topics import BY_TOPIC, EVENTS
 from domain.transfer import TransferDeclined, TransferPosted, TransferReversed
-from ledger.audit import verify_fold
-from ledger.audit.checkpoint import Checkpoint
-from ledger.audit.findings import MOST_TOLD, Check, Finding
-from ledger.audit.keys import SigningKey, SigningKeys, Validity
-from ledger.audit.sorted_runs import RECORD, SortedRuns
+from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.keys import SigningKey, SigningKeys, Validity
 from ledger.audit.source import AccountFigures
-from ledger.audit.verifier import Verdict, verify
-from ledger.audit.verify_money import LEGS_ONLY, TRANSFER
+from ledger.audit.verify import fold
+from ledger.audit.verify.findings import MOST_TOLD, Check, Finding
+from ledger.audit.verify.money import LEGS_ONLY, TRANSFER
+from ledger.audit.verify.sorted_runs import RECORD, SortedRuns
+from ledger.audit.verify.verifier import Verdict, verify
 from ledger.log.codec import encode
 from ledger.log.merkle import Frontier
 
@@ -217,7 +217,7 @@ def test_a_mistaken_rule_of_the_domain_is_found(monkeypatch: pytest.MonkeyPatch)
     transfer = posted(ONE, TWO, 5)
     history = Made(*OPENED, transfer, (transfer[0], 2, reversal))
     assert not found(history, Check.FOLD)
-    monkeypatch.setattr(verify_fold, "movements", lambda event: ())
+    monkeypatch.setattr(fold, "movements", lambda event: ())
     assert found(history, Check.FOLD)[0].position == 5
 
 
@@ -231,7 +231,7 @@ def test_books_that_come_to_something_else_are_found(monkeypatch: pytest.MonkeyP
                 change = change._replace(event=msgspec.structs.replace(change.event, amount=1_000))
             super().evolve(change, recorded_at, position)
 
-    monkeypatch.setattr(verify_fold, "Books", Mistaken)
+    monkeypatch.setattr(fold, "Books", Mistaken)
     (finding,) = found(history, Check.FOLD)
     assert (finding.account, finding.field) == (ONE, "posted")
 
@@ -305,7 +305,7 @@ def test_a_life_that_does_not_count_is_found(
     change: Callable[[list[int]], None], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gap, a version that stands twice, one before its time: also where the ids have to be sorted on the disk."""
-    monkeypatch.setattr("ledger.audit.verify_chains.SortedRuns", lambda directory: SortedRuns(directory, run=8))
+    monkeypatch.setattr("ledger.audit.verify.chains.SortedRuns", lambda directory: SortedRuns(directory, run=8))
     versions = list(range(1, 60))
     change(versions)
     others = [Random(number).randbytes(16) for number in range(len(versions))]

@@ -186,6 +186,27 @@ def test_checkpoints_are_kept(log: Log) -> None:
     assert log.find_checkpoint(0, size=9) is not None
 
 
+def test_checkpoints_are_listed(log: Log) -> None:
+    """The largest first, below a size, with the cosignatures of each; only cosigned ones where that is asked."""
+    for size in (3, 5, 9, 12):
+        log.keep_checkpoint(0, Kept(size, f"note {size}", size))
+    log.keep_checkpoint(1, Kept(4, "of another partition", 4))
+    for size, witness in ((3, "w"), (9, "w"), (9, "v")):
+        log.add_cosignature(0, size, witness, f"{witness} under {size}")
+
+    def listed(*, below: int = 13, cosigned: bool = False, limit: int = 9) -> list[tuple[int, tuple[str, ...]]]:
+        found = log.list_checkpoints(0, below=below, cosigned=cosigned, limit=limit)
+        assert all(kept.note == f"note {kept.size}" and kept.signed_at == kept.size for kept in found)
+        return [(kept.size, kept.cosignatures) for kept in found]
+
+    nine, three = (9, ("v under 9", "w under 9")), (3, ("w under 3",))
+    assert listed() == [(12, ()), nine, (5, ()), three]
+    assert listed(below=12, limit=2) == [nine, (5, ())]
+    assert listed(cosigned=True) == [nine, three]
+    assert listed(cosigned=True, below=9) == [three]
+    assert listed(below=3) == []
+
+
 def test_one_row_a_partition(log: Log, store_url: str) -> None:
     """However often it grows, a tree is one row of a few hashes."""
     for first in range(1, 30):

@@ -1,0 +1,148 @@
+"""Events to files and back, as lines of JSON or as Parquet: the same values, to the byte."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from domain.ports import Row
+from ledger.audit.export.files import WholeFile, damaged
+from ledger.audit.export.format import Encoding, ExportError, event_lines, read_event_lines
+
+_AT_ONCE: Final = 4 << 20
+_GROUP: Final = 10_000
+"""Events in a row group of a Parquet file, whatever pieces they come in: equal events make equal files."""
+_READ_GROUP: Final = 5_000
+
+
+class EventWriter(Protocol):
+    """Writes the events of one file."""
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write more events."""
+        ...
+
+    def end(self) -> None:
+        """Write whatever comes behind the last event."""
+        ...
+
+
+def writer(file: WholeFile, encoding: Encoding) -> EventWriter:
+    """Return what writes events to a file; raises ExportError."""
+    return _JsonLines(file) if encoding is Encoding.JSONL else _Parquet(file)
+
+
+def read(path: Path, encoding: Encoding) -> Generator[Sequence[Row], None, None]:
+    """Yield the events of a file, thousands at a time; raises ExportError for what is none."""
+    return _read_lines(path) if encoding is Encoding.JSONL else _read_parquet(path)
+
+
+def check_encoding(encoding: Encoding) -> None:
+    """Raise ExportError unless events can be written and read so."""
+    if encoding is Encoding.PARQUET:
+        _arrow()
+
+
+class _JsonLines:
+    def __init__(self, file: WholeFile) -> None:
+        self._file = file
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self._file.write(event_lines(rows))
+
+    def end(self) -> None:
+        """Write nothing."""
+
+
+def _read_lines(path: Path) -> Generator[Sequence[Row], None, None]:
+    rest, line = b"", 1
+    with path.open("rb") as file:
+        while data := file.read(_AT_ONCE):
+            whole, newline, rest = (rest + data).rpartition(b"\n")
+            if not newline:
+                continue
+            yield _rows(path, whole, line)
+            line += whole.count(b"\n") + 1
+    if rest:
+        raise damaged(path, f"line {line} has no end")
+
+
+def _rows(path: Path, lines: bytes, first: int) -> list[Row]:
+    try:
+        return read_event_lines(lines)
+    except ValueError:
+        for number, line in enumerate(lines.split(b"\n"), first):
+            try:
+                read_event_lines(line)
+            except ValueError as error:
+                raise damaged(path, f"line {number}: {error}") from None
+        raise
+
+
+# Parquet.
+
+
+def _arrow() -> Any:
+    """Return pyarrow with its Parquet, which is an extra; raises ExportError."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+    except ImportError:
+        advice = "Install the extra: pip install 'esep[parquet]'; or export as jsonl."
+        raise ExportError("PARQUET_MISSING", "Parquet files need pyarrow, which is not installed.", advice) from None
+    return pa, pq
+
+
+class _Parquet:
+    def __init__(self, file: WholeFile) -> None:
+        self._pa, pq = _arrow()
+        self._schema = _schema(self._pa)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", store_schema=False)
+        self._waiting: list[Row] = []
+
+    def add(self, rows: Sequence[Row]) -> None:
+        self._waiting += rows
+        while len(self._waiting) >= _GROUP:
+            self._write(self._waiting[:_GROUP])
+            del self._waiting[:_GROUP]
+
+    def end(self) -> None:
+        if self._waiting:
+            self._write(self._waiting)
+        self._writer.close()
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        by_name = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+        columns = [self._pa.array(by_name[field.name], field.type) for field in self._schema]
+        self._writer.write_table(self._pa.Table.from_arrays(columns, schema=self._schema))
+
+
+def _schema(pa: Any) -> Any:
+    return pa.schema(
+        [
+            pa.field("partition", pa.int32(), nullable=False),
+            pa.field("position", pa.int64(), nullable=False),
+            pa.field("originator_id", pa.binary(16), nullable=False),
+            pa.field("originator_version", pa.int64(), nullable=False),
+            pa.field("recorded_at", pa.timestamp("us", "UTC"), nullable=False),
+            pa.field("topic", pa.string(), nullable=False),
+            pa.field("state", pa.binary(), nullable=False),
+            pa.field("request_id", pa.binary(16)),
+            pa.field("caller", pa.string(), nullable=False),
+        ]
+    )
+
+
+def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
+    pa, pq = _arrow()
+    try:
+        with pq.ParquetFile(path) as file:
+            if set(file.schema_arrow.names) != set(Row._fields):
+                raise damaged(path, f"its columns are {', '.join(file.schema_arrow.names)}")
+            for batch in file.iter_batches(_READ_GROUP, columns=list(Row._fields)):
+                columns = [
+                    batch.column(name).cast(pa.int64()) if name == "recorded_at" else batch.column(name)
+                    for name in Row._fields
+                ]
+                yield [Row._make(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise damaged(path, str(error).splitlines()[0]) from None

@@ -1,0 +1,1 @@
+"""``esep audit``: one command per file."""

@@ -1,0 +1,93 @@
+"""``esep audit export``: the whole history into files that need no ledger, made, continued or extended."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import grpc
+import typer
+
+from ledger.audit.export.files import filing
+from ledger.audit.export.format import Encoding, Manifest
+from ledger.audit.export.writer import EVENTS_PER_FILE
+from ledger.audit.export.writer import export as write
+from ledger.cli.audit.live import PATIENCE_SECONDS, LiveSource
+from ledger.cli.connection import Connection
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.output import console, print_document
+from ledger.cli.problems import ProblemError, problem_of, reporting
+from ledger.cli.progress import progress
+
+_KEPT: Final = "What was exported so far is kept: the same command goes on behind it. "
+
+Directory = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIRECTORY", file_okay=False, help="Where the export is, or is to be; made if it is not there."
+    ),
+]
+Format = Annotated[
+    Encoding | None,
+    typer.Option("--format", help="How events are written. Default: as in the export that is there, or jsonl."),
+]
+PerFile = Annotated[
+    int, typer.Option("--events-per-file", metavar="COUNT", min=1, help="How many events a file holds at most.")
+]
+
+
+def export(
+    directory: Directory,
+    encoding: Format = None,
+    events_per_file: PerFile = EVENTS_PER_FILE,
+    server: Server = "",
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: AsJson = False,  # noqa: FBT002 - typer's way
+) -> None:
+    """Write all events, hashes, signed checkpoints and balances into a directory, up to the newest position.
+
+    Broken off, it goes on where it was; called again later, it takes in what has happened since.
+    """
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+        began = time.monotonic()
+        source = LiveSource(connection.ledger, patience=PATIENCE_SECONDS)
+        with filing(directory), progress("exporting", silent=as_json) as bar:
+            try:
+                made = write(
+                    source,
+                    directory,
+                    encoding,
+                    lambda reached: bar(source.partition, reached, source.head),
+                    events_per_file=events_per_file,
+                )
+            except grpc.RpcError as error:
+                problem = problem_of(error)
+                raise ProblemError(problem._replace(advice=_KEPT + problem.advice)) from None
+        if as_json:
+            print_document(_document(directory, made))
+        else:
+            _print(directory, made, time.monotonic() - began)
+
+
+def _document(directory: Path, made: Manifest) -> dict[str, object]:
+    return {
+        "directory": str(directory),
+        "origin": made.origin,
+        "partition": made.partition,
+        "head": made.head,
+        "format": made.encoding.value,
+        "files": 2 * len(made.pieces) + 2,
+        "bytes": _size(made),
+        "checkpoints": len(made.checkpoints),
+    }
+
+
+def _print(directory: Path, made: Manifest, seconds: float) -> None:
+    out = console()
+    out.print(f"[green]{made.origin} up to position {made.head} is in {directory}[/]")
+    out.print(f"{len(made.pieces)} pieces, {_size(made) / 1e6:,.1f} MB, in {seconds:.1f} s")
+
+
+def _size(made: Manifest) -> int:
+    return made.accounts.bytes + sum(piece.events.bytes + piece.leaves.bytes for piece in made.pieces)

@@ -1,0 +1,200 @@
+"""A live server as a source: its history over gRPC, up to the position that it had when it was first asked.
+
+A connection that breaks, or a server that stops, is waited for: what was read stays read, and reading goes on behind
+it. Only when nothing came for a while is the call's own error raised.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import repeat
+from struct import iter_unpack
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from domain.ports import Row
+from ledger.audit.source import AccountFigures
+from ledger.cli.connection import DEADLINE_SECONDS
+from ledger.log.merkle import HASH_BYTES
+from ledger.rpc.client import Ledger
+from ledger.rpc.translate.account import KINDS
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.audit_pb2 import EventColumns
+from protos.esep.v1.common_pb2 import AsOf, LogPosition
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS: Final = 120.0
+"""For how long a server that does not answer is waited for: gRPC tries to connect again less and less often."""
+_PAUSE_SECONDS: Final = 0.5
+_TILE_WIDTH: Final = 256
+_PAGE: Final = 1_000
+
+
+class LiveHistory:
+    """The history of one partition up to a position, as a server tells it."""
+
+    def __init__(self, ledger: Ledger, head: int, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
+        self.ledger = ledger
+        self.partition = partition
+        self.head = head
+        self._patience = patience
+
+    def rows(self, after: int) -> Iterator[Sequence[Row]]:
+        """Yield the events behind a position."""
+        waiting = _Waiting(self._patience)
+        while after < self.head:
+            try:
+                for rows in self._stream(after):
+                    waiting.reset()
+                    yield rows
+                    after = rows[-1].position
+            except grpc.RpcError as error:
+                waiting.wait(error)
+
+    def leaf_hashes(self, after: int) -> Iterator[bytes]:
+        """Yield the leaf hashes behind a position."""
+        tile, skipped = divmod(after, _TILE_WIDTH)
+        while tile * _TILE_WIDTH < self.head:
+            request = pb.ReadTilesRequest(partition=self.partition, tree_size=self.head, first_tile=tile)
+            tiles = self.ask(self.ledger.audit.ReadTiles, request).tiles
+            yield b"".join(tiles)[skipped * HASH_BYTES :]
+            tile, skipped = tile + len(tiles), 0
+
+    def figures_at(self, position: int) -> Iterator[AccountFigures]:
+        """Yield what the server answers that each account had right after a position."""
+        request = pb.ListAccountFiguresRequest(page_size=_PAGE)
+        request.as_of.CopyFrom(AsOf(position=LogPosition(partition=self.partition, position=position)))
+        while True:
+            page = self.ask(self.ledger.audit.ListAccountFigures, request)
+            for each in page.accounts:
+                yield AccountFigures(
+                    each.account_id,
+                    each.participant_id,
+                    KINDS[each.kind].value,
+                    each.currency_code,
+                    each.posted_tyiyn,
+                    each.held_tyiyn,
+                    each.overdraft_limit_tyiyn,
+                    each.minimum_balance_tyiyn,
+                )
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    def position_at(self, time: int) -> int:
+        """Return the last position recorded at or before a time in microseconds, 0 when there is none."""
+        as_of = AsOf()
+        as_of.record_time.FromMicroseconds(time)
+        request = pb.ListAccountFiguresRequest(as_of=as_of, page_size=1)
+        position: int = self.ask(self.ledger.audit.ListAccountFigures, request).position.position
+        return position
+
+    def _stream(self, after: int) -> Iterator[Sequence[Row]]:
+        request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
+        stream: Any = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
+        with closing(_Cancelling(stream)):
+            for message in stream:
+                if message.HasField("events"):
+                    rows = rows_of(message.events, self.partition)
+                    yield rows[: self.head - rows[0].position + 1]
+                    if rows[-1].position >= self.head:
+                        return
+
+    def ask(self, method: Callable[..., T], request: Any) -> T:
+        """Return an answer, waiting for a server that does not answer; raises grpc.RpcError."""
+        waiting = _Waiting(self._patience)
+        while True:
+            try:
+                return method(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
+            except grpc.RpcError as error:
+                waiting.wait(error)
+
+
+class LiveSource(LiveHistory):
+    """The history of one partition up to a checkpoint, with all that proves it."""
+
+    def __init__(self, ledger: Ledger, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
+        """Ask for a checkpoint; its position is the last one that is told. Raises grpc.RpcError."""
+        request = pb.GetCheckpointRequest(partition=partition)
+        newest = ledger.audit.GetCheckpoint(request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
+        super().__init__(ledger, newest.checkpoint.tree.position, partition=partition, patience=patience)
+        self._keys = [key.verifier_key for key in newest.keys]
+        self._newest = newest.checkpoint.note
+        self._notes: list[str] | None = None
+
+    def checkpoints(self) -> Sequence[str]:
+        """Return the newest checkpoint, and before it those that a witness has cosigned, the last thousand of them."""
+        if self._notes is None:
+            request = pb.ListCheckpointsRequest(partition=self.partition, cosigned=True, page_size=_PAGE)
+            found = self.ask(self.ledger.audit.ListCheckpoints, request).checkpoints
+            earlier = [each.note for each in reversed(found) if each.tree.position < self.head]
+            self._notes = [*earlier, self._newest]
+        return self._notes
+
+    def keys(self) -> Sequence[str]:
+        """Return the verifier keys that the server names."""
+        return self._keys
+
+    def figures(self) -> Iterator[AccountFigures]:
+        """Yield what the server answers that each account has."""
+        return self.figures_at(self.head)
+
+    def consistency(self, old: int) -> Sequence[bytes]:
+        """Return the proof that an earlier tree is the beginning of this one."""
+        request = pb.ProveConsistencyRequest(partition=self.partition, old_tree_size=old, new_tree_size=self.head)
+        hashes: Sequence[bytes] = self.ask(self.ledger.audit.ProveConsistency, request).hashes
+        return hashes
+
+
+def rows_of(columns: EventColumns, partition: int) -> list[Row]:
+    """Return the events that stand in columns."""
+    return list(
+        map(
+            Row._make,
+            zip(
+                repeat(partition, len(columns.positions)),
+                columns.positions,
+                [originator for (originator,) in iter_unpack("16s", columns.aggregate_ids)],
+                columns.versions,
+                columns.topics,
+                columns.states,
+                columns.record_time_micros,
+                [request or None for request in columns.request_ids],
+                columns.callers,
+                strict=True,
+            ),
+        )
+    )
+
+
+class _Cancelling:
+    """Ends a stream that is not read to its end."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def close(self) -> None:
+        self._stream.cancel()
+
+
+class _Waiting:
+    """Waits for a server that does not answer, up to a limit since it last did."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self._until: float | None = None
+
+    def wait(self, error: grpc.RpcError) -> None:
+        """Wait a moment where asking again may help; raise the error where it does not, or no longer."""
+        now = time.monotonic()
+        self._until = self._until or now + self._patience
+        unavailable = error.code() is grpc.StatusCode.UNAVAILABLE
+        if not unavailable or now >= self._until:
+            raise error
+        time.sleep(_PAUSE_SECONDS)

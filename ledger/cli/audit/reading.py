@@ -1,0 +1,120 @@
+"""A live server as a source that is read past whatever the server itself cannot read.
+
+A server answers no page in which a position is missing. Then smaller and smaller ones are asked for, which finds the
+place, and reading goes on behind it: one missing event must not hide what stands behind it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any, Final
+
+import grpc
+
+from domain import ids
+from domain.ports import Row
+from ledger.cli.audit.live import LiveSource, rows_of
+from ledger.cli.connection import DEADLINE_SECONDS
+from ledger.rpc.client import Ledger
+from protos.esep.v1 import audit_service_pb2 as pb
+from protos.esep.v1.audit_pb2 import Event
+from protos.esep.v1.common_pb2 import LogPosition
+
+_PAGE: Final = 64
+_MOST_MISSING: Final = 1_000
+"""Positions that are looked behind before reading is given up."""
+_PASSING: Final = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN))
+
+
+class PatientSource(LiveSource):
+    """A live source that reads on behind what is missing."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Ask for a checkpoint. Raises grpc.RpcError."""
+        super().__init__(ledger)
+        self._missing = 0
+
+    def rows(self, after: int) -> Iterator[Sequence[Row]]:
+        """Yield the events behind a position that can be read."""
+        while after < self.head:
+            try:
+                for rows in self._streamed(after):
+                    yield rows
+                    after = rows[-1].position
+            except grpc.RpcError as error:
+                if error.code() not in _PASSING:
+                    raise
+                self._await()
+            if after < self.head:
+                rows, after = self._next(after)
+                if rows:
+                    yield rows
+
+    def _streamed(self, after: int) -> Iterator[Sequence[Row]]:
+        """Yield what a stream tells, until the head or where the server says that there is no more."""
+        request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
+        stream = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
+        with closing(_Cancelled(stream)):
+            for message in stream:
+                if message.HasField("events"):
+                    rows = rows_of(message.events, self.partition)
+                    rows = [row for row in rows if row.position <= self.head]
+                    if rows:
+                        yield rows
+                    if not rows or rows[-1].position == self.head:
+                        return
+                if message.HasField("caught_up"):
+                    return
+
+    def _await(self) -> None:
+        """Wait for a server that is away; raises grpc.RpcError when it does not come back."""
+        kept = pb.GetCheckpointRequest(partition=self.partition, tree_size=self.head)
+        self.ask(self.ledger.audit.GetCheckpoint, kept)
+
+    def _next(self, after: int) -> tuple[Sequence[Row], int]:
+        """Return the next events that can be read, and how far they reach."""
+        size = _PAGE
+        while after < self.head:
+            last = min(self.head, after + size)
+            try:
+                return self._page(after + 1, last), last
+            except grpc.RpcError as error:
+                if error.code() not in _PASSING:
+                    raise
+                if size == 1:
+                    self._missing += 1
+                    if self._missing > _MOST_MISSING:
+                        raise
+                    after += 1
+                size = max(1, size // 2)
+        return (), after
+
+    def _page(self, first: int, last: int) -> Sequence[Row]:
+        request = pb.ReadEventsRequest(
+            partition=self.partition, first_position=first, last_position=last, page_size=last - first + 1
+        )
+        answer = self.ledger.audit.ReadEvents(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
+        return [_row(event, self.partition) for event in answer.events]
+
+
+class _Cancelled:
+    """Ends a stream that is not read to its end."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def close(self) -> None:
+        self._stream.cancel()
+
+
+def _row(event: Event, partition: int) -> Row:
+    return Row(
+        partition,
+        event.position,
+        ids.parse_uuid(event.aggregate_id),
+        event.version,
+        event.topic,
+        event.state,
+        event.record_time.ToMicroseconds(),
+        ids.parse_uuid(event.request_id) if event.request_id else None,
+        event.caller,
+    )
