@@ -1,7 +1,7 @@
 """The composition root: settings in, a serving ledger out.
 
-Three processes: this one decides, writes the log and answers calls; one child keeps the projections, another audits the
-history anew, so that they do not share one interpreter. All end when this one ends, however it ends.
+This process decides, writes the log and answers calls; its children keep the projections and audit the history anew, so
+that they do not share one interpreter. All end when this one ends, however it ends.
 """
 
 import asyncio

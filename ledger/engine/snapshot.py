@@ -47,7 +47,6 @@ class _Kind(msgspec.Struct):
 
     format: int
     partition: int
-    position: int = 0
 
 
 class _Snapshot(msgspec.Struct):
@@ -133,16 +132,18 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-def load_trusted(log: Log, partition: int, upto: int | None = None) -> bytes | None:
-    """Return the newest snapshot, up to a position, for which the log vouches; None when there is none."""
+def load_trusted(log: Log, partition: int, *, after: int = 0, upto: int | None = None) -> bytes | None:
+    """Return the newest snapshot, behind one position and up to another, for which the log vouches; None for none."""
     upto = log.head(partition) if upto is None else upto
     vouched = {
         event.at: event.digest
         for row in log.aggregate(partition, ENGINE_ID)
-        if isinstance(event := decode(row.topic, row.state), SnapshotTaken)
+        if isinstance(event := decode(row.topic, row.state), SnapshotTaken) and after < event.at <= upto
     }
-    while (found := log.load_snapshot(partition, upto=upto)) is not None:
+    while vouched and (found := log.load_snapshot(partition, upto=upto)) is not None:
         position, data = found
+        if position <= after:
+            return None
         if vouched.get(position) == digest(data):
             return data
         upto = position - 1
@@ -158,10 +159,7 @@ class TrustedSnapshots:
 
     def find(self, after: int, upto: int) -> bytes | None:
         """Return the newest trusted state of a position in between, the last included; None when there is none."""
-        if upto <= after:
-            return None
-        data = load_trusted(self._log, self._partition, upto)
-        return data if data is not None and _position(data) > after else None
+        return load_trusted(self._log, self._partition, after=after, upto=upto) if after < upto else None
 
     def restore(self, data: bytes, books: Books) -> int:
         """Put a state into empty books; return its position, 0 where it is of another form, or of other days."""
@@ -169,7 +167,3 @@ class TrustedSnapshots:
             return restore(data, books).position
         except ValueError:
             return 0
-
-
-def _position(data: bytes) -> int:
-    return msgspec.msgpack.decode(data, type=_Kind).position

@@ -70,6 +70,7 @@ class DirectConnection:
             self._checked(self._libpq.exec_(f"{begin}{statement}".encode()), ExecStatus.COPY_IN)
             self._libpq.put_copy_data(data)
             self._libpq.put_copy_end()
+            self.connection.wait(self._sent())
             second = f"{then()}{commit}".encode()
             self._checked(self._copied(statements=1), ExecStatus.COMMAND_OK)
             self._checked(self._libpq.exec_(second), ExecStatus.COMMAND_OK)
@@ -103,9 +104,12 @@ class DirectConnection:
         self.connection.wait(self._outcome_arrives())
         return self._libpq.get_result()
 
-    def _outcome_arrives(self) -> Generator[Wait, Ready | int, None]:
+    def _sent(self) -> Generator[Wait, Ready | int, None]:
         while self._libpq.flush() == _UNSENT:
             yield Wait.W
+
+    def _outcome_arrives(self) -> Generator[Wait, Ready | int, None]:
+        yield from self._sent()
         while self._libpq.is_busy():
             yield Wait.R
             self._libpq.consume_input()

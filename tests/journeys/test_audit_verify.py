@@ -135,6 +135,7 @@ def test_cryptography_alone_checks_the_report(esep: CommandLine, exported: Path,
 
     again = esep.json("audit", "verify", "--export", str(exported), "--report", str(path))
     assert again["signed_by"] == told["signed_by"], "the key is made once"
+    assert (tmp_path / "auditor-key.pub").read_text() == f"{told['signed_by']}\n"
 
 
 def test_a_changed_export_is_found(esep: CommandLine, exported: Path, moved: list[int]) -> None:

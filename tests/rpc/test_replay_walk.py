@@ -27,8 +27,9 @@ from ledger.log.codec import decode
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import transfer_service_pb2 as transfers
+from protos.esep.v1.card_service_pb2 import CloseCardRequest
 from tests.rpc.credit_bank import Payer as Employer
-from tests.rpc.credit_bank import to_account
+from tests.rpc.credit_bank import to_account, to_card, to_number
 from tests.rpc.every_write import EVERY_WRITE
 from tests.rpc.stage import Stage
 from tests.rpc.test_refusals import CASES, authorize, capture, held
@@ -80,7 +81,11 @@ def more(stage: Stage) -> None:
     closed = bank.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
     bank.call(bank.ledger.accounts.CloseAccount, accounts.CloseAccountRequest(request_id=new_id(), account_id=closed))
     employer = Employer(bank)
-    employer.post(employer.open(2, 7), [to_account(1, bank.poor, 5), to_account(2, closed, 2)])
+    holder = stage.issued()
+    stage.call("/esep.v1.CardService/CloseCard", CloseCardRequest(request_id=new_id(), card_id=holder.card_id))
+    paid = [to_account(1, bank.poor, 5), to_account(2, closed, 2), to_account(3, 999, 1)]
+    paid += [to_card(4, holder.card_id, 1), to_card(5, new_id(), 1), to_number(6, "1280016000009999", 1)]
+    employer.post(employer.open(6, 11), paid)
     partly = authorize(bank, 10**12, account_id=bank.poor, accept_partial=True)
     bank.move(bank.cash, bank.poor, 10)
     bank.move(bank.cash, bank.rich, 10_000)

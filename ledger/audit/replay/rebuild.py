@@ -108,7 +108,8 @@ def _refused_line(kept: Kept, event: credit.CreditLineRefused) -> Decidable | No
     line = credit.CreditLine(
         kept.row.originator_id, event.line, event.target, event.account, event.amount, event.reference
     )
-    if not event.account:  # Whom it names was looked up before it was decided, and found to be nobody.
+    if not event.account or event.reason == Reason.CARD_CLOSED.name:
+        # Whom it names was looked up before it was decided, and found to be nobody, or nobody's any more.
         unknown = Refusal(Reason[event.reason], event.detail)
         line = msgspec.structs.replace(line, unknown=unknown)
     return Credited(file, line) if isinstance(file, credit.CreditFile) else None

@@ -22,7 +22,7 @@ from domain.event import Change, Context, Event, Policy
 from domain.ports import LogReader, Row
 from domain.refusals import Reason, Refusal
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined
-from ledger.audit.replay.kept import Commanded, Decidable, Kept, NotKept, Transferred, fingerprint_of
+from ledger.audit.replay.kept import Commanded, Credited, Decidable, Kept, NotKept, Transferred, fingerprint_of
 from ledger.audit.replay.past import NoSnapshots, Past, Snapshots
 from ledger.audit.replay.rebuild import rebuild
 from ledger.log.codec import decode, encode
@@ -164,7 +164,8 @@ class Replayer:
             try:
                 decided = asked.decide(self._past.books, context)
                 if isinstance(decided, Refusal):
-                    recorded = decided.reason.value.recorded
+                    # Of a credit file every line is recorded, whatever became of it.
+                    recorded = decided.reason.value.recorded or isinstance(asked, Credited)
                     changes = asked.refused(self._past.books, decided, context) if recorded else []
                     return changes, decided.reason.name
             except NotAtHandError as missing:

@@ -56,12 +56,12 @@ class Money:
 
     def transfers(self, rows: Sequence[Row]) -> None:
         """Take in posted transfers."""
-        posted = _decoded([row.state for row in rows])
-        if posted is None:
+        told = _decoded([row.state for row in rows])
+        if told is None:
             self.movements([each for row in rows for each in self.read(row) or ()])
             return
+        posted, (sources, targets, amounts) = told
         positions = np.fromiter((row.position for row in rows), np.int64, len(rows))
-        sources, targets, amounts = (np.fromiter(map(field, posted), np.int64, len(posted)) for field in _FIELDS)
         self._move(positions, sources, targets, amounts)
         further = [
             (row.position, leg.debit_account, leg.credit_account, leg.amount)
@@ -136,14 +136,13 @@ class Money:
         self._findings.add(Finding(Check.MONEY, message, position, account=account or None))
 
 
-def _decoded(states: Sequence[bytes]) -> list[_Posted] | None:
-    """Return many stored transfers at once, None where one of them is not what it should be."""
+def _decoded(states: Sequence[bytes]) -> tuple[list[_Posted], list[Column]] | None:
+    """Return many stored transfers at once, and their numbers; None where one of them is not what it should be."""
     try:
         posted = _MANY(b"[" + b",".join(states) + b"]")
-    except (msgspec.DecodeError, RecursionError):
+        columns = [np.fromiter(map(field, posted), np.int64, len(posted)) for field in _FIELDS]
+    except (msgspec.DecodeError, OverflowError, RecursionError):
         return None
-    if len(posted) != len(states) or any(abs(each.amount) >= BOUND for each in posted):
+    if len(posted) != len(states) or any((column <= -BOUND).any() or (column >= BOUND).any() for column in columns):
         return None
-    if any(not -BOUND < each.debit_account < BOUND or not -BOUND < each.credit_account < BOUND for each in posted):
-        return None
-    return posted
+    return posted, columns

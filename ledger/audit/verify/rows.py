@@ -27,6 +27,7 @@ class Columns(NamedTuple):
     """Rows that follow one another, and what stands in them, column by column."""
 
     rows: Sequence[Row]
+    partitions: set[int]
     positions: Numbers
     versions: Numbers
     times: Numbers
@@ -62,8 +63,7 @@ class RowCheck:
     def _plain(self, columns: Columns) -> bool:
         """Tell whether no row needs to be looked at by itself."""
         expected = np.arange(self.position + 1, self.position + 1 + len(columns.rows))
-        partitions = {row.partition for row in columns.rows}
-        return partitions <= {self._partition} and bool((columns.positions == expected).all())
+        return columns.partitions <= {self._partition} and bool((columns.positions == expected).all())
 
     def _sifted(self, rows: Sequence[Row]) -> list[Row]:
         kept, last = [], self.position
@@ -129,12 +129,12 @@ def _columns(rows: Sequence[Row]) -> Columns | None:
     """Return the rows in columns, None where some row cannot be put there."""
     if not rows:
         empty = np.zeros(0, np.int64)
-        return Columns(rows, empty, empty, empty, b"", ())
+        return Columns(rows, set(), empty, empty, empty, b"", ())
     each = tuple(zip(*rows, strict=True))
     for values, kind in zip(each, _KINDS, strict=True):
         if any(not issubclass(found, kind) for found in set(map(type, values))):
             return None
-    _, positions, originators, versions, _, _, times, requests, _ = each
+    partitions, positions, originators, versions, _, _, times, requests, _ = each
     asked = set(map(len, filter(None, requests)))
     if set(map(len, originators)) != {_ID_BYTES} or not asked <= {_ID_BYTES} or b"" in requests:
         return None
@@ -144,9 +144,10 @@ def _columns(rows: Sequence[Row]) -> Columns | None:
         return None
     return Columns(
         rows,
+        set(partitions),
         np.array(positions, np.int64),
         np.array(versions, np.int64),
         np.array(times, np.int64),
         b"".join(originators),
-        [row for row in rows if row.request_id is not None],
+        [row for row in rows if row.request_id is not None] if asked else (),
     )

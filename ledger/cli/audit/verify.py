@@ -62,7 +62,8 @@ SignWith = Annotated[
         "--sign-with",
         metavar="KEYFILE",
         dir_okay=False,
-        help=f"Your own key, made if it is not there. Default: {DEFAULT_KEY} beside the report.",
+        help=f"Your own key, made if it is not there, with its public part in a .pub beside it. "
+        f"Default: {DEFAULT_KEY} beside the report.",
     ),
 ]
 
@@ -152,16 +153,18 @@ def _kept(path: Path) -> KeptNote:
 
 
 def _write(report: Report, path: Path, key_file: Path) -> str:
-    """Write the signed report; return the key that verifies it."""
+    """Write the signed report, and beside the key its public part, which verifies it; return that."""
     try:
         with _refusals(path):
             keys = auditors_keys(key_file)
             note = signed(report, keys, _now())
             path.write_text(str(note), encoding="utf-8")
+            public = [str(each.verifier(SIGNER)) for each in keys.keys]
+            key_file.with_suffix(".pub").write_text("".join(f"{each}\n" for each in public))
     except SigningKeysError as wrong:
         advice = "Name another file with --sign-with; it is made if it is not there."
         raise ProblemError(Problem("KEY_UNUSABLE", f"{wrong}.", advice), USAGE) from None
-    return ", ".join(str(each.verifier(SIGNER)) for each in keys.keys)
+    return ", ".join(public)
 
 
 @contextmanager

@@ -185,12 +185,14 @@ class AuditServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ReplayDecision(self, request, context):
-        """ReplayDecision decides a recorded request again, with the state, the time and the rules that it was decided on first.
+        """ReplayDecision decides a recorded request again, with the state, the time, the rules and the server's settings that it
+        was decided on first.
 
-        A decline is decided again as well. The request is rebuilt from what its events keep of it; where they keep less than
-        the request held, the answer says which fields are missing, and nothing is claimed.
-        Limits: the log is replayed up to the request: up to 1,000,000 events for a question. Asking in the order of the log
-        spares most of it.
+        A decline is decided again as well. The request is rebuilt from what its events keep of it, in which no secret is: of
+        those, how they were found. Events written before they kept so much are not decided again: the answer says which fields
+        are missing, and nothing is claimed. The events are compared with their leaves in the tree too.
+        Limits: the log is replayed up to the request, from the newest snapshot before it: up to 1,000,000 events for a
+        question. Asking in the order of the log spares most of it. Questions wait for each other.
         Refused with: OUTCOME_NOT_FOUND, where nothing is recorded under the id or the event at the position is not the first
         of a request; REPLAY_TOO_FAR.
         """

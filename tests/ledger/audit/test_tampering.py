@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from domain.ids import format_uuid
 from domain.leaves import leaf_hashes
 from domain.ports import Row
 from ledger.audit.signing.checkpoint import Checkpoint
+from ledger.audit.signing.note import COSIGNATURE, Note, Signature, VerifierKey, cosigned
 from ledger.audit.verify.findings import Check, Finding
 from ledger.audit.verify.verifier import Verdict
 from ledger.log.merkle import Frontier
@@ -374,3 +376,23 @@ def around(original: Original, position: int) -> tuple[int, int]:
     return 1 + max((size for size in sizes if size < position), default=0), min(
         size for size in sizes if size >= position
     )
+
+
+def test_a_witness_counts_where_the_auditor_gives_its_key(ledger: Place) -> None:
+    """How far it has seen is told; a line under its name that is none of its signatures is named."""
+    private = Ed25519PrivateKey.generate()
+    witness = VerifierKey("witness.kg/one", COSIGNATURE, private.public_key().public_bytes_raw())
+    *earlier, last = kept_notes(ledger)
+    note = Note.parse(last)
+
+    def cosigned_at(seen_at: int, signed_at: int) -> str:
+        value = seen_at.to_bytes(8, "big") + private.sign(cosigned(note.text, signed_at))
+        return str(note._replace(signatures=(*note.signatures, Signature(witness.name, witness.key_id, value))))
+
+    right = verified(ledger, notes=[*earlier, cosigned_at(7, 7)], keys=[ledger.public, witness])
+    assert right.ok, right.findings.listed()
+    assert right.witnessed == {witness.name: right.head}
+    assert not verified(ledger, notes=[*earlier, cosigned_at(7, 7)], keys=[ledger.public]).witnessed
+    wrong = verified(ledger, notes=[*earlier, cosigned_at(7, 8)], keys=[ledger.public, witness])
+    assert only(wrong, Check.WITNESSES).position == wrong.head
+    assert not wrong.witnessed
