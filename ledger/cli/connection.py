@@ -10,6 +10,10 @@ from protos.esep.v1.account_service_pb2 import GetAccountRequest
 
 DEADLINE_SECONDS: Final = 20.0
 
+_MOST_DIGITS: Final = 18
+"""Of a number that names an account: all of them fit into 64 bits."""
+_SHOWN: Final = 80
+
 
 class Connection:
     """A channel to a server, and the services that commands ask. A context manager."""
@@ -42,12 +46,20 @@ class Connection:
 
     def account_id(self, named: str) -> int:
         """Return the id of an account named by id or as ``bank/number``. Raises ProblemError, or grpc.RpcError."""
-        if named.isascii() and named.isdecimal():
-            return int(named)
-        bank, slash, number = named.partition("/")
-        if not (bank and slash and number):
-            advice = "Give the account's id, such as 42, or bank/number, such as bank-a/1080000000000001."
-            raise ProblemError(Problem("INVALID_ARGUMENT", f"{named!r} names no account.", advice), USAGE)
+        account = account_named(named)
+        if isinstance(account, int):
+            return account
         request = GetAccountRequest()
-        request.account_number.participant_id, request.account_number.account_number = bank, number
+        request.account_number.participant_id, request.account_number.account_number = account
         return self.accounts.GetAccount(request, timeout=DEADLINE_SECONDS).account.account_id
+
+
+def account_named(named: str) -> int | tuple[str, str]:
+    """Return the id that names an account, or the bank and the number; raises ProblemError for anything else."""
+    if named.isascii() and named.isdecimal() and len(named) <= _MOST_DIGITS:
+        return int(named)
+    bank, slash, number = named.partition("/")
+    if not (bank and slash and number):
+        advice = "Give the account's id, such as 42, or bank/number, such as bank-a/1080000000000001."
+        raise ProblemError(Problem("INVALID_ARGUMENT", f"{named[:_SHOWN]!r} names no account.", advice), USAGE)
+    return bank, number

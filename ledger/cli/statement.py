@@ -93,9 +93,12 @@ def instant(text: str, zone: ZoneInfo, *, days: int = 0) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no date such as 2026-11-21 and no ISO 8601 time") from None
-    if parsed.time() == time.min and "T" not in text and " " not in text:
-        parsed += timedelta(days=days)
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        if parsed.time() == time.min and "T" not in text and " " not in text:
+            parsed += timedelta(days=days)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} is beyond the calendar") from None
 
 
 def _pages(

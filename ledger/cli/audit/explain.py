@@ -23,7 +23,7 @@ from ledger.audit.figures.figuring import Explanation, upto
 from ledger.audit.source import AccountFigures
 from ledger.cli.audit.live import LiveHistory
 from ledger.cli.audit.points import FromExport, newest, position_of
-from ledger.cli.connection import Connection
+from ledger.cli.connection import Connection, account_named
 from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, time_zone
 from ledger.cli.output import console, money
 from ledger.cli.problems import REFUSED, Problem, ProblemError, reporting
@@ -185,14 +185,14 @@ def _figure(figures: AccountFigures, name: FigureName) -> int:
 
 def _account_id(source: ExportSource, named: str) -> int:
     """Return the id of an account named by id or as ``bank/number``."""
-    if named.isascii() and named.isdecimal():
-        return int(named)
-    bank, _, number = named.partition("/")
+    account = account_named(named)
+    if isinstance(account, int):
+        return account
     for rows in source.rows(0):
         for row in rows:
             if row.topic == AccountOpened.TOPIC:
                 opened = decode(row.topic, row.state)
-                if isinstance(opened, AccountOpened) and (opened.participant, opened.number) == (bank, number):
+                if isinstance(opened, AccountOpened) and (opened.participant, opened.number) == account:
                     return int.from_bytes(row.originator_id, "big")
     raise _unknown(named)
 

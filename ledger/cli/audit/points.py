@@ -15,6 +15,7 @@ from ledger.cli.statement import instant
 from protos.esep.v1 import audit_service_pb2 as pb
 
 _SECOND: Final = 1_000_000
+_MOST_DIGITS: Final = 19
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 FromExport = Annotated[
@@ -40,9 +41,9 @@ def position_of(named: str, history: LiveHistory | ExportSource, *, end_of_day: 
         return history.head
     if not (named.isascii() and named.isdecimal()):
         return min(history.position_at(_microseconds(named, end_of_day=end_of_day)), history.head)
-    position = int(named)
-    if position > history.head:
-        message = f"Position {position} is later than the last one, {history.head}."
+    position = int(named[:_MOST_DIGITS])
+    if position > history.head or len(named) > _MOST_DIGITS:
+        message = f"Position {named[:_MOST_DIGITS]} is later than the last one, {history.head}."
         raise ProblemError(Problem("POSITION_IN_FUTURE", message, "Name an earlier position, or a time."), REFUSED)
     return position
 

@@ -314,3 +314,22 @@ def test_figures_of_a_forged_history_are_refused_in_words(forged: Forged, forge:
     assert explained.exit_code == 1
     assert "HISTORY_BROKEN" in explained.output
     assert asked(forged, "diff", "1").exit_code in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("diff", "9" * 5_000), 1, "POSITION_IN_FUTURE"),
+        (("diff", "0001-01-01", "9999-12-31"), 2, "beyond the calendar"),
+        (("explain", "9" * 5_000), 2, "names no account"),
+        (("explain", "bank-a"), 2, "names no account"),
+        (("explain", "2", "--as-of", "9999-12-31"), 2, "beyond the calendar"),
+    ],
+)
+def test_what_is_asked_past_all_bounds_is_misuse(
+    forged: Forged, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """Numbers of thousands of digits, and days at which the calendar ends, are refused in words."""
+    result = asked(forged, *arguments)
+    assert said in " ".join(result.output.replace("│", " ").split())
+    assert result.exit_code == code
