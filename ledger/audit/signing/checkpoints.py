@@ -68,7 +68,7 @@ class Checkpoints:
         return [(key.verifier(self.origin), key) for key in self._keys.keys]
 
     def issue(self, tree: Frontier, at_least: int) -> Issued:
-        """Return the checkpoint of a durable tree, or a fresh one of ``at_least`` so many leaves.
+        """Return the checkpoint of a durable tree, a fresh one of ``at_least`` so many leaves, or one of more leaves.
 
         Where the ledger's audit of itself has found something, nothing is signed any more from there on: the last one
         that was signed is returned if it reaches far enough. Raises HistoryDiffersError, or SigningKeysError when no
@@ -79,6 +79,8 @@ class Checkpoints:
         last = self._log.find_checkpoint(self._partition)
         if last is not None:
             issued = _issued(last)
+            if last.size > tree.size and self._log.tree(self._partition).size >= last.size:
+                return issued  # Another call, or another server, has signed what came meanwhile.
             if last.size > tree.size or (last.size == tree.size and issued.checkpoint != checkpoint):
                 raise HistoryDiffersError(
                     f"the tree of {checkpoint.origin} with {tree.size} leaves has the root {tree.root.hex()}, but a "

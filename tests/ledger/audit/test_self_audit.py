@@ -265,6 +265,32 @@ def test_nothing_is_signed_past_a_difference(ledger: Place, position: int | None
                 signer.issue(log.tree(0), head)
 
 
+def test_a_call_that_was_overtaken_is_no_difference(ledger: Place) -> None:
+    """Its tree is smaller than the one that another call has signed meanwhile: that one's checkpoint is answered."""
+    with ledger.log() as log:
+        before = log.tree(0)
+    go_on(ledger, 3)
+    with ledger.log() as log:
+        signer = Checkpoints(log, 0, HandClock(), ledger=LEDGER, keys=ledger.keys)
+        issued = signer.issue(before, before.size).checkpoint
+        assert (issued.size, issued.root) == (before.size + 3, log.tree(0).root)
+
+
+def test_a_log_that_has_lost_what_was_signed_is_a_difference(ledger: Place) -> None:
+    """Nothing is signed of a history that ends before one that was signed."""
+    with ledger.log() as log:
+        before = log.tree(0)
+    go_on(ledger, 3)
+    edges, root = before.dump(), before.root
+    ledger.change(
+        "UPDATE trees SET size = :size, edges = :edges, root = :root", size=before.size, edges=edges, root=root
+    )
+    with ledger.log() as log:
+        signer = Checkpoints(log, 0, HandClock(), ledger=LEDGER, keys=ledger.keys)
+        with pytest.raises(HistoryDiffersError, match=f"signed for {before.size + 3} leaves"):
+            signer.issue(before, before.size)
+
+
 def test_a_rewritten_history_shows_in_the_checkpoint_that_was_signed(ledger: Place) -> None:
     """Events, tiles and tree agree with one another, and not with what was signed: the interval is named."""
     notes = kept_notes(ledger)
