@@ -140,9 +140,12 @@ def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
     pa, pq = _arrow()
     try:
         with pq.ParquetFile(path) as file:
-            if set(file.schema_arrow.names) != set(Row._fields):
-                raise damaged(path, f"its columns are {', '.join(file.schema_arrow.names)}")
+            wanted, found = _schema(pa), file.schema_arrow
+            if sorted((each.name, str(each.type)) for each in found) != sorted((e.name, str(e.type)) for e in wanted):
+                raise damaged(path, f"its columns are {', '.join(f'{each.name} ({each.type})' for each in found)}")
             for batch in file.iter_batches(_READ_GROUP, columns=list(Row._fields)):
+                if any(batch.column(each.name).null_count for each in wanted if not each.nullable):
+                    raise damaged(path, "a value is missing in it")
                 columns = [
                     batch.column(name).cast(pa.int64()) if name == "recorded_at" else batch.column(name)
                     for name in Row._fields

@@ -91,6 +91,7 @@ def verify(
             raise ProblemError(Problem("INVALID_ARGUMENT", message, "Give --export, or a server."), USAGE)
         if sign_with is not None and report is None:
             raise ProblemError(Problem("INVALID_ARGUMENT", "There is nothing to sign.", "Give --report."), USAGE)
+        _spare(report, [*(against or ()), *map(Path, key or ())])
         began = _now()
         if export is not None:
             with filing(export):
@@ -142,6 +143,13 @@ def _keys(given: Sequence[str]) -> list[VerifierKey]:
             advice = "A verifier key is name+id+base64, as GetCheckpoint tells it; or name a file of such lines."
             raise ProblemError(Problem("INVALID_ARGUMENT", f"{text!r} is no key: {wrong}.", advice), USAGE) from None
     return found
+
+
+def _spare(report: Path | None, read: Sequence[Path]) -> None:
+    """Raise ProblemError where the report would be written over what it is held against."""
+    if report is not None and report.resolve() in {path.resolve() for path in read}:
+        advice = "Name another file; a checkpoint that is kept is never written over."
+        raise ProblemError(Problem("INVALID_ARGUMENT", f"{report} is read, and cannot be the report.", advice), USAGE)
 
 
 def _kept(path: Path) -> KeptNote:

@@ -138,6 +138,40 @@ def test_parquet_of_somebody_else(tmp_path: Path) -> None:
         list(read(path, Encoding.PARQUET))
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("position", ["1", "2"], r"position \(string\)"),
+        ("state", [[1], [2]], r"state \(list"),
+        ("recorded_at", [None, None], "recorded_at"),
+        ("topic", ["t", None], "a value is missing"),
+    ],
+)
+def test_parquet_of_other_values(tmp_path: Path, name: str, values: list[object], said: str) -> None:
+    """Columns of other types, and values that are missing, are no export's: nobody who reads stumbles over them."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    path = tmp_path / "events.parquet"
+    write(path, Encoding.PARQUET, [Row(0, each, bytes(16), 1, "t", b"{}", each, None, "c") for each in (1, 2)])
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index(name), name, pa.array(values)), path)
+    with pytest.raises(ExportError, match=said):
+        list(read(path, Encoding.PARQUET))
+
+
+def test_parquet_with_a_column_twice(tmp_path: Path) -> None:
+    """Which of the two is meant is nobody's to say."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    path = tmp_path / "events.parquet"
+    write(path, Encoding.PARQUET, [Row(0, 1, bytes(16), 1, "t", b"{}", 1, None, "c")])
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("state", table.column("state")), path)
+    with pytest.raises(ExportError, match="its columns are"):
+        list(read(path, Encoding.PARQUET))
+
+
 def test_parquet_without_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pyarrow the error names the extra that brings it."""
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)

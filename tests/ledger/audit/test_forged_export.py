@@ -333,3 +333,14 @@ def test_what_is_asked_past_all_bounds_is_misuse(
     result = asked(forged, *arguments)
     assert said in " ".join(result.output.replace("│", " ").split())
     assert result.exit_code == code
+
+
+def test_no_report_is_written_over_a_kept_checkpoint(forged: Forged, tmp_path: Path) -> None:
+    """A slip of the pen must not cost the auditor the one thing that nobody can replace."""
+    kept = tmp_path / "kept.note"
+    kept.write_text(forged.original.notes[0])
+    beside = f"{tmp_path}/./kept.note"
+    result = asked(forged, "verify", "--against", str(kept), "--report", beside)
+    assert result.exit_code == 2
+    assert "cannot be the report" in result.output
+    assert kept.read_text() == forged.original.notes[0]
