@@ -3,6 +3,7 @@
 Whoever keeps one can show later that history was rewritten, cut off or put back: ``esep audit verify --against``.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -45,9 +46,9 @@ def checkpoint(
         answer = ledger.audit.GetCheckpoint(GetCheckpointRequest(), metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
         verifiers = [key.verifier_key for key in answer.keys]
         with filing(note):
-            _write_new(note, answer.checkpoint.note)
+            keep(note, answer.checkpoint.note)
             if keys is not None:
-                _write_new(keys, "".join(f"{key}\n" for key in verifiers))
+                keep(keys, "".join(f"{key}\n" for key in verifiers))
         size, root = answer.checkpoint.tree.position, answer.checkpoint.root_hash.hex()
         if as_json:
             print_document({"note": str(note), "tree_size": size, "root": root, "keys": verifiers})
@@ -58,6 +59,13 @@ def checkpoint(
             out.print(f"{told(str(keys))} holds the ledger's {len(verifiers)} keys. {_FIRST_KEYS}")
 
 
-def _write_new(path: Path, text: str) -> None:
+def keep(path: Path, text: str) -> None:
+    """Write a new file durably, or leave none: half a checkpoint is not kept. Raises OSError."""
     with path.open("x", encoding="utf-8") as file:
-        file.write(text)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            path.unlink()
+            raise

@@ -1,5 +1,6 @@
 """Exports that somebody has written anew, manifest and all, to mislead or to break whoever verifies them."""
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from ledger.audit.export.writer import export
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
 from ledger.cli.app import app
+from ledger.cli.audit.checkpoint import keep
 from ledger.log.merkle import EMPTY_ROOT
 from tests.ledger.audit.conftest import Original
 from tests.ledger.audit.ledgers import LEDGER, Place, source_of
@@ -344,3 +346,21 @@ def test_no_report_is_written_over_a_kept_checkpoint(forged: Forged, tmp_path: P
     assert result.exit_code == 2
     assert "cannot be the report" in result.output
     assert kept.read_text() == forged.original.notes[0]
+
+
+def test_half_a_checkpoint_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk no file is left that would be taken for one that was kept."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "kept.note"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="space"):
+            keep(path, "a checkpoint")
+    assert not path.exists()
+    keep(path, "a checkpoint")
+    with pytest.raises(FileExistsError):
+        keep(path, "another one")
+    assert path.read_text() == "a checkpoint"
