@@ -57,7 +57,8 @@ class RowCheck:
                 raise AssertionError("rows were looked at, and cannot be put in columns")
         if columns.rows:
             self._check_times(columns)
-            self.position, self.recorded_at = columns.rows[-1].position, columns.rows[-1].recorded_at
+            self.position = max(self.position, columns.rows[-1].position)  # Behind it stands what is no event.
+            self.recorded_at = columns.rows[-1].recorded_at
         return columns
 
     def _plain(self, columns: Columns) -> bool:

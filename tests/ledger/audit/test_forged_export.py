@@ -364,3 +364,18 @@ def test_half_a_checkpoint_is_not_kept(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(FileExistsError):
         keep(path, "another one")
     assert path.read_text() == "a checkpoint"
+
+
+@pytest.mark.parametrize("place", [3, -1])
+def test_what_is_no_event_is_there_all_the_same(forged: Forged, place: int) -> None:
+    """A row that no event can be is told as one, also the last of its file: its position is not missing."""
+    events = forged.manifest["pieces"][0]["events"]
+    lines = [json.loads(line) for line in forged.lines(events)]
+    lines[place]["originator_version"] = -1
+    forged.put(events, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    result = verified(forged, "--json")
+    found = json.loads(result.output)["report"]["findings"]
+    assert [(each["check"], each["field"]) for each in found if each["check"] == "rows"] == [
+        ("rows", "originator_version")
+    ]
+    assert not [each for each in found if each["check"] == "positions"]
