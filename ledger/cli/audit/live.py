@@ -4,16 +4,17 @@ A connection that breaks, or a server that stops, is waited for: what was read s
 it. Only when nothing came for a while is the call's own error raised.
 """
 
+import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
-from struct import iter_unpack
 from typing import Any, Final, TypeVar
 
 import grpc
 
 from domain.ports import Row
+from ledger.audit.export.format import ExportError
 from ledger.audit.source import AccountFigures
 from ledger.cli.connection import DEADLINE_SECONDS
 from ledger.log.merkle import HASH_BYTES
@@ -149,14 +150,25 @@ class LiveSource(LiveHistory):
 
 
 def rows_of(columns: EventColumns, partition: int) -> list[Row]:
-    """Return the events that stand in columns."""
+    """Return the events that stand in columns, one or more; raises ExportError for columns that hold none."""
+    try:
+        rows = _rows(columns, partition)
+    except (ValueError, struct.error):
+        rows = []
+    if not rows:
+        message = "The server's history is not whole: it tells columns that are no events."
+        raise ExportError("HISTORY_BROKEN", message, "Tell the ledger's operator.")
+    return rows
+
+
+def _rows(columns: EventColumns, partition: int) -> list[Row]:
     return list(
         map(
             Row._make,
             zip(
                 repeat(partition, len(columns.positions)),
                 columns.positions,
-                [originator for (originator,) in iter_unpack("16s", columns.aggregate_ids)],
+                [originator for (originator,) in struct.iter_unpack("16s", columns.aggregate_ids)],
                 columns.versions,
                 columns.topics,
                 columns.states,

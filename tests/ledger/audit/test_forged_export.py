@@ -19,7 +19,9 @@ from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
 from ledger.cli.app import app
 from ledger.cli.audit.checkpoint import keep
+from ledger.cli.audit.live import rows_of
 from ledger.log.merkle import EMPTY_ROOT
+from protos.esep.v1.audit_pb2 import EventColumns
 from tests.ledger.audit.conftest import Original
 from tests.ledger.audit.ledgers import LEDGER, Place, source_of
 
@@ -379,3 +381,10 @@ def test_what_is_no_event_is_there_all_the_same(forged: Forged, place: int) -> N
         ("rows", "originator_version")
     ]
     assert not [each for each in found if each["check"] == "positions"]
+
+
+@pytest.mark.parametrize("columns", [{}, {"positions": [1]}, {"positions": [1], "aggregate_ids": b"short"}])
+def test_a_server_that_tells_no_events_is_refused_in_words(columns: dict[str, Any]) -> None:
+    """Columns that do not fit together end an export with the reason that the history is not whole."""
+    with pytest.raises(ExportError, match="columns that are no events"):
+        rows_of(EventColumns(**columns), 0)
