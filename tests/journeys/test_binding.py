@@ -1,5 +1,6 @@
 """Binding a card from the application: the held amount, where it is learned, and who may pay (rows S05 to S13)."""
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -427,7 +428,9 @@ def test_neither_number_nor_cvv_nor_amount_stands_anywhere(phone: Phone, bank: B
     assert card.card_number.encode() not in written
     assert card.card_number[6:].encode() not in written
     assert NAME.encode() not in written
-    assert not re.search(rb'"(cvv|card_number|amount_tyiyn)"', written)
+    assert not re.search(rb'"(cvv|card_number)"', written)
+    asked = [json.loads(row.state) for row in rows(phone) if b'"amount_tyiyn"' in row.state]
+    assert {state.get("command") for state in asked} <= {"capture"}, "a bank's own, that was declined"
 
 
 def test_nothing_told_of_a_binding_tells_the_amount(phone: Phone, bank: Bank) -> None:

@@ -13,7 +13,6 @@ from domain.command import Command
 from domain.engine import CommandDeclined
 from ledger.audit.replay.kept import Commanded, Decidable, NotKept
 
-_COMMANDS: dict[str, type[Command]] = {}
 _WHY: Final = "the record was written before records of declines kept what was asked"
 _MADE_HERE: Final = (bind.RequestCardBinding, token_payment.AuthorizeTokenPayment)
 """Commands that nothing else here would load."""
@@ -40,11 +39,11 @@ def declined(event: CommandDeclined) -> Decidable | NotKept:
 
 def commands() -> dict[str, type[Command]]:
     """Return every command by its name."""
-    if not _COMMANDS:
-        waiting = [Command]
-        while waiting:
-            kind = waiting.pop()
-            waiting += kind.__subclasses__()
-            if "NAME" in vars(kind):
-                _COMMANDS[kind.NAME] = kind
-    return _COMMANDS
+    found: dict[str, type[Command]] = {}
+    waiting = [Command]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if "NAME" in vars(kind):
+            found[kind.NAME] = kind
+    return found
