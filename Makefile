@@ -89,7 +89,7 @@ format: $(INSTALLED) ## let ruff repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## measure; QUICK=1 in under a minute, COMPARE=1 beside others
+bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 beside others
 	$(if $(QUICK),QUICK=$(QUICK)) $(if $(COMPARE),COMPARE=$(COMPARE)) $(BIN)/python -m bench
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
