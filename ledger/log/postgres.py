@@ -38,7 +38,7 @@ from ledger.log.errors import (
 )
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.merkle import Frontier
-from ledger.log.packing import CopyPacker, binary_growth, binary_values
+from ledger.log.packing import CopyPacker, binary_growth, binary_values, rows_of
 from ledger.log.patience import Patience, timeout_ms
 from ledger.log.pools import ClosingPool
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT, trees
@@ -365,7 +365,7 @@ def _head(reader: DirectConnection, partition: int) -> int:
 
 
 def _rows(reader: DirectConnection, query: str, *values: int | str) -> list[Row]:
-    return reader.fetch(query, [_text(value) for value in values], Row._make)
+    return rows_of(reader.fetch(query, [_text(value) for value in values], tuple))
 
 
 def _before(connection: DirectConnection, row: Row) -> Row | None:

@@ -1,12 +1,13 @@
 """Reading the log for auditors: pages of it, and streams that follow it.
 
-No stream has a thread or a connection of its own. While a page is sent the next one is read, and no more: a slow reader
-holds two pages, and what it has not read yet stays in the log. What is sent has been
-acknowledged as durable, so that no reader learns of an event that a failover could still take back.
+No stream has a thread or a connection of its own. While a page is sent the next two are read, and no more: a slow
+reader holds three pages, and what it has not read yet stays in the log. What is sent has been acknowledged as durable,
+so that no reader learns of an event that a failover could still take back.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import Final, NamedTuple
 
 from domain.ports import Row
@@ -18,7 +19,9 @@ from ledger.rpc.reads import LogReads
 from ledger.rpc.settings import MEBIBYTE, RpcSettings
 
 AT_ONCE: Final = 2_000
-"""Events that a stream reads at once; a reader holds twice as many of the server's memory at most."""
+"""Events that a stream reads at once."""
+AHEAD: Final = 2
+"""Pages that are read while one is sent: the database finds the second one while the first is taken apart."""
 MOST: Final = 1_000
 """Events in one message of a stream."""
 MOST_BYTES: Final = MEBIBYTE
@@ -37,7 +40,9 @@ class Followed(NamedTuple):
     """False for a heartbeat."""
 
 
-class _Looked(NamedTuple):
+class Looked(NamedTuple):
+    """The next piece, and whether there is nothing behind it for the moment."""
+
     piece: Piece
     last: bool
 
@@ -73,13 +78,11 @@ class AuditReads:
         """Yield what is wanted behind a position, without end, each piece after its predecessor was taken."""
         clock = asyncio.get_running_loop().time
         told, told_at, caught_up = after, clock(), False
-        reading: asyncio.Task[_Looked] = asyncio.create_task(self._look(wanted, after))
+        pieces = Pieces(lambda start: self._look(wanted, start), after)
         try:
             while True:
-                piece, last = await reading
+                piece, last = await pieces.next()
                 after = piece.reached
-                if not last:
-                    reading = asyncio.create_task(self._look(wanted, after))
                 if piece.rows or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
                     yield Followed(piece.rows, after, last and not caught_up, news=True)
                     told, told_at, caught_up = after, clock(), caught_up or last
@@ -89,20 +92,52 @@ class AuditReads:
                 if quiet <= 0 or not await self._news.news(after + 1, quiet):
                     yield Followed([], after, caught_up=False, news=False)
                     told, told_at = after, clock()
-                reading = asyncio.create_task(self._look(wanted, after))
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await pieces.close()
 
-    async def _look(self, wanted: Selection, after: int) -> _Looked:
+    async def _look(self, wanted: Selection, after: int) -> Looked:
         """Return what is wanted of the next page, and whether it is the last one for the moment."""
         head = await self.head()
         piece = await self.piece(wanted, after, head, AT_ONCE) if after < head else Piece([], after)
-        return _Looked(piece, piece.reached >= head)
+        return Looked(piece, piece.reached >= head)
 
     async def close(self) -> None:
         """Wait for news no more."""
         await self._news.close()
+
+
+class Pieces:
+    """One piece after another, of which the next ones are read ahead where it is known where they begin."""
+
+    def __init__(self, look: Callable[[int], Awaitable[Looked]], after: int) -> None:
+        self._look = look
+        self._after = after
+        self._reading: deque[asyncio.Future[Looked]] = deque()
+
+    async def next(self) -> Looked:
+        """Return the next piece; begin with those behind it, unless it is the last one for the moment."""
+        if not self._reading:
+            self._begin()
+        looked = await self._reading.popleft()
+        whole = looked.piece.reached == self._after + AT_ONCE
+        self._after = looked.piece.reached
+        if not whole:
+            await self.close()  # What is read ahead begins too late.
+        if not looked.last:
+            while len(self._reading) < (AHEAD if whole else 1):
+                self._begin()
+        return looked
+
+    def _begin(self) -> None:
+        after = self._after + AT_ONCE * len(self._reading)
+        self._reading.append(asyncio.ensure_future(self._look(after)))
+
+    async def close(self) -> None:
+        """Read no more."""
+        for reading in self._reading:
+            reading.cancel()
+        await asyncio.gather(*self._reading, return_exceptions=True)
+        self._reading.clear()
 
 
 def messages(rows: list[Row]) -> Iterator[list[Row]]:

@@ -148,7 +148,7 @@ class AuditServiceServicer(object):
         Guarantees: events come in order, each once, and never before they are durable. A checkpoint never passes an event
         that is wanted and was not sent. CaughtUp is sent once, when there is nothing more for the moment; from then on every
         message comes as things happen. Without news a heartbeat is sent every 15 seconds, unless the server is set
-        otherwise. A slow reader is sent the same, later: nothing is dropped, and nothing is kept for it but two pages.
+        otherwise. A slow reader is sent the same, later: nothing is dropped, and nothing is kept for it but three pages.
         A caller who may read no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
         Limits: up to 1,000 events a message, and fewer where they are large; 500 streams at a server, unless it is set
         otherwise, those of NotificationService among them. A stream has no deadline but the caller's.
