@@ -4,11 +4,12 @@ A filter that keeps next to nothing must not make one question read a whole hist
 that were looked at, wanted or not, and says how far it came. Blocking: called in a thread.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domain.ports import LogReader, Row
 from ledger.audit.selection import Selection
+from ledger.log.errors import LogBroken
 
 MOST_LOOKED_AT: Final = 20_000
 """Events that one piece looks at."""
@@ -71,3 +72,23 @@ class EventReader:
         if len(found) > limit:
             return Piece(found[:limit], found[limit - 1].position)
         return Piece(found, upto)
+
+
+def read_on(log: LogReader, partition: int, after: int, upto: int) -> Iterator[Sequence[Row]]:
+    """Yield the rows between two positions, leaving out what is not there."""
+    size = _AT_A_TIME
+    while after < upto:
+        try:
+            rows = log.read(partition, after, min(size, upto - after))
+        except LogBroken:
+            if size == 1:
+                after += 1
+            size = max(1, size // 2)
+            continue
+        if not rows:
+            return
+        rows = [row for row in rows if row.position <= upto]
+        if rows:
+            yield rows
+        after += max(1, len(rows))
+        size = min(_AT_A_TIME, 2 * size)

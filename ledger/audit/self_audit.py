@@ -14,11 +14,11 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
+from ledger.audit.reading import read_on
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
 from ledger.audit.source import AccountFigures
 from ledger.audit.verify.findings import Check, Finding, Findings, reason_of
-from ledger.audit.verify.log_source import read_on
 from ledger.audit.verify.notes import LEDGERS
 from ledger.audit.verify.tree import Pin, TreeCheck
 from ledger.audit.verify.verifier import Verification

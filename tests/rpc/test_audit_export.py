@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from domain.event import Policy
 from domain.leaf import leaf_hash
-from ledger.audit.export.format import Encoding
+from ledger.audit.export.format import Encoding, ExportError
 from ledger.audit.export.source import ExportSource
 from ledger.audit.export.writer import export
 from ledger.audit.figures.explain import Figure
@@ -24,7 +24,7 @@ from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
-from ledger.cli.audit.live import LiveSource
+from ledger.cli.audit.live import LiveHistory, LiveSource
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.account_service_pb2 import CloseAccountRequest, FreezeAccountRequest
@@ -358,3 +358,10 @@ def test_an_export_that_was_tampered_with_disagrees(bank: Bank, esep: Commands, 
     explained = json.loads(tampered.run("explain", str(bank.poor), "--json", live=False, exit_code=1))
     assert (explained["sum_tyiyn"], explained["figure_tyiyn"], explained["agrees"]) == (1_501, 1_502, False)
     assert "which the events do not come to" in tampered.run("explain", str(bank.poor), live=False, exit_code=1)
+
+
+def test_a_history_that_ends_before_its_checkpoint_is_not_whole(bank: Bank) -> None:
+    """Whoever is told of more events than there are does not wait for them."""
+    head = LiveSource(bank.ledger).head
+    with pytest.raises(ExportError, match=f"ends at position {head}, and is to have {head + 1} events"):
+        list(LiveHistory(bank.ledger, head + 1).rows(0))

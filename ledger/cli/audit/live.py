@@ -7,7 +7,7 @@ it. Only when nothing came for a while is the call's own error raised.
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from itertools import repeat
 from typing import Any, Final, TypeVar
 
@@ -43,16 +43,19 @@ class LiveHistory:
         self._patience = patience
 
     def rows(self, after: int) -> Iterator[Sequence[Row]]:
-        """Yield the events behind a position."""
+        """Yield the events behind a position; raises ExportError where the server's history ends before its head."""
         waiting = _Waiting(self._patience)
         while after < self.head:
             try:
-                for rows in self._stream(after):
+                for rows in self.stream(after):
                     waiting.reset()
                     yield rows
                     after = rows[-1].position
             except grpc.RpcError as error:
                 waiting.wait(error)
+                continue
+            if after < self.head:
+                raise _broken(f"it ends at position {after}, and is to have {self.head} events")
 
     def leaf_hashes(self, after: int) -> Iterator[bytes]:
         """Yield the leaf hashes behind a position."""
@@ -92,16 +95,25 @@ class LiveHistory:
         position: int = self.ask(self.ledger.audit.ListAccountFigures, request).position.position
         return position
 
-    def _stream(self, after: int) -> Iterator[Sequence[Row]]:
+    def stream(self, after: int) -> Iterator[Sequence[Row]]:
+        """Yield what one stream tells behind a position, up to the head or to where the server has no more.
+
+        Raises grpc.RpcError.
+        """
         request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
         stream: Any = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
-        with closing(_Cancelling(stream)):
+        with ExitStack() as ending:
+            ending.callback(stream.cancel)
             for message in stream:
                 if message.HasField("events"):
                     rows = rows_of(message.events, self.partition)
-                    yield rows[: self.head - rows[0].position + 1]
+                    wanted = [row for row in rows if row.position <= self.head]
+                    if wanted:
+                        yield wanted
                     if rows[-1].position >= self.head:
                         return
+                elif message.HasField("caught_up"):
+                    return
 
     def ask(self, method: Callable[..., T], request: Any) -> T:
         """Return an answer, waiting for a server that does not answer; raises grpc.RpcError."""
@@ -156,9 +168,12 @@ def rows_of(columns: EventColumns, partition: int) -> list[Row]:
     except (ValueError, struct.error):
         rows = []
     if not rows:
-        message = "The server's history is not whole: it tells columns that are no events."
-        raise ExportError("HISTORY_BROKEN", message, "Tell the ledger's operator.")
+        raise _broken("it tells columns that are no events")
     return rows
+
+
+def _broken(what: str) -> ExportError:
+    return ExportError("HISTORY_BROKEN", f"The server's history is not whole: {what}.", "Tell the ledger's operator.")
 
 
 def _rows(columns: EventColumns, partition: int) -> list[Row]:
@@ -179,16 +194,6 @@ def _rows(columns: EventColumns, partition: int) -> list[Row]:
             ),
         )
     )
-
-
-class _Cancelling:
-    """Ends a stream that is not read to its end."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def close(self) -> None:
-        self._stream.cancel()
 
 
 class _Waiting:

@@ -5,19 +5,17 @@ place, and reading goes on behind it: one missing event must not hide what stand
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from typing import Any, Final
+from typing import Final
 
 import grpc
 
 from domain import ids
 from domain.ports import Row
-from ledger.cli.audit.live import LiveSource, rows_of
+from ledger.cli.audit.live import LiveSource
 from ledger.cli.connection import DEADLINE_SECONDS
 from ledger.rpc.client import Ledger
 from protos.esep.v1 import audit_service_pb2 as pb
 from protos.esep.v1.audit_pb2 import Event
-from protos.esep.v1.common_pb2 import LogPosition
 
 _PAGE: Final = 64
 _MOST_MISSING: Final = 1_000
@@ -37,7 +35,7 @@ class PatientSource(LiveSource):
         """Yield the events behind a position that can be read."""
         while after < self.head:
             try:
-                for rows in self._streamed(after):
+                for rows in self.stream(after):
                     yield rows
                     after = rows[-1].position
             except grpc.RpcError as error:
@@ -48,22 +46,6 @@ class PatientSource(LiveSource):
                 rows, after = self._next(after)
                 if rows:
                     yield rows
-
-    def _streamed(self, after: int) -> Iterator[Sequence[Row]]:
-        """Yield what a stream tells, until the head or where the server says that there is no more."""
-        request = pb.SubscribeEventsRequest(after=LogPosition(partition=self.partition, position=after))
-        stream = self.ledger.audit.SubscribeEvents(request, metadata=self.ledger.metadata)
-        with closing(_Cancelled(stream)):
-            for message in stream:
-                if message.HasField("events"):
-                    rows = rows_of(message.events, self.partition)
-                    rows = [row for row in rows if row.position <= self.head]
-                    if rows:
-                        yield rows
-                    if not rows or rows[-1].position == self.head:
-                        return
-                if message.HasField("caught_up"):
-                    return
 
     def _await(self) -> None:
         """Wait for a server that is away; raises grpc.RpcError when it does not come back."""
@@ -94,16 +76,6 @@ class PatientSource(LiveSource):
         )
         answer = self.ledger.audit.ReadEvents(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
         return [_row(event, self.partition) for event in answer.events]
-
-
-class _Cancelled:
-    """Ends a stream that is not read to its end."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def close(self) -> None:
-        self._stream.cancel()
 
 
 def _row(event: Event, partition: int) -> Row:

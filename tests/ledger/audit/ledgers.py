@@ -13,14 +13,15 @@ from domain.account import SetMinimumBalance, SetOverdraftLimit
 from domain.authorize import Advise, Authorize
 from domain.clearing import ForcePost
 from domain.event import Leg
-from domain.ports import Row
+from domain.ports import LogReader, Row
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from domain.transfer import CreateTransfer, ReverseTransfer
+from ledger.audit.reading import read_on
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.audit.signing.keys import SigningKeys
 from ledger.audit.signing.note import VerifierKey
-from ledger.audit.verify.log_source import LogSource
+from ledger.audit.source import AccountFigures
 from ledger.audit.verify.notes import KeptNote
 from ledger.audit.verify.verifier import Verdict, verify
 from ledger.log.api import Log
@@ -144,6 +145,41 @@ def project(place: Place) -> None:
     """Bring the tables up to the log's end."""
     with place.log() as log, closing(open_store(place.url)) as store, closing(live_copy(store)) as copy:
         project_all(log, Projector(log, copy, decode), 0)
+
+
+class LogSource:
+    """One partition of a log, up to a position, for whoever stands beside the database: no server is asked."""
+
+    def __init__(
+        self,
+        log: LogReader,
+        partition: int,
+        head: int,
+        *,
+        checkpoints: Sequence[str],
+        keys: Sequence[str],
+        leaf_hashes: Callable[[int], Iterator[bytes]],
+        figures: Callable[[], Iterator[AccountFigures]],
+    ) -> None:
+        self.partition = partition
+        self.head = head
+        self._log = log
+        self._checkpoints = checkpoints
+        self._keys = keys
+        self.leaf_hashes = leaf_hashes
+        self.figures = figures
+
+    def rows(self, after: int) -> Iterator[Sequence[Row]]:
+        """Yield the events behind a position up to ``head``."""
+        return read_on(self._log, self.partition, after, self.head)
+
+    def checkpoints(self) -> Sequence[str]:
+        """Return the signed notes."""
+        return self._checkpoints
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys that the ledger names."""
+        return self._keys
 
 
 @contextmanager
