@@ -13,9 +13,10 @@ from struct import Struct
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Engine, LargeBinary, MetaData, Table, Text, func, insert, select
+from sqlalchemy import BigInteger, Column, Engine, LargeBinary, MetaData, Table, Text, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from ledger.locking import alone
 from ledger.log.errors import LogUnavailable
 
 metadata = MetaData()
@@ -82,7 +83,7 @@ class AccessLog:
         self._engine = engine
         self._noting = threading.Lock()
         with _answering(), engine.begin() as connection:
-            _alone(connection)
+            alone(connection, _ADVISORY_LOCK)
             metadata.create_all(connection)
 
     def note(self, note: Note) -> Access:
@@ -99,7 +100,7 @@ class AccessLog:
     def _add(self, note: Note) -> Access:
         with self._engine.begin() as connection:
             if connection.dialect.name == "sqlite":
-                _alone(connection)
+                alone(connection, _ADVISORY_LOCK)
             last = connection.execute(
                 select(accesses.c.number, accesses.c.digest).order_by(accesses.c.number.desc()).limit(1)
             ).first()
@@ -146,15 +147,6 @@ def check(rows: Iterable[Access], *, before: bytes = BEFORE_THE_FIRST, number: i
             raise AccessLogBrokenError(number)
         number += 1
     return before
-
-
-def _alone(connection: Connection) -> None:
-    """Wait until no other session writes the table."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-        return
-    connection.exec_driver_sql("ROLLBACK")  # Begun as a reader's; nothing has been done in it yet.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

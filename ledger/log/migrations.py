@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
 from domain.leaves import leaf_hashes
 from domain.ports import Row
+from ledger.locking import alone
 from ledger.log.checks import check_read
 from ledger.log.errors import SchemaTooNew
 from ledger.log.merkle import Frontier
@@ -87,16 +88,7 @@ def lock_schema(connection: Connection) -> None:
 
     To be called first in a transaction.
     """
-    match connection.dialect.name:
-        case "sqlite":
-            dbapi = connection.connection.driver_connection
-            if dbapi is not None and dbapi.in_transaction:  # begun as a reader's; nothing has been done in it yet
-                connection.exec_driver_sql("ROLLBACK")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        case "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-        case other:
-            raise ValueError(f"no migrations are written for {other}")
+    alone(connection, _ADVISORY_LOCK)
 
 
 def _version(connection: Connection) -> int:

@@ -7,8 +7,6 @@ never changes, because an index made with another would find nothing.
 
 import hmac
 import json
-import os
-import stat
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +17,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyemv.tools import adjust_key_parity
 
+from ledger.key_files import OpenToOthersError, read_keys, write_keys
 from ledger.vault import cryptogram
 from ledger.vault.errors import KeysRefused, VaultBroken
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _DES_BYTES: Final = 16
-_OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Wrapped(NamedTuple):
@@ -115,7 +113,7 @@ class FileKeys:
     def load(cls, path: Path, *, create: bool) -> Self:
         """Read the file; with ``create`` make it first if it is not there. Raises KeysRefused."""
         if create and not path.exists():
-            _write_new(path, {"current": "1", "keys": {"1": _fresh()}, "hash_key": _fresh()})
+            write_keys(path, {"current": "1", "keys": {"1": _fresh()}, "hash_key": _fresh()})
         return cls(path)
 
     @property
@@ -149,7 +147,7 @@ def add_key(path: Path) -> str:
     content["keys"][key_id] = _fresh()
     content["current"] = key_id
     new = path.with_name(f"{path.name}.new")
-    _write_new(new, content)
+    write_keys(new, content)
     new.replace(path)
     return key_id
 
@@ -169,28 +167,16 @@ def _fresh() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & _OPEN_TO_OTHERS:
-                raise KeysRefused(f"{path} is open to others than its owner: chmod 600 it, and consider its keys known")
-            content = json.load(file)
+        content = json.loads(read_keys(path))
     except FileNotFoundError:
         raise KeysRefused(f"there are no master keys at {path}") from None
+    except OpenToOthersError as error:
+        raise KeysRefused(f"{error}, and consider its keys known") from None
     except ValueError as error:
-        if isinstance(error, KeysRefused):
-            raise
         raise KeysRefused(f"{path} does not hold master keys") from error
     if not isinstance(content, dict):
         raise KeysRefused(f"{path} does not hold master keys")
     return content
-
-
-def _write_new(path: Path, content: object) -> None:
-    """Write a file that must not exist yet, durably."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(number, "w", encoding="ascii") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _of_tokens(master_key: bytes) -> bytes:

@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Column,
-    Connection,
     Engine,
     Integer,
     LargeBinary,
@@ -18,12 +17,12 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    func,
     insert,
     inspect,
     select,
 )
 
+from ledger.locking import alone
 from ledger.vault.errors import KeysRefused, VaultBroken
 
 SCHEMA_VERSION: Final = 6
@@ -149,7 +148,7 @@ def migrate(engine: Engine, keys_check: bytes) -> None:
     of hashes nothing would be found, and one phone number could be two customers'.
     """
     with engine.begin() as connection:
-        _lock(connection)
+        alone(connection, _ADVISORY_LOCK)
         if not inspect(connection).has_table(versions.name):
             metadata.create_all(connection)
             now = time.time_ns() // 1000
@@ -165,12 +164,3 @@ def migrate(engine: Engine, keys_check: bytes) -> None:
             metadata.create_all(connection, tables=ADDED[version])
             now = time.time_ns() // 1000
             connection.execute(insert(versions).values(version=version, applied_at=now, keys_check=keys_check))
-
-
-def _lock(connection: Connection) -> None:
-    """Wait until no other session makes tables."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-        return
-    connection.exec_driver_sql("ROLLBACK")  # Begun as a reader's; nothing has been done in it yet.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

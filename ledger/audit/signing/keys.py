@@ -6,24 +6,21 @@ Every key that is valid signs. So a key is exchanged without a gap: the new one 
 one gets its end some weeks later, and in between a checkpoint bears both signatures.
 """
 
-import json
-import os
-import stat
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from secrets import token_bytes
-from typing import Annotated, Any, Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from domain.times import SECOND
 from ledger.audit.signing.note import SIGNATURE, Note, Signature, VerifierKey
+from ledger.key_files import OpenToOthersError, read_keys, write_keys
 
 KEY_BYTES: Final = 32
-_OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -76,7 +73,7 @@ class SigningKeys:
     def load(cls, path: Path, *, create: bool) -> Self:
         """Read the file; with ``create`` make it first if it is not there. Raises SigningKeysError."""
         if create and not path.exists():
-            _write_new(path, {"keys": [{"private_key": b64encode(token_bytes(KEY_BYTES)).decode()}]})
+            write_keys(path, {"keys": [{"private_key": b64encode(token_bytes(KEY_BYTES)).decode()}]})
         return cls([_key(path, each) for each in _read(path).keys])
 
     def sign(self, name: str, text: str, now: int) -> Note:
@@ -116,20 +113,10 @@ def _microseconds(time: datetime | None) -> int | None:
 
 def _read(path: Path) -> _Stored:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & _OPEN_TO_OTHERS:
-                raise SigningKeysError(f"{path} is open to others than its owner: chmod 600 it, and exchange its keys")
-            return msgspec.json.decode(file.read(), type=_Stored)
+        return msgspec.json.decode(read_keys(path), type=_Stored)
     except FileNotFoundError:
         raise SigningKeysError(f"there are no signing keys at {path}") from None
+    except OpenToOthersError as error:
+        raise SigningKeysError(f"{error}, and exchange its keys") from None
     except msgspec.DecodeError:
         raise SigningKeysError(f"{path} does not hold signing keys") from None
-
-
-def _write_new(path: Path, content: Any) -> None:
-    """Write a file that must not exist yet, durably."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(number, "w", encoding="ascii") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
