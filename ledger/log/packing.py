@@ -125,33 +125,38 @@ def _different(size: int) -> "np.dtype[np.void]":
     )
 
 
-#: A page of rows as one row, over a subquery that selects from ``events``. Lengths are in bytes.
+#: A page of rows as one row, over a subquery that selects from ``events``. Lengths are in bytes; texts are told apart
+#: by a line break, and request ids, which few rows have, by the positions of those that have one.
 PAGE_SQL = (
     "SELECT group_concat(position), group_concat(originator_id, ''), group_concat(originator_version),"
-    " group_concat(topic, ''), group_concat(length(CAST(topic AS BLOB))),"
-    " group_concat(state, ''), group_concat(length(state)), group_concat(recorded_at),"
-    " group_concat(coalesce(request_id, x''), ''), group_concat(length(coalesce(request_id, x''))),"
-    " group_concat(caller, ''), group_concat(length(CAST(caller AS BLOB)))"
+    " group_concat(topic, x'0a'), group_concat(state, ''), group_concat(length(state)), group_concat(recorded_at),"
+    " group_concat(request_id, ''), group_concat(length(request_id)),"
+    " group_concat(iif(request_id IS NULL, NULL, position)), group_concat(caller, x'0a')"
     " FROM ({})"
 )
 
 
+class LineBreakError(ValueError):
+    """A text of a page has a line break of its own: its rows are to be read one by one."""
+
+
 def unpack_page(partition: int, page: Sequence[bytes | None]) -> list[Row]:
-    """Return the rows that SQLite joined by PAGE_SQL, every value given as bytes."""
-    positions, originators, versions, topics, topic_lengths, states, state_lengths, times = page[:8]
-    requests, request_lengths, callers, caller_lengths = page[8:]
-    if positions is None:
+    """Return the rows that SQLite joined by PAGE_SQL, every value given as bytes; raises LineBreakError."""
+    joined_positions, originators, versions, topics, states, state_lengths, times = page[:7]
+    requests, request_lengths, requested, callers = page[7:]
+    if joined_positions is None:
         return []
+    positions = _integers(joined_positions)
     columns = (
         repeat(partition),
-        _integers(positions),
+        positions,
         _ids(originators),
         _integers(versions),
-        _texts(topics, topic_lengths),
+        _texts(topics, len(positions)),
         _cut(states, state_lengths),
         _integers(times),
-        map(_or_none, _cut(requests, request_lengths)) if requests else repeat(None),
-        _texts(callers, caller_lengths),
+        _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else repeat(None),
+        _texts(callers, len(positions)),
     )
     return rows_of(zip(*columns, strict=False))
 
@@ -172,13 +177,20 @@ def _integers(joined: bytes | None) -> list[int]:
     return _decode_integers(b"[%b]" % (joined or b""))
 
 
-def _texts(joined: bytes | None, lengths: bytes | None) -> Iterable[str]:
+def _texts(joined: bytes | None, count: int) -> Iterable[str]:
     """Return the texts of a column, the same object for the same text; mostly there is one alone."""
-    values = _cut(joined, lengths)
-    first = values[0]
-    if values.count(first) == len(values):
-        return repeat(first.decode(), len(values))
+    values = (joined or b"").split(b"\n")
+    if len(values) != count:
+        raise LineBreakError
+    if values.count(values[0]) == count:
+        return repeat(values[0].decode(), count)
     return map({value: value.decode() for value in set(values)}.__getitem__, values)
+
+
+def _at(positions: list[int], given: list[int], values: Iterable[bytes]) -> Iterable[bytes | None]:
+    """Return the values of a column that only the given positions have."""
+    found = {position: value for position, value in zip(given, values, strict=True) if value}
+    return map(found.get, positions)
 
 
 def _ids(joined: bytes | None) -> Iterable[bytes]:
@@ -191,7 +203,3 @@ def _cut(joined: bytes | None, lengths: bytes | None) -> list[bytes]:
     whole = joined or b""
     ends = accumulate(_integers(lengths))
     return [whole[start:end] for start, end in pairwise((0, *ends))]
-
-
-def _or_none(value: bytes) -> bytes | None:
-    return value or None

@@ -15,8 +15,6 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
@@ -337,17 +335,11 @@ class PostgresLog(Housekeeping):
                 return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
-class _BytesOfUuid(Loader):
-    """Loads a uuid as its 16 bytes."""
-
-    format = Format.BINARY
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
 def _direct(connection: _Connection) -> DirectConnection:
-    connection.adapters.register_loader("uuid", _BytesOfUuid)
+    bytes_loader = connection.adapters.get_loader(connection.adapters.types["bytea"].oid, Format.BINARY)
+    if bytes_loader is None:
+        raise RuntimeError("psycopg does not load binary values")
+    connection.adapters.register_loader("uuid", bytes_loader)  # An id is its 16 bytes.
     return DirectConnection(connection)
 
 

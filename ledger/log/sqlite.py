@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
@@ -36,7 +36,7 @@ from ledger.log.errors import (
 )
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.merkle import Frontier
-from ledger.log.packing import PAGE_SQL, unpack_page, unpack_positions
+from ledger.log.packing import PAGE_SQL, LineBreakError, rows_of, unpack_page, unpack_positions
 from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Batch, Run
@@ -44,7 +44,7 @@ from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
-_ROWS_A_PAGE = 2048
+_ROWS_A_PAGE = 4096
 _IDS_A_STATEMENT = 8192
 _PAGE_BYTES = 16_384
 _CHECKPOINT_PAGES = 2048
@@ -56,8 +56,8 @@ _LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
 _ROW = "SELECT * FROM events WHERE partition = ? AND position = ?"
-_READ = PAGE_SQL.format("SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?")
-_AGGREGATE = PAGE_SQL.format(
+_READ = "SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?"
+_AGGREGATE = (
     "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
     " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
 )
@@ -184,7 +184,7 @@ class SQLiteLog(Housekeeping):
 
         def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
             position = after if last is None else last.position
-            return unpack_page(partition, _first(reader, _READ, partition, position, size))
+            return _page(reader, _READ, partition, position, size)
 
         rows = self._read(lambda reader: _paged(reader, page, limit))
         check_read(rows, after)
@@ -196,7 +196,7 @@ class SQLiteLog(Housekeeping):
 
         def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
             version = -1 if last is None else last.originator_version
-            return unpack_page(partition, _first(reader, _AGGREGATE, partition, originator_id, version, upto, size))
+            return _page(reader, _AGGREGATE, partition, originator_id, version, upto, size)
 
         return self._read(lambda reader: _paged(reader, page, None))
 
@@ -419,6 +419,13 @@ def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes
     return found
 
 
+def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> list[Row]:
+    try:
+        return unpack_page(partition, _first(reader, PAGE_SQL.format(sql), partition, *values))
+    except LineBreakError:
+        return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
+
+
 def _paged(
     reader: sqlite3.Connection,
     page: Callable[[sqlite3.Connection, Row | None, int], list[Row]],
@@ -440,6 +447,22 @@ def _paged(
         if len(found) < wanted:
             break
     return rows
+
+
+def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the values of a row with its texts, which readers are given as bytes, as such."""
+    partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = values
+    return (
+        partition,
+        position,
+        originator_id,
+        version,
+        topic.decode(),
+        state,
+        recorded_at,
+        request_id or None,
+        caller.decode(),
+    )
 
 
 def _find(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:

@@ -18,7 +18,7 @@ from ledger.rpc.positions import Positions
 from ledger.rpc.reads import LogReads
 from ledger.rpc.settings import MEBIBYTE, RpcSettings
 
-AT_ONCE: Final = 2_000
+AT_ONCE: Final = 4_000
 """Events that a stream reads at once."""
 AHEAD: Final = 2
 """Pages that are read while one is sent: the database finds the second one while the first is taken apart."""

@@ -39,6 +39,20 @@ def test_round_trip(log: Log) -> None:
     assert log.aggregate(0, id_of(9)) == written[3:]
 
 
+@pytest.mark.parametrize("caller", ["Ысык-Көл, 🏔", "till\n7"])
+def test_rows_of_several_kinds(log: Log, caller: str) -> None:
+    """Rows with a request id among those without, and of several topics and callers, keep what is their own."""
+    written = [
+        row(1, topic="transfer.posted.v1", caller=""),
+        row(2, topic="account.opened.v1", caller=caller, request=9),
+        row(3, topic="transfer.posted.v1", caller=caller),
+        row(4, topic="a,b.v1", caller="", request=8),
+    ]
+    log.append(written)
+    assert log.read(0, 0, 10) == written
+    assert log.read(0, 2, 1) == written[2:3]
+
+
 @pytest.mark.parametrize("state", [b"{}", b"\0" * 3_000_000])
 def test_one_row(log: Log, state: bytes) -> None:
     """A single row, which has a way of its own into the store, comes back as it was."""
@@ -54,7 +68,7 @@ def test_no_rows(log: Log) -> None:
     assert log.head(0) == 0
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 2047, 2048, 2049, 5000])
+@pytest.mark.parametrize("count", [1, 2, 3, 2047, 2048, 2049, 4096, 4097, 9000])
 def test_any_number_of_rows(log: Log, count: int) -> None:
     """Any number of rows goes in at once and comes back in order, across every page boundary."""
     log.append(rows(1, count))
