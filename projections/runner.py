@@ -241,13 +241,9 @@ def _keep_in_step(projector: Projector, retentions: Mapping[int, Retention], sto
         taken = [projector.step(partition) for partition in retentions]
         if max(taken) == projector.batch_size:
             continue  # There is more.
-        if any(taken):
-            wait = SHORTEST_WAIT_SECONDS
-        elif _drop_some(projector, retentions):
-            continue
-        else:
-            wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
-        wake(wait)
+        if not _drop_some(projector, retentions):
+            wait = SHORTEST_WAIT_SECONDS if any(taken) else min(wait * 1.5, LONGEST_WAIT_SECONDS)
+            wake(wait)
 
 
 def _drop_some(projector: Projector, retentions: Mapping[int, Retention]) -> bool:
