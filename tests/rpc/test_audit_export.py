@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
@@ -25,6 +26,7 @@ from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
 from ledger.cli.audit.live import LiveHistory, LiveSource
+from ledger.cli.audit.reading import PatientSource
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.account_service_pb2 import CloseAccountRequest, FreezeAccountRequest
@@ -365,3 +367,32 @@ def test_a_history_that_ends_before_its_checkpoint_is_not_whole(bank: Bank) -> N
     head = LiveSource(bank.ledger).head
     with pytest.raises(ExportError, match=f"ends at position {head}, and is to have {head + 1} events"):
         list(LiveHistory(bank.ledger, head + 1).rows(0))
+
+
+class Gone(grpc.RpcError):
+    """What a call ends with when its server is gone."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+
+def goes(method: Any, times: int) -> Any:
+    """Return a method whose server is gone so many times, and then there again."""
+    left = iter(range(times))
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        if next(left, None) is not None:
+            raise Gone
+        return method(*arguments, **named)
+
+    return call
+
+
+def test_an_event_is_not_missing_because_the_server_is(bank: Bank) -> None:
+    """A server that goes away again and again, at each piece that is asked for, costs time and no event."""
+    client = bank.world.client("auditor")
+    source = PatientSource(client)
+    client.audit.SubscribeEvents = goes(client.audit.SubscribeEvents, 1)
+    client.audit.ReadEvents = goes(client.audit.ReadEvents, 7)
+    told = [row for rows in source.rows(0) for row in rows]
+    assert told == bank.world.log.read(0, 0, source.head)
