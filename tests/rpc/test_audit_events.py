@@ -20,7 +20,7 @@ from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from tests.rpc.test_cards import issuing
 from tests.rpc.test_guard import eventually
-from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, refused
+from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, new_id, refused
 
 
 @pytest.fixture
@@ -203,6 +203,17 @@ def test_a_page_looks_at_a_bounded_number_of_events(bank: Bank, monkeypatch: pyt
     told = pages(bank, filter=pb.EventFilter(topics=["transfer.posted.v1"]))
     assert [] in told
     assert [row.topic for page in told for row in page] == ["transfer.posted.v1"] * 2
+
+
+def test_a_page_is_no_larger_than_clients_accept(bank: Bank) -> None:
+    """However large its events are: gRPC's clients refuse what is longer than 4 MiB, and could never turn the page."""
+    tags = {f"{number:032}": "x" * 64 for number in range(8)}
+    for _ in range(3):
+        batch = [item(bank.rich, bank.poor, 10**9, reference="x" * 64, tags=tags) for _ in range(1_900)]
+        request = CreateTransfersRequest(request_id=new_id(), atomic=True, transfers=batch)
+        assert bank.refused(bank.ledger.transfers.CreateTransfers, request).reason == "INSUFFICIENT_FUNDS"
+    assert max(len(row.state) for row in rows(bank.world)) > 3 << 19
+    assert read(bank, page_size=1_000) == rows(bank.world)
 
 
 def test_a_page_token_is_bound_to_its_question(bank: Bank) -> None:
