@@ -331,7 +331,7 @@ def test_a_server_that_stops_says_so_to_its_streams(bank: Bank) -> None:
 
 
 def test_a_reader_that_takes_nothing_makes_the_server_read_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page is read ahead for a slow reader, and no more: the rest stays in the log."""
+    """Two pages are read ahead for a slow reader, and no more: the rest stays in the log."""
     reads: list[int] = []
     real: Callable[..., Any] = reading.EventReader.piece
 
