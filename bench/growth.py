@@ -46,6 +46,7 @@ _AT_ONCE: Final = 24
 """Batches that are sent before the projections are waited for."""
 _CALLS: Final = 3_000
 _ROUNDS: Final = 5
+_STARTS: Final = 3
 
 
 class Sizes(NamedTuple):
@@ -162,7 +163,7 @@ def _started(url: str, directory: Path) -> tuple[float, int]:
         ledger.wait_until_serving()
         ledger.wait_for_projections()
     seconds, memory = [], []
-    for _ in range(3):
+    for _ in range(_STARTS):
         began = perf_counter()
         with serve(url, directory) as server, Ledger(server.address, SEED) as ledger:
             ledger.wait_until_serving()

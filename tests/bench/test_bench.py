@@ -193,8 +193,10 @@ def _run(name: str, session: Session) -> None:
     assert all(each.value > 0 and each.ratio > 0 and each.store == session.store.name for each in found)
 
 
-def test_a_ledger_is_measured_as_it_grows() -> None:
+def test_a_ledger_is_measured_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     """From an empty database to windows at two sizes: every result is there, and everything is ended."""
+    for name, number in (("_STARTS", 1), ("_ROUNDS", 1), ("_CALLS", 32)):
+        monkeypatch.setattr(f"bench.growth.{name}", number)
     with open_store(SQLITE) as store:
         found = list(grown(store, Sizes(accounts=300, first=200, early=1, late=2, window=1)))
     assert [each.workload for each in found] == [
