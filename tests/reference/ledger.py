@@ -73,7 +73,7 @@ class Ledger:
             same = (first_caller, first_name, first_content) == (caller, name, content)
             return str(outcome) if same else "REQUEST_ID_REUSED"
         self.now = at
-        before = copy.deepcopy(self.__dict__)
+        before = copy.deepcopy(self.__dict__) if trial else {}
         self.lapse()
         try:
             getattr(self, name)(request, caller, **content)
