@@ -246,7 +246,7 @@ class Engine:
                 self._snapshots.start_from(self._decider.position)
                 self._follower.start_from(self._decider.position)
                 self._follow()
-            except LogUnavailable as failure:
+            except (LogUnavailable, HistoryChangedError) as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
                 self.pause(self.settings.retry_interval)
             else:

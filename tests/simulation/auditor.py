@@ -16,11 +16,13 @@ from tests.faults.race import items_of
 from tests.faults.rival import Ask, Told
 from tests.reference.ledger import LEAVES_NO_TRACE, Ledger
 from tests.simulation.database import Database
+from tests.simulation.scheduler import SECOND
 
 LOST: Final = "lost"
 DUPLICATED: Final = "duplicated"
 DIVERGED: Final = "diverged"
 _TRIALS: Final = 3
+_READS_NO_BALANCE: Final = ("force_post", "refund")
 _BESIDE: Final = ("claim.", "early_reversal.")
 """Topics of rows that stand in one append with the request that made them."""
 
@@ -36,8 +38,8 @@ class Violation(AssertionError):
 class Auditor:
     """Checks rows as they are settled, answers as they arrive, and figures whenever somebody shows any."""
 
-    def __init__(self, database: Database) -> None:
-        self.reference = Ledger(currencies=("KGS", "USD"))
+    def __init__(self, database: Database, *, hold_seconds: int) -> None:
+        self.reference = Ledger(currencies=("KGS", "USD"), hold=hold_seconds * SECOND)
         self.position = 0
         """How far the log has been audited."""
         self.epoch = 0
@@ -54,7 +56,8 @@ class Auditor:
         self._writer = ""
         self._hashes: list[bytes] = []
         self._versions: defaultdict[bytes, int] = defaultdict(int)
-        self._recorded_at = 0
+        self.recorded_at = 0
+        """When the last row was recorded that has been audited."""
         self._expired: set[bytes] = set()
         self._items: list[bytes] = []
         """Transfers of an atomic batch whose rows are still to come."""
@@ -80,7 +83,7 @@ class Auditor:
 
     def _try(self, ask: Ask, verdicts: set[str]) -> None:
         # A record's time may be ahead of the clock, and the clocks of engines differ.
-        for at in (self._recorded_at + 1, self._database.scheduler.now):
+        for at in (self.recorded_at + 1, self._database.scheduler.now):
             verdicts.add(self.reference.ask(ask.name, ask.caller, ask.request, at, ask.content, trial=True))
 
     # Rows.
@@ -96,10 +99,10 @@ class Auditor:
     def _audit(self, row: Row, writer: str) -> None:
         place = f"position {row.position}, {row.topic}"
         require(row.position == self.position + 1, DIVERGED, f"{place} stands after {self.position}")
-        require(row.recorded_at > self._recorded_at, DIVERGED, f"{place} was recorded before the one before it")
+        require(row.recorded_at > self.recorded_at, DIVERGED, f"{place} was recorded before the one before it")
         version = self._versions[row.originator_id] + 1
         require(row.originator_version == version, DIVERGED, f"{place} is not version {version} of its aggregate")
-        self._recorded_at = row.recorded_at
+        self.recorded_at = row.recorded_at
         self._versions[row.originator_id] = version
         self._hashes.append(fingerprint(row))
         if row.topic.startswith("engine.started."):
@@ -131,12 +134,22 @@ class Auditor:
             require(key == self._items.pop(0), DIVERGED, f"{place} is not the next transfer of its batch")
             due = "OK"  # The reference has moved it with its batch.
         else:
+            if ask.name not in _READS_NO_BALANCE:
+                self._lapsed(ask.content, row.recorded_at, place)
             due = self.reference.ask(ask.name, ask.caller, key, row.recorded_at, ask.content)
             if ask.name == "batch" and said == "OK":
                 self._items = [item for item, _ in ask.content["items"]]
         require(said == due, DIVERGED, f"{place} says {said}, the rules say {due}: {ask}")
         self.recorded[key] = said, row.position
         self.kinds[f"{ask.name} {said}"] += 1
+
+    def _lapsed(self, content: dict[str, Any], at: int, place: str) -> None:
+        """Require that holds which had lapsed by then on what a command is about were ended before it."""
+        about = {content.get("account"), content.get("debit")}
+        for key, one in self.reference.authorizations.items():
+            if key == content.get("authorization") or one["account"] in about:
+                ended = one["expires"] > at or key in self._expired or one["state"] not in ("open", "expired")
+                require(ended, DIVERGED, f"{place} was decided as if a hold of {one['account']} had not lapsed")
 
     def _expiry(self, row: Row, place: str) -> None:
         one = self.reference.authorizations.get(row.originator_id)
@@ -216,7 +229,7 @@ class Auditor:
             posted = ledger.posted(account)
             total[own["currency"]] += posted
             found = figures(account)
-            due = posted, ledger.held(account, self._recorded_at) if lapsed else ledger.held(account, 1 << 62)
+            due = posted, ledger.held(account, self.recorded_at) if lapsed else ledger.held(account, 1 << 62)
             require(found == due, DIVERGED, f"{whose} at {self.position}: account {account} has {found}, not {due}")
         require(not any(total.values()), DIVERGED, f"the books sum to {dict(total)}")
 

@@ -1,6 +1,7 @@
 """Clients, and the way to the engines: messages that are lost, late or twice, and ids that are kept until answered."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from domain.refusals import Refused
@@ -54,7 +55,7 @@ class Client:
             self._engine = 1 - self._engine
         clients.send(self._engine, sent.ask, False, lambda told: self._hear(sent, told))
         wait = clients.scheduler.random.uniform(1.0, 6.0)
-        clients.scheduler.after(wait, lambda turn=self._turn: self._lose_patience(turn))
+        clients.scheduler.after(wait, partial(self._lose_patience, self._turn))
 
     def _lose_patience(self, turn: int) -> None:
         if turn == self._turn and self.sent is not None:
@@ -71,7 +72,7 @@ class Client:
                 self._engine = 1 - self._engine
                 self._turn += 1
                 pause = clients.scheduler.random.uniform(0.05, 0.5)
-                clients.scheduler.after(pause, lambda turn=self._turn: self._again(turn))
+                clients.scheduler.after(pause, partial(self._again, self._turn))
             return
         clients.auditor.answered(sent.ask, told, known=sent.known, missing=sent.missing)
         if current:

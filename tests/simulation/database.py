@@ -85,8 +85,11 @@ class Database:
         """Tell somebody that everything up to a position is committed."""
         if position > self.settled:
             self.settled = position
-            for watcher in self.watchers:
-                watcher()
+            try:
+                for watcher in self.watchers:
+                    watcher()
+            except Exception as failure:  # noqa: BLE001 - not for the engine, which is on the stack, to catch
+                self.scheduler.fail(failure)
 
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         """Have the server that is there now do something later, if it is still there then."""
@@ -269,7 +272,7 @@ class Connection:
         """Spend the time that a message takes, and meet what it may meet."""
         seconds = _ROUND_TRIP * self._random.random()
         if self._faults.strikes(Fault.SLOW):
-            seconds = self._random.choice((0.2, 1.5, 6.0))
+            seconds = self._random.choice((0.2, 1.0, 4.0))
         self._scheduler.sleep(seconds)
         if self.cut_off:
             self._scheduler.sleep(self._random.choice((0.01, 1.0)))

@@ -50,8 +50,10 @@ class Fault(StrEnum):
     """A request arrives twice."""
     MESSAGE_LATE = "message late"
     """A request, or its answer, takes longer than its client waits."""
+    CRASH_IN_PROJECTION = "crash in projection"
+    """The projections' process dies between two tables of a transaction."""
     PROJECTOR_CRASH = "projector crash"
-    """The projections' process is killed, in the middle of a transaction or between two."""
+    """The projections' process is killed where it waits."""
     REBUILD = "rebuild"
     """The projections are made anew beside the live ones."""
 
@@ -71,6 +73,7 @@ RATES: Final = {
     Fault.MESSAGE_TWICE: 0.05,
     Fault.MESSAGE_LATE: 0.05,
     Fault.CRASH_IN_COMMIT: 0.02,
+    Fault.CRASH_IN_PROJECTION: 0.005,
 }
 """How likely a call or message meets the fault, where it can."""
 
@@ -82,8 +85,8 @@ EVERY: Final = {
     Fault.STOP: 30.0,
     Fault.CLOCK: 20.0,
     Fault.LEAP: 60.0,
-    Fault.PROJECTOR_CRASH: 20.0,
-    Fault.REBUILD: 40.0,
+    Fault.PROJECTOR_CRASH: 40.0,
+    Fault.REBUILD: 120.0,
 }
 """Seconds between two of those that happen by themselves, in the mean."""
 

@@ -226,7 +226,7 @@ class Scheduler:
             elif self._on_main is not None:
                 callback, self._on_main = self._on_main, None
                 callback()
-            elif self.failure is None and not until():
+            elif not self._reached():
                 raise RuntimeError("nothing will ever happen any more")
         if self.failure is not None:
             raise self.failure
@@ -261,12 +261,19 @@ class Scheduler:
             self._current = chosen
             chosen.baton.release()
 
+    def _reached(self) -> bool:
+        try:
+            return self._until()
+        except Exception as failure:  # noqa: BLE001 - told by ``run``: the product is on the stack
+            self.fail(failure)
+            return True
+
     def _pick(self) -> Task | None:
         """Return whose turn it is, None for whoever called ``run``."""
         ready, timers = self._ready, self._timers
         while self.failure is None and self._on_main is None:
             self.steps += 1
-            if self._until():
+            if self._reached():
                 return None
             if timers and (timers[0][0] <= self.now or not ready):
                 at, _, alone, callback = heappop(timers)
