@@ -14,7 +14,8 @@ from typing import Any, Final
 from domain.ports import Row
 from tests.faults.race import items_of
 from tests.faults.rival import Ask, Told
-from tests.reference.ledger import LEAVES_NO_TRACE, Ledger
+from tests.reference.ledger import LEAVES_NO_TRACE
+from tests.simulation.cards import CardLedger
 from tests.simulation.database import Database
 from tests.simulation.scheduler import SECOND
 
@@ -39,7 +40,7 @@ class Auditor:
     """Checks rows as they are settled, answers as they arrive, and figures whenever somebody shows any."""
 
     def __init__(self, database: Database, *, hold_seconds: int) -> None:
-        self.reference = Ledger(currencies=("KGS", "USD"), hold=hold_seconds * SECOND)
+        self.reference = CardLedger(currencies=("KGS", "USD"), hold=hold_seconds * SECOND)
         self.position = 0
         """How far the log has been audited."""
         self.epoch = 0
@@ -213,6 +214,8 @@ class Auditor:
             if accounts - ledger.accounts.keys() or content.get("transfer", b"") not in {b"", *ledger.transfers}:
                 return True
             if content.get("authorization") not in {None, *ledger.authorizations}:
+                return True
+            if {content.get("card"), content.get("by")} - {None, *ledger.cards}:
                 return True
         return False
 

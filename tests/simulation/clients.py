@@ -8,9 +8,9 @@ from domain.refusals import Refused
 from ledger.engine.tickets import BatchOutcome, CommandTicket, Declined, Repeated, Ticket
 from tests.faults.race import ELSEWHERE
 from tests.faults.rival import Ask, Told, ticket_of
-from tests.faults.traffic import Traffic
 from tests.ledger.engine.translation import verdict
 from tests.simulation.auditor import Auditor
+from tests.simulation.cards import COMMANDS, CardTraffic
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Scheduler
 
@@ -94,7 +94,7 @@ class Clients:
     """Everybody who asks: the founding of the accounts first, then as many requests as there are to be."""
 
     def __init__(
-        self, scheduler: Scheduler, traffic: Traffic, auditor: Auditor, send: Send, *, number: int, commands: int
+        self, scheduler: Scheduler, traffic: CardTraffic, auditor: Auditor, send: Send, *, number: int, commands: int
     ) -> None:
         self.scheduler = scheduler
         self.auditor = auditor
@@ -136,9 +136,7 @@ class Clients:
 
     def finished(self, ask: Ask, told: list[Told]) -> None:
         if told[0].verdict == "OK":
-            known = {"transfer": self._traffic.transfers, "authorize": self._traffic.holds}
-            known["advise"] = self._traffic.holds
-            known.get(ask.name, []).append(ask.request)
+            self._traffic.note(ask)
         self._done.append((ask, told))
         if len(self._done) == self._founders:
             for client in self._clients[1:]:
@@ -202,7 +200,8 @@ class Wire:
 
 def make_ticket(ask: Ask, *, trial: bool) -> Ticket:
     """Return the engine's ticket for a request."""
-    ticket = ticket_of(ask)
+    make = COMMANDS.get(ask.name)
+    ticket = ticket_of(ask) if make is None else CommandTicket(make(ask.content), ask.request, ask.caller)
     ticket.validate_only = trial
     return ticket
 

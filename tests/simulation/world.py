@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from domain.event import Policy
+from domain.leaf import leaf_hash
 from ledger.engine import snapshot
 from ledger.engine.engine import Engine
 from ledger.engine.follower import Follower
@@ -26,8 +27,8 @@ from ledger.engine.modes import Mode
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Ticket
 from tests.faults.rival import Ask
-from tests.faults.traffic import Traffic
 from tests.simulation.auditor import DIVERGED, Auditor, Violation, require
+from tests.simulation.cards import CardTraffic
 from tests.simulation.clients import Clients, Deliver, Wire, make_ticket, submit, told_of
 from tests.simulation.database import PARTITION, Connection, Database
 from tests.simulation.faults import Fault, Faults
@@ -54,7 +55,8 @@ class Result(NamedTuple):
     kinds: Counter[str]
     digest: str
     steps: int
-    violation: BaseException | None
+    violation: str
+    """What must not have been, with the kind that it is counted as before it; nothing when all was well."""
 
 
 class Simulated(Exception):
@@ -151,7 +153,7 @@ class World:
         self.policy = Policy(currencies=("KGS", "USD"), hold_ttl_seconds=random.choice((3, 20, 7 * DAY)))
         self.auditor = Auditor(self.database, hold_seconds=self.policy.hold_ttl_seconds)
         self.wire = Wire(self.scheduler, self.faults)
-        traffic = Traffic(Random(random.randrange(1 << 62)))
+        traffic = CardTraffic(Random(random.randrange(1 << 62)))
         self.clients = Clients(
             self.scheduler, traffic, self.auditor, self._send, number=random.choice((1, 4, 10)), commands=commands
         )
@@ -327,12 +329,15 @@ class World:
 
     def _compare_engines(self) -> None:
         position = self.auditor.position
-        if position != self.database.head:
+        if not position or position != self.database.head:
             return
+        last = leaf_hash(self.database.rows[-1])
         for host in self.hosts:
-            # One that has decided more than it knows to be durable may be about to learn that it was not.
-            if host is not None and host.engine.decided == host.engine.durable == position > 0:
-                compare(self.auditor, host.process.name, host.engine._decider)
+            # One that has decided more than it knows to be durable may be about to learn that it was not, and one
+            # that has seen what a failover dropped will learn that when it next looks.
+            engine = None if host is None else host.engine
+            if engine is not None and engine.decided == engine.durable == position and engine._follower.last == last:
+                compare(self.auditor, engine.owner, engine._decider)
 
     def _modes(self) -> list[str]:
         return [f"{host.process.name} {host.engine.mode.name}" for host in self.hosts if host is not None]
@@ -426,11 +431,12 @@ def simulate(seed: int, *, commands: int = 60, projected: bool = True, only: fro
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esep-seed-", dir=_memory())))
         world = World(seed, commands=commands, directory=directory if projected else None, only=only)
         stack.enter_context(quiet(world.many))
-        violation: BaseException | None = None
+        violation = ""
         try:
             world.run()
         except Exception as failure:  # noqa: BLE001 - it is the result
-            violation = failure
+            kind = "" if isinstance(failure, Violation) else f"{DIVERGED}: "
+            violation = f"{kind}{failure!r}" if kind else str(failure)
         finally:
             world.close()
         return Result(
