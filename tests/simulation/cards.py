@@ -1,6 +1,6 @@
 """Cards in the simulation: what clients ask for, the commands of it, and what the rules say it comes to.
 
-The rules stand here as in the reference ledger: written from the description, in dictionaries, with nothing of the product.
+The rules stand here as in the reference ledger: written from the description alone, with nothing of the product.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,10 @@ from tests.ledger.engine.translation import Content
 from tests.reference.ledger import Ledger, No
 
 PARTICIPANT: Final = "bank"
+_ON_A_CARD: Final = (
+    *("block_card", "block_card", "unblock_card", "unblock_card", "notify_card"),
+    *("lose_card", "replace_card", "close_card"),
+)
 
 
 class CardLedger(Ledger):
@@ -115,12 +119,8 @@ class CardTraffic(Traffic):
         }
 
     def _on_a_card(self, now: float) -> tuple[str, Content]:
-        name = self._some(
-            "block_card", "block_card", "unblock_card", "notify_card", "lose_card", "replace_card", "close_card"
-        )
-        more: Content = {
-            "notify_card": {"sms": self._some(False, True)},
-            "replace_card": {"by": self._target(self.cards)},
-        }
+        name = self._some(*_ON_A_CARD)
+        more: Content = {"notify_card": {"sms": self._some(False, True)}}
+        more["replace_card"] = {"by": self._target(self.cards)}
         # Of the latest cards, so that much happens to few.
         return name, {"card": self._target(self.cards[-3:]), **more.get(name, {})}
