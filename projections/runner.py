@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from domain.bulk import BulkPosted, posted_legs
 from domain.event import Event
 from domain.leaf import leaf_hash
 from domain.movements import movements
@@ -35,6 +36,8 @@ from projections.transfers import Transfers
 from projections.usage import Spendings
 
 BATCH_SIZE: Final = 8192
+MOST_BYTES: Final = 2 << 20
+"""Bytes of events in one batch, unless a single one has more: a bulk has thousands of rows in a single event."""
 SHORTEST_WAIT_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 0.05
 
@@ -77,9 +80,9 @@ def run(
 ) -> None:
     """Keep the tables in step with the log until ``stop`` says so.
 
-    ``wake`` is called when there is nothing to do. Notices are dropped when they are ``keep_notices`` microseconds
-    old, with 0 never. Raises what ``decode`` raises for an event it does not know,
-    and what the drivers raise for a database that does not answer: start it again then.
+    ``wake`` is called when there is little or nothing to do: it may wait until more has come. Notices are dropped when
+    they are ``keep_notices`` microseconds old, with 0 never. Raises what ``decode`` raises for an event it does not
+    know, and what the drivers raise for a database that does not answer: start it again then.
     """
     store.sweep()
     copy: Copy | None = None
@@ -129,7 +132,7 @@ class Projector:
         self._log = log
         self._copy = copy
         self._decode = decode
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._partitions: dict[int, _Partition] = {}
 
     def step(self, partition: int, *, upto: int | None = None) -> int:
@@ -161,13 +164,13 @@ class Projector:
         return state
 
     def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
-        limit = self._batch_size if upto is None else min(self._batch_size, upto - last.position)
+        limit = self.batch_size if upto is None else min(self.batch_size, upto - last.position)
         if not last.position:
-            return self._log.read(partition, 0, limit)
+            return _bounded(self._log.read(partition, 0, limit))
         rows = self._log.read(partition, last.position - 1, limit + 1)
         if not rows or rows[0].position != last.position or leaf_hash(rows[0]) != last.leaf_hash:
             raise HistoryChangedError(f"the event at position {last.position} is not the one that was projected")
-        return rows[1:]
+        return _bounded(rows[1:])
 
     def _project(self, state: "_Partition", batch: Batch) -> None:
         reached = Tracked(batch.last.position, leaf_hash(batch.last), batch.last.recorded_at)
@@ -221,8 +224,23 @@ def touched_accounts(batch: Batch) -> set[int]:
             touched.add(event.credit_account)
             if not event.legs:
                 continue
+        elif isinstance(event, BulkPosted):
+            debits, credits_, _ = posted_legs(event)
+            touched.update(debits.tolist())
+            touched.update(credits_.tolist())
+            continue
         _touch(touched, row, event)
     return touched
+
+
+def _bounded(rows: list[Row]) -> list[Row]:
+    """Return as many of the rows as are projected at once: one, or more that are not too large together."""
+    room = MOST_BYTES
+    for index, row in enumerate(rows):
+        room -= len(row.state)
+        if room < 0:
+            return rows[: max(1, index)]
+    return rows
 
 
 def _touch(touched: set[int], row: Row, event: Event) -> None:
@@ -238,11 +256,12 @@ def _touch(touched: set[int], row: Row, event: Event) -> None:
 def _keep_in_step(projector: Projector, retentions: Mapping[int, Retention], stop: Stop, wake: Wake) -> None:
     wait = SHORTEST_WAIT_SECONDS
     while not stop():
-        if sum(projector.step(partition) for partition in retentions):
-            wait = SHORTEST_WAIT_SECONDS
-        elif not _drop_some(projector, retentions):
+        taken = [projector.step(partition) for partition in retentions]
+        if max(taken) == projector.batch_size:
+            continue  # There is more.
+        if not _drop_some(projector, retentions):
+            wait = SHORTEST_WAIT_SECONDS if any(taken) else min(wait * 1.5, LONGEST_WAIT_SECONDS)
             wake(wait)
-            wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
 
 
 def _drop_some(projector: Projector, retentions: Mapping[int, Retention]) -> bool:

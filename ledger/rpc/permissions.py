@@ -45,6 +45,8 @@ class Subject(Enum):
     PAYMENTS = "the participant that the request names, or the payee's bank; nobody's when a customer is named"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
     CREDIT_FILE = "the bank that pays the file"
+    BULK = "the banks of the accounts that it debits"
+    BULK_LEG_BACK = "the bank of the account that the leg credited, which pays it back; counterparty: the other side's"
     NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
@@ -137,6 +139,7 @@ _AUTHORIZATIONS: Final = {
 _STATEMENTS: Final = {
     "GetBalance": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "BatchGetBalances": _row(Subject.ACCOUNTS, app=BOUND, bank=OWN, auditor=ANY, operator=ANY),
+    "WatchBalances": _row(Subject.ACCOUNTS, app=BOUND, bank=OWN, auditor=ANY, operator=ANY),
     "GetMiniStatement": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "GetStatement": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "ListAuthorizations": _row(Subject.ACCOUNT_OR_PARTICIPANT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
@@ -287,6 +290,13 @@ _ADJUSTMENTS: Final = {
     "ListAdjustments": _OVERSEERS,
 }
 
+_BULKS: Final = {
+    "PostBulk": _row(Subject.NEW_TRANSFERS, bank=OWN, operator=ANY),
+    "ReverseBulkLeg": _row(Subject.BULK_LEG_BACK, bank=OWN, operator=ANY),
+    "GetBulk": _row(Subject.BULK, bank=OWN, auditor=ANY, operator=ANY),
+    "ListBulkLegs": _row(Subject.BULK, bank=OWN, auditor=ANY, operator=ANY),
+}
+
 _CREDITS: Final = {
     # Whoever opens a file pays it: from then on the file's bank is the owner of the account that is debited.
     "OpenCreditFile": _row(Subject.PARTICIPANT_AND_ACCOUNT, bank=OWN, operator=ANY),
@@ -326,6 +336,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
+        "esep.v1.BulkService": _BULKS,
         "esep.v1.CreditService": _CREDITS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,
@@ -346,7 +357,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
 }
 """The table, by the full names of methods as they are called."""
 
-_READS: Final = ("BatchGet", "Explain", "Get", "List", "Prove", "Read", "Replay", "Subscribe")
+_READS: Final = ("BatchGet", "Explain", "Get", "List", "Prove", "Read", "Replay", "Subscribe", "Watch")
 """How the names of methods begin that only read."""
 
 PRIVILEGED_READS: Final = frozenset(

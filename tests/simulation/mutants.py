@@ -124,7 +124,7 @@ def _load_untrusted(log: Log, partition: int, *, after: int = 0, upto: int | Non
 
 
 def _next_rows_unchecked(self: Projector, partition: int, last: Any, upto: int | None) -> list[Row]:
-    return self._log.read(partition, last.position, self._batch_size)
+    return self._log.read(partition, last.position, self.batch_size)
 
 
 _MUTANTS: dict[str, Mutant] = {
