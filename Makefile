@@ -45,8 +45,8 @@ demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an 
 audit-demo: $(INSTALLED) ## a history is exported, verified offline, tampered with in eight ways and caught
 	$(BIN)/python -m scripts.audit_demo
 
-run: $(INSTALLED) ## the server, with the settings of the environment
-	$(BIN)/python server.py
+run: $(INSTALLED) ## a development server on this machine alone, with the settings of the environment
+	ESEP_DEVELOPMENT=$${ESEP_DEVELOPMENT-true} $(BIN)/python server.py
 
 test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
