@@ -12,7 +12,6 @@ import sys
 import traceback
 
 from prometheus_client import REGISTRY
-from pydantic import ValidationError
 
 from ledger.audit.access import AccessLog
 from ledger.audit.signing.checkpoints import Checkpoints
@@ -135,8 +134,8 @@ def main() -> None:
         settings = Settings()
         configure_logging(settings.log_format)
         status = asyncio.run(serve(settings))
-    except (LogError, VaultError, OSError, ValidationError, ValueError) as error:
-        sys.stderr.write(f"esep: cannot start: {complaints(error) if isinstance(error, ValidationError) else error}\n")
+    except (LogError, VaultError, OSError, ValueError) as error:
+        sys.stderr.write(f"esep: cannot start: {complaints(error)}\n")
         status = UNUSABLE
     except BaseException:  # noqa: BLE001 - said, and then ended for certain
         traceback.print_exc()

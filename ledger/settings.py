@@ -372,8 +372,13 @@ class Settings(BaseSettings):
         )
 
 
-def complaints(error: ValidationError) -> str:
-    """Return what is wrong with which settings, without the values: one may be a secret under a misspelt name."""
+def complaints(error: Exception) -> str:
+    """Return what is wrong with which settings, without the values: one may be a secret under a misspelt name.
+
+    Of an error that is about something else, its text.
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
     return "; ".join(
         f"{'.'.join(str(step) for step in found['loc']) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
         for found in error.errors(include_url=False, include_input=False, include_context=False)
