@@ -59,7 +59,7 @@ def test_nothing_is_served_in_plain_text_unasked(tmp_path: Path) -> None:
 def test_what_would_be_open_is_refused(settings: dict[str, str], complaint: str) -> None:
     """Plain text beyond this machine, TLS without a way to know callers, and settings that contradict one another."""
     with pytest.raises(ValidationError, match=complaint):
-        RpcSettings(**settings)  # type: ignore[arg-type]
+        RpcSettings(**settings)
 
 
 def test_a_misspelt_secret_is_not_printed(tmp_path: Path) -> None:
