@@ -226,9 +226,9 @@ class Gate(grpc.aio.ServerInterceptor):
         if seconds <= 0:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
         caller = acting(self._identity.caller(context, metadata), metadata)
-        self._rates.admit_caller(caller)
         call = opened(calls.Call(caller, asyncio.get_running_loop().time() + seconds))
         calls.enter(call)
+        self._rates.admit_caller(caller)
         return call
 
     async def _admit(self, row: Row, request: Any, call: calls.Call) -> None:
@@ -279,6 +279,7 @@ def _log_call(
     log.info(
         "call",
         method=method,
+        caller=calls.caller_name(),
         code=code.name,
         reason="" if refusal is None else refusal.reason.name,
         request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],

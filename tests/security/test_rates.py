@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 from google.protobuf import descriptor_pool, message_factory
 from google.rpc.error_details_pb2 import RetryInfo
+from structlog.testing import capture_logs
 
 from domain.refusals import Refused
 from ledger.rpc.callers import Caller as Known
@@ -99,7 +100,9 @@ def test_a_caller_that_calls_too_often_is_told_when_to_try_again(hasty: World, c
     assert refusal.code.name == "RESOURCE_EXHAUSTED"
     assert refusal.detail(RetryInfo()).retry_delay.ToMilliseconds() == 200
     assert refusal.metadata["retry_after_seconds"] == "0.2"
-    assert refused(lambda: bank.call(GET, question)).reason == "RATE_LIMITED"
+    with capture_logs() as lines:
+        assert refused(lambda: bank.call(GET, question)).reason == "RATE_LIMITED"
+    assert [line["caller"] for line in lines] == ["somebody"]
     other.call(asked, empty)
     clock.now += 0.2
     bank.call(asked, empty)
