@@ -1,5 +1,9 @@
 """A server whose callers show signed tokens over TLS, with and without certificates of their own."""
 
+import json
+import os
+import subprocess
+import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +160,29 @@ def test_a_stream_ends_with_its_token(guarded: Guarded, tmp_path: Path) -> None:
                 pass
 
         assert refused(read_on).reason == "UNAUTHENTICATED"
+
+
+def test_the_command_line_shows_a_token(guarded: Guarded, tmp_path: Path) -> None:
+    """From a file, with the authorities of the server and no certificate; without those it is a misuse."""
+    guarded.token_file.write_text(guarded.issuer.token(sub="audit", role="auditor", participant=None))
+    with World(tmp_path, **guarded.settings) as world:
+
+        def run(*arguments: str) -> tuple[int, dict[str, Any]]:
+            done = subprocess.run(
+                [sys.executable, "-m", "ledger.cli", "status", "--server", world.address, "--json", *arguments],
+                env={**os.environ, "ESEP_CONFIG": os.devnull, "ESEP_DATA_DIR": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE * 3,
+                check=False,
+            )
+            return done.returncode, json.loads(done.stdout)
+
+        shown = ("--token", str(guarded.token_file))
+        status, told = run("--tls-ca", str(guarded.servers.file), *shown)
+        assert (status, told["server"]["health"], "problem" in told["server"]) == (0, "SERVING", False)
+        status, told = run(*shown)
+        assert (status, told["error"]["reason"]) == (2, "INVALID_ARGUMENT")
 
 
 GOOD: dict[str, Any] = {
