@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read, check_tail
+from ledger.log.connecting import connection_parameters
 from ledger.log.direct import DirectConnection
 from ledger.log.errors import (
     LogBroken,
@@ -49,17 +49,6 @@ _UNBLOCK_AFTER_SECONDS = 0.3
 _LAST_VERSION = 2**31 - 1
 _HASHED_MEANWHILE = 48
 """Rows from which hashing takes longer than the round trip that lets the database take them in meanwhile."""
-
-#: What the url may override. A dead peer is noticed within about 11 seconds.
-_CONNECTION_DEFAULTS = {
-    "application_name": "esep",
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 _Connection = psycopg.Connection[Any]
 _T = TypeVar("_T")
@@ -112,7 +101,7 @@ class PostgresLog(Housekeeping):
 
         Raises SchemaTooNew or LogUnavailable.
         """
-        self._parameters = _CONNECTION_DEFAULTS | conninfo_to_dict(_libpq_url(url))
+        self._parameters = connection_parameters(url)
         self._closed = False
         self._appending = threading.Lock()
         self._writer: DirectConnection | None = None
@@ -202,7 +191,7 @@ class PostgresLog(Housekeeping):
     def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
         if self._closed:
             raise LogUnavailable("the log was closed")
-        connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type]
+        connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)
         try:
             for setting in settings:
                 connection.execute(setting)
@@ -341,10 +330,6 @@ def _direct(connection: _Connection) -> DirectConnection:
         raise RuntimeError("psycopg does not load binary values")
     connection.adapters.register_loader("uuid", bytes_loader)  # An id is its 16 bytes.
     return DirectConnection(connection)
-
-
-def _libpq_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _now() -> ColumnElement[int]:

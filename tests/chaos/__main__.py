@@ -7,17 +7,15 @@ otherwise than it was acknowledged, and no server, client or audit met what it s
 import argparse
 import json
 import secrets
-import shutil
+import signal
 import sys
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from random import Random
 from typing import Final
 
 from tests.chaos.disk import may_mount
 from tests.chaos.faults import FAULTS, kinds_for
-from tests.chaos.run import Plan, Report, planned, play
+from tests.chaos.run import Plan, Report, place, planned, play
 from tests.chaos.world import POSTGRESQL, SQLITE
 
 FAULTS_A_RUN: Final = 200
@@ -28,6 +26,7 @@ _SHOWN: Final = 10
 def main() -> int:
     """Run what the arguments say; return the exit status."""
     asked = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # Ends what was started, as Ctrl-C does.
     seed = secrets.randbelow(1 << 32) if asked.seed is None else asked.seed
     stores = [asked.store] if asked.store else [SQLITE, POSTGRESQL]
     if "disk_full" not in asked.without and not may_mount():
@@ -39,14 +38,10 @@ def main() -> int:
 def _run(store: str, faults: int, seed: int, only: Iterable[str], without: Iterable[str]) -> int:
     kinds = [kind for kind in only if kind in kinds_for(store) and kind not in without]
     _say(f"{store}: {faults} faults, seed {seed}")
-    directory = Path(tempfile.mkdtemp(prefix="esep-chaos-"))
-    directory.chmod(0o711)  # PostgreSQL's own user passes through.
     megabytes = MEGABYTES if "disk_full" in kinds else 0
     plan = Plan(store, planned(kinds, faults, Random(seed)), seed, megabytes)
-    try:
+    with place() as directory:
         report = play(plan, directory, _say)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     _tell(report)
     return 0 if report.well else 1
 

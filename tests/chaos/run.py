@@ -1,10 +1,13 @@
 """One run: faults one after another under load, each survived before the next; then the comparison."""
 
 import math
+import shutil
+import tempfile
 import time
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -62,6 +65,17 @@ class Report(NamedTuple):
             "duplicated": len(self.findings.duplicated),
             "unavailable_ms_p99": round(percentile(self.unavailable_ms, 99)),
         }
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """Give a directory for a run, which is gone afterwards: its path is short, as sockets want, and open to pass."""
+    directory = Path(tempfile.mkdtemp(prefix="esep-chaos-"))
+    directory.chmod(0o711)  # PostgreSQL's own user passes through.
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def planned(kinds: Sequence[str], faults: int, chance: Random) -> list[str]:

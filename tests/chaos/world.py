@@ -114,6 +114,7 @@ class World:
             ports = _free_ports(2)
             self.servers = [Server(data, {"ESEP_DATABASE_URL": url, **_SETTINGS}, port) for port in ports]
             for server in self.servers:
+                server.clock = self.servers[0].clock  # One machine has one clock.
                 stack.callback(server.kill)
             stack.callback(self._end_clients)
             stack.callback(self.journals.close)
