@@ -22,14 +22,20 @@ VENV ?= $(ENVIRONMENTS)/.venv
 # The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
 VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 
+# Patroni is run beside the ledger, not with it: see requirements-failover.in. PostgreSQL's user runs it, so the
+# interpreter must not stand in root's home.
+PYTHON_FAILOVER ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
+VENV_FAILOVER ?= $(ENVIRONMENTS)/.venv-failover
+
 # How many processes run the tests.
 JOBS ?= auto
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
+INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
 
-.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench chaos conformance qr journeys lock install clean
+.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench chaos failover conformance qr journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +101,9 @@ bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 besi
 chaos: $(INSTALLED) ## 200 real faults on each store, under load, and what was lost; ARGS are its own
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+failover: $(INSTALLED) $(INSTALLED_FAILOVER) ## three nodes of PostgreSQL under Patroni; the primary is lost, and what with it
+	$(BIN)/python -m tests.failover --programs $(VENV_FAILOVER)/bin $(ARGS)
+
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
 
@@ -110,6 +119,7 @@ journeys: $(INSTALLED) ## every capability, and the tests that prove it
 lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
+	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
 
 install: $(INSTALLED) ## the environment alone
 
@@ -125,6 +135,11 @@ $(INSTALLED_PROTOS): requirements-protos.lock
 	$(VENV_PROTOS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
+$(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
+	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
+	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## remove the environments and every cache
-	rm -rf $(VENV) $(VENV_PROTOS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(VENV_PROTOS) $(VENV_FAILOVER) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,6 @@ from tests.chaos.world import POSTGRESQL, SQLITE
 
 FAULTS_A_RUN: Final = 200
 MEGABYTES: Final = 1_024
-_SHOWN: Final = 10
 
 
 def main() -> int:
@@ -48,11 +47,8 @@ def _run(store: str, faults: int, seed: int, only: Iterable[str], without: Itera
 
 def _tell(report: Report) -> None:
     _say(", ".join(f"{kind} {count}" for kind, count in sorted(report.struck.items())))
-    for name, found in report.findings._asdict().items():
-        for each in found[:_SHOWN]:
-            _say(f"{name}: {each}")
-    for oddity in report.oddities[:_SHOWN]:
-        _say(f"odd: {oddity}")
+    for detail in report.details():
+        _say(detail)
     _say(json.dumps(report.figures()))
 
 

@@ -59,9 +59,9 @@ def own(directory: Path) -> None:
 class PostgreSQL:
     """A server with its data in a directory; its socket stands beside them."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str], data: Path | None = None) -> None:
         self.directory = directory
-        self.data = directory / "postgresql"
+        self.data = data or directory / "postgresql"
         self._settings = dict(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self._log = directory / "postgresql.log"

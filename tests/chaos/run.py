@@ -27,6 +27,7 @@ TASKS: Final = 10
 ALIVE: Final = 20
 """Acknowledgements after a fault by which the ledger is said to have survived it."""
 _CHECKPOINT_EVERY: Final = 5
+_SHOWN: Final = 10
 _CALL_SECONDS: Final = 5.0
 
 
@@ -55,6 +56,12 @@ class Report(NamedTuple):
     def well(self) -> bool:
         """Whether nothing was found."""
         return not self.findings.any and not self.oddities
+
+    def details(self) -> Iterator[str]:
+        """Say what was found, the first few of each kind."""
+        for name, found in self.findings._asdict().items():
+            yield from (f"{name}: {each}" for each in found[:_SHOWN])
+        yield from (f"odd: {oddity}" for oddity in self.oddities[:_SHOWN])
 
     def figures(self) -> dict[str, int]:
         """Return the run in a line. What stands otherwise than it was acknowledged is lost."""
@@ -92,23 +99,24 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None]) -> Report:
         there.load(PROCESSES, TASKS)
         struck: list[float] = []
         kept: list[Path] = []
-        _await_work(there, time.monotonic())
+        await_work(there, time.monotonic())
         for number, kind in enumerate(plan.kinds):
             if number % _CHECKPOINT_EVERY == 0:
-                kept += _checkpoint(there, directory / f"checkpoint-{number}")
+                kept += keep_checkpoint(there, directory / f"checkpoint-{number}")
             time.sleep(chance.uniform(0.0, 0.3))
             struck.append(time.monotonic())
             FAULTS[kind].strike(there)
             ended = time.monotonic()
-            _await_work(there, ended)
+            await_work(there, ended)
             lasted, more = ended - struck[-1], time.monotonic() - ended
             say(f"{number + 1} {kind}: {lasted:.1f} s, and {more:.1f} s until it went on")
         there.settle()
-        there.until(lambda: there.active.runs and there.active.health() == "SERVING", "the server does not serve")
-        return _judged(there, plan, struck, kept)
+        return judged(there, plan.kinds, struck, kept)
 
 
-def _judged(there: World, plan: Plan, struck: Sequence[float], kept: Sequence[Path]) -> Report:
+def judged(there: World, kinds: Sequence[str], struck: Sequence[float], kept: Sequence[Path]) -> Report:
+    """Compare a settled world with its history, struck at these instants by faults of these kinds."""
+    there.until(lambda: there.active.runs and there.active.health() == "SERVING", "the server does not serve")
     environment = there.active.environment
     exported = there.directory / "history"
     export(environment, exported)
@@ -124,7 +132,7 @@ def _judged(there: World, plan: Plan, struck: Sequence[float], kept: Sequence[Pa
     )
     answered = sorted(each.at for each in journals.acknowledged)
     return Report(
-        Counter(plan.kinds),
+        Counter(kinds),
         len({each.id for each in journals.acknowledged}),
         unavailable(struck, answered),
         findings,
@@ -149,11 +157,12 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 
 
-def _await_work(there: World, since: float) -> None:
+def await_work(there: World, since: float) -> None:
+    """Wait until clients are served again, after an instant of the monotonic clock. Raises TimeoutError."""
     there.until(lambda: there.acknowledged_since(since) >= ALIVE, "nothing is acknowledged")
 
 
-def _checkpoint(there: World, path: Path) -> list[Path]:
+def keep_checkpoint(there: World, path: Path) -> list[Path]:
     """Keep a signed checkpoint, if the ledger gives one now."""
     with connect_plainly(there.active.address) as ledger:
         try:

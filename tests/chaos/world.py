@@ -30,7 +30,7 @@ CONNECTIONS: Final = 80
 """How many the database admits."""
 RESTARTED: Final = frozenset((0, 70, 75))
 """Exit statuses after which a supervisor starts a server again."""
-PATIENCE: Final = 120.0
+PATIENCE: Final = 300.0
 _POLL_SECONDS: Final = 0.02
 _DATABASE: Final = "esep"
 _SETTINGS: Final = {
@@ -110,7 +110,7 @@ class World:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             data = _made((self.disk.directory if self.store == SQLITE else self.directory) / "data")
-            url = f"sqlite:///{data / 'log.db'}" if self.store == SQLITE else self._start_database(stack)
+            url = f"sqlite:///{data / 'log.db'}" if self.store == SQLITE else self.start_database(stack)
             ports = _free_ports(2)
             self.servers = [Server(data, {"ESEP_DATABASE_URL": url, **_SETTINGS}, port) for port in ports]
             for server in self.servers:
@@ -206,7 +206,8 @@ class World:
             client.join()
             client.close()
 
-    def _start_database(self, stack: ExitStack) -> str:
+    def start_database(self, stack: ExitStack) -> str:
+        """Start the database that the servers share, ended with the stack, and return its url."""
         own(self.disk.directory)
         self.postgresql = database = PostgreSQL(self.disk.directory / "database", _POSTGRESQL)
         database.create()
