@@ -24,6 +24,7 @@ from tests.chaos.world import World, world
 
 PROCESSES: Final = 2
 TASKS: Final = 10
+"""Of each process."""
 ALIVE: Final = 20
 """Acknowledgements after a fault by which the ledger is said to have survived it."""
 _CHECKPOINT_EVERY: Final = 5
@@ -40,6 +41,8 @@ class Plan(NamedTuple):
     seed: int
     megabytes: int
     """The size of the disk that can be filled, 0 for none."""
+    processes: int = PROCESSES
+    """How many processes of clients there are."""
 
 
 class Report(NamedTuple):
@@ -96,7 +99,7 @@ def play(plan: Plan, directory: Path, say: Callable[[str], None]) -> Report:
     """Strike as planned, and compare."""
     chance = Random(plan.seed)
     with world(plan.store, directory, chance, megabytes=plan.megabytes) as there:
-        there.load(PROCESSES, TASKS)
+        there.load(plan.processes, TASKS)
         struck: list[float] = []
         kept: list[Path] = []
         await_work(there, time.monotonic())
