@@ -75,6 +75,11 @@ class LogReads:
 
         return await self._gateway.question(read)
 
+    @property
+    def partition(self) -> int:
+        """The partition whose log it is."""
+        return self._gateway.engine.partition
+
     def message(self, position: int) -> LogPosition:
         """Return a position as answers name it."""
         return LogPosition(partition=self._gateway.engine.partition, position=position)
@@ -92,7 +97,10 @@ class Reads:
 
     async def ask(self, request: Any, question: Callable[[], Answer[T]]) -> Answer[T]:
         """Return a question's answer, not before the request's min_position; raises Refused."""
-        asked = min_position(request, self._gateway.engine.partition)
+        return await self.ask_at(min_position(request, self._gateway.engine.partition), question)
+
+    async def ask_at(self, asked: int, question: Callable[[], Answer[T]]) -> Answer[T]:
+        """Return a question's answer, not before a position, 0 for any; raises Refused."""
         if asked:
             await self._positions.reached(asked)
         try:
@@ -136,6 +144,10 @@ class Reads:
         cursor = cursor_of(items[-1]) if len(items) == page.size else None
         return Listed(items, self.pager.token(request, cursor), positions_message(found.positions))
 
+    def positions(self, poll_seconds: float) -> Positions:
+        """Return what tells how far the tables are, looked at this often while anybody waits."""
+        return Positions(self._reached, poll_seconds)
+
     async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         try:
             return await self._ask(question)
@@ -164,6 +176,11 @@ class Reads:
 def positions_message(positions: Mapping[int, int]) -> list[LogPosition]:
     """Return the positions that an answer reflects as it names them."""
     return [LogPosition(partition=partition, position=position) for partition, position in sorted(positions.items())]
+
+
+def unknown_account(account: int) -> Refused:
+    """Return the refusal of a question about an account that does not exist, to be raised."""
+    return Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
 
 
 def min_position(request: Any, partition: int) -> int:
