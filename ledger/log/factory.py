@@ -4,13 +4,12 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.log.api import Log
-from ledger.log.connecting import connection_parameters
+from ledger.log.connecting import connect, connection_parameters
 from ledger.log.pools import ClosingPool
 from ledger.log.postgres import PostgresLog
 from ledger.log.sqlite import SQLiteLog
@@ -35,8 +34,8 @@ def open_tables(database_url: str) -> Engine:
     """
     if not _is_sqlite(database_url):
         # Not by SQLAlchemy's own reading of the url, which knows one host only.
-        connect = partial(psycopg.connect, **connection_parameters(database_url))
-        return create_engine("postgresql+psycopg://", poolclass=ClosingPool, creator=connect)
+        creator = partial(connect, connection_parameters(database_url))
+        return create_engine("postgresql+psycopg://", poolclass=ClosingPool, creator=creator)
     url = f"sqlite:///{_sqlite_path(database_url)}"
     engine = create_engine(url, poolclass=ClosingPool, connect_args={"timeout": 5.0})
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read, check_tail
-from ledger.log.connecting import connection_parameters
+from ledger.log.connecting import connect, connection_parameters
 from ledger.log.direct import DirectConnection
 from ledger.log.errors import (
     LogBroken,
@@ -191,7 +191,7 @@ class PostgresLog(Housekeeping):
     def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
         if self._closed:
             raise LogUnavailable("the log was closed")
-        connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)
+        connection = connect(self._parameters, autocommit=True)
         try:
             for setting in settings:
                 connection.execute(setting)
@@ -224,6 +224,16 @@ class PostgresLog(Housekeeping):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _drop_all(self) -> None:
+        """Leave every connection: what has become of one has of all, and each would wait by itself for a dead peer."""
+        self._drop_writer()
+        self._engine.dispose()
+        self._renew_readers()
+
+    def _renew_readers(self) -> None:
+        stale, self._readers = self._readers, self._reader_pool()
+        stale.dispose()
 
     def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
@@ -273,8 +283,7 @@ class PostgresLog(Housekeeping):
         except LogUnavailable:
             if self._closed:
                 raise
-            stale, self._readers = self._readers, self._reader_pool()
-            stale.dispose()
+            self._renew_readers()
             return self._read_once(work)
 
     def _read_once(self, work: Callable[[DirectConnection], _T]) -> _T:
@@ -299,7 +308,7 @@ class PostgresLog(Housekeeping):
     def _append_failure(self, rows: Sequence[Row], error: psycopg.Error) -> Exception:
         failure = self._failure(error)
         if isinstance(failure, LogUnavailable):
-            self._drop_writer()
+            self._drop_all()
         if (
             isinstance(failure, VersionTaken | RequestTaken | TreeChanged)
             and self.head(rows[0].partition) >= rows[0].position

@@ -1,15 +1,20 @@
 """Everything connects to PostgreSQL alike: to the host that may be written to, and not for ever to one that is dead."""
 
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import OperationalError
 
-from ledger.log.connecting import CONNECTION_DEFAULTS, completed
+from ledger.log.connecting import CONNECTION_DEFAULTS, completed, connect
 from ledger.log.errors import LogUnavailable
 from ledger.log.factory import open_log, open_tables
+from ledger.log.postgres import PostgresLog
 from ledger.settings import Settings
+from tests.ledger.engine.world import eventually
+from tests.ledger.log.rows import row
 
 SEVERAL = "postgresql://esep@127.0.0.1:1,127.0.0.1:2/esep"
 
@@ -32,6 +37,55 @@ def test_a_database_that_may_only_be_read_is_not_taken(postgres_url: str) -> Non
     engine = open_tables(only_read)
     with pytest.raises(OperationalError, match="read-only"), engine.connect():
         pass
+
+
+@pytest.mark.postgres
+def test_the_host_that_answered_last_is_asked_first(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that is gone costs its time once, not at every connection; and after a failure another one is first."""
+    said = conninfo_to_dict(postgres_url)
+    parameters = {**said, "host": f"/nowhere,{said['host']}", "port": f"1,{said.get('port', 5432)}"}
+    connect(parameters).close()
+    asked: list[dict[str, Any]] = []
+
+    def refuse(**given: Any) -> None:
+        asked.append(given)
+        raise psycopg.OperationalError("nobody is there")
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    with pytest.raises(psycopg.OperationalError):
+        connect(parameters)
+    with pytest.raises(psycopg.OperationalError):
+        connect(parameters)
+    assert [(each["host"], each["port"]) for each in asked] == [
+        (f"{said['host']},/nowhere", f"{said.get('port', 5432)},1"),
+        (f"/nowhere,{said['host']}", f"1,{said.get('port', 5432)}"),
+    ]
+
+
+@pytest.mark.postgres
+def test_a_lost_writer_takes_every_connection_with_it(postgres_url: str) -> None:
+    """After a failover each of them would wait for the old primary by itself, one after the other."""
+    log = open_log(postgres_url)
+    assert isinstance(log, PostgresLog)
+    log.append([row(1)])
+    log.beat(0, "somebody")
+    log.head(0)
+    with psycopg.connect(postgres_url, autocommit=True) as administrator:
+        before = backends(administrator)
+        writer = log._writing().connection.info.backend_pid
+        assert len(before) == 3
+        administrator.execute("SELECT pg_terminate_backend(%s)", [writer])
+        with pytest.raises(LogUnavailable):
+            log.append([row(2)])
+        eventually(lambda: not before & backends(administrator))
+    log.append([row(2)])
+    log.close()
+
+
+def backends(administrator: psycopg.Connection[Any]) -> set[int]:
+    """Return the database's processes that serve others."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    return {pid for (pid,) in administrator.execute(sql).fetchall()}
 
 
 def test_projections_notice_a_dead_database_as_soon_as_the_log_does() -> None:
