@@ -27,6 +27,11 @@ VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 PYTHON_FAILOVER ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
 VENV_FAILOVER ?= $(ENVIRONMENTS)/.venv-failover
 
+# make's own environment has a SECONDS of bash; only one that is given here counts.
+ifeq ($(origin SECONDS),command line)
+SECONDS_GIVEN := $(SECONDS)
+endif
+
 # How many processes run the tests.
 JOBS ?= auto
 
@@ -34,8 +39,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
+INSTALLED_FUZZ := $(VENV)/installed-fuzz
 
-.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench bench-growth chaos failover conformance qr journeys lock install clean
+.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth chaos failover conformance qr fuzz advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,13 +57,16 @@ demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an 
 audit-demo: $(INSTALLED) ## a history is exported, verified offline, tampered with in eight ways and caught
 	$(BIN)/python -m scripts.audit_demo
 
-run: $(INSTALLED) ## the server, with the settings of the environment
-	$(BIN)/python server.py
+run: $(INSTALLED) ## a development server on this machine alone, with the settings of the environment
+	ESEP_DEVELOPMENT=$${ESEP_DEVELOPMENT-true} $(BIN)/python server.py
 
 test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: lint imports types protos-check reference-check test ## everything that must hold before a change is taken
+simulate: $(INSTALLED) ## engines, log, projections and clients under a scheduler and faults: SEEDS=200, or one again: SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+check: lint imports types protos-check reference-check advisories test ## everything that must hold before a change is taken
 
 lint: $(INSTALLED) ## ruff: rules and format
 	$(BIN)/ruff check
@@ -116,13 +125,25 @@ qr: $(INSTALLED) ## read a file of QR codes: FILE=…
 LOCK = $(BIN)/uv pip compile --no-config --no-emit-index-url --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
+fuzz: $(INSTALLED_FUZZ) ## every method and every parser, called with what nobody has thought of; SECONDS=60
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_GIVEN),60) $(if $(SEED),--seed $(SEED))
+
+advisories: $(INSTALLED) ## whether a locked version has a published weakness; skipped where no advisories can be reached
+	$(BIN)/python -m scripts.advisories
+
+sbom: $(INSTALLED) ## what the product is made of, as CycloneDX, into sbom.json
+	$(BIN)/cyclonedx-py requirements requirements-runtime.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file sbom.json
+
 journeys: $(INSTALLED) ## every capability, and the tests that prove it
 	$(BIN)/python -m tests.journeys
 
 lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
 	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
+	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock
 
 install: $(INSTALLED) ## the environment alone
 
@@ -141,6 +162,12 @@ $(INSTALLED_PROTOS): requirements-protos.lock
 $(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
 	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
 	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
+# Where there is no wheel of the fuzzer, the run says so, and fuzzes what needs none.
+$(INSTALLED_FUZZ): requirements-fuzz.lock $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement $< \
+		|| echo 'parsers will be skipped: there is no wheel of atheris for this Python'
 	touch $@
 
 clean: ## remove the environments and every cache

@@ -47,8 +47,9 @@ async def serve(settings: Settings) -> int:
         broken.append(error)
         loop.call_soon_threadsafe(stop.set)
 
+    rpc = settings.rpc  # How callers are known and what is encrypted: before anything is made or opened.
     for setting, address in (("ESEP_LISTEN", settings.listen), ("ESEP_METRICS_LISTEN", settings.metrics_listen)):
-        check_free(setting, address)  # Before anything is made or opened.
+        check_free(setting, address)
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     log = open_log(settings.log_url)
@@ -82,7 +83,7 @@ async def serve(settings: Settings) -> int:
             audited=children.audited,
         ),
         AccessLog(open_tables(settings.access_url)),
-        settings.rpc,
+        rpc,
         policy=settings.policy,
         clock=clock,
         catalogue=catalogue,

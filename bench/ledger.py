@@ -28,6 +28,7 @@ from protos.esep.v1.account_pb2 import (
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.audit_service_pb2 import ReadEventsRequest
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
+from protos.esep.v1.bulk_service_pb2 import PostBulkRequest, PostBulkResponse
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import (
     GetBalanceRequest,
@@ -109,6 +110,11 @@ class Ledger:
         """Send batches."""
         create = self.client.transfers.CreateTransfers
         return self.send([[(create, request)] for request in requests], callers)
+
+    def bulks(self, requests: Sequence[PostBulkRequest], callers: int) -> Window:
+        """Send bulks; each of their legs counts."""
+        post = self.client.bulks.PostBulk
+        return self.send([[(post, request)] for request in requests], callers)
 
     def single(self, requests: Sequence[CreateTransferRequest], callers: int) -> Window:
         """Send transfers one a call."""
@@ -234,6 +240,11 @@ class Ledger:
                 raise NotAcceptedError(f"of a batch: {answer.refusals[:1] or answer.replayed[:1]}")
             self._position = max(self._position, answer.positions[-1])
             return len(answer.positions)
+        if isinstance(answer, PostBulkResponse):
+            if answer.bulk.refusals.legs or answer.receipt.replayed:
+                raise NotAcceptedError(f"of a bulk: legs {answer.bulk.refusals.legs[:1]} were refused")
+            self._position = max(self._position, answer.receipt.position)
+            return answer.bulk.posted_count
         if answer.receipt.replayed:
             raise NotAcceptedError(f"position {answer.receipt.position} is that of an earlier request")
         self._position = max(self._position, answer.receipt.position)

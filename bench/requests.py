@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from protos.esep.v1.authorization_pb2 import AUTHORIZATION_KIND_PURCHASE, ENTRY_MODE_CHIP
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
+from protos.esep.v1.bulk_service_pb2 import PostBulkRequest
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransferRequest, CreateTransfersRequest
 
@@ -65,6 +66,19 @@ class Requests:
         return [
             CreateTransfersRequest(transfers=transfers[start : start + size]) for start in range(0, count * size, size)
         ]
+
+    def bulks(self, count: int, size: int) -> list[PostBulkRequest]:
+        """Return so many bulks of ``size`` legs between two accounts each."""
+        return [self._bulk(text, size) for text in self._ids.texts(count)]
+
+    def _bulk(self, text: str, size: int) -> PostBulkRequest:
+        debits, credits_ = self._pairs(size)
+        return PostBulkRequest(
+            request_id=text,
+            debit_account_ids=debits,
+            credit_account_ids=credits_,
+            amounts_tyiyn=self._amounts(size),
+        )
 
     def single(self, count: int) -> list[CreateTransferRequest]:
         """Return so many calls of one transfer each."""

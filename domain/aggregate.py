@@ -11,6 +11,7 @@ from domain import (
     alias,
     authorization,
     binding,
+    bulk,
     card,
     claim,
     credit,
@@ -50,6 +51,7 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
+    | bulk.Bulk
     | credit.CreditFile
     | credit.CreditLineRefused
     | payee.Payee
@@ -96,6 +98,8 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer.TransferReversed: transfer.evolve,
     transfer.BatchPosted: _alone,
     transfer.BatchDeclined: _alone,
+    bulk.BulkPosted: bulk.evolve,
+    bulk.BulkLegReversed: bulk.evolve,
     authorization.AuthorizationApproved: authorization.evolve,
     authorization.AuthorizationAdvised: authorization.evolve,
     authorization.AuthorizationDeclined: authorization.evolve,

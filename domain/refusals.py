@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain import audit_refusals as audits
+from domain import bulk_refusals as bulks
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
 from domain import customer_refusals as customers
@@ -59,6 +60,7 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
+    ACCOUNTS_UNKNOWN = bulks.ACCOUNTS_UNKNOWN
     CARD_NUMBER_MALFORMED = cards.CARD_NUMBER_MALFORMED
     CARD_NUMBER_CHECK_DIGIT = cards.CARD_NUMBER_CHECK_DIGIT
     CARD_NUMBER_PREFIX = cards.CARD_NUMBER_PREFIX
@@ -101,6 +103,8 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    BULK_NOT_FOUND = bulks.BULK_NOT_FOUND
+    BULK_LEG_NOT_FOUND = bulks.BULK_LEG_NOT_FOUND
     CREDIT_FILE_NOT_FOUND = credits_.CREDIT_FILE_NOT_FOUND
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."
@@ -350,6 +354,12 @@ class Reason(Enum):
         "The resource has changed since the version that was expected.",
         "Read it again, and decide again.",
     )
+    UNAUTHENTICATED = Row(
+        Kind.UNAUTHENTICATED,
+        False,
+        "The call shows no token that is believed.",
+        "Get a new token from the issuer, and send the same request again.",
+    )
     PERMISSION_DENIED = Row(
         Kind.DENIED, False, "The caller's role may not do this.", "Use a caller with the right role."
     )
@@ -359,6 +369,12 @@ class Reason(Enum):
         Kind.EXHAUSTED,
         False,
         "More requests are waiting than the ledger can answer in time.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    RATE_LIMITED = Row(
+        Kind.EXHAUSTED,
+        False,
+        "More calls than are answered in such a time; the metadata says of whom, or about what.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     TOO_MANY_CODES = transfers.TOO_MANY_CODES

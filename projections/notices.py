@@ -24,6 +24,7 @@ from domain.authorization import (
     RefundPosted,
 )
 from domain.binding import HOLD_KIND, CardBindingMissed
+from domain.bulk import BulkLegReversed
 from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
 from domain.event import Event
 from domain.payment import Details as PaymentDetails
@@ -322,6 +323,7 @@ def _token_deactivated(told: Told) -> Iterable[Draft]:
 
 NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     TransferPosted: _transfer,
+    BulkLegReversed: _transfer_reversed,
     TransferReversed: _transfer_reversed,
     AuthorizationApproved: _approved,
     AuthorizationAdvised: _approved,

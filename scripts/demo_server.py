@@ -62,6 +62,7 @@ class ServerProcess:
         self.address = "127.0.0.1:0"
         """Where it listens; the same after every restart."""
         self._settings = {
+            "ESEP_DEVELOPMENT": "true",
             "ESEP_DATA_DIR": str(directory),
             "ESEP_CLOCK_OFFSET_FILE": str(clock_file),
             "ESEP_CONFIG": os.devnull,

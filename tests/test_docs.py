@@ -34,6 +34,7 @@ from protos.esep.v1 import (
     alias_service_pb2,
     audit_service_pb2,
     authorization_service_pb2,
+    bulk_service_pb2,
     card_binding_service_pb2,
     card_service_pb2,
     credit_service_pb2,
@@ -78,6 +79,7 @@ CONTRACT: Final = tuple(
         qr_service_pb2,
         quote_service_pb2,
         authorization_service_pb2,
+        bulk_service_pb2,
         service_directory_service_pb2,
         card_binding_service_pb2,
         card_service_pb2,
@@ -97,9 +99,10 @@ CONTRACT: Final = tuple(
 
 OTHER_NAMES: Final = frozenset(
     {
-        "ESEP_CLIENT_CA_FILE",  # these three are the command line's
+        "ESEP_CLIENT_CA_FILE",  # these four are the command line's
         "ESEP_CLIENT_CERTIFICATE_FILE",
         "ESEP_CLIENT_KEY_FILE",
+        "ESEP_CLIENT_TOKEN_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
         "HISTORY_DIFFERS",  # this and the next but one are reasons of the command line's own

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from domain.aggregate import evolve
+from domain.bulk import PostBulk
 from domain.command import Command
 from domain.plain import debited
 from domain.ports import Left
@@ -89,10 +90,12 @@ class Gateway:
         self._arrived: deque[tuple[asyncio.Future[Any], Ticket]] = deque()
         self._woken = False
 
-    async def execute(self, command: Command | CreateTransfer, request_id: bytes, *, validate_only: bool) -> Done:
-        """Return what a command did, or did when it was first sent; raises Refused."""
+    async def execute(
+        self, command: Command | CreateTransfer, request_id: bytes, *, validate_only: bool, weight: int = 1
+    ) -> Done:
+        """Return what a command did, or did when it was first sent; raises Refused. Queued with ``weight``."""
         caller = calls.current().caller
-        ticket = CommandTicket(command, request_id, caller, validate_only=validate_only)
+        ticket = CommandTicket(command, request_id, caller, validate_only=validate_only, weight=weight)
         match await self._submit(ticket):
             case Accepted() as accepted:
                 return granted(await self._first(accepted, request_id, caller))
@@ -128,6 +131,14 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered an atomic batch with {type(other).__name__}")
 
+    async def execute_bulk(self, command: PostBulk, request_id: bytes, *, validate_only: bool) -> Done:
+        """Return what a bulk did, or did when it was first sent; raises Refused. Each of its legs counts as one."""
+        payer = calls.current().payer
+        if payer is not None:
+            self._check_payer(payer, command.payers())
+        weight = len(command.legs.amounts)
+        return await self.execute(command, request_id, validate_only=validate_only, weight=weight)
+
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
         self._check_payers(ticket)
@@ -157,7 +168,11 @@ class Gateway:
         The one permission that is not decided in front of the handler: here the batch stands in columns already.
         """
         payer = calls.current().payer
-        if payer is None or self.engine.kept_by(payer, debited(ticket.transfers)):
+        if payer is not None:
+            self._check_payer(payer, debited(ticket.transfers))
+
+    def _check_payer(self, payer: str, accounts: Collection[int]) -> None:
+        if self.engine.kept_by(payer, accounts):
             return
         raise Refused(refuse(Reason.PERMISSION_DENIED if self.engine.serving else Reason.NOT_THE_OWNER))
 
