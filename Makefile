@@ -22,14 +22,15 @@ VENV ?= $(ENVIRONMENTS)/.venv
 # The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
 VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 
-# make's own environment has a SECONDS of bash; only one that is given here counts.
-ifeq ($(origin SECONDS),command line)
-SECONDS_GIVEN := $(SECONDS)
-endif
 # Patroni is run beside the ledger, not with it: see requirements-failover.in. PostgreSQL's user runs it, so the
 # interpreter must not stand in root's home.
 PYTHON_FAILOVER ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
 VENV_FAILOVER ?= $(ENVIRONMENTS)/.venv-failover
+
+# make's own environment has a SECONDS of bash; only one that is given here counts.
+ifeq ($(origin SECONDS),command line)
+SECONDS_GIVEN := $(SECONDS)
+endif
 
 # How many processes run the tests.
 JOBS ?= auto
@@ -37,10 +38,10 @@ JOBS ?= auto
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
-INSTALLED_FUZZ := $(VENV)/installed-fuzz
 INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
+INSTALLED_FUZZ := $(VENV)/installed-fuzz
 
-.PHONY: help demo audit-demo run test simulate chaos failover fuzz check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr advisories sbom journeys lock install clean
+.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth chaos failover conformance qr fuzz advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -141,8 +142,8 @@ lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
 	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
-	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock
 	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
+	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock
 
 install: $(INSTALLED) ## the environment alone
 
@@ -158,15 +159,15 @@ $(INSTALLED_PROTOS): requirements-protos.lock
 	$(VENV_PROTOS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
+$(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
+	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
+	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 # Where there is no wheel of the fuzzer, the run says so, and fuzzes what needs none.
 $(INSTALLED_FUZZ): requirements-fuzz.lock $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement $< \
 		|| echo 'parsers will be skipped: there is no wheel of atheris for this Python'
-	touch $@
-
-$(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
-	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
-	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
 clean: ## remove the environments and every cache

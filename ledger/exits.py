@@ -3,8 +3,6 @@
 import sys
 from typing import Final
 
-from pydantic import ValidationError
-
 from ledger.log.errors import LogError, LogUnavailable, StorageFull
 from ledger.settings import complaints
 from ledger.vault.errors import VaultError, VaultUnavailable
@@ -16,7 +14,7 @@ UNREACHABLE: Final = 75
 UNUSABLE: Final = 78
 """It cannot start with these settings (EX_CONFIG): trying again would not help."""
 
-CANNOT_START: Final = (LogError, VaultError, OSError, ValidationError, ValueError)
+CANNOT_START: Final = (LogError, VaultError, OSError, ValueError)
 """What keeps a server from starting without being a defect."""
 _NOW: Final = (LogUnavailable, StorageFull, VaultUnavailable)
 

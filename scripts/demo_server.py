@@ -162,6 +162,10 @@ class ServerProcess:
         """Let it go on after ``pause``, as if no time had passed (SIGCONT)."""
         self._running().send_signal(signal.SIGCONT)
 
+    def hear(self, line: str) -> None:
+        """Take in a line of its output."""
+        self._said.append(line)
+
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             raise ServerError(f"the server is not running\n{self.said}")
@@ -170,7 +174,7 @@ class ServerProcess:
     def _listen(self, output: IO[str], listening: threading.Event) -> None:
         with output:
             for line in output:
-                self._said.append(line.rstrip())
+                self.hear(line.rstrip())
                 if line.startswith(READY):
                     self.address = line.removeprefix(READY).strip()
                     self._listens = True

@@ -33,7 +33,10 @@ RESTARTED: Final = frozenset((0, 70, 75))
 PATIENCE: Final = 300.0
 _POLL_SECONDS: Final = 0.02
 _DATABASE: Final = "esep"
+_DEFECTS: Final = ("uncaught", "defect", "decision.failed", "look_up.failed")
+"""What a server logs that met a mistake of its own."""
 _SETTINGS: Final = {
+    "ESEP_LOG_FORMAT": "json",
     "ESEP_SNAPSHOT_EVERY": "2000",
     "ESEP_TAKEOVER_AFTER_SECONDS": "3",
 }
@@ -52,6 +55,13 @@ class Server(ServerProcess):
         super().__init__(directory, settings)
         self.address = f"127.0.0.1:{port}"
         self.wanted = False
+        self.defects: list[str] = []
+
+    def hear(self, line: str) -> None:
+        """Take in a line of its log, and keep what it says of a defect."""
+        super().hear(line)
+        if any(f'"event": "{event}"' in line for event in _DEFECTS):
+            self.defects.append(line)
 
     @property
     def runs(self) -> bool:
@@ -152,6 +162,7 @@ class World:
         self._stop_file.touch()
         self.until(lambda: not any(client.is_alive() for client in self._clients), "clients wait for answers")
         self.journals.read()
+        self.oddities += [f"a server logged {each}" for server in self.servers for each in server.defects]
         self.oddities += [f"a client ended with {each.exitcode}" for each in self._clients if each.exitcode]
         self.oddities += [f"{odd.id} was answered {odd.said}" for odd in self.journals.odd]
 
