@@ -35,7 +35,7 @@ INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 INSTALLED_FUZZ := $(VENV)/installed-fuzz
 
-.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr fuzz advisories sbom journeys lock install clean
+.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr fuzz advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ run: $(INSTALLED) ## a development server on this machine alone, with the settin
 
 test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+simulate: $(INSTALLED) ## engines, log, projections and clients under a scheduler and faults: SEEDS=200, or one again: SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
 
 check: lint imports types protos-check reference-check advisories test ## everything that must hold before a change is taken
 
