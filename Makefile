@@ -26,6 +26,10 @@ VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 ifeq ($(origin SECONDS),command line)
 SECONDS_GIVEN := $(SECONDS)
 endif
+# Patroni is run beside the ledger, not with it: see requirements-failover.in. PostgreSQL's user runs it, so the
+# interpreter must not stand in root's home.
+PYTHON_FAILOVER ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
+VENV_FAILOVER ?= $(ENVIRONMENTS)/.venv-failover
 
 # How many processes run the tests.
 JOBS ?= auto
@@ -34,8 +38,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 INSTALLED_FUZZ := $(VENV)/installed-fuzz
+INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
 
-.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr fuzz advisories sbom journeys lock install clean
+.PHONY: help demo audit-demo run test simulate chaos failover fuzz check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +109,12 @@ bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 besi
 bench-growth: $(INSTALLED) ## measure what a ledger costs as it grows, to ten million events; SCALE=100 to a hundredth
 	$(if $(SCALE),SCALE=$(SCALE)) $(BIN)/python -m bench.growth
 
+chaos: $(INSTALLED) ## 200 real faults on each store, under load, and what was lost; ARGS are its own
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+failover: $(INSTALLED) $(INSTALLED_FAILOVER) ## three nodes of PostgreSQL under Patroni; the primary is lost, and what with it
+	$(BIN)/python -m tests.failover --programs $(VENV_FAILOVER)/bin $(ARGS)
+
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
 
@@ -131,6 +142,7 @@ lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
 	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock
+	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
 
 install: $(INSTALLED) ## the environment alone
 
@@ -152,6 +164,11 @@ $(INSTALLED_FUZZ): requirements-fuzz.lock $(INSTALLED)
 		|| echo 'parsers will be skipped: there is no wheel of atheris for this Python'
 	touch $@
 
+$(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
+	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
+	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## remove the environments and every cache
-	rm -rf $(VENV) $(VENV_PROTOS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(VENV_PROTOS) $(VENV_FAILOVER) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,7 +19,7 @@ from ledger.audit.signing.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
 from ledger.engine.engine import Engine
-from ledger.log.errors import LogError
+from ledger.exits import BROKEN, CANNOT_START, cannot_start
 from ledger.log.factory import open_log, open_tables
 from ledger.logging import configure_logging
 from ledger.rpc.addresses import check_free
@@ -30,15 +30,9 @@ from ledger.rpc.projector import watch_projections
 from ledger.rpc.serve import build_server
 from ledger.rpc.vault_port import open_vault
 from ledger.services import load_catalogue
-from ledger.settings import Settings, complaints
+from ledger.settings import Settings
 from ledger.vault.erasures import catch_up
-from ledger.vault.errors import VaultError
 from projections.queries import Reader
-
-BROKEN = 70
-"""Exit status of a server that cannot go on (EX_SOFTWARE)."""
-UNUSABLE = 78
-"""Exit status of a server that cannot start with these settings (EX_CONFIG)."""
 
 
 async def serve(settings: Settings) -> int:
@@ -134,9 +128,8 @@ def main() -> None:
         settings = Settings()
         configure_logging(settings.log_format)
         status = asyncio.run(serve(settings))
-    except (LogError, VaultError, OSError, ValueError) as error:
-        sys.stderr.write(f"esep: cannot start: {complaints(error)}\n")
-        status = UNUSABLE
+    except CANNOT_START as error:
+        status = cannot_start(error)
     except BaseException:  # noqa: BLE001 - said, and then ended for certain
         traceback.print_exc()
     finally:

@@ -23,6 +23,7 @@ from domain.transfer_qr import PROVIDER
 from ledger.audit.self_audit import Pace
 from ledger.audit.signing.note import COSIGNATURE, VerifierKey
 from ledger.engine.settings import EngineSettings
+from ledger.log.connecting import completed
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import ChildSettings, Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
@@ -259,9 +260,9 @@ class Settings(BaseSettings):
 
     @property
     def log_url(self) -> str:
-        """The url of the log."""
+        """The url of the log, with how a database that is dead or demoted is noticed."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            return completed(self.database_url.get_secret_value())
         return f"sqlite:///{(self.data_dir / 'log.db').absolute()}"
 
     @property
@@ -272,7 +273,7 @@ class Settings(BaseSettings):
     @property
     def read_url(self) -> str:
         """The url of the projections."""
-        return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
+        return self.log_url if self.projections_url is None else completed(self.projections_url.get_secret_value())
 
     @property
     def access_url(self) -> str:
