@@ -23,7 +23,7 @@ LOST: Final = "lost"
 DUPLICATED: Final = "duplicated"
 DIVERGED: Final = "diverged"
 _TRIALS: Final = 3
-_READS_NO_BALANCE: Final = ("force_post", "refund")
+_READS_NO_BALANCE: Final = ("force_post", "refund", "issue_card")
 _BESIDE: Final = ("claim.", "early_reversal.")
 """Topics of rows that stand in one append with the request that made them."""
 
