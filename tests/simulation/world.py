@@ -397,6 +397,7 @@ class World:
             ahead = decider.recent.ahead(decider.recorded_at)
             state = msgspec.msgpack.decode(snapshot.dump(decider.books, decider.position, decider.recorded_at, ahead))
             state["open"].sort()  # What was undone and done again stands behind what was not.
+            del state["ahead"]  # Which ids are kept, and which looked up, goes by when a generation was full.
             states.append(state)
         other = [name for name in states[0] if states[0][name] != states[1][name]]
         require(not other, DIVERGED, f"a start from a snapshot is not one from the beginning: {other}")
