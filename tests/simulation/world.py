@@ -152,6 +152,7 @@ class World:
         self.database = Database(self.scheduler, self.faults)
         self.policy = Policy(currencies=("KGS", "USD"), hold_ttl_seconds=random.choice((3, 20, 7 * DAY)))
         self.auditor = Auditor(self.database, hold_seconds=self.policy.hold_ttl_seconds)
+        self.auditor.on_takeover = self._taken_over
         self.wire = Wire(self.scheduler, self.faults)
         traffic = CardTraffic(Random(random.randrange(1 << 62)))
         self.clients = Clients(
@@ -199,6 +200,11 @@ class World:
         self.scheduler.kill(host.process)
         self.hosts[slot] = None
         self.scheduler.after(self.scheduler.random.choice((0.05, 1.0, 8.0)), lambda: self._boot(slot), alone=True)
+
+    def _taken_over(self, before: str, after: str) -> None:
+        alive = {host.process.name: host.engine for host in self.hosts if host is not None}
+        if before != after and before in alive and alive[before].serving:
+            self.faults.happened(Fault.TAKEOVER)
 
     def broke(self, failure: BaseException) -> None:
         self.scheduler.fail(Violation(DIVERGED, f"an engine cannot go on: {failure!r}"))
