@@ -44,7 +44,7 @@ _FRUITLESS = 3
 """Conflicts in a row that the log does not explain before the engine gives up."""
 
 _BREATH = 0.2
-"""Seconds the engine waits before each batch while the projections are too far behind."""
+"""Seconds the engine waits before each batch while the projections are too far behind, and between last looks."""
 
 
 class EngineError(Exception):
@@ -295,11 +295,14 @@ class Engine:
         if self._failed is not None or self._outpaced:
             return True
         if self._writing is None:
-            return bool(batch or self._intake or self._snapshots.taken) or self.mode is Mode.STOPPING
+            stopping = self.mode is Mode.STOPPING and not self._intake.queued
+            return stopping or bool(batch or self._intake or self._snapshots.taken)
         return self._intake.many() and len(batch.rows) < self.settings.max_batch_events
 
     def _until_due(self) -> float | None:
         due = self._decider.books.next_due()
+        if self.mode is Mode.STOPPING:
+            return _BREATH  # What is being looked up comes back, or is answered, without a word to this thread.
         if due is None:
             return None
         return min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)

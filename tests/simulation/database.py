@@ -56,6 +56,8 @@ class Database:
         """Called whenever more is settled."""
         self._versions: dict[tuple[bytes, int], int] = {}
         self._requests: dict[bytes, int] = {}
+        self._ends: list[int] = []
+        """Where each transaction ends: what is dropped is dropped whole."""
         self._server = 0
         """Counts failovers: what is still under way on an earlier server comes to nothing."""
 
@@ -80,6 +82,7 @@ class Database:
             raise TreeChanged("the tree is not the one that these rows would grow")
         self.rows += rows
         self.writers += [writer] * len(rows)
+        self._ends.append(self.head)
         for row in rows:
             self._versions[row.originator_id, row.originator_version] = row.position
             if row.request_id is not None:
@@ -111,7 +114,8 @@ class Database:
         """Go on with what is settled, and perhaps with some of what is not."""
         self._server += 1
         self.ailing = False
-        keep = self.scheduler.random.randint(self.settled, self.head)
+        keep = self.scheduler.random.choice([self.settled, *(end for end in self._ends if end > self.settled)])
+        self._ends = [end for end in self._ends if end <= keep]
         self.scheduler.note("failover", keep, self.head)
         for row in self.rows[keep:]:
             del self._versions[row.originator_id, row.originator_version]
