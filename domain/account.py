@@ -321,6 +321,9 @@ class CloseAccount(_LifecycleCommand):
         posted, held = books.accounts.posted[index], books.accounts.held[index]
         if posted != 0 or held != 0 or books.holds.get(self.account_id):
             return refuse(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn=posted, held_tyiyn=held)
+        sent = books.sent_from(self.account_id)
+        if sent:  # It may come back.
+            return refuse(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn=posted, held_tyiyn=held, in_transit_tyiyn=sent)
         return None
 
     def _event(self) -> Event:

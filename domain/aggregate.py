@@ -14,6 +14,7 @@ from domain import (
     card,
     claim,
     credit,
+    crossing,
     customer,
     device,
     engine,
@@ -28,6 +29,7 @@ from domain import (
     token,
     transfer,
     transfer_qr,
+    transit,
     wallet,
 )
 from domain.event import Change, Event
@@ -61,6 +63,8 @@ Aggregate = (
     | engine.CommandDeclined
     | transfer.BatchPosted
     | transfer.BatchDeclined
+    | crossing.TransferReceived
+    | crossing.TransferRejected
 )
 """The state of an aggregate. One that ends with its first event is that event."""
 
@@ -96,6 +100,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer.TransferReversed: transfer.evolve,
     transfer.BatchPosted: _alone,
     transfer.BatchDeclined: _alone,
+    crossing.TransferSent: transit.evolve,
+    crossing.TransferReceived: _alone,
+    crossing.TransferRejected: _alone,
+    crossing.TransferCompleted: transit.evolve,
+    crossing.TransferReturned: transit.evolve,
     authorization.AuthorizationApproved: authorization.evolve,
     authorization.AuthorizationAdvised: authorization.evolve,
     authorization.AuthorizationDeclined: authorization.evolve,

@@ -1,8 +1,19 @@
 """Which money an event moves: the one place where that is said, for the books, the projections and auditors."""
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
+from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from domain.transfer import TransferPosted, TransferReversed
+
+_LEGS_ONLY = (
+    AuthorizationCaptured,
+    ForcePosted,
+    RefundPosted,
+    TransferReversed,
+    TransferSent,
+    TransferReceived,
+    TransferReturned,
+)
 
 
 def movements(event: Event) -> tuple[Leg, ...]:
@@ -10,7 +21,7 @@ def movements(event: Event) -> tuple[Leg, ...]:
     if isinstance(event, TransferPosted):
         first = Leg(event.kind, event.debit_account, event.credit_account, event.amount)
         return (first, *event.legs) if event.legs else (first,)
-    if isinstance(event, AuthorizationCaptured | ForcePosted | RefundPosted | TransferReversed):
+    if isinstance(event, _LEGS_ONLY):
         return event.legs
     return ()
 

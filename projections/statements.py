@@ -10,6 +10,7 @@ effective time of their own) are looked through, as far back as the account's lo
 from typing import NamedTuple
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
+from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from domain.movements import effective_time, movements
 from domain.ports import Row
@@ -90,8 +91,12 @@ def _origin(batch: Batch, row: Row, event: Event) -> _Origin:
     match event:
         case TransferPosted():
             return _Origin(source, Source.TRANSFER, event.reference, "")
-        case TransferReversed():
+        case TransferReversed() | TransferReturned():
             return _Origin(source, Source.TRANSFER, "", "")
+        case TransferSent():
+            return _Origin(source, Source.TRANSFER, event.reference, "")
+        case TransferReceived():
+            return _Origin(event.transfer.bytes, Source.TRANSFER, event.reference, "")
         case ForcePosted():
             return _Origin(source, Source.FORCE_POSTING, event.reference, event.merchant_name)
         case RefundPosted() if row.originator_version == 1:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from domain import account, authorization, authorize, clearing, quote, resolve, token_payment, transfer
+from domain import account, authorization, authorize, clearing, quote, resolve, token_payment, transfer, transit
 from domain.claim import ClaimMade
 from domain.cleared import ACQUIRERS_CLEARING_CLAIM
 from domain.command import Command
@@ -45,6 +45,8 @@ def _currencies(fields: Fields, currency: str = "KGS") -> Iterable[Fields]:
 def open_account(kept: Kept) -> Candidates:
     """Return what may have been asked where an account was opened."""
     event: Any = kept.event
+    if event.kind is account.AccountKind.CLEARING:
+        yield transit.OpenClearing, {"currency": event.currency}
     fields = {
         "participant_id": event.participant,
         "kind": event.kind,
@@ -54,7 +56,8 @@ def open_account(kept: Kept) -> Candidates:
         "reference": event.reference,
         "tags": event.tags,
     }
-    return [(account.OpenAccount, each) for each in _currencies(fields, event.currency)]
+    for each in _currencies(fields, event.currency):
+        yield account.OpenAccount, each
 
 
 def confirmed_quote(kept: Kept) -> Candidates:
@@ -82,6 +85,22 @@ def reverse_transfer(kept: Kept) -> Candidates:
         )
 
 
+def received_transfer(kept: Kept) -> Candidates:
+    """Return what was asked where another partition's transfer was received, or refused."""
+    event: Any = kept.event
+    yield (
+        transit.ReceiveTransfer,
+        {
+            "transfer_id": event.transfer,
+            "debit_account_id": event.debit_account,
+            "credit_account_id": event.credit_account,
+            "amount_tyiyn": event.amount,
+            **{name: getattr(event, name) for name in _CARRIED},
+        },
+    )
+
+
+_CARRIED: Final = ("home", "currency", "kind", "reference", "tags", "effective_time")
 _DETAILS: Final = (
     "till_id", "fiscal_receipt_number", "kind", "merchant_category_code", "entry_mode", "acquirer_id",
     "acquirer_reference", "merchant_name", "reference", "tags",

@@ -12,6 +12,7 @@ from domain import (
     card_commands,
     clearing,
     credit,
+    crossing,
     customer,
     device,
     participant,
@@ -29,6 +30,7 @@ from domain import (
     tokenise,
     transfer,
     transfer_qr,
+    transit,
 )
 from domain.claim import EarlyReversalRecorded, SettlementNoticed
 from domain.credentials import Verdict
@@ -48,6 +50,10 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     transfer.TransferPosted: money.confirmed_quote,
     quote.QuoteCreated: money.created_quote,
     transfer.TransferReversed: money.reverse_transfer,
+    crossing.TransferReceived: money.received_transfer,
+    crossing.TransferRejected: money.received_transfer,
+    crossing.TransferCompleted: same(transit.CompleteTransfer, "transfer_id", "position"),
+    crossing.TransferReturned: same(transit.ReturnTransfer, "transfer_id", "position", "reason", "detail"),
     authorization.AuthorizationApproved: money.authorized,
     authorization.AuthorizationAdvised: money.authorized,
     authorization.AuthorizationDeclined: money.authorized,

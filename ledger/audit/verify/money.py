@@ -18,7 +18,15 @@ from ledger.audit.verify.findings import Check, Finding, Findings
 
 TRANSFER: Final = "transfer.posted.v1"
 LEGS_ONLY: Final = frozenset(
-    ("transfer.reversed.v1", "authorization.captured.v1", "force_post.posted.v1", "refund.posted.v1")
+    (
+        "transfer.reversed.v1",
+        "transfer.sent.v1",
+        "transfer.received.v1",
+        "transfer.returned.v1",
+        "authorization.captured.v1",
+        "force_post.posted.v1",
+        "refund.posted.v1",
+    )
 )
 """Kinds of events whose movements are their legs, and nothing else; no other kind moves money."""
 
