@@ -12,7 +12,7 @@ return must always succeed, and could not promise it for money that others have 
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -158,7 +158,7 @@ def crosses(transfer: "CreateTransfer", books: "Books", partitions: int) -> bool
     )
 
 
-def as_asked(event: TransferSent) -> dict[str, object]:
+def as_asked(event: TransferSent) -> dict[str, Any]:
     """Return what was asked for, by the names of the fields of ``CreateTransfer``."""
     names = ("debit_account", "credit_account", "amount", "kind", "reference", "tags", "effective_time")
     return {

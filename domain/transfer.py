@@ -26,7 +26,7 @@ from domain.command import (
 )
 from domain.crossing import Crossing, TransferSent, as_asked, crosses, send
 from domain.event import Change, Context, Event, Leg
-from domain.ids import is_reserved
+from domain.ids import account_partition, is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 from domain.refused_batch import Asked
@@ -249,6 +249,10 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     tags: dict[str, str] = {}
     legs: tuple[Leg, ...] = ()
     effective_time: int | None = None
+
+    def decided_in(self) -> int:
+        """Return the payer's partition, which decides it."""
+        return account_partition(self.debit_account)
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts money would leave."""

@@ -8,7 +8,7 @@ A return is never refused. The payer's account takes its money again frozen or n
 what is in transit from an account keeps it open.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -107,7 +107,7 @@ class ReceiveTransfer(Command):
         clearing = clearing_account(books, self.currency)
         if isinstance(clearing, Refusal):
             return clearing
-        content = {
+        content: dict[str, Any] = {
             "transfer": self.transfer_id,
             "home": self.home,
             "debit_account": self.debit_account_id,

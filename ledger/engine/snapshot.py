@@ -90,7 +90,7 @@ def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
             rules=books.rules,
             usage=_Usage(*(getattr(books.usage, name) for name in _Usage.__struct_fields__)),
             ahead=ahead,
-            transit={key: tuple(each) for key, each in books.transit.items()},
+            transit={key: (each.account, each.amount, each.position) for key, each in books.transit.items()},
         )
     )
 

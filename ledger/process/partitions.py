@@ -7,6 +7,7 @@ partition has none of this: no courier, no clearing account, one engine as ever.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
@@ -15,17 +16,32 @@ from domain.ids import claim_id
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.transit import OpenClearing
+from ledger.engine.absent import AbsentEngine
 from ledger.engine.decider import TIMER
 from ledger.engine.engine import Engine
 from ledger.engine.observer import Observer
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, CommandTicket, Repeated, Ticket
 from ledger.log.api import Log
-from ledger.process.courier import Courier, Post
+from ledger.log.factory import open_log
+from ledger.process.courier import Courier
+from ledger.process.inbox import Inbox
 
 _log = structlog.get_logger("esep.partitions")
 
 _AGAIN_SECONDS = 0.5
+
+
+def count_partitions(log_url: str, wanted: int | None) -> int:
+    """Return how many partitions a ledger has; a new one is made with as many as are wanted, 1 by default.
+
+    Raises ValueError when an existing one has another number.
+    """
+    log = open_log(log_url)
+    try:
+        return log.partitions(wanted)
+    finally:
+        log.close()
 
 
 class Partitions:
@@ -41,11 +57,10 @@ class Partitions:
         on_fatal: Callable[[BaseException], None] | None = None,
         on_durable: Callable[[], None] | None = None,
         observers: Mapping[int, Observer] | None = None,
-        elsewhere: Post | None = None,
     ) -> None:
-        """Take a log for each partition that is owned, and the way to partitions that are owned elsewhere."""
-        self._elsewhere = elsewhere
+        """Take a log for each partition that is owned."""
         self._wake_projections = on_durable
+        self._count = policy.partitions
         self._several = policy.partitions > 1
         self._currencies = policy.currencies
         self.engines = {
@@ -61,18 +76,41 @@ class Partitions:
             )
             for partition, log in logs.items()
         }
-        self.couriers = (
-            {partition: Courier(engine, engine.log, self.post) for partition, engine in self.engines.items()}
-            if self._several
-            else {}
-        )
+        self.couriers: dict[int, Courier] = {}
+        self.inboxes: list[Inbox] = []
+        for partition, engine in self.engines.items() if self._several else ():
+            self.couriers[partition] = Courier(engine, engine.log, self.post, self.engines.__contains__)
+            if len(self.engines) < self._count:  # Else no other process has anything to send.
+                self.inboxes.append(Inbox(engine, engine.log, self.post))
+        self._closing: list[Log] = []
         self._stopping = threading.Event()
         self._opener = threading.Thread(target=self._open_clearing, name="esep-clearing", daemon=True)
 
+    @classmethod
+    def opened(cls, log_url: str, owned: Sequence[int], clock: Clock, **options: Any) -> "Partitions":
+        """Return the partitions with a handle of the log each, which ``stop`` closes."""
+        logs: dict[int, Log] = {}
+        try:
+            for partition in owned:
+                logs[partition] = open_log(log_url)
+            partitions = cls(logs, clock, **options)
+        except BaseException:
+            for log in logs.values():
+                log.close()
+            raise
+        partitions._closing = list(logs.values())
+        return partitions
+
     @property
-    def owned(self) -> Sequence[int]:
-        """The partitions of this process, in order."""
-        return sorted(self.engines)
+    def each(self) -> list[Engine]:
+        """The engines, by their partitions."""
+        return [self.engines[partition] for partition in sorted(self.engines)]
+
+    @property
+    def all(self) -> "list[Engine | AbsentEngine]":
+        """What answers for each partition of the ledger: an engine here, or what stands for one elsewhere."""
+        log = self.each[0].log
+        return [self.engines.get(partition) or AbsentEngine(log, partition) for partition in range(self._count)]
 
     @property
     def serving(self) -> bool:
@@ -83,16 +121,16 @@ class Partitions:
         """Let every engine become owner or standby, in the background."""
         for engine in self.engines.values():
             engine.start()
-        for courier in self.couriers.values():
-            courier.start()
+        for errand in (*self.couriers.values(), *self.inboxes):
+            errand.start()
         if self._several:
             self._opener.start()
 
     def stop(self, grace: float = 30.0) -> None:
         """Refuse new tickets, finish those taken, and give up the partitions."""
         self._stopping.set()
-        for courier in self.couriers.values():
-            courier.stop(grace)
+        for errand in (*self.couriers.values(), *self.inboxes):
+            errand.stop(grace)
         if self._opener.is_alive():
             self._opener.join(grace)
         ending = [threading.Thread(target=engine.stop, args=(grace,)) for engine in self.engines.values()]
@@ -100,16 +138,15 @@ class Partitions:
             each.start()
         for each in ending:
             each.join()
+        for log in self._closing:
+            log.close()
 
     def post(self, partition: int, ticket: CommandTicket) -> None:
-        """Hand a ticket to a partition's engine, here or elsewhere; raises Refused when it cannot be taken now."""
+        """Hand a ticket to the engine of a partition of this process; raises Refused when it cannot be taken now."""
         engine = self.engines.get(partition)
-        if engine is not None:
-            engine.submit(ticket)
-        elif self._elsewhere is not None:
-            self._elsewhere(partition, ticket)
-        else:
+        if engine is None:
             raise Refused(refuse(Reason.NOT_THE_OWNER))
+        engine.submit(ticket)
 
     def _durable(self, partition: int) -> None:
         if self._wake_projections is not None:

@@ -1,6 +1,7 @@
 """What the services share: one of each for a server, put together from the engine, the projections and the vault."""
 
 import secrets
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
@@ -56,6 +57,7 @@ class Parts:
         catalogue: Catalogue,
         page_key: bytes | None,
         registry: CollectorRegistry,
+        others: Sequence[LedgerEngine] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -65,7 +67,7 @@ class Parts:
         self.metrics = Metrics(registry)
         self.threads = Threads.start(settings.read_threads)
         # Questions.
-        self.gateway = gateway = Gateway(engine, self.threads)
+        self.gateway = gateway = Gateway(engine, self.threads, others)
         self.facts = AccountFacts(gateway)
         self.operations = Operations(gateway, self.facts)
         self.pager = Pager(page_key or secrets.token_bytes(32))

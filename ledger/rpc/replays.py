@@ -34,6 +34,7 @@ class BatchResult(msgspec.Struct):
     positions: list[int]
     replayed: list[int]
     refused: list[NotMade]
+    partition: int = 0
 
 
 def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> BatchResult:
@@ -51,7 +52,7 @@ def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> Ba
             _settle_one(ticket, index, item, found[item.position], BatchResult(positions, replayed, refused))
         refused.sort(key=lambda item: item.index)
         replayed.sort()
-    return BatchResult(positions, replayed, refused)
+    return BatchResult(positions, replayed, refused, partition)
 
 
 def settle_lines(outcomes: Outcomes, ticket: CreditTicket, outcome: BatchOutcome) -> BatchResult:

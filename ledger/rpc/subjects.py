@@ -147,14 +147,18 @@ class Subjects:
         return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
-        transfer = await self._current(request.transfer_id)
+        transfer_id = parsed(request.transfer_id)
+        if transfer_id is None:
+            return NOBODYS
+        transfer = await self._gateway.current(transfer_id, await self._gateway.home_of(transfer_id))
         if not isinstance(transfer, Transfer):
             return NOBODYS
         return await self._moved(transfer)
 
     async def _moved(self, transfer: Transfer) -> Whose:
-        debits = (transfer.debit_account, *(leg.debit_account for leg in transfer.legs))
-        credits_ = (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
+        legs = transfer.legs if transfer.crossing is None else ()  # Clearing is nobody's counterparty.
+        debits = (transfer.debit_account, *(leg.debit_account for leg in legs))
+        credits_ = (transfer.credit_account, *(leg.credit_account for leg in legs))
         return Whose(await self._banks(debits), await self._banks(credits_))
 
     async def _transfer_back(self, request: Any) -> Whose:

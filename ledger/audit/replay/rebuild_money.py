@@ -55,6 +55,7 @@ def open_account(kept: Kept) -> Candidates:
         "minimum_balance_tyiyn": event.minimum_balance,
         "reference": event.reference,
         "tags": event.tags,
+        "partition": kept.row.partition,
     }
     for each in _currencies(fields, event.currency):
         yield account.OpenAccount, each

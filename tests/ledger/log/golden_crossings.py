@@ -1,12 +1,14 @@
 """Examples of the events of transfers between partitions, least and full."""
 
+from typing import Any
+
 from domain.crossing import TransferCompleted, TransferReceived, TransferRejected, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from tests.ledger.log.golden_values import FINGERPRINT, ID, MONEY, TIME
 
 _THERE = 1 << 40 | 2
-_MAIN = {"debit_account": 2, "credit_account": _THERE, "amount": MONEY, "currency": "KGS"}
-_MORE = {"kind": "rent", "reference": "March", "tags": {"flat": "7"}, "effective_time": TIME}
+_MAIN: dict[str, Any] = {"debit_account": 2, "credit_account": _THERE, "amount": MONEY, "currency": "KGS"}
+_MORE: dict[str, Any] = {"kind": "rent", "reference": "March", "tags": {"flat": "7"}, "effective_time": TIME}
 
 CROSSING_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     TransferSent: (

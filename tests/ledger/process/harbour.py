@@ -1,7 +1,8 @@
 """Two partitions of one ledger in this process, and what their logs say of them. As a program: one that dies.
 
-``python -m tests.ledger.process.harbour URL STEP PAYEE`` makes a ledger, sends money from partition 0 to an account
-of partition 1, and kills itself at a step of its way, without a word to anybody.
+``python -m tests.ledger.process.harbour URL OWNED STEP PAYEE`` owns some of the partitions (like ``0,1``), sends money
+from partition 0 to an account of partition 1 if it owns the first, and kills itself at a step of the money's way,
+without a word to anybody.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 from uuid import UUID
 
@@ -34,8 +36,14 @@ BRISK = EngineSettings(
 )
 CLEARING, CASH, PAYER, PAYEE, CLOSED = 1, 2, 3, 3, 4
 FUNDS, AMOUNT = 1_000, 300
+CLEARED = 3
+"""The position of a partition whose clearing account is open: an engine started, an account, its claim."""
 PAYMENT = UUID("01a1b2c3-0000-7000-8000-000000000001")
 STEPS = ("before receive_transfer", "after receive_transfer", "before settling", "after settling")
+"""Of the way within one process."""
+HOME_STEPS = ("before send_mail", "after send_mail", "before settling", "after settling")
+DESTINATION_STEPS = ("before receive_transfer", "after receive_transfer", "before drop_mail", "after drop_mail")
+"""Of the way between two processes, by the one that dies."""
 
 
 class Harbour:
@@ -68,7 +76,7 @@ class Harbour:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             done = threading.Event()
-            ticket = CommandTicket(command, request, "bank-a", deliver=lambda _, done=done: done.set())
+            ticket = CommandTicket(command, request, "bank-a", deliver=partial(_tell, done))
             try:
                 self.partitions.engines[partition].submit(ticket)
             except Refused:
@@ -83,12 +91,15 @@ class Harbour:
     def found(self) -> None:
         """Open a cash account and customers in both partitions, the last of them closed again, and put money in."""
         for partition in (0, 1):
-            eventually(lambda partition=partition: self.logs[partition].head(partition) >= 3)  # Clearing comes first.
+            eventually(partial(self._cleared, partition))  # The clearing account comes first.
             for kind in (AccountKind.CASH, AccountKind.CUSTOMER, AccountKind.CUSTOMER):
                 self.ask(partition, OpenAccount(participant_id="bank-a", kind=kind))
             self.ask(partition, CloseAccount(account_id=account_id(partition, CLOSED)))
             cash, customer = account_id(partition, CASH), account_id(partition, PAYER)
             self.ask(partition, CreateTransfer(self.ids.recent(), cash, customer, FUNDS))
+
+    def _cleared(self, partition: int) -> bool:
+        return self.logs[partition].head(partition) >= CLEARED
 
     def send(self, payee: int, request: bytes = PAYMENT.bytes) -> Any:
         """Send money from partition 0 to an account of partition 1."""
@@ -100,6 +111,10 @@ class Harbour:
 
     def _die_at(self, step: str) -> None:
         when, _, what = step.partition(" ")
+        if what.endswith("mail"):
+            for log in self.logs.values():
+                setattr(log, what, _mortal(getattr(log, what), when))
+            return
         post = self.partitions.post
         dying = {"receive_transfer"} if what == "receive_transfer" else {"complete_transfer", "return_transfer"}
 
@@ -110,8 +125,21 @@ class Harbour:
                 ticket.deliver = _die
             post(partition, ticket)
 
-        for courier in self.partitions.couriers.values():
-            courier._post = mortal
+        for errand in (*self.partitions.couriers.values(), *self.partitions.inboxes):
+            errand._post = mortal  # type: ignore[attr-defined] # both have one
+
+
+def _mortal(method: Callable[..., Any], when: str) -> Callable[..., Any]:
+    def die(*arguments: Any) -> None:
+        if when == "after":
+            method(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def _tell(done: threading.Event, _ticket: Ticket) -> None:
+    done.set()
 
 
 def _die(_ticket: Ticket) -> None:
@@ -154,12 +182,12 @@ class Figures:
         return sent - sum(event.amount for event in self.events[1] if isinstance(event, TransferReceived))
 
 
-def main(url: str, step: str, payee: str) -> None:
-    """Make a ledger, send money, and die on the way."""
-    with Harbour(url, step=step) as harbour:
-        harbour.found()
-        harbour.send(int(payee))
-        time.sleep(PATIENCE)
+def main(url: str, owned: str, step: str, payee: str) -> None:
+    """Send money, and die on its way."""
+    with Harbour(url, owned=tuple(map(int, owned.split(","))), step=step) as harbour:
+        if 0 in harbour.logs:
+            harbour.send(int(payee))
+        time.sleep(10 * PATIENCE)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The courier and its partitions: money crosses once, whoever dies on the way."""
 
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ from domain.crossing import TransferCompleted, TransferReceived, TransferRejecte
 from domain.ids import account_id
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import Accepted, Repeated
+from tests.ledger.engine.world import eventually
 from tests.ledger.process.harbour import (
     AMOUNT,
     CLOSED,
+    DESTINATION_STEPS,
     FUNDS,
+    HOME_STEPS,
     PAYEE,
     PAYER,
     STEPS,
@@ -23,6 +28,8 @@ from tests.ledger.process.harbour import (
 )
 
 ROOT = Path(__file__).resolve().parents[3]
+DEATH_SECONDS = 120
+Mortal = Callable[[str, str, int], "subprocess.Popen[bytes]"]
 
 
 def test_money_crosses_and_comes_back(store_url: str) -> None:
@@ -59,32 +66,101 @@ def test_many_cross_at_once_in_both_directions(store_url: str) -> None:
     assert figures.posted[account_id(0, PAYER)] == figures.posted[account_id(1, PAYEE)] == FUNDS
 
 
-@pytest.mark.parametrize("payee", [PAYEE, CLOSED], ids=["paid", "refused"])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_crossing_survives_a_death_at_any_step(step: str, payee: int, tmp_path: Path) -> None:
-    """Killed at any step, the ledger shows the money in transit, and the next process ends it once."""
-    url = f"sqlite:///{tmp_path / 'log.db'}"
-    died = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "tests.ledger.process.harbour", url, step, str(payee)],
-        cwd=ROOT,
-        check=False,
-        timeout=120,
-    )
-    assert died.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the file of a ledger with accounts in both partitions, to copy others from."""
+    path = tmp_path_factory.mktemp("founded") / "log.db"
+    with Harbour(f"sqlite:///{path}") as harbour:
+        harbour.found()
+    return path
+
+
+@pytest.fixture
+def url(founded: Path, tmp_path: Path) -> str:
+    """Give the url of a ledger of its own with those accounts."""
+    for file in founded.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    return f"sqlite:///{tmp_path / founded.name}"
+
+
+@pytest.fixture
+def mortal(url: str) -> Iterator[Mortal]:
+    """Give what starts a process that owns partitions and will die at a step; none outlives its test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(owned: str, step: str, payee: int) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "tests.ledger.process.harbour", url, owned, step, str(payee)]
+        started.append(subprocess.Popen(command, cwd=ROOT))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def assert_in_transit(url: str) -> None:
+    """Check that the money is visible wherever it is: sent, and in transit unless it was received or returned."""
     figures = Figures(url)
     assert figures.count(TransferSent) == 1
-    back = figures.count(TransferReturned)
-    assert figures.clearing == figures.under_way - back * AMOUNT
+    assert figures.clearing == figures.under_way - figures.count(TransferReturned) * AMOUNT
 
-    with Harbour(url) as harbour:
-        harbour.arrived()
+
+def assert_ended(url: str, *, paid: bool) -> None:
+    """Check that the money is where it belongs, once."""
     figures = Figures(url)
     assert figures.clearing == 0
-    paid = payee == PAYEE
     assert (figures.count(TransferReceived), figures.count(TransferCompleted)) == (paid, paid)
     assert (figures.count(TransferRejected), figures.count(TransferReturned)) == (not paid, not paid)
     assert figures.posted[account_id(0, PAYER)] == FUNDS - AMOUNT * paid
     assert figures.posted[account_id(1, PAYEE)] == FUNDS + AMOUNT * paid
+
+
+@pytest.mark.parametrize(
+    ("step", "payee"),
+    [
+        (STEPS[1], PAYEE),
+        *(pytest.param(step, payee, marks=pytest.mark.slow) for step in STEPS for payee in (PAYEE, CLOSED)),
+    ],
+)
+def test_a_crossing_survives_a_death_at_any_step(step: str, payee: int, url: str, mortal: Mortal) -> None:
+    """Killed at any step, the ledger shows the money in transit, and the next process ends it once."""
+    assert mortal("0,1", step, payee).wait(DEATH_SECONDS) == -signal.SIGKILL
+    assert_in_transit(url)
+    with Harbour(url) as harbour:
+        harbour.arrived()
+    assert_ended(url, paid=payee == PAYEE)
+
+
+@pytest.mark.parametrize(
+    ("dies", "step", "payee"),
+    [
+        (0, "after send_mail", PAYEE),
+        (1, "after receive_transfer", CLOSED),
+        *(pytest.param(0, step, payee, marks=pytest.mark.slow) for step in HOME_STEPS for payee in (PAYEE, CLOSED)),
+        *(
+            pytest.param(1, step, payee, marks=pytest.mark.slow)
+            for step in DESTINATION_STEPS
+            for payee in (PAYEE, CLOSED)
+        ),
+    ],
+)
+def test_a_crossing_survives_the_death_of_either_process(
+    dies: int, step: str, payee: int, url: str, mortal: Mortal
+) -> None:
+    """Where each partition has its own process, either may die at any step, and a successor ends the transfer once."""
+    process = mortal(str(dies), step, payee)
+    with Harbour(url, owned=(1 - dies,)) as survivor:
+        if dies == 1:
+            survivor.send(payee)
+        assert process.wait(DEATH_SECONDS) == -signal.SIGKILL
+        assert_in_transit(url)
+        with Harbour(url, owned=(dies,)) as successor:
+            home = survivor if dies == 1 else successor
+            home.arrived()
+            inbox = survivor.logs.get(1) or successor.logs[1]
+            eventually(lambda: not inbox.read_mail(1, 1))
+    assert_ended(url, paid=payee == PAYEE)
 
 
 def test_a_courier_waits_for_a_partition_that_nobody_owns(tmp_path: Path) -> None:
