@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
+from bench.arrivals import arrivals
 from bench.requests import Ids, Requests
 from bench.windows import Window
 from ledger.rpc.client import AsyncLedger, connect_async
@@ -23,7 +24,11 @@ from protos.esep.v1.account_pb2 import (
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
 from protos.esep.v1.common_pb2 import LogPosition
-from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
+from protos.esep.v1.statement_service_pb2 import (
+    GetBalanceRequest,
+    GetMiniStatementRequest,
+    GetMiniStatementResponse,
+)
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import (
     CreateTransferRequest,
@@ -119,6 +124,69 @@ class Ledger:
             callers,
         )
 
+    def mini_statements(self, accounts: Sequence[int], callers: int) -> Window:
+        """Ask what an ATM prints of each of these accounts."""
+        ask = self.client.statements.GetMiniStatement
+        requests = [GetMiniStatementRequest(account_id=account) for account in accounts]
+        return self.send([[(ask, request)] for request in requests], callers, catch_up=False)
+
+    def paced(self, calls: Sequence[Call], rate: float) -> Window:
+        """Make calls when they are due, so many a second, whether or not earlier ones were answered.
+
+        A call's time begins when it was due, not when it was sent: what waited behind something slow counts as late.
+        """
+        return self.run(self._paced(calls, rate))
+
+    def paced_transfers(self, requests: Sequence[CreateTransferRequest], rate: float) -> Window:
+        """Send transfers when they are due, and wait for the projections afterwards."""
+        create = self.client.transfers.CreateTransfer
+        window = self.paced([(create, request) for request in requests], rate)
+        self.run(self._catch_up())
+        return window
+
+    def paced_empty(self, requests: Sequence[CreateTransferRequest], rate: float) -> Window:
+        """Send the same messages to the method that does nothing, when they are due."""
+        return self.paced([(self._empty, request) for request in requests], rate)
+
+    def paced_lags(self, requests: Sequence[CreateTransferRequest], rate: float, every: int) -> Window:
+        """Send transfers when they are due; of one in ``every``, time a read that must reflect it."""
+        return self.run(self._paced_lags(requests, rate, every))
+
+    async def _paced(self, calls: Iterable[Call], rate: float) -> Window:
+        latencies: list[float] = []
+        done = 0
+
+        async def make(call: Call, due: float) -> None:
+            nonlocal done
+            method, request = call
+            done += self._accepted(await method(request, timeout=CALL_SECONDS))
+            latencies.append((perf_counter() - due) * 1000)
+
+        started = perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for call, due in zip(calls, arrivals(rate, self._seed), strict=False):
+                await asyncio.sleep(max(0.0, started + due - perf_counter()))
+                group.create_task(make(call, started + due))
+        return Window(done, perf_counter() - started, latencies)
+
+    async def _paced_lags(self, requests: Sequence[CreateTransferRequest], rate: float, every: int) -> Window:
+        lags: list[float] = []
+        create, read = self.client.transfers.CreateTransfer, self.client.statements.GetBalance
+
+        async def followed(request: CreateTransferRequest, **options: Any) -> CreateTransferResponse:
+            answer = await create(request, **options)
+            recorded = perf_counter()
+            account, place = request.transfer.credit_account_id, answer.receipt
+            position = LogPosition(partition=place.partition, position=place.position)
+            await read(GetBalanceRequest(account_id=account, min_position=position), **options)
+            lags.append((perf_counter() - recorded) * 1000)
+            return answer
+
+        calls = [(create if number % every else followed, request) for number, request in enumerate(requests)]
+        window = await self._paced(calls, rate)
+        await self._catch_up()
+        return window._replace(latencies_ms=lags)
+
     def send(self, chains: Iterable[Sequence[Call]], callers: int, *, catch_up: bool = True) -> Window:
         """Make chains of calls, so many of them at once, those of one chain in their order; every call counts.
 
@@ -151,6 +219,8 @@ class Ledger:
 
     def _accepted(self, answer: Any) -> int:
         """Return how many things an answer says were done, and note the last one's position."""
+        if isinstance(answer, GetMiniStatementResponse):
+            return 1
         if isinstance(answer, CreateTransfersResponse):
             if answer.refusals or answer.replayed:
                 raise NotAcceptedError(f"of a batch: {answer.refusals[:1] or answer.replayed[:1]}")

@@ -13,6 +13,7 @@ from itertools import chain
 from struct import Struct
 from time import perf_counter
 from typing import Any, Protocol
+from uuid import UUID
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -36,6 +37,10 @@ class Reference(Protocol):
         """Write so many rows, a multiple of 8,000."""
         ...
 
+    def commit(self) -> None:
+        """Write a single row, durable when this returns."""
+        ...
+
 
 class _Rows:
     """Rows in order of position."""
@@ -48,9 +53,12 @@ class _Rows:
         if rows % _TRANSACTION:
             raise ValueError(f"{rows} rows are no whole number of transactions of {_TRANSACTION:,}")
         for _ in range(rows // _TRANSACTION):
-            first = self._position + 1
-            self._position += _TRANSACTION
-            yield [(0, first + i, made, 1, _STATE) for i, made in enumerate(self._ids.values(_TRANSACTION))]
+            yield self.next(_TRANSACTION)
+
+    def next(self, count: int) -> list[_Row]:
+        first = self._position + 1
+        self._position += count
+        return [(0, first + i, made, 1, _STATE) for i, made in enumerate(self._ids.values(count))]
 
 
 class PostgreSQLReference:
@@ -60,6 +68,7 @@ class PostgreSQLReference:
     _TRAILER = b"\xff\xff"
     _ROW = Struct(f">h ih iq i16s ii i{len(_STATE)}s")
     _COPY = f"COPY reference ({_COLUMNS}) FROM STDIN (FORMAT binary)"
+    _ONE = _INSERT.format("(%s, %s, %s, %s, %s)")
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection
@@ -78,6 +87,12 @@ class PostgreSQLReference:
             with self._connection.cursor() as cursor, cursor.copy(self._COPY) as copy:
                 copy.write(data)
         return Window(rows, perf_counter() - started)
+
+    def commit(self) -> None:
+        """Write a single row."""
+        [(partition, position, originator, version, state)] = self._rows.next(1)
+        values = (partition, position, UUID(bytes=originator), version, state)
+        self._connection.execute(self._ONE, values, prepare=True)
 
     def _pack(self, transaction: Iterable[_Row]) -> bytes:
         pack = self._ROW.pack
@@ -126,6 +141,10 @@ class SQLiteReference:
                 self._connection.executemany(self._one, transaction)
             self._connection.execute("COMMIT")
         return Window(rows, perf_counter() - started)
+
+    def commit(self) -> None:
+        """Write a single row."""
+        self._connection.execute(self._one, self._rows.next(1)[0])
 
     def _trial(self, *, multi_row: bool) -> float:
         self._multi_row = multi_row

@@ -67,11 +67,11 @@ def compare(
         against_value=median(other for _, other in values),
         ratio=median(value / other for value, other in values),
         p50_ms=median(latencies) if latencies else None,
-        p99_ms=_p99(latencies),
+        p99_ms=p99(latencies),
     )
 
 
-def _p99(latencies: Sequence[float]) -> float | None:
+def p99(latencies: Sequence[float]) -> float | None:
     """Return the 99th percentile; of fewer than a hundred calls, the slowest one."""
     if len(latencies) < 100:
         return max(latencies, default=None)

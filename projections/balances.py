@@ -47,7 +47,11 @@ class Balances:
 
 def balance_now(session: Session, account_id: int, now: int) -> tuple[Balance | None, int | None]:
     """Return the balance and the position, None for an unknown account and for a partition without events."""
-    found = session.one(NOW, now, account_id, account_partition(account_id))
+    return balance_of(session, account_id, session.one(NOW, now, account_id, account_partition(account_id)))
+
+
+def balance_of(session: Session, account_id: int, found: Values | None) -> tuple[Balance | None, int | None]:
+    """Return the balance and the position of what ``NOW`` found."""
     if found is None:
         session.confirm()
         return None, None

@@ -75,9 +75,15 @@ class Totals(NamedTuple):
 
 def read_lines(session: Session, account_id: int, where: str, values: Values, order: Order, limit: int) -> list[Line]:
     """Return up to ``limit`` lines of an account that satisfy a condition on ``m``, in an order."""
-    sql = _first_of_both([side + where for side in _SIDES], order)
+    sql, given = lines_sql(account_id, where, values, order, limit)
+    return list(map(Line._make, session.all(sql, *given)))
+
+
+def lines_sql(account_id: int, where: str, values: Values, order: Order, limit: int) -> tuple[str, Values]:
+    """Return the statement that ``read_lines`` asks, and its values."""
     side = (account_partition(account_id), account_id, *values, limit)
-    return list(map(Line._make, session.all(sql, *side, *side, limit)))
+    sql = _first_of_both([select + where for select in _SIDES], order)
+    return sql, (*side, *side, limit)
 
 
 def totals_at(session: Session, account_id: int, position: int) -> Totals:

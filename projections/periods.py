@@ -4,6 +4,7 @@ All pages of a statement are bound to the position of the first one, so that the
 between them: later movements are left out, on both axes of time.
 """
 
+from collections.abc import Iterable, Mapping
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -173,8 +174,14 @@ class _View:
 
 
 def _shown(session: Session, account_id: int, lines: list[tuple[Line, int]]) -> tuple[StatementLine, ...]:
-    partition = account_partition(account_id)
     numbers = _numbers(session, {line.counterparty for line, _ in lines})
+    return told_lines(lines, account_partition(account_id), numbers)
+
+
+def told_lines(
+    lines: Iterable[tuple[Line, int]], partition: int, numbers: Mapping[int, str]
+) -> tuple[StatementLine, ...]:
+    """Return lines as they are told, each with the balance after it, given the numbers of counterparties' accounts."""
     return tuple(
         StatementLine(
             partition=partition,

@@ -53,6 +53,7 @@ from projections.answers import (
     TrialBalanceLine,
     Wanted,
 )
+from projections.mini_statements import mini_statement
 from projections.resources import Found, Kind
 from projections.schema import CURRENT
 from projections.store import ProjectionsNotReadyError, Session, Store, open_store
@@ -210,17 +211,7 @@ class Reader:
         self, account_id: int, *, now: int, lines: int = 10, open_authorizations: int = 100
     ) -> Answer[MiniStatement | None]:
         """Return the last lines and the authorisations that hold something, newest first; None for no such account."""
-
-        def ask(session: Session) -> Answer[MiniStatement | None]:
-            balance, position = balances.balance_now(session, account_id, now)
-            positions = {account_partition(account_id): position or 0}
-            if balance is None:
-                return Answer(None, positions)
-            last = periods.last_lines(session, account_id, lines)
-            held = authorizations.open_authorizations(session, account_id, now, open_authorizations)
-            return Answer(MiniStatement(balance, last, tuple(held)), positions)
-
-        return self._store.snapshot(ask)
+        return mini_statement(self._store, account_id, now=now, lines=lines, authorizations=open_authorizations)
 
     def overview(
         self, account_id: int, *, now: int, lines: int, authorizations_limit: int, only_open: bool

@@ -77,9 +77,9 @@ def run(
 ) -> None:
     """Keep the tables in step with the log until ``stop`` says so.
 
-    ``wake`` is called when there is nothing to do. Notices are dropped when they are ``keep_notices`` microseconds
-    old, with 0 never. Raises what ``decode`` raises for an event it does not know,
-    and what the drivers raise for a database that does not answer: start it again then.
+    ``wake`` is called when there is little or nothing to do: it may wait until more has come. Notices are dropped when
+    they are ``keep_notices`` microseconds old, with 0 never. Raises what ``decode`` raises for an event it does not
+    know, and what the drivers raise for a database that does not answer: start it again then.
     """
     store.sweep()
     copy: Copy | None = None
@@ -129,7 +129,7 @@ class Projector:
         self._log = log
         self._copy = copy
         self._decode = decode
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._partitions: dict[int, _Partition] = {}
 
     def step(self, partition: int, *, upto: int | None = None) -> int:
@@ -161,7 +161,7 @@ class Projector:
         return state
 
     def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
-        limit = self._batch_size if upto is None else min(self._batch_size, upto - last.position)
+        limit = self.batch_size if upto is None else min(self.batch_size, upto - last.position)
         if not last.position:
             return self._log.read(partition, 0, limit)
         rows = self._log.read(partition, last.position - 1, limit + 1)
@@ -238,11 +238,12 @@ def _touch(touched: set[int], row: Row, event: Event) -> None:
 def _keep_in_step(projector: Projector, retentions: Mapping[int, Retention], stop: Stop, wake: Wake) -> None:
     wait = SHORTEST_WAIT_SECONDS
     while not stop():
-        if sum(projector.step(partition) for partition in retentions):
-            wait = SHORTEST_WAIT_SECONDS
-        elif not _drop_some(projector, retentions):
+        taken = [projector.step(partition) for partition in retentions]
+        if max(taken) == projector.batch_size:
+            continue  # There is more.
+        if not _drop_some(projector, retentions):
+            wait = SHORTEST_WAIT_SECONDS if any(taken) else min(wait * 1.5, LONGEST_WAIT_SECONDS)
             wake(wait)
-            wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
 
 
 def _drop_some(projector: Projector, retentions: Mapping[int, Retention]) -> bool:

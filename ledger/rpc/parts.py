@@ -17,6 +17,7 @@ from ledger.rpc.aliases import Aliases
 from ledger.rpc.audit_proofs import AuditProofs
 from ledger.rpc.audit_questions import AuditQuestions
 from ledger.rpc.audit_reads import AuditReads
+from ledger.rpc.balance_watch import BalanceWatch
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.cards import Cards
 from ledger.rpc.customers import Customers
@@ -89,6 +90,7 @@ class Parts:
         self.aliases = Aliases(gateway, work, vault, personal, clock, settings)
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
         self.payments = Payments(gateway, work, kept, personal, catalogue, providers, reader, clock, settings)
+        self.balance_watch = BalanceWatch(self.reads, gateway.engines, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
         self.teller = Teller(
             gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.tokens, self.payments

@@ -137,6 +137,7 @@ _AUTHORIZATIONS: Final = {
 _STATEMENTS: Final = {
     "GetBalance": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "BatchGetBalances": _row(Subject.ACCOUNTS, app=BOUND, bank=OWN, auditor=ANY, operator=ANY),
+    "WatchBalances": _row(Subject.ACCOUNTS, app=BOUND, bank=OWN, auditor=ANY, operator=ANY),
     "GetMiniStatement": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "GetStatement": _row(Subject.ACCOUNT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
     "ListAuthorizations": _row(Subject.ACCOUNT_OR_PARTICIPANT, app=BOUND, bank=OWN, atm=OWN, auditor=ANY, operator=ANY),
@@ -346,7 +347,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
 }
 """The table, by the full names of methods as they are called."""
 
-_READS: Final = ("BatchGet", "Explain", "Get", "List", "Prove", "Read", "Replay", "Subscribe")
+_READS: Final = ("BatchGet", "Explain", "Get", "List", "Prove", "Read", "Replay", "Subscribe", "Watch")
 """How the names of methods begin that only read."""
 
 PRIVILEGED_READS: Final = frozenset(

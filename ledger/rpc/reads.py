@@ -86,6 +86,11 @@ class LogReads:
 
         return await self._gateway.question(read)
 
+    @property
+    def partition(self) -> int:
+        """The partition whose log it is."""
+        return self._partition
+
     def message(self, position: int) -> LogPosition:
         """Return a position as answers name it."""
         return LogPosition(partition=self._partition, position=position)
@@ -104,7 +109,10 @@ class Reads:
     async def ask(self, request: Any, question: Callable[[], Answer[T]]) -> Answer[T]:
         """Return a question's answer, not before the request's min_position; raises Refused."""
         partition = self._asked_partition(request)
-        asked = min_position(request, partition)
+        return await self.ask_at(min_position(request, partition), question, partition)
+
+    async def ask_at(self, asked: int, question: Callable[[], Answer[T]], partition: int = 0) -> Answer[T]:
+        """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
         if asked:
             await self._positions[partition].reached(asked)
         try:
@@ -153,13 +161,16 @@ class Reads:
         cursor = cursor_of(items[-1]) if len(items) == page.size else None
         return Listed(items, self.pager.token(request, cursor), positions_message(found.positions))
 
+    def positions(self, poll_seconds: float, partition: int = 0) -> Positions:
+        """Return what tells how far the tables are, looked at this often while anybody waits."""
+        return Positions(partial(self._reached, partition), poll_seconds)
+
     async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         try:
             return await self._ask(question)
         except ProjectionsNotReadyError:
-            await self._positions[self._gateway.engine.partition].reached(
-                1
-            )  # The tables are being made: the first event will be in them.
+            # The tables are being made: the first event will be in them.
+            await self._positions[self._gateway.engine.partition].reached(1)
             return await self._ask(question)
 
     async def _ask(self, question: Callable[[], Answer[T]]) -> Answer[T]:
@@ -183,6 +194,11 @@ class Reads:
 def positions_message(positions: Mapping[int, int]) -> list[LogPosition]:
     """Return the positions that an answer reflects as it names them."""
     return [LogPosition(partition=partition, position=position) for partition, position in sorted(positions.items())]
+
+
+def unknown_account(account: int) -> Refused:
+    """Return the refusal of a question about an account that does not exist, to be raised."""
+    return Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
 
 
 def min_position(request: Any, partition: int) -> int:

@@ -11,8 +11,8 @@ from domain.services.catalogue import Language
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
 from ledger.rpc.operations import Operations
-from ledger.rpc.reads import LogReads, Reads, positions_message
-from ledger.rpc.statement_service import DEFAULT_LINES, MAX_LINES, unknown_account
+from ledger.rpc.reads import LogReads, Reads, positions_message, unknown_account
+from ledger.rpc.statement_service import DEFAULT_LINES, MAX_LINES
 from ledger.rpc.text import receipts
 from ledger.rpc.text.receipts import Paper
 from ledger.rpc.translate.directory import LANGUAGES

@@ -68,6 +68,7 @@ class Edge:
             task.cancel()
         await self.parts.notifications.close()
         await self.parts.audit.close()
+        await self.parts.balance_watch.close()
         self.parts.accesses.close()
         await self.parts.payments.close()
         self.parts.vault_work.close()

@@ -87,7 +87,9 @@ def add_services(server: grpc.aio.Server, of: Parts) -> None:
         rules.add_RulesServiceServicer_to_server: RulesService(
             gateway, log_reads, reads, of.proposals, of.utc_offset_seconds
         ),
-        statement.add_StatementServiceServicer_to_server: StatementService(reads, of.teller),
+        statement.add_StatementServiceServicer_to_server: StatementService(
+            reads, log_reads, of.balance_watch, of.teller
+        ),
         token.add_TokenServiceServicer_to_server: TokenService(gateway, of.tokens, log_reads, clock),
         token_payment.add_TokenPaymentServiceServicer_to_server: TokenPaymentService(of.tokens, of.teller),
         transfer.add_TransferServiceServicer_to_server: TransferService(

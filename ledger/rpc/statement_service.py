@@ -1,13 +1,17 @@
 """StatementService: what accounts have, and how it came to be. Questions only, answered by the projections."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import Final
 
-from domain.refusals import Reason, Refused, refuse
+from domain import ids
+from ledger.rpc.balance_watch import MOST, BalanceWatch
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
-from ledger.rpc.reads import Reads, positions_message
+from ledger.rpc.reads import LogReads, Reads, positions_message, unknown_account
 from ledger.rpc.tellers import Teller
+from ledger.rpc.translate import audit
 from ledger.rpc.translate import statement as translate
 from projections.answers import Answer, AuthorizationRecord, Axis, LineCursor, RecordCursor
 from protos.esep.v1 import authorization_pb2
@@ -23,8 +27,10 @@ MAX_OPEN_AUTHORIZATIONS: Final = 100
 class StatementService(StatementServiceServicer):
     """Answers esep.v1.StatementService."""
 
-    def __init__(self, reads: Reads, teller: Teller) -> None:
+    def __init__(self, reads: Reads, log_reads: LogReads, watch: BalanceWatch, teller: Teller) -> None:
         self._reads = reads
+        self._log = log_reads
+        self._watch = watch
         self._teller = teller
 
     async def GetBalance(self, request: pb.GetBalanceRequest, context: Context) -> pb.GetBalanceResponse:
@@ -45,14 +51,8 @@ class StatementService(StatementServiceServicer):
     ) -> pb.BatchGetBalancesResponse:
         """Read the balances of many accounts."""
         intake = Intake()
-        accounts = list(request.account_ids)
+        accounts = _accounts(intake, request.account_ids, MAX_BALANCES)
         moment = translate.as_of(intake, request.as_of, accounts)
-        if not 1 <= len(accounts) <= MAX_BALANCES:
-            intake.wrong("account_ids", "LENGTH", f"holds {len(accounts)} accounts, not 1 to {MAX_BALANCES}")
-        if len(set(accounts)) < len(accounts):
-            intake.wrong("account_ids", "DUPLICATE", "holds an account twice")
-        for index, account in enumerate(accounts):
-            intake.account_id(account, f"account_ids[{index}]")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
         found = await self._reads.ask(request, lambda: reader.balances(accounts, now=now, as_of=moment))
@@ -62,6 +62,34 @@ class StatementService(StatementServiceServicer):
                 raise unknown_account(account)
             balances.append(translate.balance_message(balance))
         return pb.BatchGetBalancesResponse(balances=balances, positions=positions_message(found.positions))
+
+    async def WatchBalances(
+        self, request: pb.WatchBalancesRequest, context: Context
+    ) -> AsyncGenerator[pb.WatchBalancesResponse, None]:
+        """Send the balances of accounts, and each of them again whenever it has changed."""
+        intake, after = Intake(), None
+        accounts = _accounts(intake, request.account_ids, MOST)
+        homes = sorted({ids.account_partition(account) for account in accounts})
+        if len(homes) > 1:
+            intake.wrong(
+                "account_ids", "PARTITIONS", f"are of partitions {', '.join(map(str, homes))}: watch each apart"
+            )
+        log = self._log.at(homes[0] if homes else 0)
+        if request.HasField("after"):
+            after = audit.position(intake, request.after, "after", log.partition, await log.head())
+        intake.check()
+        caught_up = False
+        async with aclosing(self._watch.follow(accounts, after, log.partition)) as seen:
+            async for changed, position in seen:
+                place = log.message(position)
+                if changed:
+                    batch = pb.BalanceBatch(balances=map(translate.balance_message, changed), position=place)
+                    yield pb.WatchBalancesResponse(balances=batch)
+                elif caught_up:
+                    yield pb.WatchBalancesResponse(heartbeat=pb.BalancesHeartbeat(position=place))
+                if not caught_up:
+                    caught_up = True
+                    yield pb.WatchBalancesResponse(caught_up=pb.BalancesCaughtUp(position=place))
 
     async def GetMiniStatement(
         self, request: pb.GetMiniStatementRequest, context: Context
@@ -187,6 +215,13 @@ class StatementService(StatementServiceServicer):
         return await self._teller.authorization(record.authorization, now)
 
 
-def unknown_account(account: int) -> Refused:
-    """Return the refusal of a question about an account that does not exist, to be raised."""
-    return Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
+def _accounts(intake: Intake, asked: Iterable[int], most: int) -> list[int]:
+    """Return the accounts that a question names, noting too many of them, and one that is named twice."""
+    accounts = list(asked)
+    if not 1 <= len(accounts) <= most:
+        intake.wrong("account_ids", "LENGTH", f"holds {len(accounts)} accounts, not 1 to {most:,}")
+    if len(set(accounts)) < len(accounts):
+        intake.wrong("account_ids", "DUPLICATE", "holds an account twice")
+    for index, account in enumerate(accounts):
+        intake.account_id(account, f"account_ids[{index}]")
+    return accounts

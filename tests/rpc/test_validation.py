@@ -33,6 +33,7 @@ MOVE, MANY, BACK = (
 HOLD, ADVISE = "AuthorizationService/CreateAuthorization", "AuthorizationService/AdviseAuthorization"
 UNDO, REFUND = "AuthorizationService/ReverseAuthorization", "AuthorizationService/PostRefund"
 GET, BALANCES = "AccountService/GetAccount", "StatementService/BatchGetBalances"
+WATCH = "StatementService/WatchBalances"
 STATEMENT, LIST = "StatementService/GetStatement", "StatementService/ListAuthorizations"
 PAYMENTS = "PaymentService/ListPayments"
 MINI, BALANCE = "StatementService/GetMiniStatement", "StatementService/GetBalance"
@@ -192,6 +193,25 @@ CASES: list[tuple[str, Any, dict[str, str]]] = [
     (BALANCES, statements.BatchGetBalancesRequest(), {"account_ids": "LENGTH"}),
     (BALANCES, statements.BatchGetBalancesRequest(account_ids=[1, 1]), {"account_ids": "DUPLICATE"}),
     (BALANCES, statements.BatchGetBalancesRequest(account_ids=[1, -1]), {"account_ids[1]": "RANGE"}),
+    (WATCH, statements.WatchBalancesRequest(), {"account_ids": "LENGTH"}),
+    (WATCH, statements.WatchBalancesRequest(account_ids=range(1, 102)), {"account_ids": "LENGTH"}),
+    (WATCH, statements.WatchBalancesRequest(account_ids=[1, 1]), {"account_ids": "DUPLICATE"}),
+    (WATCH, statements.WatchBalancesRequest(account_ids=[0]), {"account_ids[0]": "RANGE"}),
+    (
+        WATCH,
+        statements.WatchBalancesRequest(account_ids=[1], after=common_pb2.LogPosition(partition=1)),
+        {"after.partition": "UNKNOWN"},
+    ),
+    (
+        WATCH,
+        statements.WatchBalancesRequest(account_ids=[1], after=common_pb2.LogPosition(position=-1)),
+        {"after.position": "NEGATIVE"},
+    ),
+    (
+        WATCH,
+        statements.WatchBalancesRequest(account_ids=[1], after=common_pb2.LogPosition(position=10**6)),
+        {"after.position": "POSITION_IN_FUTURE"},
+    ),
     (
         BALANCE,
         statements.GetBalanceRequest(account_id=1, as_of={"position": {"partition": 5, "position": 1}}),

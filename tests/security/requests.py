@@ -189,6 +189,9 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: statements.BatchGetBalancesRequest(
         account_ids=[of.account, of.merchant]
     ),
+    "/esep.v1.StatementService/WatchBalances": lambda of: statements.WatchBalancesRequest(
+        account_ids=[of.account, of.merchant]
+    ),
     "/esep.v1.StatementService/GetMiniStatement": lambda of: statements.GetMiniStatementRequest(account_id=of.account),
     "/esep.v1.StatementService/GetStatement": _statement,
     "/esep.v1.StatementService/ListAuthorizations": lambda of: statements.ListAuthorizationsRequest(

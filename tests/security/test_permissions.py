@@ -19,7 +19,7 @@ from protos.esep.v1.card_service_pb2 import ListCardsRequest
 from protos.esep.v1.notification_service_pb2 import ListNotificationsRequest, SubscribeRequest
 from protos.esep.v1.payment_service_pb2 import ListPaymentsRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
-from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
+from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest, WatchBalancesRequest
 from tests.rpc.world import Refusal, World, new_id, refused
 from tests.security.requests import REQUESTS
 from tests.security.scenes import OWN_BANK, Caller, Scene, nobodys
@@ -33,6 +33,7 @@ ACTING: Final = {Rule.CUSTOMER, Rule.HOLDER, Rule.HOLDERS, Rule.BOUND, Rule.FOLL
 """Rules for an application that says for which customer it acts."""
 OTHERWISE: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.StatementService/BatchGetBalances": lambda of: BatchGetBalancesRequest(account_ids=[of.account]),
+    "/esep.v1.StatementService/WatchBalances": lambda of: WatchBalancesRequest(account_ids=[of.account]),
     "/esep.v1.NotificationService/Subscribe": lambda of: SubscribeRequest(
         customer_id=of.customer, language=LANGUAGE_KY
     ),

@@ -28,15 +28,15 @@ from protos.esep.v1 import statement_pb2 as esep_dot_v1_dot_statement__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65sep/v1/statement_service.proto\x12\x07\x65sep.v1\x1a\x1b\x65sep/v1/authorization.proto\x1a\x14\x65sep/v1/common.proto\x1a\x17\x65sep/v1/statement.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"q\n\x11GetBalanceRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x1c\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"_\n\x12GetBalanceResponse\x12!\n\x07\x62\x61lance\x18\x01 \x01(\x0b\x32\x10.esep.v1.Balance\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"x\n\x17\x42\x61tchGetBalancesRequest\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x01 \x03(\x03\x12\x1c\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"g\n\x18\x42\x61tchGetBalancesResponse\x12\"\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x10.esep.v1.Balance\x12\'\n\tpositions\x18\x02 \x03(\x0b\x32\x14.esep.v1.LogPosition\"h\n\x17GetMiniStatementRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\r\n\x05limit\x18\x02 \x01(\x05\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xc1\x01\n\x18GetMiniStatementResponse\x12%\n\x05lines\x18\x01 \x03(\x0b\x32\x16.esep.v1.StatementLine\x12\x33\n\x13open_authorizations\x18\x02 \x03(\x0b\x32\x16.esep.v1.Authorization\x12!\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x10.esep.v1.Balance\x12&\n\x08position\x18\x04 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\x84\x02\n\x13GetStatementRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x30\n\x0cperiod_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04\x61xis\x18\x04 \x01(\x0e\x32\x16.esep.v1.StatementAxis\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12*\n\x0cmin_position\x18\x07 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\x90\x02\n\x14GetStatementResponse\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x15\n\ropening_tyiyn\x18\x03 \x01(\x03\x12\x15\n\rclosing_tyiyn\x18\x04 \x01(\x03\x12\x1a\n\x12total_debits_tyiyn\x18\x05 \x01(\x03\x12\x1b\n\x13total_credits_tyiyn\x18\x06 \x01(\x03\x12%\n\x05lines\x18\x07 \x03(\x0b\x32\x16.esep.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x08 \x01(\t\x12&\n\x08position\x18\t \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xe7\x01\n\x19ListAuthorizationsRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x18\n\x0eparticipant_id\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x63\x61rd_id\x18\x07 \x01(\tH\x00\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.esep.v1.AuthorizationState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPositionB\x07\n\x05owner\"\x8e\x01\n\x1aListAuthorizationsResponse\x12.\n\x0e\x61uthorizations\x18\x01 \x03(\x0b\x32\x16.esep.v1.Authorization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"b\n\x16GetTrialBalanceRequest\x12\x1c\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"l\n\x17GetTrialBalanceResponse\x12(\n\x05lines\x18\x01 \x03(\x0b\x32\x19.esep.v1.TrialBalanceLine\x12\'\n\tpositions\x18\x02 \x03(\x0b\x32\x14.esep.v1.LogPosition*j\n\rStatementAxis\x12\x1e\n\x1aSTATEMENT_AXIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17STATEMENT_AXIS_RECORDED\x10\x01\x12\x1c\n\x18STATEMENT_AXIS_EFFECTIVE\x10\x02\x32\x8d\x04\n\x10StatementService\x12\x45\n\nGetBalance\x12\x1a.esep.v1.GetBalanceRequest\x1a\x1b.esep.v1.GetBalanceResponse\x12W\n\x10\x42\x61tchGetBalances\x12 .esep.v1.BatchGetBalancesRequest\x1a!.esep.v1.BatchGetBalancesResponse\x12W\n\x10GetMiniStatement\x12 .esep.v1.GetMiniStatementRequest\x1a!.esep.v1.GetMiniStatementResponse\x12K\n\x0cGetStatement\x12\x1c.esep.v1.GetStatementRequest\x1a\x1d.esep.v1.GetStatementResponse\x12]\n\x12ListAuthorizations\x12\".esep.v1.ListAuthorizationsRequest\x1a#.esep.v1.ListAuthorizationsResponse\x12T\n\x0fGetTrialBalance\x12\x1f.esep.v1.GetTrialBalanceRequest\x1a .esep.v1.GetTrialBalanceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65sep/v1/statement_service.proto\x12\x07\x65sep.v1\x1a\x1b\x65sep/v1/authorization.proto\x1a\x14\x65sep/v1/common.proto\x1a\x17\x65sep/v1/statement.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"q\n\x11GetBalanceRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x1c\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"_\n\x12GetBalanceResponse\x12!\n\x07\x62\x61lance\x18\x01 \x01(\x0b\x32\x10.esep.v1.Balance\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"x\n\x17\x42\x61tchGetBalancesRequest\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x01 \x03(\x03\x12\x1c\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"g\n\x18\x42\x61tchGetBalancesResponse\x12\"\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x10.esep.v1.Balance\x12\'\n\tpositions\x18\x02 \x03(\x0b\x32\x14.esep.v1.LogPosition\"P\n\x14WatchBalancesRequest\x12\x13\n\x0b\x61\x63\x63ount_ids\x18\x01 \x03(\x03\x12#\n\x05\x61\x66ter\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xae\x01\n\x15WatchBalancesResponse\x12)\n\x08\x62\x61lances\x18\x01 \x01(\x0b\x32\x15.esep.v1.BalanceBatchH\x00\x12.\n\tcaught_up\x18\x02 \x01(\x0b\x32\x19.esep.v1.BalancesCaughtUpH\x00\x12/\n\theartbeat\x18\x03 \x01(\x0b\x32\x1a.esep.v1.BalancesHeartbeatH\x00\x42\t\n\x07message\"Z\n\x0c\x42\x61lanceBatch\x12\"\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x10.esep.v1.Balance\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\":\n\x10\x42\x61lancesCaughtUp\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\";\n\x11\x42\x61lancesHeartbeat\x12&\n\x08position\x18\x01 \x01(\x0b\x32\x14.esep.v1.LogPosition\"h\n\x17GetMiniStatementRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\r\n\x05limit\x18\x02 \x01(\x05\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xc1\x01\n\x18GetMiniStatementResponse\x12%\n\x05lines\x18\x01 \x03(\x0b\x32\x16.esep.v1.StatementLine\x12\x33\n\x13open_authorizations\x18\x02 \x03(\x0b\x32\x16.esep.v1.Authorization\x12!\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x10.esep.v1.Balance\x12&\n\x08position\x18\x04 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\x84\x02\n\x13GetStatementRequest\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x30\n\x0cperiod_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04\x61xis\x18\x04 \x01(\x0e\x32\x16.esep.v1.StatementAxis\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12*\n\x0cmin_position\x18\x07 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\x90\x02\n\x14GetStatementResponse\x12\x12\n\naccount_id\x18\x01 \x01(\x03\x12\x15\n\rcurrency_code\x18\x02 \x01(\t\x12\x15\n\ropening_tyiyn\x18\x03 \x01(\x03\x12\x15\n\rclosing_tyiyn\x18\x04 \x01(\x03\x12\x1a\n\x12total_debits_tyiyn\x18\x05 \x01(\x03\x12\x1b\n\x13total_credits_tyiyn\x18\x06 \x01(\x03\x12%\n\x05lines\x18\x07 \x03(\x0b\x32\x16.esep.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x08 \x01(\t\x12&\n\x08position\x18\t \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xe7\x01\n\x19ListAuthorizationsRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x18\n\x0eparticipant_id\x18\x02 \x01(\tH\x00\x12\x11\n\x07\x63\x61rd_id\x18\x07 \x01(\tH\x00\x12+\n\x06states\x18\x03 \x03(\x0e\x32\x1b.esep.v1.AuthorizationState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPositionB\x07\n\x05owner\"\x8e\x01\n\x1aListAuthorizationsResponse\x12.\n\x0e\x61uthorizations\x18\x01 \x03(\x0b\x32\x16.esep.v1.Authorization\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"b\n\x16GetTrialBalanceRequest\x12\x1c\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\r.esep.v1.AsOf\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"l\n\x17GetTrialBalanceResponse\x12(\n\x05lines\x18\x01 \x03(\x0b\x32\x19.esep.v1.TrialBalanceLine\x12\'\n\tpositions\x18\x02 \x03(\x0b\x32\x14.esep.v1.LogPosition*j\n\rStatementAxis\x12\x1e\n\x1aSTATEMENT_AXIS_UNSPECIFIED\x10\x00\x12\x1b\n\x17STATEMENT_AXIS_RECORDED\x10\x01\x12\x1c\n\x18STATEMENT_AXIS_EFFECTIVE\x10\x02\x32\xdf\x04\n\x10StatementService\x12\x45\n\nGetBalance\x12\x1a.esep.v1.GetBalanceRequest\x1a\x1b.esep.v1.GetBalanceResponse\x12W\n\x10\x42\x61tchGetBalances\x12 .esep.v1.BatchGetBalancesRequest\x1a!.esep.v1.BatchGetBalancesResponse\x12P\n\rWatchBalances\x12\x1d.esep.v1.WatchBalancesRequest\x1a\x1e.esep.v1.WatchBalancesResponse0\x01\x12W\n\x10GetMiniStatement\x12 .esep.v1.GetMiniStatementRequest\x1a!.esep.v1.GetMiniStatementResponse\x12K\n\x0cGetStatement\x12\x1c.esep.v1.GetStatementRequest\x1a\x1d.esep.v1.GetStatementResponse\x12]\n\x12ListAuthorizations\x12\".esep.v1.ListAuthorizationsRequest\x1a#.esep.v1.ListAuthorizationsResponse\x12T\n\x0fGetTrialBalance\x12\x1f.esep.v1.GetTrialBalanceRequest\x1a .esep.v1.GetTrialBalanceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'esep.v1.statement_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATEMENTAXIS']._serialized_start=2021
-  _globals['_STATEMENTAXIS']._serialized_end=2127
+  _globals['_STATEMENTAXIS']._serialized_start=2493
+  _globals['_STATEMENTAXIS']._serialized_end=2599
   _globals['_GETBALANCEREQUEST']._serialized_start=153
   _globals['_GETBALANCEREQUEST']._serialized_end=266
   _globals['_GETBALANCERESPONSE']._serialized_start=268
@@ -45,22 +45,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHGETBALANCESREQUEST']._serialized_end=485
   _globals['_BATCHGETBALANCESRESPONSE']._serialized_start=487
   _globals['_BATCHGETBALANCESRESPONSE']._serialized_end=590
-  _globals['_GETMINISTATEMENTREQUEST']._serialized_start=592
-  _globals['_GETMINISTATEMENTREQUEST']._serialized_end=696
-  _globals['_GETMINISTATEMENTRESPONSE']._serialized_start=699
-  _globals['_GETMINISTATEMENTRESPONSE']._serialized_end=892
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=895
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=1155
-  _globals['_GETSTATEMENTRESPONSE']._serialized_start=1158
-  _globals['_GETSTATEMENTRESPONSE']._serialized_end=1430
-  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_start=1433
-  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_end=1664
-  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_start=1667
-  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_end=1809
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=1811
-  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=1909
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=1911
-  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=2019
-  _globals['_STATEMENTSERVICE']._serialized_start=2130
-  _globals['_STATEMENTSERVICE']._serialized_end=2655
+  _globals['_WATCHBALANCESREQUEST']._serialized_start=592
+  _globals['_WATCHBALANCESREQUEST']._serialized_end=672
+  _globals['_WATCHBALANCESRESPONSE']._serialized_start=675
+  _globals['_WATCHBALANCESRESPONSE']._serialized_end=849
+  _globals['_BALANCEBATCH']._serialized_start=851
+  _globals['_BALANCEBATCH']._serialized_end=941
+  _globals['_BALANCESCAUGHTUP']._serialized_start=943
+  _globals['_BALANCESCAUGHTUP']._serialized_end=1001
+  _globals['_BALANCESHEARTBEAT']._serialized_start=1003
+  _globals['_BALANCESHEARTBEAT']._serialized_end=1062
+  _globals['_GETMINISTATEMENTREQUEST']._serialized_start=1064
+  _globals['_GETMINISTATEMENTREQUEST']._serialized_end=1168
+  _globals['_GETMINISTATEMENTRESPONSE']._serialized_start=1171
+  _globals['_GETMINISTATEMENTRESPONSE']._serialized_end=1364
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=1367
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=1627
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=1630
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=1902
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_start=1905
+  _globals['_LISTAUTHORIZATIONSREQUEST']._serialized_end=2136
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_start=2139
+  _globals['_LISTAUTHORIZATIONSRESPONSE']._serialized_end=2281
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_start=2283
+  _globals['_GETTRIALBALANCEREQUEST']._serialized_end=2381
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_start=2383
+  _globals['_GETTRIALBALANCERESPONSE']._serialized_end=2491
+  _globals['_STATEMENTSERVICE']._serialized_start=2602
+  _globals['_STATEMENTSERVICE']._serialized_end=3209
 # @@protoc_insertion_point(module_scope)

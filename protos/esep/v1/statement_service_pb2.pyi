@@ -178,6 +178,154 @@ class BatchGetBalancesResponse(_message.Message):
 Global___BatchGetBalancesResponse: _TypeAlias = BatchGetBalancesResponse  # noqa: Y015
 
 @_typing.final
+class WatchBalancesRequest(_message.Message):
+    """WatchBalancesRequest names accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """account_ids are 1 … 100 accounts of one partition, each once."""
+
+    @_builtins.property
+    def after(self) -> _common_pb2.LogPosition:
+        """after is the last position that was told: at first only balances that differ from what they were there are sent.
+        Absent sends all of them.
+        """
+
+    def __init__(
+        self,
+        *,
+        account_ids: _abc.Iterable[_builtins.int] | None = ...,
+        after: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_ids", b"account_ids", "after", b"after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBalancesRequest: _TypeAlias = WatchBalancesRequest  # noqa: Y015
+
+@_typing.final
+class WatchBalancesResponse(_message.Message):
+    """WatchBalancesResponse is one message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCES_FIELD_NUMBER: _builtins.int
+    CAUGHT_UP_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balances(self) -> Global___BalanceBatch:
+        """balances are those that have changed."""
+
+    @_builtins.property
+    def caught_up(self) -> Global___BalancesCaughtUp:
+        """caught_up says that nothing else has changed so far."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___BalancesHeartbeat:
+        """heartbeat says that the stream lives."""
+
+    def __init__(
+        self,
+        *,
+        balances: Global___BalanceBatch | None = ...,
+        caught_up: Global___BalancesCaughtUp | None = ...,
+        heartbeat: Global___BalancesHeartbeat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "caught_up", b"caught_up", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "caught_up", b"caught_up", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["balances", "caught_up", "heartbeat"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___WatchBalancesResponse: _TypeAlias = WatchBalancesResponse  # noqa: Y015
+
+@_typing.final
+class BalanceBatch(_message.Message):
+    """BalanceBatch is balances at one position."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balances(self) -> _containers.RepeatedCompositeFieldContainer[_statement_pb2.Balance]:
+        """balances are 1 … 100, in request order."""
+
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what they reflect."""
+
+    def __init__(
+        self,
+        *,
+        balances: _abc.Iterable[_statement_pb2.Balance] | None = ...,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalanceBatch: _TypeAlias = BalanceBatch  # noqa: Y015
+
+@_typing.final
+class BalancesCaughtUp(_message.Message):
+    """BalancesCaughtUp says that the watched balances were told as they are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is what they reflect."""
+
+    def __init__(
+        self,
+        *,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalancesCaughtUp: _TypeAlias = BalancesCaughtUp  # noqa: Y015
+
+@_typing.final
+class BalancesHeartbeat(_message.Message):
+    """BalancesHeartbeat is sent when there is nothing to tell for long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _common_pb2.LogPosition:
+        """position is the place up to which nothing else has changed."""
+
+    def __init__(
+        self,
+        *,
+        position: _common_pb2.LogPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BalancesHeartbeat: _TypeAlias = BalancesHeartbeat  # noqa: Y015
+
+@_typing.final
 class GetMiniStatementRequest(_message.Message):
     """GetMiniStatementRequest names an account."""
 

@@ -48,6 +48,11 @@ class StatementServiceStub(object):
                 request_serializer=esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesRequest.SerializeToString,
                 response_deserializer=esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesResponse.FromString,
                 _registered_method=True)
+        self.WatchBalances = channel.unary_stream(
+                '/esep.v1.StatementService/WatchBalances',
+                request_serializer=esep_dot_v1_dot_statement__service__pb2.WatchBalancesRequest.SerializeToString,
+                response_deserializer=esep_dot_v1_dot_statement__service__pb2.WatchBalancesResponse.FromString,
+                _registered_method=True)
         self.GetMiniStatement = channel.unary_unary(
                 '/esep.v1.StatementService/GetMiniStatement',
                 request_serializer=esep_dot_v1_dot_statement__service__pb2.GetMiniStatementRequest.SerializeToString,
@@ -95,6 +100,27 @@ class StatementServiceServicer(object):
         Guarantees: balances of one partition are of one position.
         Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
         did not exist yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchBalances(self, request, context):
+        """WatchBalances sends the balances of up to 100 accounts, and each of them again whenever it has changed, until it is
+        ended.
+
+        Guarantees: the balances of one message are of one position, and are those that GetBalance would have answered.
+        Positions never go back. What changes several times before it is sent is sent as it is last: a slow reader is sent
+        less, never something old. CaughtUp is sent once, after the first balances. Without news a heartbeat is sent every
+        15 seconds, unless the server is set otherwise; a hold that lapses meanwhile is told with it. A caller who may read
+        the accounts no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
+        Limits: 500 streams of all kinds at a server, unless it is set otherwise. A stream has no deadline but the caller's.
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo); TOO_MANY_STREAMS. Ended with
+        SHUTTING_DOWN when the server stops: watch again behind the last position. An after behind the newest position is
+        INVALID_ARGUMENT: the log it came from is not this one.
+
+        Example: WatchBalances{account_ids [4294967297]} sends BalanceBatch with what the account has, CaughtUp, then a
+        BalanceBatch after each payment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +180,11 @@ def add_StatementServiceServicer_to_server(servicer, server):
                     servicer.BatchGetBalances,
                     request_deserializer=esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesRequest.FromString,
                     response_serializer=esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesResponse.SerializeToString,
+            ),
+            'WatchBalances': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBalances,
+                    request_deserializer=esep_dot_v1_dot_statement__service__pb2.WatchBalancesRequest.FromString,
+                    response_serializer=esep_dot_v1_dot_statement__service__pb2.WatchBalancesResponse.SerializeToString,
             ),
             'GetMiniStatement': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMiniStatement,
@@ -234,6 +265,33 @@ class StatementService(object):
             '/esep.v1.StatementService/BatchGetBalances',
             esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesRequest.SerializeToString,
             esep_dot_v1_dot_statement__service__pb2.BatchGetBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/esep.v1.StatementService/WatchBalances',
+            esep_dot_v1_dot_statement__service__pb2.WatchBalancesRequest.SerializeToString,
+            esep_dot_v1_dot_statement__service__pb2.WatchBalancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

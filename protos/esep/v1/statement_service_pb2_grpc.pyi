@@ -52,6 +52,23 @@ class StatementServiceStub:
     Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
     did not exist yet.
     """
+    WatchBalances: _grpc.UnaryStreamMultiCallable[_statement_service_pb2.WatchBalancesRequest, _statement_service_pb2.WatchBalancesResponse]
+    """WatchBalances sends the balances of up to 100 accounts, and each of them again whenever it has changed, until it is
+    ended.
+
+    Guarantees: the balances of one message are of one position, and are those that GetBalance would have answered.
+    Positions never go back. What changes several times before it is sent is sent as it is last: a slow reader is sent
+    less, never something old. CaughtUp is sent once, after the first balances. Without news a heartbeat is sent every
+    15 seconds, unless the server is set otherwise; a hold that lapses meanwhile is told with it. A caller who may read
+    the accounts no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
+    Limits: 500 streams of all kinds at a server, unless it is set otherwise. A stream has no deadline but the caller's.
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo); TOO_MANY_STREAMS. Ended with
+    SHUTTING_DOWN when the server stops: watch again behind the last position. An after behind the newest position is
+    INVALID_ARGUMENT: the log it came from is not this one.
+
+    Example: WatchBalances{account_ids [4294967297]} sends BalanceBatch with what the account has, CaughtUp, then a
+    BalanceBatch after each payment.
+    """
     GetMiniStatement: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]
     """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
 
@@ -102,6 +119,23 @@ class StatementServiceAsyncStub(StatementServiceStub):
     Guarantees: balances of one partition are of one position.
     Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
     did not exist yet.
+    """
+    WatchBalances: _aio.UnaryStreamMultiCallable[_statement_service_pb2.WatchBalancesRequest, _statement_service_pb2.WatchBalancesResponse]  # type: ignore[assignment]
+    """WatchBalances sends the balances of up to 100 accounts, and each of them again whenever it has changed, until it is
+    ended.
+
+    Guarantees: the balances of one message are of one position, and are those that GetBalance would have answered.
+    Positions never go back. What changes several times before it is sent is sent as it is last: a slow reader is sent
+    less, never something old. CaughtUp is sent once, after the first balances. Without news a heartbeat is sent every
+    15 seconds, unless the server is set otherwise; a hold that lapses meanwhile is told with it. A caller who may read
+    the accounts no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
+    Limits: 500 streams of all kinds at a server, unless it is set otherwise. A stream has no deadline but the caller's.
+    Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo); TOO_MANY_STREAMS. Ended with
+    SHUTTING_DOWN when the server stops: watch again behind the last position. An after behind the newest position is
+    INVALID_ARGUMENT: the log it came from is not this one.
+
+    Example: WatchBalances{account_ids [4294967297]} sends BalanceBatch with what the account has, CaughtUp, then a
+    BalanceBatch after each payment.
     """
     GetMiniStatement: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.GetMiniStatementRequest, _statement_service_pb2.GetMiniStatementResponse]  # type: ignore[assignment]
     """GetMiniStatement reads what an ATM prints: the last movements, newest first, and what authorisations hold.
@@ -162,6 +196,29 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: balances of one partition are of one position.
         Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo), also as of a moment at which one of them
         did not exist yet.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchBalances(
+        self,
+        request: _statement_service_pb2.WatchBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_statement_service_pb2.WatchBalancesResponse], _abc.AsyncIterator[_statement_service_pb2.WatchBalancesResponse]]:
+        """WatchBalances sends the balances of up to 100 accounts, and each of them again whenever it has changed, until it is
+        ended.
+
+        Guarantees: the balances of one message are of one position, and are those that GetBalance would have answered.
+        Positions never go back. What changes several times before it is sent is sent as it is last: a slow reader is sent
+        less, never something old. CaughtUp is sent once, after the first balances. Without news a heartbeat is sent every
+        15 seconds, unless the server is set otherwise; a hold that lapses meanwhile is told with it. A caller who may read
+        the accounts no more is sent nothing from 5 s later on (a setting): the stream ends, PERMISSION_DENIED.
+        Limits: 500 streams of all kinds at a server, unless it is set otherwise. A stream has no deadline but the caller's.
+        Refused with: ACCOUNT_NOT_FOUND (the first unknown one, in ResourceInfo); TOO_MANY_STREAMS. Ended with
+        SHUTTING_DOWN when the server stops: watch again behind the last position. An after behind the newest position is
+        INVALID_ARGUMENT: the log it came from is not this one.
+
+        Example: WatchBalances{account_ids [4294967297]} sends BalanceBatch with what the account has, CaughtUp, then a
+        BalanceBatch after each payment.
         """
 
     @_abc_1.abstractmethod
