@@ -51,12 +51,16 @@ class TransferSent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class TransferReceived(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Money that another partition sent reached the payee; ``legs`` hold the movement from the clearing account."""
+    """Money that another partition sent reached the payee; ``legs`` hold the movement from the clearing account.
+
+    ``sent_at`` is the recorded time of its sending, which is before that of its receipt.
+    """
 
     TOPIC: ClassVar[str] = "transfer.received.v1"
 
     transfer: UUID
     home: int
+    sent_at: int
     debit_account: int
     credit_account: int
     amount: int
@@ -76,6 +80,7 @@ class TransferRejected(Event, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     transfer: UUID
     home: int
+    sent_at: int
     reason: str
     detail: dict[str, str] = {}
     debit_account: int

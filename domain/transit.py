@@ -72,6 +72,7 @@ class ReceiveTransfer(Command):
 
     transfer_id: UUID
     home: Annotated[int, Field(strict=True, ge=0, lt=MAX_PARTITIONS)]
+    sent_at: EffectiveTime
     debit_account_id: AccountId
     credit_account_id: AccountId
     amount_tyiyn: Amount
@@ -82,11 +83,12 @@ class ReceiveTransfer(Command):
     effective_time: EffectiveTime | None = None
 
     @classmethod
-    def of(cls, transfer_id: bytes, home: int, sent: TransferSent) -> "ReceiveTransfer":
-        """Return the command that carries on what was sent."""
+    def of(cls, transfer_id: bytes, home: int, sent: TransferSent, sent_at: int) -> "ReceiveTransfer":
+        """Return the command that carries on what was sent, and when that was recorded."""
         return cls(
             transfer_id=UUID(bytes=transfer_id),
             home=home,
+            sent_at=sent_at,
             debit_account_id=sent.debit_account,
             credit_account_id=sent.credit_account,
             amount_tyiyn=sent.amount,
@@ -100,9 +102,10 @@ class ReceiveTransfer(Command):
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Pay, or record the refusal: both are the outcome, and final.
 
-        What happened at home later than it is here waits until the clocks agree: nothing happens after its record.
+        Where home's clock is ahead, the money waits until it was sent by this partition's clock as well. So whatever
+        is recorded up to some time in all partitions together holds no receipt without its sending.
         """
-        if self.effective_time is not None and self.effective_time > context.now:
+        if self.sent_at >= context.now:
             return refuse(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS, latest=context.now)
         clearing = clearing_account(books, self.currency)
         if isinstance(clearing, Refusal):
@@ -110,6 +113,7 @@ class ReceiveTransfer(Command):
         content: dict[str, Any] = {
             "transfer": self.transfer_id,
             "home": self.home,
+            "sent_at": self.sent_at,
             "debit_account": self.debit_account_id,
             "credit_account": self.credit_account_id,
             "amount": self.amount_tyiyn,

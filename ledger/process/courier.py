@@ -59,6 +59,7 @@ class Carried(NamedTuple):
     transfer: bytes
     position: int
     sent: TransferSent
+    sent_at: int
 
     @property
     def there(self) -> int:
@@ -119,11 +120,11 @@ class Courier(Errand):
         rows = self._log.read(self._home.partition, position - 1, 1)
         event = decode(rows[0].topic, rows[0].state) if rows and rows[0].originator_id == transfer else None
         # Where something else stands, what was decided has been undone since.
-        return Carried(transfer, position, event) if isinstance(event, TransferSent) else None
+        return Carried(transfer, position, event, rows[0].recorded_at) if isinstance(event, TransferSent) else None
 
     def _set_out(self, carried: Carried) -> None:
         home = self._home.partition
-        receive = ReceiveTransfer.of(carried.transfer, home, carried.sent)
+        receive = ReceiveTransfer.of(carried.transfer, home, carried.sent, carried.sent_at)
         self._ask(carried, carried.there, receive, receive_request(carried.transfer, home), self._received)
 
     # By mail.

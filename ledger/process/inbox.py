@@ -64,7 +64,7 @@ class Inbox(Errand):
             else:
                 self._open.discard(letter)
 
-        receive = ReceiveTransfer.of(transfer, letter.home, event)
+        receive = ReceiveTransfer.of(transfer, letter.home, event, rows[0].recorded_at)
         ticket = CommandTicket(receive, receive_request(transfer, letter.home), TIMER)
         ticket.deliver = lambda answered: self.answer(lambda: hear(answered))
         try:

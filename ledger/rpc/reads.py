@@ -138,6 +138,16 @@ class Reads:
         """Wait until the tables reflect a position of partition 0; raises Refused."""
         await self._positions[self._gateway.engine.partition].reached(position)
 
+    async def caught_up(self) -> None:
+        """Wait until the tables reflect whatever every partition holds by now; raises Refused."""
+        for partition, positions in self._positions.items():
+            await positions.reached(await self._gateway.look(self._gateway.outcomes_of[partition].head))
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the ledger has."""
+        return len(self._positions)
+
     def _asked_partition(self, request: Any) -> int:
         """Return the partition of whose position the request speaks, where there is such one."""
         partition: int = request.min_position.partition if request.HasField("min_position") else 0

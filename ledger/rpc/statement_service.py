@@ -205,6 +205,8 @@ class StatementService(StatementServiceServicer):
         moment = translate.as_of(intake, request.as_of, [])
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
+        if moment is not None and self._reads.partitions > 1:
+            await self._reads.caught_up()  # What is recorded up to a time is one cut through all partitions.
         found = await self._reads.ask(request, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(
             lines=[translate.trial_balance_message(line) for line in found.result],

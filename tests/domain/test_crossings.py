@@ -52,7 +52,8 @@ def sent(spec: Spec, amount: int = 60, **fields: Any) -> UUID:
 
 def receive(transfer: UUID, to: int = THERE, **fields: Any) -> ReceiveTransfer:
     content = {"amount_tyiyn": 60, "currency": "KGS", "kind": "transfer", **fields}
-    return ReceiveTransfer(transfer_id=transfer, home=0, debit_account_id=ANA, credit_account_id=to, **content)
+    given = {"home": 0, "sent_at": NOW, "debit_account_id": ANA, "credit_account_id": to, **content}
+    return ReceiveTransfer(transfer_id=transfer, **given)
 
 
 def total(spec: Spec) -> int:
@@ -130,6 +131,7 @@ def test_the_payee_is_paid_from_the_destinations_clearing_account() -> None:
         TransferReceived(
             transfer=transfer,
             home=0,
+            sent_at=NOW,
             debit_account=ANA,
             credit_account=THERE,
             amount=60,
@@ -169,12 +171,14 @@ def test_why_a_payee_cannot_be_paid_is_recorded(payee: int, fields: dict[str, An
     spec.then_figures(THERES_CLEARING, posted=0)
 
 
-def test_nothing_is_received_before_it_happened() -> None:
-    """A destination whose clock is behind waits; nothing is recorded meanwhile."""
-    spec = there()
-    spec.when(receive(uid(5), effective_time=NOW + 5 * SECOND)).then_refused(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
+def test_nothing_is_received_before_it_was_sent() -> None:
+    """A destination whose clock is behind waits until it is later there too; nothing is recorded meanwhile."""
+    spec, sent_at = there(), NOW + 5 * SECOND
+    spec.when(receive(uid(5), sent_at=sent_at)).then_refused(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
     assert not Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS.value.recorded
-    spec.after(5 * SECOND).given_done(receive(uid(5), effective_time=NOW + 5 * SECOND))
+    spec.now = sent_at - 1
+    spec.when(receive(uid(5), sent_at=sent_at)).then_refused(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
+    spec.given_done(receive(uid(5), sent_at=sent_at))
 
 
 def test_nothing_is_received_before_the_clearing_account_is_open() -> None:

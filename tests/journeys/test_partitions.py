@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from domain.ids import account_id, account_partition
 from ledger.rpc.client import Ledger
@@ -83,14 +84,29 @@ def ended(ledger: Ledger, transfer_id: str) -> transfer_pb2.Transfer:
 
 def posted(ledger: Ledger, account: int, since: common_pb2.LogPosition | None = None) -> int:
     request = statements.GetBalanceRequest(account_id=account, min_position=since)
-    return ledger.statements.GetBalance(request, timeout=CALL_SECONDS).balance.posted_tyiyn
+    return ledger.statements.GetBalance(request, timeout=PATIENCE).balance.posted_tyiyn
 
 
 def eventually_posted(ledger: Ledger, account: int, amount: int) -> bool:
+    """Tell whether an account comes to have so much; whoever asks may not have heard of the account yet."""
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and posted(ledger, account) != amount:
+    while time.monotonic() < deadline:
+        try:
+            if posted(ledger, account) == amount:
+                return True
+        except grpc.RpcError as error:
+            if answer_of(error).reason != "ACCOUNT_NOT_FOUND":
+                raise
         time.sleep(0.02)
-    return posted(ledger, account) == amount
+    return False
+
+
+def in_transit(ledger: Ledger, at: Timestamp | None = None) -> int:
+    """Return what all clearing accounts held together when a time was recorded, or hold now."""
+    as_of = None if at is None else common_pb2.AsOf(record_time=at)
+    answer = ledger.statements.GetTrialBalance(statements.GetTrialBalanceRequest(as_of=as_of), timeout=CALL_SECONDS)
+    assert sum(line.posted_tyiyn for line in answer.lines) == 0
+    return sum(line.posted_tyiyn for line in answer.lines if line.kind == account_pb2.ACCOUNT_KIND_CLEARING)
 
 
 def refused(call: Any, request: Any) -> str:
@@ -144,6 +160,8 @@ def test_money_crosses_to_another_partition(ledger: Ledger) -> None:
     transfer = ended(ledger, done.transfer.transfer_id)
     assert transfer.way == transfer_pb2.TRANSFER_WAY_COMPLETED
     assert (transfer.debit_account_id, transfer.credit_account_id, list(transfer.legs)) == (payer, payee, [])
+    assert in_transit(ledger, transfer.record_time) == 300
+    assert in_transit(ledger) == 0
     assert eventually_posted(ledger, payee, 300)
     outcome = ledger.transfers.GetOutcome(
         transfers.GetOutcomeRequest(request_id=transfer.transfer_id), timeout=CALL_SECONDS

@@ -101,7 +101,7 @@ def received_transfer(kept: Kept) -> Candidates:
     )
 
 
-_CARRIED: Final = ("home", "currency", "kind", "reference", "tags", "effective_time")
+_CARRIED: Final = ("home", "sent_at", "currency", "kind", "reference", "tags", "effective_time")
 _DETAILS: Final = (
     "till_id", "fiscal_receipt_number", "kind", "merchant_category_code", "entry_mode", "acquirer_id",
     "acquirer_reference", "merchant_name", "reference", "tags",

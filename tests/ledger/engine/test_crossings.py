@@ -22,6 +22,7 @@ from domain.crossing import (
 from domain.event import Event, Policy
 from domain.ids import account_id, account_partition
 from domain.ports import Row
+from domain.refusals import Reason
 from domain.transfer import CreateTransfer
 from domain.transit import CompleteTransfer, OpenClearing, ReceiveTransfer, ReturnTransfer
 from ledger.engine import snapshot
@@ -102,8 +103,10 @@ class Voyage:
         self.random = Random(seed)
         self.clock = HandClock()
         self.ids = Ids(self.clock, seed)
-        self.parts = [Partition(number, self.clock) for number in range(PARTITIONS)]
+        self.clocks = [HandClock(self.clock.now() + number * 700_000) for number in range(PARTITIONS)]
+        self.parts = [Partition(number, clock) for number, clock in enumerate(self.clocks)]
         self.sent: dict[tuple[int, bytes], TransferSent] = {}
+        self.too_early = 0
         self.messages: list[tuple[int, bytes]] = []
         """What a courier has picked up and not yet carried: homes and transfers, some of them more than once."""
         for part in self.parts:
@@ -116,9 +119,13 @@ class Voyage:
                 part.ask(CreateTransfer(request, cash, customer, 1_000), request)
 
     def step(self) -> None:
-        self.clock.advance(self.random.choice((1, 1_000, 3_000_000)))
+        self.advance(self.random.choice((1, 1_000, 3_000_000)))
         actions = (self.pay, self.pay, self.carry, self.carry, self.collect, self.lose, self.trouble, self.restart)
         self.random.choice(actions)()
+
+    def advance(self, microseconds: int) -> None:
+        for clock in (self.clock, *self.clocks):
+            clock.advance(microseconds)
 
     def customer(self) -> int:
         part, index = self.random.randrange(PARTITIONS), self.random.randrange(FIRST, FIRST + CUSTOMERS + 1)
@@ -149,8 +156,13 @@ class Voyage:
         """Do what a courier does, all the way or only as far as the destination."""
         sent = self.sent[home, transfer]
         destination = self.parts[account_partition(sent.credit_account)]
-        receive = ReceiveTransfer.of(transfer, home, sent)
+        sent_at = next(row.recorded_at for row in self.parts[home].rows if row.originator_id == transfer)
+        receive = ReceiveTransfer.of(transfer, home, sent, sent_at)
         outcome = destination.ask(receive, receive_request(transfer, home), TIMER)
+        if isinstance(outcome, Declined):  # By the clock there it was not sent yet.
+            assert (outcome.position, outcome.refusal.reason) == (0, Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
+            self.too_early += 1
+            return
         assert isinstance(outcome, Accepted | Repeated), outcome
         event = destination.event_at(outcome.position)
         if not settle:
@@ -209,8 +221,27 @@ class Voyage:
 
     def arrive(self) -> None:
         """Let everything arrive at last."""
+        self.advance(PARTITIONS * 1_000_000)
         for home, transfer in self.sent:
             self.deliver(home, transfer)
+
+    def check_cuts(self) -> None:
+        """At any recorded time, all partitions together hold no receipt without its sending."""
+        times = sorted(row.recorded_at for part in self.parts for row in part.rows)
+        for cut in self.random.sample(times, 20):
+            seen = [
+                (part.number, row.originator_id, decode(row.topic, row.state))
+                for part in self.parts
+                for row in part.rows
+                if row.recorded_at <= cut
+            ]
+            sent = {(home, transfer) for home, transfer, event in seen if isinstance(event, TransferSent)}
+            arrived = {
+                (event.home, event.transfer.bytes)
+                for _, _, event in seen
+                if isinstance(event, TransferReceived | TransferRejected)
+            }
+            assert arrived <= sent
 
 
 @pytest.mark.parametrize("seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 40))])
@@ -224,6 +255,7 @@ def test_money_arrives_or_comes_back_once_whatever_the_courier_does(seed: int) -
     assert voyage.sent
     voyage.arrive()
     voyage.check()
+    voyage.check_cuts()
     assert voyage.in_transit() == 0
     assert not any(part.decider.books.transit for part in voyage.parts)
     ended = [
@@ -239,7 +271,7 @@ def test_what_is_in_transit_is_in_snapshots_and_undone_with_its_batch() -> None:
     """A snapshot restores it as it was, and undoing a batch takes it back."""
     voyage = Voyage(1)
     home, request = voyage.parts[0], voyage.ids.recent()
-    voyage.clock.advance(1_000)
+    voyage.advance(1_000)
     home.ask(CreateTransfer(request, account_id(0, FIRST), account_id(1, FIRST), 7), request)
     books = home.decider.books
     assert [(each.account, each.amount) for each in books.transit.values()] == [(account_id(0, FIRST), 7)]

@@ -16,16 +16,23 @@ CROSSING_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         TransferSent(**_MAIN, legs=(Leg("rent", 2, 1, MONEY),), currency_named=True, **_MORE),
     ),
     TransferReceived: (
-        TransferReceived(transfer=ID, home=0, legs=(Leg("transfer", 1, _THERE, MONEY),), **_MAIN),
+        TransferReceived(transfer=ID, home=0, sent_at=TIME, legs=(Leg("transfer", 1, _THERE, MONEY),), **_MAIN),
         TransferReceived(
-            transfer=ID, home=3, legs=(Leg("rent", 1, _THERE, MONEY),), fingerprint=FINGERPRINT, **_MAIN, **_MORE
+            transfer=ID,
+            home=3,
+            sent_at=TIME,
+            legs=(Leg("rent", 1, _THERE, MONEY),),
+            fingerprint=FINGERPRINT,
+            **_MAIN,
+            **_MORE,
         ),
     ),
     TransferRejected: (
-        TransferRejected(transfer=ID, home=0, reason="ACCOUNT_CLOSED", **_MAIN),
+        TransferRejected(transfer=ID, home=0, sent_at=TIME, reason="ACCOUNT_CLOSED", **_MAIN),
         TransferRejected(
             transfer=ID,
             home=3,
+            sent_at=TIME,
             reason="ACCOUNT_CLOSED",
             detail={"account_id": str(_THERE)},
             fingerprint=FINGERPRINT,

@@ -23,12 +23,13 @@ from domain.ids import account_id
 from domain.movements import movements
 from domain.refusals import Refused
 from domain.transfer import CreateTransfer
+from ledger.engine.clock import SystemClock
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, CommandTicket, Repeated, Ticket
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
 from ledger.process.partitions import Partitions
-from tests.ledger.engine.world import PATIENCE, HandClock, Ids, eventually
+from tests.ledger.engine.world import PATIENCE, Ids, eventually
 
 TWO = Policy(several=2)
 BRISK = EngineSettings(
@@ -50,8 +51,8 @@ class Harbour:
     """Both partitions, run by one process; a context manager."""
 
     def __init__(self, url: str, *, owned: tuple[int, ...] = (0, 1), step: str = "") -> None:
-        self.clock = HandClock()
-        self.ids = Ids(self.clock, 1)
+        self.clock = SystemClock()
+        self.ids = Ids(self.clock, time.time_ns())
         self.fatal: list[BaseException] = []
         self.logs = {partition: open_log(url) for partition in owned}
         self.partitions = Partitions(self.logs, self.clock, policy=TWO, settings=BRISK, on_fatal=self.fatal.append)
