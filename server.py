@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> int:
         check_free(setting, address)  # Before anything is made or opened.
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    count = count_partitions(settings.log_url, settings.partition_count)
+    count = count_partitions(settings.log_url, settings.partition_count, over_citus=bool(settings.distribute))
     owned, policy = settings.owned(count), settings.policy_of(count)
     vault = open_vault(settings.vault_url, settings.keys_file, settings.codes_file, development=settings.development)
     signing = SigningKeys.load(settings.signing_keys_file, create=settings.development)

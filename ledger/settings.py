@@ -118,6 +118,8 @@ class Settings(BaseSettings):
 
     partition_count: Annotated[int, Field(ge=1, le=1_024)] | None = None
     """How many partitions a ledger is made with, 1 by default; one that exists keeps its own number for good."""
+    distribute: Annotated[str, Field(pattern="^(citus)?$")] = ""
+    """``citus``: spread the log's tables over the machines of a Citus cluster, by partition."""
     partitions: Annotated[str, Field(pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")] | None = None
     """Which partitions this server owns, like ``0-3`` or ``0,5``; by default all of them."""
 

@@ -23,6 +23,7 @@ from ledger.engine.observer import Observer
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, CommandTicket, Repeated, Ticket
 from ledger.log.api import Log
+from ledger.log.distribution import distribute
 from ledger.log.factory import open_log
 from ledger.process.courier import Courier
 from ledger.process.inbox import Inbox
@@ -32,13 +33,16 @@ _log = structlog.get_logger("esep.partitions")
 _AGAIN_SECONDS = 0.5
 
 
-def count_partitions(log_url: str, wanted: int | None) -> int:
+def count_partitions(log_url: str, wanted: int | None, *, over_citus: bool = False) -> int:
     """Return how many partitions a ledger has; a new one is made with as many as are wanted, 1 by default.
 
+    With ``over_citus`` its tables are spread over the machines of a cluster first, where they are not yet.
     Raises ValueError when an existing one has another number.
     """
     log = open_log(log_url)
     try:
+        if over_citus:
+            distribute(log_url)
         return log.partitions(wanted)
     finally:
         log.close()
