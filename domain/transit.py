@@ -184,21 +184,20 @@ class ReturnTransfer(_Settle):
         transfer = self.in_transit(books)
         if isinstance(transfer, Refusal):
             return transfer
+        crossing: Any = transfer.crossing
+        back = Leg(REVERSAL, crossing.clearing_account, transfer.debit_account, transfer.amount)
         returned = TransferReturned(
             position=self.position,
             reason=self.reason,
             detail=self.detail,
-            legs=tuple(Leg(REVERSAL, leg.credit_account, leg.debit_account, leg.amount) for leg in transfer.legs),
+            legs=(back,),
             fingerprint=self.fingerprint(),
         )
         return [Change(self.transfer_id.bytes, transfer.version + 1, returned)]
 
 
 def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Transfer:
-    """Return a transfer between partitions, as home knows it, after one more of its events.
-
-    Its ``legs`` are the movement onto the clearing account alone.
-    """
+    """Return a transfer between partitions, as home knows it, after one more of its events."""
     event = change.event
     if isinstance(event, TransferSent):
         return Transfer(
@@ -210,7 +209,7 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
             kind=event.kind,
             reference=event.reference,
             tags=event.tags,
-            legs=event.legs,
+            legs=(),
             effective_time=recorded_at if event.effective_time is None else event.effective_time,
             created_at=recorded_at,
             updated_at=recorded_at,

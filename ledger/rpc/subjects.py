@@ -156,9 +156,8 @@ class Subjects:
         return await self._moved(transfer)
 
     async def _moved(self, transfer: Transfer) -> Whose:
-        legs = transfer.legs if transfer.crossing is None else ()  # Clearing is nobody's counterparty.
-        debits = (transfer.debit_account, *(leg.debit_account for leg in legs))
-        credits_ = (transfer.credit_account, *(leg.credit_account for leg in legs))
+        debits = (transfer.debit_account, *(leg.debit_account for leg in transfer.legs))
+        credits_ = (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
         return Whose(await self._banks(debits), await self._banks(credits_))
 
     async def _transfer_back(self, request: Any) -> Whose:

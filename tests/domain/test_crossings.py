@@ -22,7 +22,7 @@ from domain.event import Leg
 from domain.ids import account_id
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason
-from domain.transfer import ReverseTransfer
+from domain.transfer import ReverseTransfer, fees, payee
 from domain.transit import CompleteTransfer, OpenClearing, ReceiveTransfer, ReturnTransfer
 from tests.domain.spec import ANA, BEK, CASH, DOLLARS, NOBODY, NOW, POLICY, SECOND, SHOP, Spec, uid
 
@@ -87,6 +87,13 @@ def test_money_for_another_partition_waits_on_the_clearing_account() -> None:
     )
     spec.then_figures(ANA, posted=40).then_figures(CLEARING, posted=60)
     assert total(spec) == 0
+
+
+def test_the_way_to_the_clearing_account_is_no_fee() -> None:
+    """Who is told of the transfer hears of the payee and of nothing else that was paid."""
+    spec = home()
+    transferred = spec.life(sent(spec))
+    assert (payee(transferred), fees(transferred), transferred.legs) == (THERE, (), ())
 
 
 @pytest.mark.parametrize(
