@@ -1,5 +1,6 @@
 """A ledger of three partitions behind one server: accounts live in each, and money crosses between them."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from typer.testing import CliRunner
 
 from domain.ids import account_id, account_partition
+from ledger.cli.app import app
 from ledger.rpc.client import Ledger
 from protos.esep.v1 import account_pb2, common_pb2, transfer_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
@@ -222,3 +225,11 @@ def test_the_number_of_partitions_is_for_good(server: ServerProcess, tmp_path: P
     other = server_on(f"sqlite:///{server.directory / 'log.db'}", tmp_path / "other", partition_count="2")
     with other, pytest.raises(ServerError, match="made with 3 partitions"):
         other.start()
+
+
+def test_the_tables_of_every_partition_can_be_made_again(server: ServerProcess) -> None:
+    """``esep rebuild`` reads the logs of all partitions."""
+    url = f"sqlite:///{server.directory / 'log.db'}"
+    done = CliRunner().invoke(app, ["rebuild", "--json"], env={"ESEP_DATABASE_URL": url})
+    assert done.exit_code == 0, done.output
+    assert [each["partition"] for each in json.loads(done.stdout)["positions"]] == list(range(PARTITIONS))

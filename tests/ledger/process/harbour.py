@@ -25,7 +25,7 @@ from domain.refusals import Refused
 from domain.transfer import CreateTransfer
 from ledger.engine.clock import SystemClock
 from ledger.engine.settings import EngineSettings
-from ledger.engine.tickets import Accepted, CommandTicket, Repeated, Ticket
+from ledger.engine.tickets import Accepted, BatchTicket, CommandTicket, Repeated, Ticket
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
 from ledger.process.partitions import Partitions
@@ -88,6 +88,16 @@ class Harbour:
                 return ticket.outcome
             time.sleep(0.005)
         raise AssertionError("no outcome")
+
+    def ask_atomic(self, partition: int, transfers: list[CreateTransfer]) -> Any:
+        """Return what became of an atomic batch."""
+        done = threading.Event()
+        ticket = BatchTicket(
+            transfers, "bank-a", atomic=True, request_id=self.ids.recent(), deliver=partial(_tell, done)
+        )
+        self.partitions.engines[partition].submit(ticket)
+        assert done.wait(PATIENCE)
+        return ticket.outcome
 
     def found(self) -> None:
         """Open a cash account and customers in both partitions, the last of them closed again, and put money in."""

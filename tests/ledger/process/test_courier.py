@@ -11,8 +11,9 @@ import pytest
 
 from domain.crossing import TransferCompleted, TransferReceived, TransferRejected, TransferReturned, TransferSent
 from domain.ids import account_id
+from domain.refusals import Reason
 from domain.transfer import CreateTransfer
-from ledger.engine.tickets import Accepted, Repeated
+from ledger.engine.tickets import Accepted, Declined, Repeated
 from tests.ledger.engine.world import eventually
 from tests.ledger.process.harbour import (
     AMOUNT,
@@ -175,3 +176,19 @@ def test_a_courier_waits_for_a_partition_that_nobody_owns(tmp_path: Path) -> Non
     with Harbour(url) as harbour:
         harbour.arrived()
     assert Figures(url).clearing == 0
+
+
+def test_an_atomic_batch_crosses_after_a_start_from_a_snapshot(url: str) -> None:
+    """What names the clearing account is looked up for a batch as for one transfer; all of it is sent, or nothing."""
+    with Harbour(url) as harbour:
+        there = account_id(1, PAYEE)
+        pays = [CreateTransfer(harbour.ids.recent(), account_id(0, PAYER), there, amount) for amount in (10, 20)]
+        assert isinstance(harbour.ask_atomic(0, pays), Accepted)
+        pays = [CreateTransfer(harbour.ids.recent(), account_id(0, PAYER), there, amount) for amount in (10, FUNDS)]
+        refused = harbour.ask_atomic(0, pays)
+        assert isinstance(refused, Declined)
+        assert refused.refusal.reason is Reason.INSUFFICIENT_FUNDS
+        harbour.arrived()
+    figures = Figures(url)
+    assert figures.posted[account_id(1, PAYEE)] == FUNDS + 30
+    assert figures.count(TransferSent) == 2
