@@ -1,8 +1,8 @@
 """Two servers that own a partition each, beside one that owns the only one; one transfer in ten crosses.
 
 The same number of batches of 8,000 from four callers goes to one server, or half of it to each of two over one
-database. Counted are transfers accepted, and transfers until every projection has caught up and none is in transit any more. A
-third kind of window, in which nothing crosses, tells what a crossing transfer costs.
+database. Counted are transfers accepted, and transfers until every projection has caught up and none is in transit any
+more. A third kind of window, in which nothing crosses, tells what a crossing transfer costs.
 """
 
 import time

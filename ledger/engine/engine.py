@@ -191,7 +191,7 @@ class Engine:
             return True
         recent, books = self._decider.recent, self._decider.books
         known = recent.find(ticket.request_id) or recent.is_new(ticket.request_id, self._clock.now())
-        return bool(known) and all(books.at_hand(need) for need in ticket.needs())
+        return bool(known or ticket.looked_up >= recent.floor) and all(books.at_hand(need) for need in ticket.needs())
 
     def _looked_up(self, ticket: Ticket, refusal: Declined | None) -> None:
         with self._changed:

@@ -11,8 +11,9 @@ A partition of the same process is asked by itself. One of another process is to
 """
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
+from typing import Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from domain.books import InTransit
@@ -20,6 +21,7 @@ from domain.command import Command
 from domain.crossing import TransferReceived, TransferRejected, TransferSent, receive_request, settle_request
 from domain.event import Event
 from domain.ids import account_partition
+from domain.ports import Row
 from domain.refusals import Refused
 from domain.transit import CompleteTransfer, ReceiveTransfer, ReturnTransfer
 from ledger.engine.decider import TIMER
@@ -35,14 +37,16 @@ LOOK_SECONDS: Final = 0.25
 MAIL_SECONDS: Final = 0.05
 """How often the log of another process's partition is looked at while something has been mailed to it."""
 AGAIN_SECONDS: Final = 10.0
-"""After how long mail that nobody has taken in is sent again."""
+"""After how long whatever nobody has answered is begun again."""
 
-Post = Callable[[int, CommandTicket], None]
-"""Hands a ticket to the engine of a partition of this process; raises Refused when it cannot be taken now."""
+SPARSE: Final = 20
+"""Rows between two that are wanted are read along with them, up to so many for each."""
+
+T = TypeVar("T")
 
 
 class Home(Protocol):
-    """What is asked of the engine whose transfers are carried."""
+    """What is asked of an engine of this process."""
 
     @property
     def partition(self) -> int: ...
@@ -51,6 +55,7 @@ class Home(Protocol):
     @property
     def durable(self) -> int: ...
     def in_transit(self) -> dict[bytes, InTransit]: ...
+    def submit(self, ticket: Ticket) -> None: ...
 
 
 class Carried(NamedTuple):
@@ -70,20 +75,19 @@ class Carried(NamedTuple):
 class Courier(Errand):
     """Carries the transfers of one partition. ``start`` it when its engine has been, ``stop`` it before."""
 
-    def __init__(
-        self, home: Home, log: Log, post: Post, owns: Callable[[int], bool], *, in_hand: int = IN_HAND
-    ) -> None:
-        """Take the engine whose transfers are carried, any log of the ledger, and the way to this process's engines."""
+    def __init__(self, home: Home, log: Log, here: Mapping[int, Home], *, in_hand: int = IN_HAND) -> None:
+        """Take the engine whose transfers are carried, any log of the ledger, and this process's engines."""
         super().__init__(f"esep-courier-{home.partition}", home.partition)
         self._home = home
         self._log = log
-        self._post = post
-        self._owns = owns
+        self._here = here
         self._most = in_hand
         self._hand: dict[bytes, float] = {}
-        """What is being carried, 0 where an answer is waited for, else the time at which to begin again."""
+        """What is being carried, and when to begin again with it, should nothing be heard of it by then."""
         self._mailed: dict[bytes, tuple[Carried, float]] = {}
         """What another process has been told of, and when it is to be told again."""
+        self._asking: dict[int, list[tuple[Carried, CommandTicket]]] = {}
+        """What is to be asked at the end of the round, by partition."""
 
     def step(self) -> None:
         """Go one round: hear what became of what is under way, and set out with what is new."""
@@ -91,36 +95,39 @@ class Courier(Errand):
         if self._home.serving:
             self._pick_up()
             self._look_after_mail()
+            self._ask_all()
         else:  # Whoever owns it now has a courier of their own.
             self._hand.clear()
             self._mailed.clear()
+            self._asking.clear()
 
     def _pick_up(self) -> None:
         """Set out with what was sent, is durable and is not in hand."""
         durable, now = self._home.durable, time.monotonic()
         in_transit = self._home.in_transit()
-        for transfer in [each for each, until in self._hand.items() if until and each not in in_transit]:
+        for transfer in [each for each, until in self._hand.items() if until <= now and each not in in_transit]:
             del self._hand[transfer]  # It was ended by another courier.
-        mail: dict[int, list[Carried]] = {}
+        new: dict[int, bytes] = {}
         for transfer, sent in in_transit.items():
-            if len(self._hand) >= self._most:
+            if len(self._hand) + len(new) >= self._most:
                 break
-            until = self._hand.get(transfer)
-            if sent.position > durable or not (until is None or 0 < until <= now):
-                continue
-            carried = self._read(transfer, sent.position)
-            if carried is not None and self._owns(carried.there):
+            if sent.position <= durable and self._hand.get(transfer, now) <= now:
+                new[sent.position] = transfer
+        mail: dict[int, list[Carried]] = {}
+        for carried in self._read(new):
+            if carried.there in self._here:
                 self._set_out(carried)
-            elif carried is not None:
+            else:
                 mail.setdefault(carried.there, []).append(carried)
         for there, letters in mail.items():
             self._mail(there, letters, now)
 
-    def _read(self, transfer: bytes, position: int) -> Carried | None:
-        rows = self._log.read(self._home.partition, position - 1, 1)
-        event = decode(rows[0].topic, rows[0].state) if rows and rows[0].originator_id == transfer else None
-        # Where something else stands, what was decided has been undone since.
-        return Carried(transfer, position, event, rows[0].recorded_at) if isinstance(event, TransferSent) else None
+    def _read(self, wanted: Mapping[int, bytes]) -> Iterator[Carried]:
+        """Yield what was sent at these positions; where something else stands, what was decided has been undone."""
+        for row in rows_at(self._log, self._home.partition, sorted(wanted)):
+            event = decode(row.topic, row.state) if row.originator_id == wanted[row.position] else None
+            if isinstance(event, TransferSent):
+                yield Carried(row.originator_id, row.position, event, row.recorded_at)
 
     def _set_out(self, carried: Carried) -> None:
         home = self._home.partition
@@ -133,7 +140,7 @@ class Courier(Errand):
         told = list(letters)
         self._log.send_mail(there, [Mail(self._home.partition, each.position) for each in told])
         for each in told:
-            self._hand[each.transfer] = 0.0
+            self._hand[each.transfer] = inf  # It is looked after as mail.
             self._mailed[each.transfer] = (each, now + AGAIN_SECONDS)
 
     def _look_after_mail(self) -> None:
@@ -146,6 +153,7 @@ class Courier(Errand):
             for request, position in self._log.find(there, list(requests)).items():
                 carried = requests[request]
                 del self._mailed[carried.transfer]
+                self._hand[carried.transfer] = now + AGAIN_SECONDS
                 self._received(carried, position, None)
             late = [each for each in requests.values() if self._mailed.get(each.transfer, (each, now + 1))[1] <= now]
             if late:
@@ -180,7 +188,7 @@ class Courier(Errand):
         then: Callable[[Carried, int, Event | None], None],
     ) -> None:
         """Ask an engine; ``then`` goes on with the position and, where it is new, the event that was recorded."""
-        self._hand[carried.transfer] = 0.0
+        self._hand[carried.transfer] = time.monotonic() + AGAIN_SECONDS
 
         def hear(ticket: Ticket) -> None:
             match ticket.outcome:
@@ -193,10 +201,41 @@ class Courier(Errand):
 
         ticket = CommandTicket(command, request_id, TIMER)
         ticket.deliver = lambda answered: self.answer(lambda: hear(answered))
-        try:
-            self._post(partition, ticket)
-        except Refused:
-            self._later(carried)
+        self._asking.setdefault(partition, []).append((carried, ticket))
+
+    def _ask_all(self) -> None:
+        """Hand the round's tickets to their engines, all of one partition looked up in its log at once."""
+        asking, self._asking = self._asking, {}
+        for partition, asked in asking.items():
+            for carried, refused in submit_all(self._log, self._here[partition], asked):
+                if refused:
+                    self._later(carried)
 
     def _later(self, carried: Carried) -> None:
         self._hand[carried.transfer] = time.monotonic() + LATER_SECONDS
+
+
+def submit_all(log: Log, engine: Home, asked: Sequence[tuple[T, CommandTicket]]) -> Iterator[tuple[T, bool]]:
+    """Hand tickets to an engine, looked up in its log by one question; yield whether each was refused for now."""
+    as_of = engine.durable
+    found = log.find(engine.partition, [ticket.request_id for _, ticket in asked])
+    for what, ticket in asked:
+        ticket.found, ticket.looked_up = found, as_of
+        try:
+            engine.submit(ticket)
+        except Refused:
+            yield what, True
+        else:
+            yield what, False
+
+
+def rows_at(log: Log, partition: int, positions: Sequence[int]) -> Iterator[Row]:
+    """Yield the rows at these positions, in order; rows that stand close together are read at once."""
+    start = 0
+    for end in range(1, len(positions) + 1):
+        if end < len(positions) and positions[end] - positions[start] <= SPARSE * (end + 1 - start):
+            continue
+        first, last = positions[start], positions[end - 1]
+        wanted = set(positions[start:end])
+        yield from (row for row in log.read(partition, first - 1, last - first + 1) if row.position in wanted)
+        start = end

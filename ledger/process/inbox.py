@@ -5,17 +5,19 @@ dropped when the transfer is received or rejected, durably. One that leads to no
 writes again for as long as the transfer is in transit.
 """
 
+import time
+from collections.abc import Mapping
 from typing import Final
 
 from domain.crossing import TransferSent, receive_request
 from domain.ids import account_partition
-from domain.refusals import Refused
+from domain.ports import Row
 from domain.transit import ReceiveTransfer
 from ledger.engine.decider import TIMER
 from ledger.engine.tickets import Accepted, CommandTicket, Repeated, Ticket
 from ledger.log.api import Log, Mail
 from ledger.log.codec import decode
-from ledger.process.courier import MAIL_SECONDS, Home, Post
+from ledger.process.courier import AGAIN_SECONDS, MAIL_SECONDS, Home, rows_at, submit_all
 from ledger.process.errand import Errand
 
 LETTERS: Final = 2_000
@@ -25,14 +27,13 @@ LETTERS: Final = 2_000
 class Inbox(Errand):
     """Takes in the mail of one partition."""
 
-    def __init__(self, here: Home, log: Log, post: Post) -> None:
-        """Take the engine whose mail it is, any log of the ledger, and the way to the engine."""
+    def __init__(self, here: Home, log: Log) -> None:
+        """Take the engine whose mail it is, and any log of the ledger."""
         super().__init__(f"esep-inbox-{here.partition}", here.partition)
         self._here = here
         self._log = log
-        self._post = post
-        self._open: set[Mail] = set()
-        """Letters whose transfers are being received."""
+        self._open: dict[Mail, float] = {}
+        """Letters whose transfers are being received, and when to begin again with them."""
         self._done: list[Mail] = []
 
     def step(self) -> None:
@@ -44,30 +45,40 @@ class Inbox(Errand):
         if self._done:
             done, self._done = self._done, []
             self._log.drop_mail(self._here.partition, done)
-            self._open.difference_update(done)
-        for letter in self._log.read_mail(self._here.partition, LETTERS):
-            if letter not in self._open:
-                self._take_in(letter)
+            for letter in done:
+                self._open.pop(letter, None)
+        now = time.monotonic()
+        mail = [each for each in self._log.read_mail(self._here.partition, LETTERS) if self._open.get(each, now) <= now]
+        by_home: dict[int, list[int]] = {}
+        for letter in mail:
+            by_home.setdefault(letter.home, []).append(letter.position)
+        asked: list[tuple[Mail, CommandTicket]] = []
+        for home, positions in by_home.items():
+            rows = {row.position: row for row in rows_at(self._log, home, sorted(positions))}
+            asked += [(Mail(home, each), ticket) for each in positions if (ticket := self._taken_in(home, each, rows))]
+        for letter, refused in submit_all(self._log, self._here, asked) if asked else ():
+            if refused:
+                self._open.pop(letter, None)
 
-    def _take_in(self, letter: Mail) -> None:
-        rows = self._log.read(letter.home, letter.position - 1, 1)
-        event = decode(rows[0].topic, rows[0].state) if rows else None
-        if not isinstance(event, TransferSent) or account_partition(event.credit_account) != self._here.partition:
+    def _taken_in(self, home: int, position: int, rows: Mapping[int, Row]) -> CommandTicket | None:
+        """Return what receives the transfer that a letter tells of, None where it tells of none."""
+        letter, row = Mail(home, position), rows.get(position)
+        event = decode(row.topic, row.state) if row is not None else None
+        if row is None or not isinstance(event, TransferSent) or not self._mine(event):
             self._done.append(letter)
-            return
-        transfer = rows[0].originator_id
-        self._open.add(letter)
+            return None
+        self._open[letter] = time.monotonic() + AGAIN_SECONDS
 
         def hear(ticket: Ticket) -> None:
             if isinstance(ticket.outcome, Accepted | Repeated):
                 self._done.append(letter)
             else:
-                self._open.discard(letter)
+                self._open.pop(letter, None)
 
-        receive = ReceiveTransfer.of(transfer, letter.home, event, rows[0].recorded_at)
-        ticket = CommandTicket(receive, receive_request(transfer, letter.home), TIMER)
+        receive = ReceiveTransfer.of(row.originator_id, home, event, row.recorded_at)
+        ticket = CommandTicket(receive, receive_request(row.originator_id, home), TIMER)
         ticket.deliver = lambda answered: self.answer(lambda: hear(answered))
-        try:
-            self._post(self._here.partition, ticket)
-        except Refused:
-            self._open.discard(letter)
+        return ticket
+
+    def _mine(self, event: TransferSent) -> bool:
+        return account_partition(event.credit_account) == self._here.partition

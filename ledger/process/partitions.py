@@ -14,7 +14,7 @@ import structlog
 from domain.event import Policy
 from domain.ids import claim_id
 from domain.ports import Clock
-from domain.refusals import Reason, Refused, refuse
+from domain.refusals import Refused
 from domain.transit import OpenClearing
 from ledger.engine.absent import AbsentEngine
 from ledger.engine.decider import TIMER
@@ -83,9 +83,9 @@ class Partitions:
         self.couriers: dict[int, Courier] = {}
         self.inboxes: list[Inbox] = []
         for partition, engine in self.engines.items() if self._several else ():
-            self.couriers[partition] = Courier(engine, engine.log, self.post, self.engines.__contains__)
+            self.couriers[partition] = Courier(engine, engine.log, self.engines)
             if len(self.engines) < self._count:  # Else no other process has anything to send.
-                self.inboxes.append(Inbox(engine, engine.log, self.post))
+                self.inboxes.append(Inbox(engine, engine.log))
         self._closing: list[Log] = []
         self._stopping = threading.Event()
         self._opener = threading.Thread(target=self._open_clearing, name="esep-clearing", daemon=True)
@@ -144,13 +144,6 @@ class Partitions:
             each.join()
         for log in self._closing:
             log.close()
-
-    def post(self, partition: int, ticket: CommandTicket) -> None:
-        """Hand a ticket to the engine of a partition of this process; raises Refused when it cannot be taken now."""
-        engine = self.engines.get(partition)
-        if engine is None:
-            raise Refused(refuse(Reason.NOT_THE_OWNER))
-        engine.submit(ticket)
 
     def _durable(self, partition: int) -> None:
         if self._wake_projections is not None:

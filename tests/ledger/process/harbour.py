@@ -126,18 +126,17 @@ class Harbour:
             for log in self.logs.values():
                 setattr(log, what, _mortal(getattr(log, what), when))
             return
-        post = self.partitions.post
         dying = {"receive_transfer"} if what == "receive_transfer" else {"complete_transfer", "return_transfer"}
 
-        def mortal(partition: int, ticket: CommandTicket) -> None:
-            if getattr(ticket.command, "NAME", "") in dying:
+        def mortal(submit: Callable[[Any], None], ticket: Any) -> None:
+            if getattr(getattr(ticket, "command", None), "NAME", "") in dying:
                 if when == "before":
                     os.kill(os.getpid(), signal.SIGKILL)
                 ticket.deliver = _die
-            post(partition, ticket)
+            submit(ticket)
 
-        for errand in (*self.partitions.couriers.values(), *self.partitions.inboxes):
-            errand._post = mortal  # type: ignore[attr-defined] # both have one
+        for engine in self.partitions.engines.values():
+            engine.submit = partial(mortal, engine.submit)  # type: ignore[method-assign]
 
 
 def _mortal(method: Callable[..., Any], when: str) -> Callable[..., Any]:

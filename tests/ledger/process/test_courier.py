@@ -4,8 +4,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from domain.ids import account_id
 from domain.refusals import Reason
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import Accepted, Declined, Repeated
+from ledger.log.errors import LogUnavailable
 from tests.ledger.engine.world import eventually
 from tests.ledger.process.harbour import (
     AMOUNT,
@@ -192,3 +196,24 @@ def test_an_atomic_batch_crosses_after_a_start_from_a_snapshot(url: str) -> None
     figures = Figures(url)
     assert figures.posted[account_id(1, PAYEE)] == FUNDS + 30
     assert figures.count(TransferSent) == 2
+
+
+def test_a_courier_goes_on_after_its_log_was_away(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that the database did not answer loses nothing: what was in hand is begun again."""
+    monkeypatch.setattr("ledger.process.courier.AGAIN_SECONDS", 0.2)
+    with Harbour(url) as harbour:
+        log, failures = harbour.logs[0], iter(range(3))
+        find, read = log.find, log.read
+
+        def unreliable(real: Callable[..., Any], *arguments: Any) -> Any:
+            courier = threading.current_thread().name.startswith("esep-courier")
+            if courier and next(failures, None) is not None:
+                raise LogUnavailable("the database is away")
+            return real(*arguments)
+
+        monkeypatch.setattr(log, "find", partial(unreliable, find))
+        monkeypatch.setattr(log, "read", partial(unreliable, read))
+        harbour.send(PAYEE)
+        harbour.arrived()
+        assert next(failures, None) is None
+    assert_ended(url, paid=True)
