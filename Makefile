@@ -29,7 +29,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 
-.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench conformance qr journeys lock install clean
+.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ format: $(INSTALLED) ## let ruff repair what it can
 
 bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 beside others
 	$(if $(QUICK),QUICK=$(QUICK)) $(if $(COMPARE),COMPARE=$(COMPARE)) $(BIN)/python -m bench
+
+bench-growth: $(INSTALLED) ## measure what a ledger costs as it grows, to ten million events; SCALE=100 to a hundredth
+	$(if $(SCALE),SCALE=$(SCALE)) $(BIN)/python -m bench.growth
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)

@@ -10,6 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
 from bench.arrivals import arrivals
 from bench.requests import Ids, Requests
 from bench.windows import Window
@@ -22,12 +26,15 @@ from protos.esep.v1.account_pb2 import (
     AccountKind,
 )
 from protos.esep.v1.account_service_pb2 import OpenAccountRequest
+from protos.esep.v1.audit_service_pb2 import ReadEventsRequest
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
+from protos.esep.v1.bulk_service_pb2 import PostBulkRequest, PostBulkResponse
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import (
     GetBalanceRequest,
     GetMiniStatementRequest,
     GetMiniStatementResponse,
+    GetTrialBalanceRequest,
 )
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import (
@@ -43,6 +50,8 @@ _EMPTY_TRANSFER = "/esep.bench.Empty/CreateTransfer"
 _FUNDS = 10**12
 _BATCH = 8_000
 _OPENERS = 32
+_PROJECTED_SECONDS = 600.0
+_LOOK_SECONDS = 0.01
 
 _Answer = TypeVar("_Answer")
 Call = tuple[Callable[..., Awaitable[Any]], Any]
@@ -103,6 +112,11 @@ class Ledger:
         """Send batches."""
         create = self.client.transfers.CreateTransfers
         return self.send([[(create, request)] for request in requests], callers)
+
+    def bulks(self, requests: Sequence[PostBulkRequest], callers: int) -> Window:
+        """Send bulks; each of their legs counts."""
+        post = self.client.bulks.PostBulk
+        return self.send([[(post, request)] for request in requests], callers)
 
     def single(self, requests: Sequence[CreateTransferRequest], callers: int) -> Window:
         """Send transfers one a call."""
@@ -228,10 +242,44 @@ class Ledger:
                 raise NotAcceptedError(f"of a batch: {answer.refusals[:1] or answer.replayed[:1]}")
             self._position = max(self._position, answer.positions[-1])
             return len(answer.positions)
+        if isinstance(answer, PostBulkResponse):
+            if answer.bulk.refusals.legs or answer.receipt.replayed:
+                raise NotAcceptedError(f"of a bulk: legs {answer.bulk.refusals.legs[:1]} were refused")
+            self._position = max(self._position, answer.receipt.position)
+            return answer.bulk.posted_count
         if answer.receipt.replayed:
             raise NotAcceptedError(f"position {answer.receipt.position} is that of an earlier request")
         self._position = max(self._position, answer.receipt.position)
         return 1
+
+    def wait_until_serving(self) -> None:
+        """Wait until the server says that it takes requests."""
+        self.run(self._wait_until_serving())
+
+    async def _wait_until_serving(self) -> None:
+        health: Any = HealthStub(self.client.channel)  # Its annotations leave out the methods.
+        deadline = perf_counter() + _PROJECTED_SECONDS
+        while (await health.Check(HealthCheckRequest())).status != HealthCheckResponse.SERVING:
+            if perf_counter() > deadline:
+                raise TimeoutError("the server does not serve")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def wait_for_projections(self) -> None:
+        """Wait until reads reflect everything there is."""
+        self.run(self._wait_for_projections())
+
+    async def _wait_for_projections(self) -> None:
+        deadline = perf_counter() + _PROJECTED_SECONDS
+        while True:
+            newest = await self.client.audit.ReadEvents(ReadEventsRequest(page_size=1), timeout=CALL_SECONDS)
+            asked = GetTrialBalanceRequest(min_position=newest.position)
+            try:
+                await self.client.statements.GetTrialBalance(asked, timeout=CALL_SECONDS)
+            except grpc.aio.AioRpcError:
+                if perf_counter() > deadline:
+                    raise
+            else:
+                return
 
     async def _catch_up(self) -> None:
         """Wait until reads reflect the last position. The projections share one: any read waits for all of them."""

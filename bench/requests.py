@@ -2,9 +2,11 @@
 
 import time
 from random import Random
+from uuid import uuid4
 
 from protos.esep.v1.authorization_pb2 import AUTHORIZATION_KIND_PURCHASE, ENTRY_MODE_CHIP
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, CreateAuthorizationRequest
+from protos.esep.v1.bulk_service_pb2 import PostBulkRequest
 from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransferRequest, CreateTransfersRequest
 
@@ -45,24 +47,38 @@ class Requests:
         self._random = Random(seed)
         self._ids = Ids()
 
-    def new_transfers(self, count: int, *, credit: int | None = None) -> list[NewTransfer]:
-        """Return transfers between two accounts each, or from one each to ``credit``."""
+    def new_transfers(self, count: int, *, credit: int | None = None, ordered: bool = True) -> list[NewTransfer]:
+        """Return transfers between two accounts each, or from one each to ``credit``, time-ordered or random ids."""
+        ids = self._ids.texts(count) if ordered else [str(uuid4()) for _ in range(count)]
         debits, credits_ = self._pairs(count)
         if credit is not None:
             credits_ = [credit] * count
         return [
             NewTransfer(request_id=text, debit_account_id=debit, credit_account_id=credited, amount_tyiyn=amount)
-            for text, debit, credited, amount in zip(
-                self._ids.texts(count), debits, credits_, self._amounts(count), strict=True
-            )
+            for text, debit, credited, amount in zip(ids, debits, credits_, self._amounts(count), strict=True)
         ]
 
-    def batches(self, count: int, size: int, *, credit: int | None = None) -> list[CreateTransfersRequest]:
+    def batches(
+        self, count: int, size: int, *, credit: int | None = None, ordered: bool = True
+    ) -> list[CreateTransfersRequest]:
         """Return so many batches of ``size`` transfers."""
-        transfers = self.new_transfers(count * size, credit=credit)
+        transfers = self.new_transfers(count * size, credit=credit, ordered=ordered)
         return [
             CreateTransfersRequest(transfers=transfers[start : start + size]) for start in range(0, count * size, size)
         ]
+
+    def bulks(self, count: int, size: int) -> list[PostBulkRequest]:
+        """Return so many bulks of ``size`` legs between two accounts each."""
+        return [self._bulk(text, size) for text in self._ids.texts(count)]
+
+    def _bulk(self, text: str, size: int) -> PostBulkRequest:
+        debits, credits_ = self._pairs(size)
+        return PostBulkRequest(
+            request_id=text,
+            debit_account_ids=debits,
+            credit_account_ids=credits_,
+            amounts_tyiyn=self._amounts(size),
+        )
 
     def single(self, count: int) -> list[CreateTransferRequest]:
         """Return so many calls of one transfer each."""

@@ -11,6 +11,7 @@ from domain import (
     alias,
     authorization,
     binding,
+    bulk,
     card,
     claim,
     credit,
@@ -52,6 +53,7 @@ Aggregate = (
     | alias.Alias
     | transfer_qr.TransferQr
     | quote.Quote
+    | bulk.Bulk
     | credit.CreditFile
     | credit.CreditLineRefused
     | payee.Payee
@@ -105,6 +107,8 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     crossing.TransferRejected: _alone,
     crossing.TransferCompleted: transit.evolve,
     crossing.TransferReturned: transit.evolve,
+    bulk.BulkPosted: bulk.evolve,
+    bulk.BulkLegReversed: bulk.evolve,
     authorization.AuthorizationApproved: authorization.evolve,
     authorization.AuthorizationAdvised: authorization.evolve,
     authorization.AuthorizationDeclined: authorization.evolve,

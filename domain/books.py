@@ -12,6 +12,7 @@ from domain import account as accounts_domain
 from domain import aggregate, engine
 from domain.aggregate import Aggregate
 from domain.authorization import Authorization
+from domain.bulk import BulkPosted, posted_legs
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
 from domain.credit import CreditLineRefused
@@ -196,6 +197,10 @@ class Books:
             self.forget_absence(change.originator_id)
             return
         self.usage.evolve(event, recorded_at, self.journal)
+        if isinstance(event, BulkPosted):
+            self.accounts.move_all(*posted_legs(event), self.journal)
+            self.forget_absence(change.originator_id)
+            return
         for leg in movements(event):
             self.accounts.move(leg.debit_account, leg.credit_account, leg.amount, self.journal)
         if isinstance(event, _ACCOUNT_EVENTS):

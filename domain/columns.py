@@ -142,6 +142,15 @@ class Accounts:
         journal.append((posted, credit, before))
         posted[credit] = before + amount
 
+    def move_all(self, debit_accounts: Any, credit_accounts: Any, amounts: Any, journal: Journal) -> None:
+        """Move posted money between many accounts of this partition, named in arrays of the same length."""
+        debits, credits_ = debit_accounts - self.base, credit_accounts - self.base
+        touched = np.concatenate((debits, credits_))
+        posted = self.view("posted")
+        journal.append((self, touched, posted[touched]))
+        np.subtract.at(posted, debits, amounts)
+        np.add.at(posted, credits_, amounts)
+
     def try_move(self, debit_account: int, credit_account: int, amount: int, journal: Journal) -> bool:
         """Move posted money where plainly nothing stands in the way; else return False, with nothing moved.
 

@@ -43,7 +43,10 @@ class LogReader(Protocol):
         ...
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
-        """Return up to ``limit`` rows with a position greater than ``after``, in order."""
+        """Return up to ``limit`` rows with a position greater than ``after``, in order.
+
+        There may be fewer, when they are large; none only where nothing stands behind ``after``.
+        """
         ...
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain import audit_refusals as audits
+from domain import bulk_refusals as bulks
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
 from domain import crossing_refusals as crossings
@@ -60,6 +61,7 @@ class Reason(Enum):
         "The ledger does not keep accounts in this currency.",
         "Use one of the currencies in the metadata.",
     )
+    ACCOUNTS_UNKNOWN = bulks.ACCOUNTS_UNKNOWN
     CARD_NUMBER_MALFORMED = cards.CARD_NUMBER_MALFORMED
     CARD_NUMBER_CHECK_DIGIT = cards.CARD_NUMBER_CHECK_DIGIT
     CARD_NUMBER_PREFIX = cards.CARD_NUMBER_PREFIX
@@ -103,6 +105,8 @@ class Reason(Enum):
     RULES_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "No rules of this version are published.", "List the versions, or check the number."
     )
+    BULK_NOT_FOUND = bulks.BULK_NOT_FOUND
+    BULK_LEG_NOT_FOUND = bulks.BULK_LEG_NOT_FOUND
     CREDIT_FILE_NOT_FOUND = credits_.CREDIT_FILE_NOT_FOUND
     PROPOSAL_NOT_FOUND = Row(
         Kind.NOT_FOUND, False, "There is no such proposal.", "Check its id; list what waits for a second operator."

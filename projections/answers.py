@@ -93,6 +93,7 @@ class Source(IntEnum):
     AUTHORIZATION = 2
     FORCE_POSTING = 3
     REFUND = 4
+    BULK = 5
 
 
 class StatementLine(msgspec.Struct, frozen=True, gc=False):
@@ -220,7 +221,7 @@ class Cursor(NamedTuple):
     """A place in the outbox: behind a notice."""
 
     position: int = 0
-    item: int = 2**15 - 1
+    item: int = 2**31 - 1
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):

@@ -24,6 +24,7 @@ from domain.authorization import (
     RefundPosted,
 )
 from domain.binding import HOLD_KIND, CardBindingMissed
+from domain.bulk import BulkLegReversed
 from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
 from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event
@@ -338,6 +339,7 @@ def _token_deactivated(told: Told) -> Iterable[Draft]:
 
 NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     TransferPosted: _transfer,
+    BulkLegReversed: _transfer_reversed,
     TransferReversed: _transfer_reversed,
     TransferSent: _transfer_sent,
     TransferReceived: _transfer_received,

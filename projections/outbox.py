@@ -15,8 +15,11 @@ for what lies behind an earlier one is told so: nobody misses a notice without k
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import numpy as np
+
 from domain.authorization import Details
-from domain.event import Event
+from domain.bulk import BulkPosted, posted_legs
+from domain.event import Event, Leg
 from domain.movements import effective_time
 from domain.ports import Row
 from domain.transfer import TransferPosted
@@ -29,7 +32,7 @@ from projections.store import Session, Values, Writer
 
 WINDOW: Final = 20_000
 """How many positions are looked through for one page."""
-LAST_ITEM: Final = 2**15 - 1
+LAST_ITEM: Final = 2**31 - 1
 """Stands in a cursor that is behind a whole event."""
 
 
@@ -52,6 +55,9 @@ class Outbox:
             if type(event) is TransferPosted and not event.legs:
                 if event.debit_account in carded or event.credit_account in carded:
                     self._plain(rows, row, event, self._payer(writer, row, event))
+                continue
+            if isinstance(event, BulkPosted):
+                self._bulk(rows, row, event)
                 continue
             make = NOTICES.get(type(event))
             if make is not None:
@@ -79,12 +85,37 @@ class Outbox:
 
     def _plain(self, rows: list[Values], row: Row, event: TransferPosted, payer: str) -> None:
         """Add the notices of a transfer of one leg, of which there are most. It says the same as ``_transfer``."""
-        addresses = self._addresses
-        debit, credit, kind = event.debit_account, event.credit_account, event.kind
-        happened = row.recorded_at if event.effective_time is None else event.effective_time
+        leg = Leg(event.kind, event.debit_account, event.credit_account, event.amount)
+        happened = effective_time(event, row.recorded_at)
+        self._sides(rows, row, 0, leg, happened, payer, of_a_file=event.credit_file is not None)
+
+    def _bulk(self, rows: list[Values], row: Row, event: BulkPosted) -> None:
+        """Add the notices of a bulk, leg by leg as those of transfers; legs of accounts without cards cost nothing."""
+        carded = np.fromiter(self._addresses.accounts, np.int64)
+        debits, credits_, amounts = posted_legs(event)
+        told = np.isin(debits, carded) | np.isin(credits_, carded)
+        happened = effective_time(event, row.recorded_at)
         item = 0
+        columns = (debits[told].tolist(), credits_[told].tolist(), amounts[told].tolist())
+        for debit, credit, amount in zip(*columns, strict=True):
+            item = self._sides(rows, row, item, Leg(event.kind, debit, credit, amount), happened)
+
+    def _sides(
+        self,
+        rows: list[Values],
+        row: Row,
+        item: int,
+        leg: Leg,
+        happened: int,
+        payer: str = "",
+        *,
+        of_a_file: bool = False,
+    ) -> int:
+        """Add what both sides of a movement are told, numbered from ``item`` on; return the next number."""
+        addresses = self._addresses
+        debit, credit, kind = leg.debit_account, leg.credit_account, leg.kind
         for account, other, told in ((debit, credit, sent(kind)), (credit, debit, received(kind))):
-            if account not in addresses.accounts or (event.credit_file is not None and account == debit):
+            if account not in addresses.accounts or (of_a_file and account == debit):
                 continue
             participant = addresses.participant(account)
             for customer, channel in addresses.recipients(account):
@@ -99,7 +130,7 @@ class Outbox:
                         account,
                         customer,
                         b"",
-                        event.amount,
+                        leg.amount,
                         0,
                         other,
                         kind,
@@ -109,6 +140,7 @@ class Outbox:
                     )
                 )
                 item += 1
+        return item
 
     def _rows(self, row: Row, event: Event, drafts: Iterable[Draft]) -> Iterator[Values]:
         addresses = self._addresses

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from domain.bulk import BulkPosted, posted_legs
 from domain.event import Event
 from domain.leaf import leaf_hash
 from domain.movements import movements
@@ -35,6 +36,8 @@ from projections.transfers import Transfers
 from projections.usage import Spendings
 
 BATCH_SIZE: Final = 8192
+MOST_BYTES: Final = 2 << 20
+"""Bytes of events in one batch, unless a single one has more: a bulk has thousands of rows in a single event."""
 SHORTEST_WAIT_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 0.05
 
@@ -163,11 +166,11 @@ class Projector:
     def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
         limit = self.batch_size if upto is None else min(self.batch_size, upto - last.position)
         if not last.position:
-            return self._log.read(partition, 0, limit)
+            return _bounded(self._log.read(partition, 0, limit))
         rows = self._log.read(partition, last.position - 1, limit + 1)
         if not rows or rows[0].position != last.position or leaf_hash(rows[0]) != last.leaf_hash:
             raise HistoryChangedError(f"the event at position {last.position} is not the one that was projected")
-        return rows[1:]
+        return _bounded(rows[1:])
 
     def _project(self, state: "_Partition", batch: Batch) -> None:
         reached = Tracked(batch.last.position, leaf_hash(batch.last), batch.last.recorded_at)
@@ -221,8 +224,23 @@ def touched_accounts(batch: Batch) -> set[int]:
             touched.add(event.credit_account)
             if not event.legs:
                 continue
+        elif isinstance(event, BulkPosted):
+            debits, credits_, _ = posted_legs(event)
+            touched.update(debits.tolist())
+            touched.update(credits_.tolist())
+            continue
         _touch(touched, row, event)
     return touched
+
+
+def _bounded(rows: list[Row]) -> list[Row]:
+    """Return as many of the rows as are projected at once: one, or more that are not too large together."""
+    room = MOST_BYTES
+    for index, row in enumerate(rows):
+        room -= len(row.state)
+        if room < 0:
+            return rows[: max(1, index)]
+    return rows
 
 
 def _touch(touched: set[int], row: Row, event: Event) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 12
+SCHEMA_VERSION: Final = 13
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
@@ -348,7 +348,7 @@ notices = _table(
     "notices",
     _small("partition"),
     _big("position"),
-    _small("item"),
+    _integer("item"),
     _text("kind"),
     _small("channel"),
     _text("participant"),
@@ -372,7 +372,7 @@ notices_dropped = _table(
     "notices_dropped",
     _small("partition"),
     _big("position"),
-    _small("item"),
+    _integer("item"),
     key=("partition",),
 )
 """The last notice that is kept no more, nor any before it. Tables made anew begin with that of the live ones."""

@@ -10,6 +10,7 @@ effective time of their own) are looked through, as far back as the account's lo
 from typing import NamedTuple
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
+from domain.bulk import BulkLegReversed, BulkPosted
 from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from domain.movements import effective_time, movements
@@ -18,6 +19,7 @@ from domain.transfer import TransferPosted, TransferReversed
 from projections import schema
 from projections.answers import Source
 from projections.batch import Batch, Ledger
+from projections.bulks import bulk_rows
 from projections.store import Values, Writer
 
 
@@ -31,6 +33,9 @@ class Statements:
         source = int(Source.TRANSFER)
         rows: list[Values] = []
         for row, event in batch.items:
+            if isinstance(event, BulkPosted):
+                rows += bulk_rows(ledger, row, event)
+                continue
             if type(event) is not TransferPosted or event.legs or event.effective_time is not None:
                 rows += _rows(batch, ledger, row, event)
                 continue
@@ -74,7 +79,8 @@ def _rows(batch: Batch, ledger: Ledger, row: Row, event: Event) -> list[Values]:
         raise ValueError(f"the event at position {row.position} happened after it was recorded")
     late = None if happened == row.recorded_at else happened
     origin = _origin(batch, row, event)
-    return [_row(ledger, row, number, leg, late, origin) for number, leg in enumerate(legs)]
+    first = event.leg if isinstance(event, BulkLegReversed) else 0
+    return [_row(ledger, row, number, leg, late, origin) for number, leg in enumerate(legs, first)]
 
 
 class _Origin(NamedTuple):
@@ -97,6 +103,8 @@ def _origin(batch: Batch, row: Row, event: Event) -> _Origin:
             return _Origin(source, Source.TRANSFER, event.reference, "")
         case TransferReceived():
             return _Origin(event.transfer.bytes, Source.TRANSFER, event.reference, "")
+        case BulkLegReversed():
+            return _Origin(source, Source.BULK, "", "")
         case ForcePosted():
             return _Origin(source, Source.FORCE_POSTING, event.reference, event.merchant_name)
         case RefundPosted() if row.originator_version == 1:

@@ -3,16 +3,20 @@
 An event *names* an account where a field of it whose name is ``account``, or ends with it, holds the account's number,
 in its movements too; and a card where any field of it holds the card's id. Both are told from the stored form, so that
 no list of kinds of events has to be kept: what is added to the ledger later is found as well. Most events are passed
-over without being decoded, because the number, or the id, does not stand in their bytes at all.
+over without being decoded, because the number, or the id, does not stand in their bytes at all. Bulks alone are told by
+their kind: the accounts of their legs stand in columns.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from domain import ids
+from domain.bulk import BulkPosted, asked_legs
 from domain.ports import Row
+
+_decode_bulk: Final = msgspec.json.Decoder(BulkPosted).decode
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -41,7 +45,14 @@ class Selection(msgspec.Struct, frozen=True):
 def _of_account(row: Row, account: int) -> bool:
     if row.originator_id == ids.account_originator(account):
         return True
+    if row.topic == BulkPosted.TOPIC:
+        return _in_columns(row.state, account)
     return str(account).encode() in row.state and account in _accounts(msgspec.json.decode(row.state))
+
+
+def _in_columns(state: bytes, account: int) -> bool:
+    debits, credits_, _ = asked_legs(_decode_bulk(state))
+    return bool((debits == account).any() or (credits_ == account).any())
 
 
 def _of_card(row: Row, card: bytes) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from domain.nodes import HASH_BYTES
 from domain.ports import Row
 
 
@@ -73,3 +74,22 @@ class ProvingSource(Source, Protocol):
     def consistency(self, old: int) -> Sequence[bytes]:
         """Return the proof that the tree of ``old`` events, one or more, is the beginning of the tree of ``head``."""
         ...
+
+
+class Leaves:
+    """Leaf hashes that arrive many to a piece, taken as many as are wanted."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def take(self, count: int) -> bytes:
+        """Return the next hashes, fewer where there are no more."""
+        wanted = count * HASH_BYTES
+        parts, size = [self._rest], len(self._rest)
+        while size < wanted and (piece := next(self._pieces, None)) is not None:
+            parts.append(piece)
+            size += len(piece)
+        whole = b"".join(parts)
+        self._rest = whole[wanted:]
+        return whole[:wanted]

@@ -10,8 +10,10 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from itertools import chain, pairwise
+from math import inf
 from mmap import PROT_READ, mmap
 from struct import Struct
 from typing import Final
@@ -106,10 +108,16 @@ def serve(connection: socket.socket, shared: mmap) -> None:
             connection.sendall(answer_to(_decode(request), shared))
 
 
-def receive(connection: socket.socket, size: int) -> bytes:
-    """Return so many bytes, or nothing when the other end is closed before."""
+def receive(connection: socket.socket, size: int, until: float = inf) -> bytes:
+    """Return so many bytes, or nothing when the other end is closed before.
+
+    Raises BlockingIOError where the socket's own patience ends, or where the bytes come in drops and are not all there
+    by a time of the monotonic clock.
+    """
     received = connection.recv(size, socket.MSG_WAITALL)
-    while 0 < len(received) < size:  # a signal came in between
+    while 0 < len(received) < size:  # a signal came in between, or the socket's patience has ended
+        if time.monotonic() >= until:
+            raise BlockingIOError
         more = connection.recv(size - len(received), socket.MSG_WAITALL)
         received = received + more if more else b""
     return received

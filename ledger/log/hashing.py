@@ -33,7 +33,8 @@ LEAST_ROWS: Final = 512
 _SHARED_BYTES: Final = 64 << 20
 """Of address space; memory is what the largest batch took. One that does not fit in is hashed here."""
 _PATIENCE_SECONDS: Final = 2.0
-"""The most that a batch waits for the process to take it, and to answer it: others wait for the log meanwhile."""
+"""How long a batch waits for the process to take it, and again to answer it, at most twice so long where the answer
+comes in drops: others wait for the log meanwhile."""
 _RESTART_SECONDS: Final = 30.0
 _START_SECONDS: Final = 120.0
 _COMMAND = (sys.executable, "-m", "ledger.log.hasher")
@@ -139,7 +140,7 @@ class Hashing:
         if self._socket is None:
             return b""
         try:
-            answer = receive(self._socket, self._owed)
+            answer = receive(self._socket, self._owed, time.monotonic() + _PATIENCE_SECONDS)
         except OSError as error:
             self._lose(_reason(error))
             return b""

@@ -156,7 +156,7 @@ class EsepApplicationRecorder(EsepAggregateRecorder, ApplicationRecorder):
                 size = size if stop is None else min(size, stop - after)
                 rows = self._log.read(self._partition, after, size) if size > 0 else []
                 found += [_notification(row) for row in rows if not wanted or row.topic in wanted]
-                if len(rows) < size or not rows:
+                if not rows:
                     break
                 after = rows[-1].position
         return found[:limit]

@@ -37,6 +37,7 @@ from ledger.log.errors import (
 from ledger.log.housekeeping import Housekeeping
 from ledger.log.merkle import Frontier
 from ledger.log.packing import PAGE_SQL, LineBreakError, rows_of, unpack_page, unpack_positions
+from ledger.log.pages import Pages
 from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Batch, Run
@@ -44,7 +45,7 @@ from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
-_ROWS_A_PAGE = 4096
+_ROWS_A_PAGE = 1024
 _IDS_A_STATEMENT = 8192
 _PAGE_BYTES = 16_384
 _CHECKPOINT_PAGES = 2048
@@ -118,6 +119,7 @@ class SQLiteLog(Housekeeping):
         self._trees = Trees(self, self.tree)
         self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
+        self._pages = Pages(_ROWS_A_PAGE)
         self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=ClosingPool, creator=partial(self._connect, synchronous="NORMAL"))
         super().__init__(engine, clock=_now, failure=self._failure)
@@ -180,13 +182,8 @@ class SQLiteLog(Housekeeping):
         return self._read(lambda reader: reader.execute(_HEAD, (partition,)).fetchone()[0] or 0)
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
-        """Return up to ``limit`` rows with a position greater than ``after``, in order."""
-
-        def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
-            position = after if last is None else last.position
-            return _page(reader, _READ, partition, position, size)
-
-        rows = self._read(lambda reader: _paged(reader, page, limit))
+        """Return up to ``limit`` rows with a position greater than ``after``, in order; fewer when they are large."""
+        rows = self._read(lambda reader: self._pages.read(partial(_some, reader, partition), after, limit))
         check_read(rows, after)
         return rows
 
@@ -198,7 +195,7 @@ class SQLiteLog(Housekeeping):
             version = -1 if last is None else last.originator_version
             return _page(reader, _AGGREGATE, partition, originator_id, version, upto, size)
 
-        return self._read(lambda reader: _paged(reader, page, None))
+        return self._read(lambda reader: _paged(reader, page))
 
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
@@ -426,27 +423,34 @@ def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object)
         return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
 
 
+def _some(reader: sqlite3.Connection, partition: int, after: int, limit: int) -> list[Row]:
+    """Return the rows behind a position, only some of them where they are larger than SQLite's largest value (1 GB)."""
+    try:
+        return _page(reader, _READ, partition, after, limit)
+    except sqlite3.DataError:
+        if limit == 1:
+            raise
+        return _some(reader, partition, after, limit // 2)
+
+
 def _paged(
     reader: sqlite3.Connection,
     page: Callable[[sqlite3.Connection, Row | None, int], list[Row]],
-    limit: int | None,
 ) -> list[Row]:
     rows: list[Row] = []
     size = _ROWS_A_PAGE
-    while limit is None or len(rows) < limit:
-        wanted = size if limit is None else min(size, limit - len(rows))
+    while True:
         try:
-            found = page(reader, rows[-1] if rows else None, wanted)
+            found = page(reader, rows[-1] if rows else None, size)
         except sqlite3.DataError:
             # A page larger than SQLite's largest value (1 GB): take fewer rows at a time.
-            if wanted == 1:
+            if size == 1:
                 raise
-            size = wanted // 2
+            size //= 2
             continue
         rows += found
-        if len(found) < wanted:
-            break
-    return rows
+        if len(found) < size:
+            return rows
 
 
 def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:

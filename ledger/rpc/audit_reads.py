@@ -23,9 +23,9 @@ AT_ONCE: Final = 4_000
 AHEAD: Final = 2
 """Pages that are read while one is sent: the database finds the second one while the first is taken apart."""
 MOST: Final = 1_000
-"""Events in one message of a stream."""
+"""Events in one message, of a stream or as a page."""
 MOST_BYTES: Final = MEBIBYTE
-"""Bytes of state after which a message of a stream is full: well below what clients accept."""
+"""Bytes of state after which a message is full: well below what clients accept."""
 CHECKPOINT_POSITIONS: Final = 20_000
 """Positions without anything wanted after which a stream says how far it is."""
 
@@ -69,6 +69,12 @@ class AuditReads:
     async def piece(self, wanted: Selection, after: int, upto: int, limit: int) -> Piece:
         """Return the next wanted events; raises Refused."""
         return await self._gateway.question(self.reader.piece, wanted, after, upto, limit)
+
+    async def page(self, wanted: Selection, after: int, upto: int, limit: int) -> Piece:
+        """Return the next wanted events as far as they fit one message; raises Refused."""
+        piece = await self.piece(wanted, after, upto, limit)
+        rows = next(messages(piece.rows), [])
+        return piece if len(rows) == len(piece.rows) else Piece(rows, rows[-1].position)
 
     async def position_before(self, time: int) -> int:
         """Return the last position that was recorded before a time; raises Refused."""

@@ -97,7 +97,7 @@ class AuditService(AuditServiceServicer):
                 upto = min(upto, await self._audit.position_before(end))
         else:
             after, upto = page.cursor.after, page.cursor.upto
-        piece = await self._audit.piece(wanted, after, upto, page.size)
+        piece = await self._audit.page(wanted, after, upto, page.size)
         cursor = EventCursor(piece.reached, upto, head) if piece.reached < upto else None
         return pb.ReadEventsResponse(
             events=[translate.event_message(row) for row in piece.rows],

@@ -21,6 +21,7 @@ from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
 from protos.esep.v1.alias_service_pb2_grpc import AliasServiceStub
 from protos.esep.v1.audit_service_pb2_grpc import AuditServiceStub
 from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceStub
+from protos.esep.v1.bulk_service_pb2_grpc import BulkServiceStub
 from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceStub
 from protos.esep.v1.card_service_pb2_grpc import CardServiceStub
 from protos.esep.v1.credit_service_pb2_grpc import CreditServiceStub
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # Only the stub files know them.
     from protos.esep.v1.alias_service_pb2_grpc import AliasServiceAsyncStub
     from protos.esep.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from protos.esep.v1.authorization_service_pb2_grpc import AuthorizationServiceAsyncStub
+    from protos.esep.v1.bulk_service_pb2_grpc import BulkServiceAsyncStub
     from protos.esep.v1.card_binding_service_pb2_grpc import CardBindingServiceAsyncStub
     from protos.esep.v1.card_service_pb2_grpc import CardServiceAsyncStub
     from protos.esep.v1.credit_service_pb2_grpc import CreditServiceAsyncStub
@@ -68,6 +70,7 @@ SERVICES: Final = (
     "esep.v1.AdjustmentService",
     "esep.v1.AuditService",
     "esep.v1.AuthorizationService",
+    "esep.v1.BulkService",
     "esep.v1.CardBindingService",
     "esep.v1.CardService",
     "esep.v1.CreditService",
@@ -126,6 +129,7 @@ class Ledger:
         self.audit = AuditServiceStub(channel)
         self.transfers = TransferServiceStub(channel)
         self.authorizations = AuthorizationServiceStub(channel)
+        self.bulks = BulkServiceStub(channel)
         self.card_bindings = CardBindingServiceStub(channel)
         self.cards = CardServiceStub(channel)
         self.credits = CreditServiceStub(channel)
@@ -165,6 +169,7 @@ class AsyncLedger:
         self.transfers: TransferServiceAsyncStub = TransferServiceStub(channel)
         self.audit: AuditServiceAsyncStub = AuditServiceStub(channel)
         self.authorizations: AuthorizationServiceAsyncStub = AuthorizationServiceStub(channel)
+        self.bulks: BulkServiceAsyncStub = BulkServiceStub(channel)
         self.card_bindings: CardBindingServiceAsyncStub = CardBindingServiceStub(channel)
         self.cards: CardServiceAsyncStub = CardServiceStub(channel)
         self.credits: CreditServiceAsyncStub = CreditServiceStub(channel)

@@ -79,8 +79,10 @@ class CreditTargets:
             return {}  # The log answers alone, one card at a time.
         known = {card_id: (card.account, card.status) for card_id, card in answer.result.items()}
         position = answer.positions.get(partition, 0)
-        later = self._gateway.engine.log.read(partition, position, _MOST_BEHIND)
-        if len(later) == _MOST_BEHIND:
+        log = self._gateway.engine.log
+        head = log.head(partition)
+        later = log.read(partition, position, _MOST_BEHIND)
+        if (later[-1].position if later else position) < head:
             return {card_id: found for card_id, found in known.items() if found[1] is Status.CLOSED}
         closed = {row.originator_id for row in later if row.topic == CardClosed.TOPIC} & known.keys()
         return known | {card_id: (known[card_id][0], Status.CLOSED) for card_id in closed}

@@ -71,6 +71,8 @@ class Resource(NamedTuple):
 RESOURCES: Final[dict[Reason, Resource]] = {
     Reason.ACCOUNT_NOT_FOUND: Resource("account", ("account_id", "account_number")),
     Reason.TRANSFER_NOT_FOUND: Resource("transfer", ("transfer_id",)),
+    Reason.BULK_NOT_FOUND: Resource("bulk", ("bulk_id",)),
+    Reason.BULK_LEG_NOT_FOUND: Resource("bulk_leg", ("leg",)),
     Reason.AUTHORIZATION_NOT_FOUND: Resource("authorization", ("authorization_id", "acquirer_reference")),
     Reason.CLEARING_REFERENCE_NOT_FOUND: Resource("clearing_reference", ("clearing_reference",)),
     Reason.SERVICE_NOT_FOUND: Resource("service", ("service_id",)),
@@ -99,6 +101,7 @@ RESOURCES: Final[dict[Reason, Resource]] = {
 
 FIELDS: Final[dict[Reason, str]] = {
     Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS: "effective_time",
+    Reason.ACCOUNTS_UNKNOWN: "debit_account_ids",
     Reason.PAGE_TOKEN_INVALID: "page_token",
     Reason.REPLAY_TOO_FAR: "decision",
     Reason.CURRENCY_UNKNOWN: "currency_code",

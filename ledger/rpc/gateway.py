@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from domain.aggregate import evolve
+from domain.bulk import PostBulk
 from domain.command import Command
 from domain.ids import account_partition
 from domain.plain import debited
@@ -97,14 +98,20 @@ class Gateway:
         self._woken = False
 
     async def execute(
-        self, command: Command | CreateTransfer, request_id: bytes, *, validate_only: bool, home: int | None = None
+        self,
+        command: Command | CreateTransfer,
+        request_id: bytes,
+        *,
+        validate_only: bool,
+        weight: int = 1,
+        home: int | None = None,
     ) -> Done:
-        """Return what a command did, or did when it was first sent; raises Refused.
+        """Return what a command did, or did when it was first sent; raises Refused. Queued with ``weight``.
 
         ``home`` is the partition that decides it, where the command itself does not say.
         """
         caller = calls.current().caller
-        ticket = CommandTicket(command, request_id, caller, validate_only=validate_only)
+        ticket = CommandTicket(command, request_id, caller, validate_only=validate_only, weight=weight)
         engine = self.engine_of(command.decided_in() if home is None else home)
         match await self._submit(ticket, engine):
             case Accepted() as accepted:
@@ -171,6 +178,14 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered an atomic batch with {type(other).__name__}")
 
+    async def execute_bulk(self, command: PostBulk, request_id: bytes, *, validate_only: bool) -> Done:
+        """Return what a bulk did, or did when it was first sent; raises Refused. Each of its legs counts as one."""
+        payer = calls.current().payer
+        if payer is not None:
+            self._check_payer(self.engine, payer, command.payers())
+        weight = len(command.legs.amounts)
+        return await self.execute(command, request_id, validate_only=validate_only, weight=weight)
+
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
         engine = self._payers_engine(ticket)
@@ -209,8 +224,14 @@ class Gateway:
             several = f"debits accounts of partitions {', '.join(map(str, sorted(homes)))}: send a batch for each"
             raise Refused(invalid("transfers", "PARTITIONS", several))
         engine = self.engines[homes.pop()]
-        if payer is None or engine.kept_by(payer, accounts):
-            return engine
+        if payer is not None:
+            self._check_payer(engine, payer, accounts)
+        return engine
+
+    @staticmethod
+    def _check_payer(engine: LedgerEngine, payer: str, accounts: Collection[int]) -> None:
+        if engine.kept_by(payer, accounts):
+            return
         raise Refused(refuse(Reason.PERMISSION_DENIED if engine.serving else Reason.NOT_THE_OWNER))
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:

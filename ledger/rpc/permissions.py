@@ -45,6 +45,8 @@ class Subject(Enum):
     PAYMENTS = "the participant that the request names, or the payee's bank; nobody's when a customer is named"
     CARDS = "the participant that the request names, or the bank of the account; nobody's when a customer is named"
     CREDIT_FILE = "the bank that pays the file"
+    BULK = "the banks of the accounts that it debits"
+    BULK_LEG_BACK = "the bank of the account that the leg credited, which pays it back; counterparty: the other side's"
     NOTIFICATIONS = "the participant that the request names; the customer that it names"
     REFUND = "the bank of the account that pays it; counterparty: that of the account that gets it"
 
@@ -288,6 +290,13 @@ _ADJUSTMENTS: Final = {
     "ListAdjustments": _OVERSEERS,
 }
 
+_BULKS: Final = {
+    "PostBulk": _row(Subject.NEW_TRANSFERS, bank=OWN, operator=ANY),
+    "ReverseBulkLeg": _row(Subject.BULK_LEG_BACK, bank=OWN, operator=ANY),
+    "GetBulk": _row(Subject.BULK, bank=OWN, auditor=ANY, operator=ANY),
+    "ListBulkLegs": _row(Subject.BULK, bank=OWN, auditor=ANY, operator=ANY),
+}
+
 _CREDITS: Final = {
     # Whoever opens a file pays it: from then on the file's bank is the owner of the account that is debited.
     "OpenCreditFile": _row(Subject.PARTICIPANT_AND_ACCOUNT, bank=OWN, operator=ANY),
@@ -327,6 +336,7 @@ PERMISSIONS: Final[dict[str, Row]] = {
         "esep.v1.AuthorizationService": _AUTHORIZATIONS,
         "esep.v1.CardBindingService": _CARD_BINDINGS,
         "esep.v1.CardService": _CARDS,
+        "esep.v1.BulkService": _BULKS,
         "esep.v1.CreditService": _CREDITS,
         "esep.v1.CustomerService": _CUSTOMERS,
         "esep.v1.DirectoryService": _DIRECTORY,

@@ -10,6 +10,7 @@ from ledger.rpc.adjustment_service import AdjustmentService
 from ledger.rpc.alias_service import AliasService
 from ledger.rpc.audit_service import AuditService
 from ledger.rpc.authorization_service import AuthorizationService
+from ledger.rpc.bulk_service import BulkService
 from ledger.rpc.card_binding_service import CardBindingService
 from ledger.rpc.card_service import CardService
 from ledger.rpc.credit_service import CreditService
@@ -33,6 +34,7 @@ from protos.esep.v1 import adjustment_service_pb2_grpc as adjustment
 from protos.esep.v1 import alias_service_pb2_grpc as alias
 from protos.esep.v1 import audit_service_pb2_grpc as audit
 from protos.esep.v1 import authorization_service_pb2_grpc as authorization
+from protos.esep.v1 import bulk_service_pb2_grpc as bulk
 from protos.esep.v1 import card_binding_service_pb2_grpc as card_binding
 from protos.esep.v1 import card_service_pb2_grpc as card
 from protos.esep.v1 import credit_service_pb2_grpc as credit
@@ -66,6 +68,7 @@ def add_services(server: grpc.aio.Server, of: Parts) -> None:
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, of.teller, clock
         ),
+        bulk.add_BulkServiceServicer_to_server: BulkService(gateway, log_reads, of.pager, of.metrics),
         card.add_CardServiceServicer_to_server: CardService(gateway, of.cards, log_reads, reads, of.personaliser),
         card_binding.add_CardBindingServiceServicer_to_server: CardBindingService(
             gateway, of.bindings, log_reads, clock

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from domain import ids
 from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
+from domain.bulk import Bulk, debited_accounts
 from domain.card import Card
 from domain.claim import Claim
 from domain.credit import CreditFile
@@ -73,6 +74,8 @@ class Subjects:
             Subject.TOKENS: self._tokens_of,
             Subject.CARD: self._card,
             Subject.CARDS: self._cards_of,
+            Subject.BULK: self._bulk,
+            Subject.BULK_LEG_BACK: self._bulk_leg_back,
             Subject.CREDIT_FILE: self._credit_file,
             Subject.PAYEE: self._payee,
             Subject.PAYMENT: self._payment,
@@ -254,6 +257,17 @@ class Subjects:
         if request.WhichOneof("owner") == "customer_id":
             return Whose(NOBODY, customer=parsed(request.customer_id))
         return await self._account_or_participant(request)
+
+    async def _bulk(self, request: Any) -> Whose:
+        bulk = await self._current(request.bulk_id)
+        return Whose(await self._banks(debited_accounts(bulk.posted))) if isinstance(bulk, Bulk) else NOBODYS
+
+    async def _bulk_leg_back(self, request: Any) -> Whose:
+        bulk = await self._current(request.bulk_id)
+        leg = bulk.leg(request.leg) if isinstance(bulk, Bulk) else None
+        if leg is None:
+            return NOBODYS
+        return Whose(await self._banks([leg.credit_account]), await self._banks([leg.debit_account]))
 
     async def _credit_file(self, request: Any) -> Whose:
         file = await self._current(request.credit_file_id)

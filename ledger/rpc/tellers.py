@@ -12,6 +12,7 @@ from domain.adjustment import AdjustmentProposed
 from domain.alias import Alias
 from domain.authorization import Authorization, ForcePosted, RefundAuthorized, RefundPosted
 from domain.binding import Binding
+from domain.bulk import Bulk, BulkLegReversed
 from domain.card import Card
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from domain.credit import CreditFile
@@ -37,6 +38,7 @@ from ledger.rpc.guard import told
 from ledger.rpc.outcomes import Done, declined
 from ledger.rpc.quotes import Quotes
 from ledger.rpc.translate import authorization_answers as answers
+from ledger.rpc.translate import bulk as bulks
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.adjustment import adjustment_message
 from ledger.rpc.translate.card import card_message
@@ -106,6 +108,8 @@ class Teller:
             TransferQr: ("transfer_qr", lambda done: quotes.qr(expect(done.subject, TransferQr))),
             Participant: ("participant", lambda done: participant_message(expect(done.subject, Participant))),
             PublishedRules: ("rules", _rules),
+            Bulk: ("bulk", lambda done: bulks.bulk_message(expect(done.subject, Bulk))),
+            BulkLegReversed: ("bulk_leg_reversal", _leg_reversal),
             CreditFile: ("credit_file", lambda done: credit_file_message(expect(done.subject, CreditFile))),
             AdjustmentProposed: ("adjustment", proposed_adjustment),
             RulesProposed: ("rules_proposal", proposed_rules),
@@ -195,6 +199,10 @@ def proposed_rules(done: Done) -> rules_pb2.RulesProposal:
 def _rules(done: Done) -> Message:
     published = expect(done.subject, PublishedRules)
     return rules_message(published.versions[-1], published)
+
+
+def _leg_reversal(done: Done) -> Message:
+    return bulks.reversal_message(done, expect(done.event, BulkLegReversed), expect(done.subject, Bulk))
 
 
 def _reversal(done: Done) -> Message:

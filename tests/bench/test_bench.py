@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from bench import __main__ as program
+from bench.growth import Sizes, grown
 from bench.people import People
 from bench.report import Result, line, result
 from bench.requests import Ids, Requests
@@ -190,3 +191,19 @@ def _run(name: str, session: Session) -> None:
     found = list(workload.measure(session))
     assert tuple(each.workload for each in found) == workload.names
     assert all(each.value > 0 and each.ratio > 0 and each.store == session.store.name for each in found)
+
+
+def test_a_ledger_is_measured_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From an empty database to windows at two sizes: every result is there, and everything is ended."""
+    for name, number in (("_STARTS", 1), ("_ROUNDS", 1), ("_CALLS", 32)):
+        monkeypatch.setattr(f"bench.growth.{name}", number)
+    with open_store(SQLITE) as store:
+        found = list(grown(store, Sizes(accounts=300, first=200, early=1, late=2, window=1)))
+    assert [each.workload for each in found] == [
+        "start_300_accounts",
+        "memory_per_account",
+        "growth_of_history",
+        "growth_random_ids",
+        "growth_of_an_account",
+    ]
+    assert all(each.value > 0 and each.ratio > 0 for each in found if each.workload != "memory_per_account")

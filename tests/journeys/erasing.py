@@ -20,6 +20,7 @@ from protos.esep.v1 import alias_service_pb2 as aliases
 from protos.esep.v1 import audit_service_pb2 as audit
 from protos.esep.v1 import authorization_pb2, credit_pb2, customer_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import credit_service_pb2 as credits_
@@ -125,6 +126,7 @@ class Somebody:
         self.operations: list[str] = []
         self.holds: list[str] = []
         self.credit_file = new_id()
+        self.bulk = new_id()
         self._questions: list[Question] = []
         self.become_known()
         self.bek = self.scheme.payer()
@@ -223,6 +225,13 @@ class Somebody:
         self.call(
             "credits", "PostCreditLines", credits_.PostCreditLinesRequest(credit_file_id=self.credit_file, lines=[line])
         )
+        bulk = bulks.PostBulkRequest(
+            request_id=self.bulk,
+            debit_account_ids=[self.bek.account_id],
+            credit_account_ids=[ana.account_id],
+            amounts_tyiyn=[5],
+        )
+        self.call("bulks", "PostBulk", bulk)
 
     def link(self, phone: str, code: str = "") -> None:
         """Let a phone number lead to the card."""
@@ -314,6 +323,7 @@ class Somebody:
             credit_file=self.credit_file,
             payee=self.scheme.payees[WATER].payee_id,
             payment=self.payments[0],
+            bulk=self.bulk,
         )
 
     def questions(self) -> Iterator[tuple[str, Message]]:

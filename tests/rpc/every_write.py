@@ -15,6 +15,7 @@ from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import alias_service_pb2 as aliases
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import customer_service_pb2 as customers
@@ -260,6 +261,19 @@ def _back(stage: Stage) -> Message:
     return transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=made, amount_tyiyn=4, explanation="why")
 
 
+def _bulk(stage: Stage) -> bulks.PostBulkRequest:
+    bank = stage.bank
+    return bulks.PostBulkRequest(
+        request_id=new_id(),
+        debit_account_ids=[bank.rich, bank.rich, bank.merchant],
+        credit_account_ids=[bank.poor, bank.merchant, bank.poor],
+        amounts_tyiyn=[10, 20, 10**9],
+        references=["a", "", "c"],
+        currency_code="KGS",
+        kind="salary",
+    )
+
+
 def _hold(make: Callable[..., Message], stage: Stage, **fields: Any) -> Message:
     return make(request_id=new_id(), authorization_id=held(stage.bank), **fields)
 
@@ -310,6 +324,16 @@ _NAMED: Final[dict[str, dict[str, Callable[[Stage], Message]]]] = {
         ),
         "PostRefund": _refund,
         "RecordSettlementNotice": _notice,
+    },
+    "BulkService": {
+        "PostBulk": _bulk,
+        "ReverseBulkLeg": lambda stage: bulks.ReverseBulkLegRequest(
+            request_id=new_id(),
+            bulk_id=stage.bank.call(stage.bank.ledger.bulks.PostBulk, _bulk(stage)).bulk.bulk_id,
+            leg=1,
+            amount_tyiyn=4,
+            explanation="why",
+        ),
     },
     "CardBindingService": {
         "RequestCardBinding": _ask,

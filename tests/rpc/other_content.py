@@ -47,7 +47,9 @@ def _change(message: Message, name: str, theirs: Message) -> bool:
     field = message.DESCRIPTOR.fields_by_name[name]
     value, other = getattr(message, name), getattr(theirs, name)
     if field.is_repeated:
-        if field.message_type is None or not field.message_type.GetOptions().map_entry:
+        if field.message_type is None:
+            return _change_entry(value, name)
+        if not field.message_type.GetOptions().map_entry:
             return False
         value[next(iter(value))] = OTHER_ACCOUNT
         return True
@@ -59,6 +61,17 @@ def _change(message: Message, name: str, theirs: Message) -> bool:
         setattr(message, name, value + 1)
     elif isinstance(value, str) and name in _FREE_TEXTS:
         setattr(message, name, f"{value} x")
+    else:
+        return False
+    return True
+
+
+def _change_entry(column: Any, name: str) -> bool:
+    """Change the first entry of a column that is free to be another."""
+    if name.endswith("_tyiyn"):
+        column[0] += 1
+    elif name == "references":
+        column[0] += " x"
     else:
         return False
     return True

@@ -20,7 +20,7 @@ from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from tests.rpc.test_cards import issuing
 from tests.rpc.test_guard import eventually
-from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, refused
+from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, new_id, refused
 
 
 @pytest.fixture
@@ -205,6 +205,17 @@ def test_a_page_looks_at_a_bounded_number_of_events(bank: Bank, monkeypatch: pyt
     assert [row.topic for page in told for row in page] == ["transfer.posted.v1"] * 2
 
 
+def test_a_page_is_no_larger_than_clients_accept(bank: Bank) -> None:
+    """However large its events are: gRPC's clients refuse what is longer than 4 MiB, and could never turn the page."""
+    tags = {f"{number:032}": "x" * 64 for number in range(8)}
+    for _ in range(3):
+        batch = [item(bank.rich, bank.poor, 10**9, reference="x" * 64, tags=tags) for _ in range(1_900)]
+        request = CreateTransfersRequest(request_id=new_id(), atomic=True, transfers=batch)
+        assert bank.refused(bank.ledger.transfers.CreateTransfers, request).reason == "INSUFFICIENT_FUNDS"
+    assert max(len(row.state) for row in rows(bank.world)) > 3 << 19
+    assert read(bank, page_size=1_000) == rows(bank.world)
+
+
 def test_a_page_token_is_bound_to_its_question(bank: Bank) -> None:
     """With another filter it is refused: it would go on in the middle of something else."""
     first = bank.call(bank.ledger.audit.ReadEvents, api.ReadEventsRequest(page_size=1))
@@ -320,7 +331,7 @@ def test_a_server_that_stops_says_so_to_its_streams(bank: Bank) -> None:
 
 
 def test_a_reader_that_takes_nothing_makes_the_server_read_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One page is read ahead for a slow reader, and no more: the rest stays in the log."""
+    """Two pages are read ahead for a slow reader, and no more: the rest stays in the log."""
     reads: list[int] = []
     real: Callable[..., Any] = reading.EventReader.piece
 

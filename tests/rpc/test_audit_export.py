@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import grpc
 import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
@@ -25,15 +26,17 @@ from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.source import AccountFigures
 from ledger.cli.app import app
 from ledger.cli.audit.live import LiveHistory, LiveSource
+from ledger.cli.audit.reading import PatientSource
 from ledger.rpc.intake import timestamp
 from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.account_service_pb2 import CloseAccountRequest, FreezeAccountRequest
 from protos.esep.v1.audit_pb2 import BALANCE_FIGURE_AVAILABLE, BALANCE_FIGURE_HELD, BALANCE_FIGURE_POSTED
+from protos.esep.v1.audit_service_pb2 import ReadTilesResponse
 from tests.ledger.audit.test_note import witness
 from tests.ledger.log.trees import naive_root
 from tests.rpc.test_audit_proofs import WITNESS, WITNESS_SEED, Auditor, at
 from tests.rpc.test_audit_questions import busy, hold
-from tests.rpc.world import Bank, World, new_id
+from tests.rpc.world import PATIENCE, Bank, World, new_id
 
 DAY = 86_400_000_000
 FIGURES = {
@@ -365,3 +368,87 @@ def test_a_history_that_ends_before_its_checkpoint_is_not_whole(bank: Bank) -> N
     head = LiveSource(bank.ledger).head
     with pytest.raises(ExportError, match=f"ends at position {head}, and is to have {head + 1} events"):
         list(LiveHistory(bank.ledger, head + 1).rows(0))
+
+
+class Gone(grpc.RpcError):
+    """What a call ends with when its server is gone."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+
+def goes(method: Any, times: int) -> Any:
+    """Return a method whose server is gone so many times, and then there again."""
+    left = iter(range(times))
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        if next(left, None) is not None:
+            raise Gone
+        return method(*arguments, **named)
+
+    return call
+
+
+def test_an_event_is_not_missing_because_the_server_is(bank: Bank) -> None:
+    """A server that goes away again and again, at each piece that is asked for, costs time and no event."""
+    client: Any = bank.world.client("auditor")
+    source = PatientSource(client)
+    client.audit.SubscribeEvents = goes(client.audit.SubscribeEvents, 1)
+    client.audit.ReadEvents = goes(client.audit.ReadEvents, 7)
+    told = [row for rows in source.rows(0) for row in rows]
+    assert told == bank.world.log.read(0, 0, source.head)
+
+
+def test_figures_are_told_once_by_servers_that_take_turns(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes over does not know the other one's page tokens: the pages are begun again, and no account.
+
+    Where nothing new comes of that, it is not tried for ever.
+    """
+    monkeypatch.setattr("ledger.cli.audit.live._PAGE", 2)
+    client: Any = bank.world.client("auditor")
+    source, method = LiveSource(client), client.audit.ListAccountFigures
+    whole = list(source.figures())
+    assert len(whole) > 4
+    asked: list[str] = []
+
+    def by_turns(request: Any, **named: Any) -> Any:
+        asked.append(request.page_token)
+        other = type(request)()
+        other.CopyFrom(request)
+        if len(asked) in tokens_of_another:
+            other.page_token = "A" + other.page_token[1:] if other.page_token[0] != "A" else "B" + other.page_token[1:]
+        return method(other, **named)
+
+    client.audit.ListAccountFigures = by_turns
+    tokens_of_another = {3}
+    assert list(source.figures()) == whole
+    assert asked.count("") == 2
+    asked.clear()
+    tokens_of_another = {2, 4}
+    with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
+        list(source.figures())
+
+
+def test_a_server_that_was_given_up_is_not_waited_for_again(bank: Bank) -> None:
+    """What else there was to ask of it fails at once; a server that answers again is waited for anew."""
+    client: Any = bank.world.client("auditor")
+    source, method = LiveSource(client, patience=0.0), client.audit.ReadTiles
+    client.audit.SubscribeEvents = client.audit.ReadTiles = goes(method, 10)
+    with pytest.raises(Gone):
+        list(source.rows(0))
+    source._waiting._patience = PATIENCE
+    with pytest.raises(Gone):
+        list(source.leaf_hashes(0))
+    client.audit.ReadTiles = method
+    assert len(list(source.leaf_hashes(0))) == 1
+    client.audit.ReadTiles = goes(method, 1)
+    assert len(list(source.leaf_hashes(0))) == 1
+
+
+def test_a_history_without_tiles_is_not_asked_for_ever(bank: Bank) -> None:
+    """A server that answers no tile where there is one says nothing that could be asked further."""
+    client: Any = bank.world.client("auditor")
+    source = LiveSource(client)
+    client.audit.ReadTiles = lambda *_, **__: ReadTilesResponse()
+    with pytest.raises(ExportError, match="no tiles behind position 0"):
+        list(source.leaf_hashes(0))

@@ -19,6 +19,7 @@ from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Ve
 from ledger.rpc.callers import Role
 from protos.esep.v1 import audit_pb2 as pb
 from protos.esep.v1 import audit_service_pb2 as api
+from protos.esep.v1.bulk_service_pb2 import PostBulkRequest, ReverseBulkLegRequest
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest, ReverseTransferRequest
 from tests.rpc.test_audit_questions import busy, hold
@@ -66,6 +67,17 @@ def eventful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         bank.call(bank.ledger.transfers.ReverseTransfer, reverse)
         bank.refused(bank.ledger.transfers.CreateTransfer, _transfer(bank, 10**12))
+        bulk = PostBulkRequest(
+            request_id=new_id(),
+            debit_account_ids=[bank.rich, bank.poor],
+            credit_account_ids=[bank.poor, bank.rich],
+            amounts_tyiyn=[5, 10**12],
+            references=["", "x"],
+        )
+        bank.call(bank.ledger.bulks.PostBulk, bulk)
+        for amount, send in ((2, bank.call), (None, bank.call), (None, bank.refused)):
+            back = ReverseBulkLegRequest(request_id=new_id(), bulk_id=bulk.request_id, leg=0, amount_tyiyn=amount)
+            send(bank.ledger.bulks.ReverseBulkLeg, back)
         for atomic, amount in ((False, 1), (True, 1), (True, 10**12)):
             transfers = [item(bank.rich, bank.poor, each) for each in (1, amount)]
             if atomic:
@@ -99,7 +111,7 @@ def test_whatever_was_decided_is_decided_the_same_again(eventful: World) -> None
     assert {
         "authorize", "capture", "create_transfer", "create_transfers", "expire",
         "increment", "issue_card", "open_account", "register_customer", "replace", "reverse",
-        "reverse_part",
+        "reverse_part", "post_bulk", "reverse_bulk_leg",
         "reverse_transfer", "set_minimum_balance", "set_overdraft_limit",
     } <= set(commands)  # fmt: skip
     declined = [each for each in found if each.verdict is Verdict.SAME and each.recorded_reason]

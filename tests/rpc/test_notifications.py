@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2
 
 from ledger.log.codec import decode
 from ledger.rpc.settings import RpcSettings
+from projections.outbox import LAST_ITEM
 from projections.rebuild import rebuild
 from projections.runner import Projector
 from projections.store import ProjectionsNotReadyError
@@ -239,7 +240,7 @@ def test_a_filtered_stream_says_how_far_it_is(bank: Bank, told: list[pb.Notifica
     """Where nothing is wanted, the cursor that comes with CaughtUp spares looking again."""
     subscription = Subscription(bank, participant_id="bank-b")
     message = subscription.next()
-    assert message.caught_up.cursor == pb.NotificationCursor(position=bank.world.log.head(0), item=32_767)
+    assert message.caught_up.cursor == pb.NotificationCursor(position=bank.world.log.head(0), item=LAST_ITEM)
 
 
 @pytest.mark.parametrize("settings", [{"heartbeat_seconds": 0.05}])

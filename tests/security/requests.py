@@ -14,6 +14,7 @@ from protos.esep.v1 import adjustment_service_pb2 as adjustments
 from protos.esep.v1 import audit_service_pb2 as audit
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import card_binding_service_pb2 as bindings
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import credit_service_pb2 as credits_
@@ -317,6 +318,15 @@ REQUESTS: Final[dict[str, Callable[[Scene], Message]]] = {
     "/esep.v1.CustomerService/LiftRetention": lambda of: _write(
         customers.LiftRetentionRequest, customer_id=of.customer, retention_id=new_id()
     ),
+    "/esep.v1.BulkService/PostBulk": lambda of: _write(
+        bulks.PostBulkRequest,
+        debit_account_ids=[of.account],
+        credit_account_ids=[of.merchant],
+        amounts_tyiyn=[1],
+    ),
+    "/esep.v1.BulkService/ReverseBulkLeg": lambda of: _write(bulks.ReverseBulkLegRequest, bulk_id=of.bulk),
+    "/esep.v1.BulkService/GetBulk": lambda of: bulks.GetBulkRequest(bulk_id=of.bulk),
+    "/esep.v1.BulkService/ListBulkLegs": lambda of: bulks.ListBulkLegsRequest(bulk_id=of.bulk),
     "/esep.v1.CreditService/OpenCreditFile": _credit_file,
     "/esep.v1.CreditService/PostCreditLines": lambda of: credits_.PostCreditLinesRequest(
         credit_file_id=of.credit_file,

@@ -13,6 +13,7 @@ from protos.esep.v1 import account_pb2, credit_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_pb2 as held
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import card_service_pb2 as cards
 from protos.esep.v1 import credit_service_pb2 as credits_
 from protos.esep.v1 import customer_service_pb2 as customers
@@ -51,6 +52,8 @@ class Scene(NamedTuple):
     """Paid into the merchant's account."""
     payment: str
     """From the account to the payee."""
+    bulk: str
+    """With one leg, from the account to the merchant's."""
 
 
 class Caller:
@@ -153,6 +156,13 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         tokenise(world, token, card, customer.customer_id)
     opening = opening_of(participant, customer_account)
     paid = by.call("/esep.v1.CreditService/OpenCreditFile", opening)
+    bulk = bulks.PostBulkRequest(
+        request_id=new_id(),
+        debit_account_ids=[customer_account],
+        credit_account_ids=[merchant],
+        amounts_tyiyn=[1],
+    )
+    by.call("/esep.v1.BulkService/PostBulk", bulk)
     registered = by.call(
         "/esep.v1.PayeeService/RegisterPayee", payee_request(participant, merchant, validate_only=False)
     )
@@ -173,6 +183,7 @@ def make_scene(world: World, participant: str, *, held_tyiyn: int = 500, bound: 
         paid.credit_file.credit_file_id,
         payee,
         str(UUID(bytes=submit(world, payment))),
+        bulk.request_id,
     )
 
 

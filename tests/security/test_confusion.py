@@ -19,6 +19,7 @@ OTHER_SIDE: Final = {
     "/esep.v1.AuthorizationService/AdviseAuthorization": {"credit_account_id"},
     "/esep.v1.AuthorizationService/CreateAuthorization": {"account_id", "credit_account_id"},
     "/esep.v1.AuthorizationService/ForcePost": {"credit_account_id"},
+    "/esep.v1.BulkService/PostBulk": {"credit_account_ids"},
     "/esep.v1.CreditService/PostCreditLines": {"lines"},
     "/esep.v1.PayeeService/RegisterPayee": {"code"},
     "/esep.v1.TransferService/CreateTransfer": {"transfer.credit_account_id"},

@@ -30,7 +30,7 @@ from ledger.audit.export.format import (
 from ledger.audit.export.journal import Standing, check_same, checkpoint_of
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.proofs import ProofError, verify_consistency
-from ledger.audit.source import ProvingSource
+from ledger.audit.source import Leaves, ProvingSource
 from ledger.log.merkle import HASH_BYTES
 
 EVENTS_PER_FILE: Final = 100_000
@@ -89,7 +89,7 @@ class _Pieces:
     def write(self, standing: Standing, report: Report) -> None:
         after = standing.reached
         rows = _contiguous(self._source.rows(after), after)
-        leaves = _Leaves(self._source.leaf_hashes(after))
+        leaves = Leaves(self._source.leaf_hashes(after))
         waiting: Sequence[Row] = ()
         while after < self._source.head:
             last = min(self._source.head, (after // self._most + 1) * self._most)
@@ -107,33 +107,13 @@ class _Pieces:
                 events.end()
                 written = file.finish()
             hashes = leaves.take(last - first + 1)
+            if len(hashes) < (last - first + 1) * HASH_BYTES:
+                raise _broken("its tiles end before its events")
             if row is None or hashes[-HASH_BYTES:] != leaf_hash(row):
                 raise _broken(f"its tiles do not hold the leaf hash of the event at position {last}")
             with WholeFile(self._directory / leaves_file(first)) as file:
                 file.write(hashes)
                 standing.add(Piece(first, last, written, file.finish()))
-
-
-class _Leaves:
-    """Cuts leaf hashes to measure."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._waiting = b""
-
-    def take(self, count: int) -> bytes:
-        wanted = count * HASH_BYTES
-        found = [self._waiting]
-        size = len(self._waiting)
-        while size < wanted:
-            piece = next(self._pieces, None)
-            if piece is None:
-                raise _broken("its tiles end before its events")
-            found.append(piece)
-            size += len(piece)
-        whole = b"".join(found)
-        self._waiting = whole[wanted:]
-        return whole[:wanted]
 
 
 def _contiguous(pieces: Iterator[Sequence[Row]], after: int) -> Iterator[Sequence[Row]]:

@@ -25,7 +25,7 @@ from domain.authorization import (
 )
 from domain.event import Change, Event
 from domain.ids import account_originator
-from domain.movements import effective_time, movements
+from domain.movements import effective_time, net
 from domain.ports import LogReader, Row
 from ledger.audit.reading import EventReader
 from ledger.audit.selection import Selection
@@ -129,10 +129,7 @@ def limits_after(event: Event, overdraft_limit: int, minimum_balance: int) -> tu
 def _change(
     account: int, figure: Figure, running: Running, row: Row, event: Event, remaining_before: RemainingBefore
 ) -> tuple[int, Running]:
-    posted = sum(
-        (leg.credit_account == account) * leg.amount - (leg.debit_account == account) * leg.amount
-        for leg in movements(event)
-    )
+    posted = net(event, account)
     if figure is Figure.POSTED:
         return posted, running
     held = held_change(row, event, remaining_before) if getattr(event, "account", None) == account else 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from domain import account, authorization, authorize, clearing, quote, resolve, token_payment, transfer, transit
+from domain import account, authorization, authorize, bulk, clearing, quote, resolve, token_payment, transfer, transit
 from domain.claim import ClaimMade
 from domain.cleared import ACQUIRERS_CLEARING_CLAIM
 from domain.command import Command
@@ -102,6 +102,28 @@ def received_transfer(kept: Kept) -> Candidates:
 
 
 _CARRIED: Final = ("home", "sent_at", "currency", "kind", "reference", "tags", "effective_time")
+
+
+def post_bulk(kept: Kept) -> Candidates:
+    """Return what may have been asked where a bulk was posted."""
+    event: Any = kept.event
+    fields: Fields = {name: getattr(event, name) for name in ("kind", "references", "effective_time")}
+    fields |= {
+        "debit_account_ids": event.debit_accounts,
+        "credit_account_ids": event.credit_accounts,
+        "amounts_tyiyn": event.amounts,
+    }
+    return [(bulk.PostBulk, each) for each in _currencies(fields, event.currency)]
+
+
+def reverse_bulk_leg(kept: Kept) -> Candidates:
+    """Return what may have been asked where a leg of a bulk was reversed."""
+    event: Any = kept.event
+    for named in (None, sum(leg.amount for leg in event.legs)):
+        asked = {"bulk_id": own_id(kept), "leg": event.leg, "amount_tyiyn": named, "explanation": event.explanation}
+        yield bulk.ReverseBulkLeg, asked
+
+
 _DETAILS: Final = (
     "till_id", "fiscal_receipt_number", "kind", "merchant_category_code", "entry_mode", "acquirer_id",
     "acquirer_reference", "merchant_name", "reference", "tags",

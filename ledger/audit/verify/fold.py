@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from domain.books import Books
+from domain.bulk import BulkPosted, posted_legs
 from domain.event import Change, Event
 from domain.ids import format_uuid
 from domain.movements import movements
@@ -13,10 +15,11 @@ from domain.ports import Row
 from domain.transfer import TransferPosted
 from ledger.audit.verify.accounts import MONEY_COLUMNS, Tallies
 from ledger.audit.verify.findings import Check, Finding, Findings
-from ledger.audit.verify.money import Movement
+from ledger.audit.verify.money import Moved, Movement
 from ledger.log.codec import UnknownTopicError, decode
 
 _REMEMBERED: Final = 5_000
+_OTHERS: Final = "the domain takes other movements of money from it than stand in it"
 
 
 class Fold:
@@ -28,15 +31,19 @@ class Fold:
         self.books: Books | None = Books(partition, cache_size=_REMEMBERED)
         """None once they could not take an event."""
 
-    def add(self, rows: Sequence[Row], moved: Mapping[int, list[Movement] | None]) -> None:
-        """Take in events; ``moved`` is what stands in those that are no plain transfers, by position."""
+    def add(
+        self, rows: Sequence[Row], moved: Mapping[int, list[Movement] | None], bulks: Mapping[int, Moved | None]
+    ) -> None:
+        """Take in events; ``moved`` and ``bulks`` are what stands in those that are no plain transfers, by position."""
         books, unmoved = self.books, ()
         for row in rows:
             event = self._decoded(row)
             if event is None:
                 books = None
                 continue
-            if type(event) is not TransferPosted:
+            if isinstance(event, BulkPosted):
+                self._compare_bulk(row, event, bulks.get(row.position))
+            elif type(event) is not TransferPosted:
                 self._compare(row, event, moved.get(row.position, unmoved))
             if books is not None:
                 try:
@@ -71,7 +78,12 @@ class Fold:
         if stated is not None and (legs or stated):
             folded = [(row.position, leg.debit_account, leg.credit_account, leg.amount) for leg in legs]
             if folded != list(stated):
-                self._tell(Check.FOLD, row, "the domain takes other movements of money from it than stand in it")
+                self._tell(Check.FOLD, row, _OTHERS)
+
+    def _compare_bulk(self, row: Row, event: BulkPosted, stated: Moved | None) -> None:
+        folded = posted_legs(event)
+        if stated is not None and not all(map(np.array_equal, folded, stated)):
+            self._tell(Check.FOLD, row, _OTHERS)
 
     def _compare_books(self, books: Books, first: int, last: int) -> None:
         for name in MONEY_COLUMNS:

@@ -3,6 +3,7 @@
 Only open ones are kept. Whatever lets go of a hold must find as much held as it says, on the account that it says.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ REVERSED: Final = "authorization.reversed.v1"
 CAPTURED: Final = "authorization.captured.v1"
 EXPIRED: Final = "authorization.expired.v1"
 TOPICS: Final = BEGINS | {INCREMENTED, REPLACED, PARTLY_REVERSED, REVERSED, CAPTURED, EXPIRED}
+_ENDS: Final = frozenset((REVERSED, EXPIRED))
 
 
 class _Told(msgspec.Struct, gc=False):
@@ -32,6 +34,15 @@ class _Told(msgspec.Struct, gc=False):
 
 
 _TOLD: Final = msgspec.json.Decoder(_Told).decode
+_REMAINING: Final[dict[str, Callable[[int, _Told], int]]] = {
+    INCREMENTED: lambda before, told: before + told.amount,
+    REPLACED: lambda _, told: told.total,
+    PARTLY_REVERSED: lambda before, told: before - told.amount,
+    REVERSED: lambda before, told: before - told.released,
+    CAPTURED: lambda before, told: before - told.released,
+    EXPIRED: lambda before, told: before - told.released,
+}
+"""What is held after an event, of what was held before it."""
 
 
 class Hold(NamedTuple):
@@ -95,17 +106,8 @@ class Holds:
             self._findings.add(Finding(Check.HOLDS, message, upto=position, account=account))
 
     def _change(self, row: Row, told: _Told, before: Hold) -> None:
-        match row.topic:
-            case "authorization.incremented.v1":
-                remaining, ends = before.remaining + told.amount, False
-            case "authorization.amount_replaced.v1":
-                remaining, ends = told.total, False
-            case "authorization.partly_reversed.v1":
-                remaining, ends = before.remaining - told.amount, False
-            case "authorization.captured.v1":
-                remaining, ends = before.remaining - told.released, told.final
-            case _:
-                remaining, ends = before.remaining - told.released, True
+        remaining = _REMAINING[row.topic](before.remaining, told)
+        ends = told.final if row.topic == CAPTURED else row.topic in _ENDS
         if remaining < 0:
             self._tell(row, told.account, f"it lets go of {-remaining} tyiyn more than are held")
         elif ends and remaining:

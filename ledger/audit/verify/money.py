@@ -5,6 +5,7 @@ are two, the sum of all accounts of a currency stays what it was, which is zero 
 one of these is not true is told, with its position.
 """
 
+from base64 import b64decode
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Final
@@ -26,12 +27,19 @@ LEGS_ONLY: Final = frozenset(
         "authorization.captured.v1",
         "force_post.posted.v1",
         "refund.posted.v1",
+        "bulk.leg_reversed.v1",
     )
 )
-"""Kinds of events whose movements are their legs, and nothing else; no other kind moves money."""
+"""Kinds of events whose movements are their legs, and nothing else."""
+BULK: Final = "bulk.posted.v1"
+"""The kind whose movements stand in columns; no kind but these moves money."""
 
 Movement = tuple[int, int, int, int]
 """A position, who is debited, who is credited, and how much."""
+
+
+Moved = tuple[Column, Column, Column]
+"""Who is debited, who is credited, and how much, in columns."""
 
 
 class _Leg(msgspec.Struct, gc=False):
@@ -48,6 +56,19 @@ class _Legs(msgspec.Struct, gc=False):
     legs: tuple[_Leg, ...]
 
 
+class _Refused(msgspec.Struct, gc=False):
+    leg: int
+
+
+class _Bulk(msgspec.Struct, gc=False):
+    count: int
+    debit_accounts: str
+    credit_accounts: str
+    amounts: str
+    refused: tuple[_Refused, ...] = ()
+
+
+_BULK: Final = msgspec.json.Decoder(_Bulk).decode
 _POSTED: Final = msgspec.json.Decoder(_Posted).decode
 _MANY: Final = msgspec.json.Decoder(list[_Posted]).decode
 _LEGS: Final = msgspec.json.Decoder(_Legs).decode
@@ -88,6 +109,28 @@ class Money:
             return None
         legs = (told, *told.legs) if isinstance(told, _Posted) else told.legs
         return [(row.position, leg.debit_account, leg.credit_account, leg.amount) for leg in legs]
+
+    def bulk(self, row: Row) -> Moved | None:
+        """Take in a bulk and return what it moves, in columns; None where that cannot be read."""
+        try:
+            told = _BULK(row.state)
+            texts = (told.debit_accounts, told.credit_accounts, told.amounts)
+            columns = [np.frombuffer(b64decode(text, validate=True), "<i8").astype(np.int64) for text in texts]
+            moved = np.ones(told.count, np.bool_)
+            moved[[each.leg for each in told.refused]] = False
+        except (ValueError, IndexError, MemoryError, RecursionError):
+            return None  # What cannot be read is told where it is decoded: msgspec.DecodeError is a ValueError too.
+        if any(len(column) != told.count for column in columns):
+            return None
+        bounded = moved & np.logical_and.reduce([(column > -BOUND) & (column < BOUND) for column in columns])
+        for leg in np.flatnonzero(moved & ~bounded).tolist():
+            debit, credit, amount = (int(column[leg]) for column in columns)
+            self._tell(
+                row.position, f"{amount} tyiyn from account {debit} to account {credit} are out of all bounds", 0
+            )
+        sources, targets, amounts = (column[bounded] for column in columns)
+        self._move(np.full(len(sources), row.position), sources, targets, amounts)
+        return sources, targets, amounts
 
     def movements(self, moved: Sequence[Movement]) -> None:
         """Take in movements."""

@@ -16,6 +16,7 @@ from domain.leaf import leaf_hash
 from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.topics import BY_TOPIC
+from ledger.audit.source import Leaves
 from ledger.audit.verify.findings import MOST_TOLD, Check, Finding, Findings, reason_of
 from ledger.audit.verify.rows import Columns
 from ledger.log.merkle import HASH_BYTES, Frontier, heights, node_hash
@@ -37,34 +38,6 @@ class Pin(NamedTuple):
     name: str
 
 
-class Leaves:
-    """Hashes that arrive many to a piece, taken as many as are wanted."""
-
-    def __init__(self, pieces: Iterator[bytes], findings: Findings) -> None:
-        self._pieces = pieces
-        self._findings = findings
-        self._rest = b""
-
-    def take(self, count: int) -> bytes:
-        """Return the next hashes, fewer where there are no more."""
-        wanted = count * HASH_BYTES
-        parts, size = [self._rest], len(self._rest)
-        while size < wanted and (piece := self._next()) is not None:
-            parts.append(piece)
-            size += len(piece)
-        whole = b"".join(parts)
-        self._rest = whole[wanted:]
-        return whole[:wanted]
-
-    def _next(self) -> bytes | None:
-        try:
-            return next(self._pieces, None)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the tiles from being read
-            self._findings.add(Finding(Check.SOURCE, f"the tiles cannot be read: {reason_of(error)}"))
-            self._pieces = iter(())
-            return None
-
-
 class TreeCheck:
     """Grows the tree over the events as they come."""
 
@@ -77,7 +50,7 @@ class TreeCheck:
     ) -> None:
         """Begin with the tree that stands, the tiles' hashes behind it, and what was signed, by the size of trees."""
         self.frontier = frontier
-        self._tiles = Leaves(tiles, findings)
+        self._tiles = Leaves(_readable(tiles, findings))
         self._pins = pins
         self._sizes = sorted(size for size in pins if size > frontier.size)
         self._findings = findings
@@ -92,7 +65,7 @@ class TreeCheck:
 
     def feed(self, hashes: bytes) -> None:
         """Take in what the tiles say of the next events."""
-        self._tiles = Leaves(iter((hashes,)), self._findings)
+        self._tiles = Leaves(iter((hashes,)))
 
     def pin(self, size: int, pin: Pin) -> None:
         """Take in what was signed of a tree that is still to come."""
@@ -257,6 +230,14 @@ def _guesses(row: Row, after: int, callers: Iterable[str]) -> Iterator[tuple[str
     yield from (("recorded_at", time) for time in range(after + 1, after + _GUESSES))
     nearby = range(max(0, row.recorded_at - _GUESSES), row.recorded_at + _GUESSES)
     yield from (("recorded_at", time) for time in nearby)
+
+
+def _readable(tiles: Iterator[bytes], findings: Findings) -> Iterator[bytes]:
+    """Pass hashes on; what keeps further ones from being read is a finding."""
+    try:
+        yield from tiles
+    except Exception as error:  # noqa: BLE001 - whatever keeps the tiles from being read
+        findings.add(Finding(Check.SOURCE, f"the tiles cannot be read: {reason_of(error)}"))
 
 
 @cache

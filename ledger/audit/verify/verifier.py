@@ -19,7 +19,7 @@ from ledger.audit.verify.chains import Chains
 from ledger.audit.verify.findings import Check, Finding, Findings, reason_of
 from ledger.audit.verify.fold import Fold
 from ledger.audit.verify.holds import Holds
-from ledger.audit.verify.money import LEGS_ONLY, TRANSFER, Money, Movement
+from ledger.audit.verify.money import BULK, LEGS_ONLY, TRANSFER, Money, Moved, Movement
 from ledger.audit.verify.notes import KeptNote, NoteCheck, Trust
 from ledger.audit.verify.rows import Columns, RowCheck
 from ledger.audit.verify.tree import TreeCheck
@@ -84,7 +84,7 @@ class Verification:
             return
         self.tree.add(columns)
         self.chains.add(columns)
-        self.fold.add(columns.rows, self._tally(columns))
+        self.fold.add(columns.rows, *self._tally(columns))
 
     def finish(self, head: int) -> None:
         """Look at what can be looked at only when all events have come."""
@@ -126,13 +126,19 @@ class Verification:
         message += f", and {expected[field]} by the events"
         self._findings.add(Finding(Check.FIGURES, message, field=field, account=told.account_id))
 
-    def _tally(self, columns: Columns) -> dict[int, list[Movement] | None]:
-        """Take in money and holds; return what moves in events that are no plain transfers, by position."""
+    def _tally(self, columns: Columns) -> tuple[dict[int, list[Movement] | None], dict[int, Moved | None]]:
+        """Take in money and holds; return what moves in events that are no plain transfers, by position.
+
+        What moves in bulks comes apart, in columns.
+        """
+        bulks: dict[int, Moved | None] = {}
         transfers: list[Row] = []
         moved: dict[int, list[Movement] | None] = {}
         for row in columns.rows:
             if row.topic == TRANSFER:
                 transfers.append(row)
+            elif row.topic == BULK:
+                bulks[row.position] = self.money.bulk(row)
             elif row.topic in _RARE:
                 self._rare(row, moved)
         if transfers:
@@ -141,7 +147,7 @@ class Verification:
         if legs:
             self.money.movements(legs)
         self.money.check_sums(columns.rows[-1].position)
-        return moved
+        return moved, bulks
 
     def _rare(self, row: Row, moved: dict[int, list[Movement] | None]) -> None:
         if row.topic in LEGS_ONLY:

@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import repeat
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import grpc
 
 from domain.ports import Row
+from domain.refusals import Reason
 from ledger.audit.export.format import ExportError
 from ledger.audit.source import AccountFigures
 from ledger.cli.connection import DEADLINE_SECONDS
 from ledger.log.merkle import HASH_BYTES
-from ledger.rpc.client import Ledger
+from ledger.rpc.client import Ledger, reason
 from ledger.rpc.translate.account import KINDS
+from protos.esep.v1 import audit_pb2 as pb_audit
 from protos.esep.v1 import audit_service_pb2 as pb
-from protos.esep.v1.audit_pb2 import EventColumns
 from protos.esep.v1.common_pb2 import AsOf, LogPosition
 
 T = TypeVar("T")
@@ -40,19 +41,18 @@ class LiveHistory:
         self.ledger = ledger
         self.partition = partition
         self.head = head
-        self._patience = patience
+        self._waiting = _Waiting(patience)
 
     def rows(self, after: int) -> Iterator[Sequence[Row]]:
         """Yield the events behind a position; raises ExportError where the server's history ends before its head."""
-        waiting = _Waiting(self._patience)
         while after < self.head:
             try:
                 for rows in self.stream(after):
-                    waiting.reset()
+                    self._waiting.reset()
                     yield rows
                     after = rows[-1].position
             except grpc.RpcError as error:
-                waiting.wait(error)
+                self._waiting.wait(error)
                 continue
             if after < self.head:
                 raise _broken(f"it ends at position {after}, and is to have {self.head} events")
@@ -63,26 +63,33 @@ class LiveHistory:
         while tile * _TILE_WIDTH < self.head:
             request = pb.ReadTilesRequest(partition=self.partition, tree_size=self.head, first_tile=tile)
             tiles = self.ask(self.ledger.audit.ReadTiles, request).tiles
+            if not tiles:
+                raise _broken(f"it has no tiles behind position {tile * _TILE_WIDTH}")
             yield b"".join(tiles)[skipped * HASH_BYTES :]
             tile, skipped = tile + len(tiles), 0
 
     def figures_at(self, position: int) -> Iterator[AccountFigures]:
-        """Yield what the server answers that each account had right after a position."""
+        """Yield what the server answers that each account had right after a position.
+
+        Where the server is another one in the middle, which does not know the first one's page tokens, the pages are
+        read from the first one again, and what was told is not told twice.
+        """
         request = pb.ListAccountFiguresRequest(page_size=_PAGE)
         request.as_of.CopyFrom(AsOf(position=LogPosition(partition=self.partition, position=position)))
+        told = begun_again = at = 0
         while True:
-            page = self.ask(self.ledger.audit.ListAccountFigures, request)
+            try:
+                page = self.ask(self.ledger.audit.ListAccountFigures, request)
+            except grpc.RpcError as error:
+                if begun_again == told or not _is_of_another_server(error):
+                    raise
+                request.page_token, begun_again, at = "", told, 0
+                continue
             for each in page.accounts:
-                yield AccountFigures(
-                    each.account_id,
-                    each.participant_id,
-                    KINDS[each.kind].value,
-                    each.currency_code,
-                    each.posted_tyiyn,
-                    each.held_tyiyn,
-                    each.overdraft_limit_tyiyn,
-                    each.minimum_balance_tyiyn,
-                )
+                at += 1
+                if at > told:
+                    yield _figures(each)
+                    told = at
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
@@ -117,12 +124,14 @@ class LiveHistory:
 
     def ask(self, method: Callable[..., T], request: Any) -> T:
         """Return an answer, waiting for a server that does not answer; raises grpc.RpcError."""
-        waiting = _Waiting(self._patience)
         while True:
             try:
-                return method(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
+                answer = method(request, metadata=self.ledger.metadata, timeout=DEADLINE_SECONDS)
             except grpc.RpcError as error:
-                waiting.wait(error)
+                self._waiting.wait(error)
+            else:
+                self._waiting.reset()
+                return answer
 
 
 class LiveSource(LiveHistory):
@@ -161,7 +170,26 @@ class LiveSource(LiveHistory):
         return hashes
 
 
-def rows_of(columns: EventColumns, partition: int) -> list[Row]:
+def _figures(told: pb_audit.AccountFigures) -> AccountFigures:
+    return AccountFigures(
+        told.account_id,
+        told.participant_id,
+        KINDS[told.kind].value,
+        told.currency_code,
+        told.posted_tyiyn,
+        told.held_tyiyn,
+        told.overdraft_limit_tyiyn,
+        told.minimum_balance_tyiyn,
+    )
+
+
+def _is_of_another_server(error: grpc.RpcError) -> bool:
+    """Tell whether a page was refused because its token is not one of the server that was asked."""
+    info = reason(cast("grpc.Call", error))
+    return info is not None and info.reason == Reason.PAGE_TOKEN_INVALID.name
+
+
+def rows_of(columns: pb_audit.EventColumns, partition: int) -> list[Row]:
     """Return the events that stand in columns, one or more; raises ExportError for columns that hold none."""
     try:
         rows = _rows(columns, partition)
@@ -176,7 +204,7 @@ def _broken(what: str) -> ExportError:
     return ExportError("HISTORY_BROKEN", f"The server's history is not whole: {what}.", "Tell the ledger's operator.")
 
 
-def _rows(columns: EventColumns, partition: int) -> list[Row]:
+def _rows(columns: pb_audit.EventColumns, partition: int) -> list[Row]:
     return list(
         map(
             Row._make,
@@ -197,7 +225,7 @@ def _rows(columns: EventColumns, partition: int) -> list[Row]:
 
 
 class _Waiting:
-    """Waits for a server that does not answer, up to a limit since it last did."""
+    """Waits for a server that does not answer, up to a limit since it last did; a server given up is not waited for."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience

@@ -53,8 +53,11 @@ class PatientSource(LiveSource):
         self.ask(self.ledger.audit.GetCheckpoint, kept)
 
     def _next(self, after: int) -> tuple[Sequence[Row], int]:
-        """Return the next events that can be read, and how far they reach."""
-        size = _PAGE
+        """Return the next events that can be read, and how far they reach.
+
+        One that cannot be read by itself, twice, with a server that answers in between, is missing.
+        """
+        size, again = _PAGE, False
         while after < self.head:
             last = min(self.head, after + size)
             try:
@@ -62,12 +65,14 @@ class PatientSource(LiveSource):
             except grpc.RpcError as error:
                 if error.code() not in _PASSING:
                     raise
-                if size == 1:
-                    self._missing += 1
-                    if self._missing > _MOST_MISSING:
-                        raise
-                    after += 1
-                size = max(1, size // 2)
+                self._await()  # It may be the server that is away again, and not the event.
+                if size > 1 or not again:
+                    size, again = max(1, size // 2), size == 1
+                    continue
+                self._missing += 1
+                if self._missing > _MOST_MISSING:
+                    raise
+                after, again = after + 1, False
         return (), after
 
     def _page(self, first: int, last: int) -> Sequence[Row]:

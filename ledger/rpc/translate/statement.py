@@ -32,6 +32,7 @@ SOURCE_FIELDS: Final = {
     Source.AUTHORIZATION: "authorization_id",
     Source.FORCE_POSTING: "force_posting_id",
     Source.REFUND: "refund_id",
+    Source.BULK: "bulk_id",
 }
 _SHOWN: Final = 4
 """How many last characters of an account are shown to the other side."""

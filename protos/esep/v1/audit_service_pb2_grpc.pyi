@@ -47,8 +47,8 @@ class AuditServiceStub:
 
     Guarantees: all pages together hold every event that was asked for once, up to the newest one when the first page was
     read; a page never skips an event.
-    Limits: up to 1,000 events a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and
-    none, and not be the last.
+    Limits: up to 1,000 events a page, and fewer where they are large; one page looks at up to 20,000 events, so it may
+    hold fewer than asked for, and none, and not be the last.
     Refused with: PAGE_TOKEN_INVALID. A position later than the newest is INVALID_ARGUMENT.
 
     Example: ReadEvents{filter {account_id 1099511627777 topics "transfer.posted.v1"}} reads the account's transfers.
@@ -186,8 +186,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
 
     Guarantees: all pages together hold every event that was asked for once, up to the newest one when the first page was
     read; a page never skips an event.
-    Limits: up to 1,000 events a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and
-    none, and not be the last.
+    Limits: up to 1,000 events a page, and fewer where they are large; one page looks at up to 20,000 events, so it may
+    hold fewer than asked for, and none, and not be the last.
     Refused with: PAGE_TOKEN_INVALID. A position later than the newest is INVALID_ARGUMENT.
 
     Example: ReadEvents{filter {account_id 1099511627777 topics "transfer.posted.v1"}} reads the account's transfers.
@@ -328,8 +328,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: all pages together hold every event that was asked for once, up to the newest one when the first page was
         read; a page never skips an event.
-        Limits: up to 1,000 events a page; one page looks at up to 20,000 events, so it may hold fewer than asked for, and
-        none, and not be the last.
+        Limits: up to 1,000 events a page, and fewer where they are large; one page looks at up to 20,000 events, so it may
+        hold fewer than asked for, and none, and not be the last.
         Refused with: PAGE_TOKEN_INVALID. A position later than the newest is INVALID_ARGUMENT.
 
         Example: ReadEvents{filter {account_id 1099511627777 topics "transfer.posted.v1"}} reads the account's transfers.

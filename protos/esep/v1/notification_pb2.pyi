@@ -178,7 +178,7 @@ class NotificationCursor(_message.Message):
     position: _builtins.int
     """position is the place in the log of the event that is told. 0 is the place before the first event."""
     item: _builtins.int
-    """item counts the event's notifications, from 0; 32,767 is behind all of them."""
+    """item counts the event's notifications, from 0; 2,147,483,647 is behind all of them."""
     def __init__(
         self,
         *,

@@ -96,9 +96,12 @@ class StatementLine(_message.Message):
     AUTHORIZATION_ID_FIELD_NUMBER: _builtins.int
     FORCE_POSTING_ID_FIELD_NUMBER: _builtins.int
     REFUND_ID_FIELD_NUMBER: _builtins.int
+    BULK_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     leg: _builtins.int
-    """leg is the movement's place within its event, from 0."""
+    """leg is the movement's place within its event, from 0. Of a bulk, and of the reversal of one of its legs, it is that
+    leg's place in the bulk.
+    """
     kind: _builtins.str
     """kind is lower_snake, such as "transfer", "capture" or "fee"."""
     counterparty: _builtins.str
@@ -117,6 +120,8 @@ class StatementLine(_message.Message):
     """force_posting_id is a force post."""
     refund_id: _builtins.str
     """refund_id is a merchant credit."""
+    bulk_id: _builtins.str
+    """bulk_id is a bulk of which this is a leg, or whose leg was reversed."""
     reference: _builtins.str
     """reference is the caller's own, of whoever moved the money."""
     @_builtins.property
@@ -147,13 +152,14 @@ class StatementLine(_message.Message):
         authorization_id: _builtins.str = ...,
         force_posting_id: _builtins.str = ...,
         refund_id: _builtins.str = ...,
+        bulk_id: _builtins.str = ...,
         reference: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_id", b"authorization_id", "effective_time", b"effective_time", "force_posting_id", b"force_posting_id", "position", b"position", "record_time", b"record_time", "refund_id", b"refund_id", "source", b"source", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_id", b"authorization_id", "bulk_id", b"bulk_id", "effective_time", b"effective_time", "force_posting_id", b"force_posting_id", "position", b"position", "record_time", b"record_time", "refund_id", b"refund_id", "source", b"source", "transfer_id", b"transfer_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "balance_after_tyiyn", b"balance_after_tyiyn", "counterparty", b"counterparty", "counterparty_account_id", b"counterparty_account_id", "effective_time", b"effective_time", "force_posting_id", b"force_posting_id", "kind", b"kind", "leg", b"leg", "position", b"position", "record_time", b"record_time", "reference", b"reference", "refund_id", b"refund_id", "source", b"source", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "authorization_id", b"authorization_id", "balance_after_tyiyn", b"balance_after_tyiyn", "bulk_id", b"bulk_id", "counterparty", b"counterparty", "counterparty_account_id", b"counterparty_account_id", "effective_time", b"effective_time", "force_posting_id", b"force_posting_id", "kind", b"kind", "leg", b"leg", "position", b"position", "record_time", b"record_time", "reference", b"reference", "refund_id", b"refund_id", "source", b"source", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["transfer_id", "authorization_id", "force_posting_id", "refund_id"]  # noqa: Y015
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["transfer_id", "authorization_id", "force_posting_id", "refund_id", "bulk_id"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 

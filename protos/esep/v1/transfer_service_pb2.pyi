@@ -8,6 +8,7 @@ from protos.esep.v1 import account_pb2 as _account_pb2
 from protos.esep.v1 import adjustment_pb2 as _adjustment_pb2
 from protos.esep.v1 import alias_pb2 as _alias_pb2
 from protos.esep.v1 import authorization_pb2 as _authorization_pb2
+from protos.esep.v1 import bulk_pb2 as _bulk_pb2
 from protos.esep.v1 import card_binding_pb2 as _card_binding_pb2
 from protos.esep.v1 import card_pb2 as _card_pb2
 from protos.esep.v1 import common_pb2 as _common_pb2
@@ -484,6 +485,8 @@ class GetOutcomeResponse(_message.Message):
     QUOTE_FIELD_NUMBER: _builtins.int
     TRANSFER_QR_FIELD_NUMBER: _builtins.int
     CREDIT_FILE_FIELD_NUMBER: _builtins.int
+    BULK_FIELD_NUMBER: _builtins.int
+    BULK_LEG_REVERSAL_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def receipt(self) -> _common_pb2.Receipt:
@@ -596,6 +599,14 @@ class GetOutcomeResponse(_message.Message):
         """credit_file was opened or closed by a method of CreditService."""
 
     @_builtins.property
+    def bulk(self) -> _bulk_pb2.Bulk:
+        """bulk was posted by PostBulk."""
+
+    @_builtins.property
+    def bulk_leg_reversal(self) -> _bulk_pb2.BulkLegReversal:
+        """bulk_leg_reversal was made by ReverseBulkLeg."""
+
+    @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is what the answer reflects."""
 
@@ -629,13 +640,15 @@ class GetOutcomeResponse(_message.Message):
         quote: _quote_pb2.Quote | None = ...,
         transfer_qr: _qr_pb2.TransferQr | None = ...,
         credit_file: _credit_pb2.CreditFile | None = ...,
+        bulk: _bulk_pb2.Bulk | None = ...,
+        bulk_leg_reversal: _bulk_pb2.BulkLegReversal | None = ...,
         position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "bulk", b"bulk", "bulk_leg_reversal", b"bulk_leg_reversal", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "adjustment", b"adjustment", "alias", b"alias", "authorization", b"authorization", "bulk", b"bulk", "bulk_leg_reversal", b"bulk_leg_reversal", "card", b"card", "card_binding", b"card_binding", "credit_file", b"credit_file", "customer", b"customer", "device", b"device", "force_posting", b"force_posting", "kept_reversal", b"kept_reversal", "outcome", b"outcome", "participant", b"participant", "payee", b"payee", "payment", b"payment", "position", b"position", "quote", b"quote", "receipt", b"receipt", "refund", b"refund", "refund_authorization", b"refund_authorization", "refusal", b"refusal", "rules", b"rules", "rules_proposal", b"rules_proposal", "settlement_notice", b"settlement_notice", "token", b"token", "transfer", b"transfer", "transfer_batch", b"transfer_batch", "transfer_qr", b"transfer_qr", "transfer_reversal", b"transfer_reversal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "payment", "payee", "alias", "quote", "transfer_qr", "credit_file"]  # noqa: Y015
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["refusal", "transfer", "transfer_batch", "transfer_reversal", "account", "authorization", "kept_reversal", "force_posting", "refund_authorization", "refund", "settlement_notice", "customer", "token", "device", "card", "card_binding", "participant", "adjustment", "rules_proposal", "rules", "payment", "payee", "alias", "quote", "transfer_qr", "credit_file", "bulk", "bulk_leg_reversal"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 

@@ -52,6 +52,7 @@ from domain.retention import Authority, CustomerRetentionLifted, CustomerRetenti
 from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, TransferPosted, TransferReversed
 from ledger.log import codec
 from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
+from tests.ledger.log.golden_bulks import BULK_EXAMPLES
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
 from tests.ledger.log.golden_crossings import CROSSING_EXAMPLES
@@ -301,6 +302,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **TRANSFER_EXAMPLES,
     **CROSSING_EXAMPLES,
     **TOKEN_EXAMPLES,
+    **BULK_EXAMPLES,
     **CREDIT_EXAMPLES,
     **PAYMENT_EXAMPLES,
 }

@@ -211,6 +211,24 @@ def test_a_wrong_answer(monkeypatch: pytest.MonkeyPatch, log: Log, answer: str) 
     assert gone(process)
 
 
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_in_drops(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
+    """A process that goes on answering, and never ends, is given up like one that says nothing."""
+    program = (
+        "import socket, time; s = socket.socket(fileno=0); s.sendall(b'\\x06'); s.recv(1 << 24)\n"
+        "while True: s.sendall(b'x'); time.sleep(0.3)"
+    )
+    monkeypatch.setattr(hashing, "_COMMAND", (sys.executable, "-c", program))
+    process = ready(log._trees._hashing).helper or 0  # type: ignore[attr-defined]
+    began = time.monotonic()
+    with capture_logs() as said:
+        append(log)
+    assert time.monotonic() - began < 60, "all of its answer takes some three minutes"
+    assert [(line["event"], line["reason"]) for line in said] == [("hasher.lost", "it does not answer")]
+    check(log)
+    assert gone(process)
+
+
 def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch, log: Log) -> None:
     """Where no process can be started, batches are hashed here, and it is not tried at each of them."""
     monkeypatch.setattr(hashing, "_COMMAND", ("/nowhere/python",))
