@@ -22,14 +22,25 @@ VENV ?= $(ENVIRONMENTS)/.venv
 # The generator of protos/ cannot share an environment with the newest runtime: see requirements-protos.in.
 VENV_PROTOS ?= $(ENVIRONMENTS)/.venv-protos
 
+# make's own environment has a SECONDS of bash; only one that is given here counts.
+ifeq ($(origin SECONDS),command line)
+SECONDS_GIVEN := $(SECONDS)
+endif
+# Patroni is run beside the ledger, not with it: see requirements-failover.in. PostgreSQL's user runs it, so the
+# interpreter must not stand in root's home.
+PYTHON_FAILOVER ?= $(firstword $(wildcard /usr/bin/python3.1[1-9]) $(PYTHON))
+VENV_FAILOVER ?= $(ENVIRONMENTS)/.venv-failover
+
 # How many processes run the tests.
 JOBS ?= auto
 
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALLED_PROTOS := $(VENV_PROTOS)/installed
+INSTALLED_FUZZ := $(VENV)/installed-fuzz
+INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
 
-.PHONY: help demo audit-demo run test check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr journeys lock install clean
+.PHONY: help demo audit-demo run test simulate chaos failover fuzz check lint types imports protos protos-check reference reference-check format bench bench-growth conformance qr advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,13 +56,16 @@ demo: $(INSTALLED) ## somebody joins, pays and is paid; then a power cut and an 
 audit-demo: $(INSTALLED) ## a history is exported, verified offline, tampered with in eight ways and caught
 	$(BIN)/python -m scripts.audit_demo
 
-run: $(INSTALLED) ## the server, with the settings of the environment
-	$(BIN)/python server.py
+run: $(INSTALLED) ## a development server on this machine alone, with the settings of the environment
+	ESEP_DEVELOPMENT=$${ESEP_DEVELOPMENT-true} $(BIN)/python server.py
 
 test: $(INSTALLED) ## the tests, on every core; ARGS are pytest's
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: lint imports types protos-check reference-check test ## everything that must hold before a change is taken
+simulate: $(INSTALLED) ## engines, log, projections and clients under a scheduler and faults: SEEDS=200, or one again: SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+check: lint imports types protos-check reference-check advisories test ## everything that must hold before a change is taken
 
 lint: $(INSTALLED) ## ruff: rules and format
 	$(BIN)/ruff check
@@ -95,6 +109,12 @@ bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 besi
 bench-growth: $(INSTALLED) ## measure what a ledger costs as it grows, to ten million events; SCALE=100 to a hundredth
 	$(if $(SCALE),SCALE=$(SCALE)) $(BIN)/python -m bench.growth
 
+chaos: $(INSTALLED) ## 200 real faults on each store, under load, and what was lost; ARGS are its own
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+failover: $(INSTALLED) $(INSTALLED_FAILOVER) ## three nodes of PostgreSQL under Patroni; the primary is lost, and what with it
+	$(BIN)/python -m tests.failover --programs $(VENV_FAILOVER)/bin $(ARGS)
+
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
 
@@ -104,12 +124,25 @@ qr: $(INSTALLED) ## read a file of QR codes: FILE=…
 LOCK = $(BIN)/uv pip compile --no-config --no-emit-index-url --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
+fuzz: $(INSTALLED_FUZZ) ## every method and every parser, called with what nobody has thought of; SECONDS=60
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS_GIVEN),60) $(if $(SEED),--seed $(SEED))
+
+advisories: $(INSTALLED) ## whether a locked version has a published weakness; skipped where no advisories can be reached
+	$(BIN)/python -m scripts.advisories
+
+sbom: $(INSTALLED) ## what the product is made of, as CycloneDX, into sbom.json
+	$(BIN)/cyclonedx-py requirements requirements-runtime.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file sbom.json
+
 journeys: $(INSTALLED) ## every capability, and the tests that prove it
 	$(BIN)/python -m tests.journeys
 
 lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
+	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock
+	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
 
 install: $(INSTALLED) ## the environment alone
 
@@ -125,6 +158,17 @@ $(INSTALLED_PROTOS): requirements-protos.lock
 	$(VENV_PROTOS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
+# Where there is no wheel of the fuzzer, the run says so, and fuzzes what needs none.
+$(INSTALLED_FUZZ): requirements-fuzz.lock $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes --requirement $< \
+		|| echo 'parsers will be skipped: there is no wheel of atheris for this Python'
+	touch $@
+
+$(INSTALLED_FAILOVER): requirements-failover.lock | $(INSTALLED)
+	test -x $(VENV_FAILOVER)/bin/python || $(PYTHON_FAILOVER) -m venv --without-pip $(VENV_FAILOVER)
+	$(BIN)/python -m pip --python $(VENV_FAILOVER)/bin/python install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 clean: ## remove the environments and every cache
-	rm -rf $(VENV) $(VENV_PROTOS) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(VENV_PROTOS) $(VENV_FAILOVER) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,14 +12,13 @@ import sys
 import traceback
 
 from prometheus_client import REGISTRY
-from pydantic import ValidationError
 
 from ledger.audit.access import AccessLog
 from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.audit.signing.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
-from ledger.log.errors import LogError
+from ledger.exits import BROKEN, CANNOT_START, cannot_start
 from ledger.log.factory import open_tables
 from ledger.logging import configure_logging
 from ledger.process.partitions import Partitions, count_partitions
@@ -33,11 +32,7 @@ from ledger.rpc.vault_port import open_vault
 from ledger.services import load_catalogue
 from ledger.settings import Settings
 from ledger.vault.erasures import catch_up
-from ledger.vault.errors import VaultError
 from projections.queries import Reader
-
-BROKEN = 70  # EX_SOFTWARE: the exit status of a server that cannot go on.
-UNUSABLE = 78  # EX_CONFIG: the exit status of a server that cannot start with these settings.
 
 
 async def serve(settings: Settings) -> int:
@@ -52,8 +47,9 @@ async def serve(settings: Settings) -> int:
         broken.append(error)
         loop.call_soon_threadsafe(stop.set)
 
+    rpc = settings.rpc  # How callers are known and what is encrypted: before anything is made or opened.
     for setting, address in (("ESEP_LISTEN", settings.listen), ("ESEP_METRICS_LISTEN", settings.metrics_listen)):
-        check_free(setting, address)  # Before anything is made or opened.
+        check_free(setting, address)
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     count = count_partitions(settings.log_url, settings.partition_count, over_citus=bool(settings.distribute))
@@ -89,7 +85,7 @@ async def serve(settings: Settings) -> int:
             audited=children.audited,
         ),
         AccessLog(open_tables(settings.access_url)),
-        settings.rpc,
+        rpc,
         policy=policy,
         others=others,
         clock=clock,
@@ -134,9 +130,8 @@ def main() -> None:
         settings = Settings()
         configure_logging(settings.log_format)
         status = asyncio.run(serve(settings))
-    except (LogError, VaultError, OSError, ValidationError, ValueError) as error:
-        sys.stderr.write(f"esep: cannot start: {error}\n")
-        status = UNUSABLE
+    except CANNOT_START as error:
+        status = cannot_start(error)
     except BaseException:  # noqa: BLE001 - said, and then ended for certain
         traceback.print_exc()
     finally:

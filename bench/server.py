@@ -44,6 +44,7 @@ def serve(database_url: str, directory: Path, **settings: str) -> Iterator[Serve
     output = directory / f"server-{time.monotonic_ns()}.txt"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("ESEP_")},
+        "ESEP_DEVELOPMENT": "true",
         "ESEP_DATABASE_URL": database_url,
         "ESEP_DATA_DIR": str(directory),
         "ESEP_LISTEN": "127.0.0.1:0",

@@ -12,7 +12,7 @@ from domain import account as accounts_domain
 from domain import aggregate, engine
 from domain.aggregate import Aggregate
 from domain.authorization import Authorization
-from domain.bulk import BulkPosted, posted_legs
+from domain.bulk import Bulk, BulkPosted, posted_legs
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
 from domain.credit import CreditLineRefused
@@ -27,6 +27,8 @@ from domain.transfer import BatchDeclined, BatchPosted, TransferDeclined, Transf
 ABSENT = object()
 """Stands in the cache for an aggregate that is known not to exist."""
 
+MOST_BULKS = 64
+"""Bulks in the cache: each takes up to three megabytes, where anything else takes a kilobyte."""
 _SPARE_EXPIRIES = 1_024
 """Expiries of resolved holds that are not worth clearing away."""
 
@@ -90,6 +92,8 @@ class Books:
         self._due: list[tuple[int, bytes]] = []
         self._cache: dict[bytes, tuple[Any, int]] = {}
         self._cache_size = cache_size
+        self._bulks: dict[bytes, None] = {}
+        """Those of the cache that are bulks, the one asked for last at the end."""
         self.evicted_at = 0
         """An aggregate outside the cache has not changed after this position, unless its id is recent."""
 
@@ -290,13 +294,24 @@ class Books:
         before = self._cache.pop(key, MISSING)
         self.journal.append((self._cache, key, before))
         self._cache[key] = (value, position)
+        if isinstance(value, Bulk):
+            self.journal.append((self._bulks, key, self._bulks.pop(key, MISSING)))
+            self._bulks[key] = None
+            while len(self._bulks) > MOST_BULKS:
+                self._evict(next(iter(self._bulks)))
         while len(self._cache) > self._cache_size:
-            oldest = next(iter(self._cache))
-            entry = self._cache.pop(oldest)
-            self.journal.append((self._cache, oldest, entry))
-            if entry[1] > self.evicted_at:
-                self.journal.append((self.__dict__, "evicted_at", self.evicted_at))
-                self.evicted_at = entry[1]
+            self._evict(next(iter(self._cache)))
+
+    def _evict(self, key: bytes) -> None:
+        if key in self._bulks:
+            self.journal.append((self._bulks, key, self._bulks.pop(key)))
+        entry = self._cache.pop(key, None)
+        if entry is None:
+            return
+        self.journal.append((self._cache, key, entry))
+        if entry[1] > self.evicted_at:
+            self.journal.append((self.__dict__, "evicted_at", self.evicted_at))
+            self.evicted_at = entry[1]
 
     def recount_due(self) -> None:
         """Make the order of expiries anew, after an undo or a snapshot."""

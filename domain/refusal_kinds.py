@@ -17,6 +17,8 @@ class Kind(Enum):
     """The request id already stands for another request."""
     CONFLICT = auto()
     """The caller's picture of the state is out of date."""
+    UNAUTHENTICATED = auto()
+    """Nobody knows who is calling."""
     DENIED = auto()
     """The caller may not do this."""
     EXHAUSTED = auto()

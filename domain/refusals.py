@@ -357,6 +357,12 @@ class Reason(Enum):
         "The resource has changed since the version that was expected.",
         "Read it again, and decide again.",
     )
+    UNAUTHENTICATED = Row(
+        Kind.UNAUTHENTICATED,
+        False,
+        "The call shows no token that is believed.",
+        "Get a new token from the issuer, and send the same request again.",
+    )
     PERMISSION_DENIED = Row(
         Kind.DENIED, False, "The caller's role may not do this.", "Use a caller with the right role."
     )
@@ -366,6 +372,12 @@ class Reason(Enum):
         Kind.EXHAUSTED,
         False,
         "More requests are waiting than the ledger can answer in time.",
+        "Wait as told by RetryInfo, then send the same request again.",
+    )
+    RATE_LIMITED = Row(
+        Kind.EXHAUSTED,
+        False,
+        "More calls than are answered in such a time; the metadata says of whom, or about what.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
     TOO_MANY_CODES = transfers.TOO_MANY_CODES

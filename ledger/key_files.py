@@ -21,6 +21,14 @@ def read_keys(path: Path) -> bytes:
         return file.read()
 
 
+def readable_by_all(path: Path) -> bool:
+    """Tell whether everybody on this machine may read the file; raises OSError.
+
+    For keys that another program keeps, which may be of a group of its own; our own are for their owner alone.
+    """
+    return bool(path.stat().st_mode & stat.S_IROTH)
+
+
 def write_keys(path: Path, content: object) -> None:
     """Write a file that must not exist yet, as JSON, durably; raises FileExistsError."""
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

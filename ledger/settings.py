@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from domain import forms
@@ -23,6 +23,7 @@ from domain.transfer_qr import PROVIDER
 from ledger.audit.self_audit import Pace
 from ledger.audit.signing.note import COSIGNATURE, VerifierKey
 from ledger.engine.settings import EngineSettings
+from ledger.log.connecting import completed
 from ledger.rpc.callers import KnownCaller
 from ledger.rpc.settings import ChildSettings, Endpoint, RpcSettings, fixed_zone, known_host, known_policy, utc_offset
 
@@ -36,6 +37,7 @@ _OTHERS = frozenset(
         "ESEP_CLIENT_CA_FILE",
         "ESEP_CLIENT_CERTIFICATE_FILE",
         "ESEP_CLIENT_KEY_FILE",
+        "ESEP_CLIENT_TOKEN_FILE",
     )
 )
 """No settings: the file of settings, where clients find a server and what they show it, the partition of a library's
@@ -72,16 +74,26 @@ class Settings(BaseSettings):
     """Host and port of the gRPC server; port 0 lets the system choose."""
     metrics_listen: str = ""
     """Host and port of the Prometheus endpoint; empty for none."""
-    development: bool = True
-    """Callers are believed who they say they are, and nothing is encrypted: only on loopback."""
+    development: bool = False
+    """Callers are believed who they say they are, and nothing is encrypted: on loopback alone, and never unasked."""
     certificate_file: Path | None = None
-    """The server's certificate, in PEM; needed outside development."""
+    """The server's certificate, in PEM, with those between it and its authority; needed outside development."""
     key_file: Path | None = None
     """The certificate's private key, in PEM; needed outside development."""
     client_authorities_file: Path | None = None
-    """Certificates of the authorities that sign clients' certificates, in PEM; needed outside development."""
+    """Certificates of the authorities that sign clients' certificates, in PEM; without them no client shows one."""
     callers: dict[str, KnownCaller] = {}
     """Who may call outside development: by the name in the certificate, an object with role and participant."""
+    token_keys_file: Path | None = None
+    """Public keys of the issuer of callers' tokens, as a JWK Set; without them no token is believed."""
+    token_issuer: str = ""
+    """What tokens say of who issued them (`iss`)."""
+    token_audience: str = ""
+    """What tokens say of whom they are meant for (`aud`): this ledger."""
+    token_leeway_seconds: Annotated[int, Field(ge=0, le=120)] = 30
+    """How far the clock of the issuer may be from this server's."""
+    token_lifetime_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3_600
+    """How long a token may be valid at most, from its issue to its end."""
     page_token_key: SecretStr | None = None
     """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
     clock_offset_file: Path | None = None
@@ -92,6 +104,12 @@ class Settings(BaseSettings):
     """Whether the server describes its services to whoever asks."""
     bench_methods: bool = False
     """Whether the empty methods are served that benchmarks compare with."""
+    caller_calls_per_second: Annotated[float, Field(ge=0)] = 2_000.0
+    """How often one caller may call, with bursts of two seconds' worth; 0 for no limit."""
+    tries_per_minute: Annotated[float, Field(ge=1)] = 20.0
+    """How often PIN, password, codes and held amount of one customer, or card, are tried or told."""
+    lookups_per_minute: Annotated[float, Field(ge=1)] = 60.0
+    """How often one customer may look up whom a phone number, card, code or provider's account belongs to."""
     max_deadline_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
     """A call without a deadline gets this one; a longer one is cut to it."""
     max_concurrent_calls: Annotated[int, Field(ge=1)] = 1_000
@@ -249,9 +267,9 @@ class Settings(BaseSettings):
 
     @property
     def log_url(self) -> str:
-        """The url of the log."""
+        """The url of the log, with how a database that is dead or demoted is noticed."""
         if self.database_url is not None:
-            return self.database_url.get_secret_value()
+            return completed(self.database_url.get_secret_value())
         return f"sqlite:///{(self.data_dir / 'log.db').absolute()}"
 
     @property
@@ -262,7 +280,7 @@ class Settings(BaseSettings):
     @property
     def read_url(self) -> str:
         """The url of the projections."""
-        return self.log_url if self.projections_url is None else self.projections_url.get_secret_value()
+        return self.log_url if self.projections_url is None else completed(self.projections_url.get_secret_value())
 
     @property
     def access_url(self) -> str:
@@ -375,6 +393,19 @@ class Settings(BaseSettings):
             beat_interval=min(1.0, self.takeover_after_seconds / 5),
             snapshot_every=self.snapshot_every,
         )
+
+
+def complaints(error: Exception) -> str:
+    """Return what is wrong with which settings, without the values: one may be a secret under a misspelt name.
+
+    Of an error that is about something else, its text.
+    """
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(str(step) for step in found['loc']) or 'settings'}: {found['msg'].removeprefix('Value error, ')}"
+        for found in error.errors(include_url=False, include_input=False, include_context=False)
+    )
 
 
 def _check_variables(settings: type[BaseSettings]) -> None:

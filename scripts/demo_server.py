@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
@@ -24,6 +25,7 @@ START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 60.0
 _KEPT_LINES: Final = 40
 _POLL_SECONDS: Final = 0.02
+_LAST_SECONDS: Final = 2.0
 
 
 class ServerError(Exception):
@@ -60,6 +62,7 @@ class ServerProcess:
         self.address = "127.0.0.1:0"
         """Where it listens; the same after every restart."""
         self._settings = {
+            "ESEP_DEVELOPMENT": "true",
             "ESEP_DATA_DIR": str(directory),
             "ESEP_CLOCK_OFFSET_FILE": str(clock_file),
             "ESEP_CONFIG": os.devnull,
@@ -108,6 +111,8 @@ class ServerProcess:
         threading.Thread(target=self._listen, args=(process.stdout, listening), daemon=True).start()
         listening.wait(START_SECONDS)
         if not self._listens:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LAST_SECONDS)  # Its output may end a moment before it does.
             self.kill()
             raise ServerError(f"the server did not start\n{self.said}")
         if serving:

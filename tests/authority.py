@@ -29,6 +29,7 @@ class Authority:
             made = made.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         certificate, key_file = self._directory / f"{name}.crt", self._directory / f"{name}.key"
         self._write(certificate, made.sign(self._key, hashes.SHA256()))
+        key_file.touch(0o600)
         key_file.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -99,9 +99,10 @@ CONTRACT: Final = tuple(
 
 OTHER_NAMES: Final = frozenset(
     {
-        "ESEP_CLIENT_CA_FILE",  # these three are the command line's
+        "ESEP_CLIENT_CA_FILE",  # these four are the command line's
         "ESEP_CLIENT_CERTIFICATE_FILE",
         "ESEP_CLIENT_KEY_FILE",
+        "ESEP_CLIENT_TOKEN_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
         "HISTORY_DIFFERS",  # this and the next but one are reasons of the command line's own

@@ -13,6 +13,8 @@ from ledger.log.errors import LogBroken
 
 MOST_LOOKED_AT: Final = 20_000
 """Events that one piece looks at."""
+MOST_BYTES: Final = 32 << 20
+"""Bytes of wanted events after which a piece ends: each of them may be a bulk."""
 _AT_A_TIME: Final = 2_000
 
 
@@ -39,10 +41,12 @@ class EventReader:
             rows = self._log.read(self.partition, after, min(limit, max(end - after, 0)))
             return Piece(rows, rows[-1].position if rows else max(after, end))
         found: list[Row] = []
+        room = MOST_BYTES
         for row in self._rows(after, end):
             if wanted.keeps(row):
                 found.append(row)
-                if len(found) == limit:
+                room -= len(row.state)
+                if len(found) == limit or room <= 0:
                     return Piece(found, row.position)
         return Piece(found, max(after, end))
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
-from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, time_zone
+from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, Token, time_zone
 from ledger.cli.output import amount, console, moment, plain, print_document, table
 from ledger.cli.problems import reporting
 from protos.esep.v1.authorization_pb2 import Authorization, AuthorizationState
@@ -33,10 +33,11 @@ def authorizations(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """List the authorisations of an account, newest first. What was posted stands in its statement."""
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         request = ListAuthorizationsRequest(
             account_id=connection.account_id(account), states=[_state(name) for name in state or ()], page_size=_PAGE
         )

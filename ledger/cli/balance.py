@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
-from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import amount, console, plain, print_document
 from ledger.cli.problems import reporting
 from protos.esep.v1.statement_pb2 import Balance
@@ -16,10 +16,11 @@ def balance(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Show what an account has: posted, held and available."""
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         request = GetBalanceRequest(account_id=connection.account_id(account))
         answer = connection.statements.GetBalance(request, timeout=DEADLINE_SECONDS)
         if as_json:

@@ -1,4 +1,4 @@
-"""The way from a command to a server: plain text to one in development, TLS both ways to any other."""
+"""The way from a command to a server: plain text to one in development, TLS to any other."""
 
 from pathlib import Path
 from typing import Final, Self
@@ -19,16 +19,22 @@ class Connection:
     """A channel to a server, and the services that commands ask. A context manager."""
 
     def __init__(
-        self, server: str, authorities: Path | None = None, certificate: Path | None = None, key: Path | None = None
+        self,
+        server: str,
+        authorities: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        token: Path | None = None,
     ) -> None:
-        """Connect, in plain text unless all three files are given. Raises ProblemError when only some are."""
+        """Connect, in plain text when no file is given. Raises ProblemError for files that do not go together."""
         self.address = server or settings().listen
         shown = None
-        if authorities is not None and certificate is not None and key is not None:
-            shown = credentials(authorities, certificate, key)
-        elif authorities is not None or certificate is not None or key is not None:
-            message = "Of --tls-ca, --tls-cert and --tls-key some are given and some are not."
-            advice = "Give all three, or none of them and none of their variables."
+        whole = (certificate is None) == (key is None) and not (certificate is None and token is None)
+        if authorities is not None and whole:
+            shown = credentials(authorities, certificate, key, token=token)
+        elif any(file is not None for file in (authorities, certificate, key, token)):
+            message = "Of --tls-ca, --tls-cert, --tls-key and --token some are given and some are not."
+            advice = "Give --tls-ca with --tls-cert and --tls-key, or with --token, or with all; or none of them."
             raise ProblemError(Problem("INVALID_ARGUMENT", message, advice), USAGE)
         ledger = connect(self.address, credentials=shown)
         self.ledger = ledger

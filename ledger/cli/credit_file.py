@@ -61,6 +61,15 @@ def read_lines(path: Path, participant: str) -> list[ReadLine]:
 
     An account number without a bank before it is one of ``participant``'s own.
     """
+    try:
+        return _lines(path, participant)
+    except UnicodeDecodeError:
+        raise _unreadable(path, ["it is not encoded in UTF-8"]) from None
+    except csv.Error as error:
+        raise _unreadable(path, [f"it is no CSV: {error}"]) from None
+
+
+def _lines(path: Path, participant: str) -> list[ReadLine]:
     wrong: list[str] = []
     lines: dict[int, ReadLine] = {}
     with path.open(encoding="utf-8-sig", newline="") as opened:

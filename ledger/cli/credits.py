@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from domain.credit import MAX_LINES, Category
 from ledger.cli.connection import Connection
 from ledger.cli.credit_file import Paying, ReadLine, file_id, new_id, read_lines
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import amount, console, money, plain, print_document, table
 from ledger.cli.problems import REFUSED, reporting
 from ledger.rpc.client import reason
@@ -58,13 +58,14 @@ def post(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Pay every line of a file, once: send it again after an interruption, and it goes on.
 
     Beside FILE.csv a file FILE.csv.esep.json is kept: it holds the id under which the ledger knows the file.
     """
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         account_id = connection.account_id(from_)
         found = connection.accounts.GetAccount(accounts.GetAccountRequest(account_id=account_id), timeout=SECONDS)
         paying = Paying(category, found.account.participant_id, account_id, payer, reference)

@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from ledger.cli.problems import USAGE, Problem, ProblemError
-from ledger.settings import Settings, SettingsError
+from ledger.settings import Settings, SettingsError, complaints
 
 Account = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="The account's id, or bank/number by the bank's own number.")
@@ -31,6 +31,9 @@ TlsCert = Annotated[
     Path | None, _file("--tls-cert", "ESEP_CLIENT_CERTIFICATE_FILE", "The certificate to show the server, in PEM.")
 ]
 TlsKey = Annotated[Path | None, _file("--tls-key", "ESEP_CLIENT_KEY_FILE", "The certificate's private key, in PEM.")]
+Token = Annotated[
+    Path | None, _file("--token", "ESEP_CLIENT_TOKEN_FILE", "A file with the signed token that says who is asking.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; amounts are integers, in tyiyn.")]
 
 
@@ -42,11 +45,7 @@ def settings() -> Settings:
     except SettingsError as error:
         raise ProblemError(Problem("SETTINGS_INVALID", str(error), advice), USAGE) from None
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(step) for step in found['loc'])}: {found['msg']}"
-            for found in error.errors(include_url=False)
-        )
-        raise ProblemError(Problem("SETTINGS_INVALID", wrong, advice), USAGE) from None
+        raise ProblemError(Problem("SETTINGS_INVALID", complaints(error), advice), USAGE) from None
 
 
 def time_zone() -> ZoneInfo:

@@ -8,7 +8,7 @@ import typer
 
 from domain import ids
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import plain, print_document
 from ledger.cli.problems import reporting
 from protos.esep.v1 import receipt_service_pb2 as api
@@ -62,10 +62,11 @@ def receipt(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Print the receipt of an account or of one operation, as an ATM would."""
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         answer = _ask(connection, subject, _LANGUAGES[language], of, limit)
         if as_json:
             print_document(plain(answer))

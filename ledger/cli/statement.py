@@ -12,7 +12,7 @@ from rich.table import Table
 from ledger.cli.authorizations import authorization_table
 from ledger.cli.balance import balance_grid
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
-from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, time_zone
+from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, Token, time_zone
 from ledger.cli.output import amount, console, moment, money, now, plain, print_document, table
 from ledger.cli.problems import reporting
 from protos.esep.v1 import statement_service_pb2 as api
@@ -54,10 +54,11 @@ def statement(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Show the movements of an account: a period with its opening and closing balance, or the last ones."""
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         account_id = connection.account_id(account)
         if mini:
             answer = connection.statements.GetMiniStatement(

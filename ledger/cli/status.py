@@ -16,7 +16,7 @@ from domain.engine import ENGINE_ID, EngineLife
 from domain.times import SECOND
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.databases import databases
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, now, plain, print_document
 from ledger.cli.problems import REFUSED, ProblemError, problem_of, reporting
 from ledger.engine.lookup import history
@@ -36,11 +36,12 @@ def status(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Show the server's health, its mode, the log's head and epoch, and the lag of the projections."""
     with reporting(as_json=as_json):
-        with Connection(server, tls_ca, tls_cert, tls_key) as connection:
+        with Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
             answered = _ask(connection)
         document = {"server": answered, "database": _look() if not server else None}
         if as_json:

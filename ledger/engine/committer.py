@@ -4,12 +4,12 @@ At most one batch is being written. A batch without events carries answers only;
 log for its head, because a stale owner must not answer from a stale state.
 """
 
-import threading
 from collections.abc import Callable
 from time import perf_counter
 
 from ledger.engine.batch import Batch
 from ledger.engine.observer import Observer
+from ledger.engine.threads import Threads
 from ledger.log.api import Log
 from ledger.log.errors import PositionTaken
 
@@ -23,16 +23,16 @@ class Committer:
         partition: int,
         on_done: Callable[[Batch, BaseException | None], None],
         observer: Observer,
-        name: str,
+        threads: Threads,
     ) -> None:
         self._log = log
         self._observer = observer
         self._partition = partition
         self._on_done = on_done
-        self._given = threading.Condition()
+        self._given = threads.condition()
         self._batch: Batch | None = None
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threads.thread(self._run, f"esep-commit-{partition}")
 
     def start(self) -> None:
         """Begin to take batches."""

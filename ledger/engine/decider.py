@@ -97,6 +97,7 @@ class Decider:
         for request_id in batch.ids:
             self.recent.remove(request_id)
         self.position = batch.first - 1
+        self.recent.went_back(self.position)
 
     def decide(self, ticket: Ticket, batch: Batch) -> None:
         """Decide one ticket: its rows join the batch, its outcome waits with it.

@@ -9,7 +9,6 @@ the fate of a write is unknown, only the next ``EngineStarted`` settles what pre
 a later epoch than its own becomes a standby, and a standby takes over when the owner gives no sign of life.
 """
 
-import threading
 from collections.abc import Callable, Collection
 
 import structlog
@@ -35,6 +34,7 @@ from ledger.engine.observer import NoObserver, Observer
 from ledger.engine.owner import certainly_gone, this_owner
 from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
+from ledger.engine.threads import SYSTEM_THREADS, Threads
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
@@ -63,6 +63,7 @@ class Engine:
         on_fatal: Callable[[BaseException], None] | None = None,
         on_durable: Callable[[], None] | None = None,
         observer: Observer | None = None,
+        threads: Threads = SYSTEM_THREADS,
     ) -> None:
         """Make an engine. ``on_fatal`` hears that it cannot go on, ``on_durable`` and ``observer`` of every commit."""
         self.log = log
@@ -78,12 +79,10 @@ class Engine:
         self._policy = policy or Policy()
         self._on_fatal = on_fatal
         self._on_durable = on_durable
-        self._changed = threading.Condition()
-        self._ending = threading.Event()
+        self._changed = threads.condition()
+        self._ending = threads.event()
         self._intake = Intake(self.settings.max_queued, self._changed)
-        self._snapshots = SnapshotKeeper(
-            log, partition, self.settings.snapshot_every, self._changed, lambda: self.durable, lambda: self.serving
-        )
+        self._snapshots = SnapshotKeeper(self, self._changed, threads)
         self._writing: Batch | None = None
         self._failed: tuple[Batch, BaseException] | None = None
         self._outpaced = False
@@ -91,10 +90,10 @@ class Engine:
         self._was_owner = False
         self._follower = Follower(log, partition)
         self._decider = empty_decider(partition, self.settings, self._policy, clock)
-        self._committer = Committer(log, partition, self._written, observer or NoObserver(), f"esep-commit-{partition}")
-        self._look_ups = LookUps(log, partition, lambda: self.durable)
-        self._thread = threading.Thread(target=self._run, name=f"esep-decide-{partition}", daemon=True)
-        self._pulse = Pulse(self)
+        self._committer = Committer(log, partition, self._written, observer or NoObserver(), threads)
+        self._look_ups = LookUps(log, partition, lambda: self.durable, threads)
+        self._thread = threads.thread(self._run, f"esep-decide-{partition}")
+        self._pulse = Pulse(self, threads)
 
     # For callers.
 
@@ -249,7 +248,7 @@ class Engine:
                 self._snapshots.start_from(self._decider.position)
                 self._follower.start_from(self._decider.position)
                 self._follow()
-            except LogUnavailable as failure:
+            except (LogUnavailable, HistoryChangedError) as failure:
                 _log.warning("log.unavailable", partition=self.partition, error=str(failure))
                 self.pause(self.settings.retry_interval)
             else:

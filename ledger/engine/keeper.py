@@ -2,15 +2,18 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from domain.engine import SnapshotTaken
 from ledger.engine import snapshot
 from ledger.engine.decider import Decider
-from ledger.log.api import Log
+from ledger.engine.threads import Threads
 from ledger.log.errors import LogError
+
+if TYPE_CHECKING:
+    from ledger.engine.engine import Engine
 
 _log = structlog.get_logger("esep.engine")
 
@@ -18,26 +21,15 @@ _log = structlog.get_logger("esep.engine")
 class SnapshotKeeper:
     """Copies, keeps and counts the snapshots of one partition. ``changed`` is the engine's own condition."""
 
-    def __init__(
-        self,
-        log: Log,
-        partition: int,
-        every: int,
-        changed: threading.Condition,
-        durable: Callable[[], int],
-        serving: Callable[[], bool],
-    ) -> None:
+    def __init__(self, engine: "Engine", changed: threading.Condition, threads: Threads) -> None:
         self.kept_at = 0
         """The position of the last state that was kept."""
         self.busy = False
         self.taken: deque[SnapshotTaken] = deque()
         """What is to be recorded of snapshots that were kept."""
-        self._log = log
-        self._partition = partition
-        self._every = every
+        self._engine = engine
         self._changed = changed
-        self._durable = durable
-        self._serving = serving
+        self._threads = threads
         self._copied_at = 0
         self._undoings = 0
 
@@ -55,12 +47,12 @@ class SnapshotKeeper:
     def consider(self, decider: Decider) -> None:
         """Copy the state as decided if it is time to, and keep the copy once its position is durable."""
         position = decider.position
-        if self.busy or position - self._copied_at < self._every:
+        if self.busy or position - self._copied_at < self._engine.settings.snapshot_every:
             return
         self.busy = True
         self._copied_at = position
         data = snapshot.dump(decider.books, position, decider.recorded_at, decider.recent.ahead(decider.recorded_at))
-        threading.Thread(target=self._keep, args=(position, self._undoings, data), daemon=True).start()
+        self._threads.thread(self._keep, f"esep-snapshot-{position}", position, self._undoings, data).start()
 
     def keep_now(self, decider: Decider) -> SnapshotTaken | None:
         """Keep the state, which is durable; return what to record of it, None when it is known."""
@@ -74,20 +66,20 @@ class SnapshotKeeper:
         try:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._durable() >= position or self._undoings != undoings or not self._serving()
+                    lambda: self._engine.durable >= position or self._undoings != undoings or not self._engine.serving
                 )
-                whole = self._serving() and self._undoings == undoings
+                whole = self._engine.serving and self._undoings == undoings
             if whole:
                 taken = self._save(position, data)
                 with self._changed:
                     self.taken.append(taken)
                     self._changed.notify_all()
         except LogError as failure:
-            _log.warning("snapshot.failed", partition=self._partition, error=str(failure))
+            _log.warning("snapshot.failed", partition=self._engine.partition, error=str(failure))
         finally:
             self.busy = False
 
     def _save(self, position: int, data: bytes) -> SnapshotTaken:
-        self._log.save_snapshot(self._partition, position, data)
+        self._engine.log.save_snapshot(self._engine.partition, position, data)
         self.kept_at = position
         return SnapshotTaken(at=position, digest=snapshot.digest(data), size_bytes=len(data))

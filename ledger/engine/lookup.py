@@ -5,7 +5,7 @@ a position at or after which it was read. Whether that is recent enough is for t
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import structlog
 
@@ -14,9 +14,12 @@ from domain.command import Command
 from domain.event import Change
 from domain.ports import LogReader, Row
 from domain.refusals import Reason, refuse
+from ledger.engine.threads import Threads
 from ledger.engine.tickets import BatchTicket, CommandTicket, CreditTicket, Declined, Ticket
 from ledger.log.codec import UnknownTopicError, decode
 from ledger.log.errors import LogError
+
+_THREADS: Final = 2
 
 _log = structlog.get_logger("esep.engine")
 
@@ -40,11 +43,11 @@ def request_ids(ticket: Ticket) -> list[bytes]:
 class LookUps:
     """Reads for tickets, then hands them back."""
 
-    def __init__(self, log: LogReader, partition: int, durable: Callable[[], int], threads: int = 2) -> None:
+    def __init__(self, log: LogReader, partition: int, durable: Callable[[], int], threads: Threads) -> None:
         self._log = log
         self._partition = partition
         self._durable = durable
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="esep-lookup")
+        self._pool = threads.pool(_THREADS, "esep-lookup")
 
     def start(self, ticket: Ticket, then: Callable[[Ticket, Declined | None], None]) -> None:
         """Look things up for the ticket, then call ``then`` with it, and with a refusal when that failed."""

@@ -1,11 +1,11 @@
 """An owner's signs of life, and its look at whether somebody else writes to its partition."""
 
-import threading
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ledger.engine.modes import Mode
+from ledger.engine.threads import Threads
 from ledger.log.errors import LogError
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ _log = structlog.get_logger("esep.engine")
 class Pulse:
     """Beats while the engine owns its partition, on a thread of its own."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: "Engine", threads: Threads) -> None:
         self._engine = engine
-        self._thread = threading.Thread(target=self._run, name=f"esep-beat-{engine.partition}", daemon=True)
+        self._thread = threads.thread(self._run, f"esep-beat-{engine.partition}")
 
     def start(self) -> None:
         """Begin."""

@@ -129,6 +129,14 @@ class RecentRequests:
         self._old.pop(request_id, None)
         self._ahead.pop(request_id, None)
 
+    def went_back(self, position: int) -> None:
+        """Hear that everything after ``position`` was undone: a generation that began there begins here.
+
+        Else no look-up would be recent enough until as much had been recorded again.
+        """
+        self._floor = min(self._floor, position)
+        self._young_floor = min(self._young_floor, position)
+
     def roll(self, now: int, position: int) -> None:
         """Between batches: start a new generation at ``position`` when the young one is full."""
         if len(self._young) < self._half:

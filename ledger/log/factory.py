@@ -1,6 +1,7 @@
 """Opens what a database url names."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -8,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ledger.log.api import Log
+from ledger.log.connecting import connect, connection_parameters
 from ledger.log.pools import ClosingPool
 from ledger.log.postgres import PostgresLog
 from ledger.log.sqlite import SQLiteLog
@@ -31,7 +33,9 @@ def open_tables(database_url: str) -> Engine:
     Raises ValueError as ``open_log`` does.
     """
     if not _is_sqlite(database_url):
-        return create_engine(f"postgresql+psycopg://{database_url.partition('://')[2]}", poolclass=ClosingPool)
+        # Not by SQLAlchemy's own reading of the url, which knows one host only.
+        creator = partial(connect, connection_parameters(database_url))
+        return create_engine("postgresql+psycopg://", poolclass=ClosingPool, creator=creator)
     url = f"sqlite:///{_sqlite_path(database_url)}"
     engine = create_engine(url, poolclass=ClosingPool, connect_args={"timeout": 5.0})
 

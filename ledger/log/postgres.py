@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Format
 from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
 from ledger.log.checks import check_appended, check_read, check_tail
+from ledger.log.connecting import connect, connection_parameters
 from ledger.log.direct import DirectConnection
 from ledger.log.errors import (
     LogBroken,
@@ -52,17 +52,6 @@ _UNBLOCK_AFTER_SECONDS = 0.3
 _LAST_VERSION = 2**31 - 1
 _HASHED_MEANWHILE = 48
 """Rows from which hashing takes longer than the round trip that lets the database take them in meanwhile."""
-
-#: What the url may override. A dead peer is noticed within about 11 seconds.
-_CONNECTION_DEFAULTS = {
-    "application_name": "esep",
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 _Connection = psycopg.Connection[Any]
 _T = TypeVar("_T")
@@ -115,7 +104,7 @@ class PostgresLog(Housekeeping):
 
         Raises SchemaTooNew or LogUnavailable.
         """
-        self._parameters = _CONNECTION_DEFAULTS | conninfo_to_dict(_libpq_url(url))
+        self._parameters = connection_parameters(url)
         self._closed = False
         self._appending = threading.Lock()
         self._writer: DirectConnection | None = None
@@ -210,7 +199,7 @@ class PostgresLog(Housekeeping):
     def _connect(self, *settings: str, autocommit: bool = True) -> _Connection:
         if self._closed:
             raise LogUnavailable("the log was closed")
-        connection: _Connection = psycopg.connect(**self._parameters, autocommit=True)  # type: ignore[arg-type]
+        connection = connect(self._parameters, autocommit=True)
         try:
             for setting in settings:
                 connection.execute(setting)
@@ -243,6 +232,16 @@ class PostgresLog(Housekeeping):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+    def _drop_all(self) -> None:
+        """Leave every connection: what has become of one has of all, and each would wait by itself for a dead peer."""
+        self._drop_writer()
+        self._engine.dispose()
+        self._renew_readers()
+
+    def _renew_readers(self) -> None:
+        stale, self._readers = self._readers, self._reader_pool()
+        stale.dispose()
 
     def _insert(self, writer: DirectConnection, rows: Sequence[Row], growth: Growth) -> None:
         if len(rows) == 1:
@@ -292,8 +291,7 @@ class PostgresLog(Housekeeping):
         except LogUnavailable:
             if self._closed:
                 raise
-            stale, self._readers = self._readers, self._reader_pool()
-            stale.dispose()
+            self._renew_readers()
             return self._read_once(work)
 
     def _read_once(self, work: Callable[[DirectConnection], _T]) -> _T:
@@ -318,7 +316,7 @@ class PostgresLog(Housekeeping):
     def _append_failure(self, rows: Sequence[Row], error: psycopg.Error) -> Exception:
         failure = self._failure(error)
         if isinstance(failure, LogUnavailable):
-            self._drop_writer()
+            self._drop_all()
         if (
             isinstance(failure, VersionTaken | RequestTaken | TreeChanged)
             and self.head(rows[0].partition) >= rows[0].position
@@ -349,10 +347,6 @@ def _direct(connection: _Connection) -> DirectConnection:
         raise RuntimeError("psycopg does not load binary values")
     connection.adapters.register_loader("uuid", bytes_loader)  # An id is its 16 bytes.
     return DirectConnection(connection)
-
-
-def _libpq_url(url: str) -> str:
-    return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _now() -> ColumnElement[int]:

@@ -5,10 +5,10 @@ A role says what kind of work a caller does; what it may call, and about whose a
 """
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.command import ParticipantId
 
@@ -61,6 +61,8 @@ class KnownCaller(BaseModel):
 
     role: Role
     participant: ParticipantId | None = None
+    calls_per_second: Annotated[float, Field(ge=0)] | None = None
+    """How often it may call, where that differs from what others may; 0 for as often as it likes."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

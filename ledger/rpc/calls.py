@@ -51,6 +51,12 @@ def current() -> Call:
     return _current.get()
 
 
+def caller_name() -> str:
+    """Return the name of who makes this task's call, empty while nobody is known."""
+    call = _current.get(None)
+    return "" if call is None else call.caller
+
+
 def time_left() -> Left | None:
     """Return what tells any thread how many seconds this task's call has left; None where nothing bounds it."""
     call = _current.get(None)

@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pool
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from ledger.rpc.identity import CALLER_KEY
+from ledger.rpc.identity import AUTHORIZATION, CALLER_KEY
 from ledger.rpc.keepalive import client_options
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceStub
 from protos.esep.v1.adjustment_service_pb2_grpc import AdjustmentServiceStub
@@ -214,9 +214,36 @@ def connect_async(target: str, *, caller: str = "", credentials: grpc.ChannelCre
     return AsyncLedger(grpc.aio.secure_channel(target, credentials, options), caller)
 
 
-def credentials(authorities: Path, certificate: Path, key: Path) -> grpc.ChannelCredentials:
-    """Return the credentials of a client with a certificate of its own (mTLS)."""
-    return grpc.ssl_channel_credentials(authorities.read_bytes(), key.read_bytes(), certificate.read_bytes())
+def credentials(
+    authorities: Path, certificate: Path | None = None, key: Path | None = None, *, token: Path | None = None
+) -> grpc.ChannelCredentials:
+    """Return the credentials of a client with a certificate of its own (mTLS), with a signed token, or with both.
+
+    The token's file is read at every call, so that whoever renews the token replaces the file.
+    """
+    shown = grpc.ssl_channel_credentials(
+        authorities.read_bytes(),
+        None if key is None else key.read_bytes(),
+        None if certificate is None else certificate.read_bytes(),
+    )
+    if token is None:
+        return shown
+    return grpc.composite_channel_credentials(shown, grpc.metadata_call_credentials(_TokenFile(token)))
+
+
+class _TokenFile(grpc.AuthMetadataPlugin):
+    """Puts the token that stands in a file into the metadata of a call."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __call__(self, context: grpc.AuthMetadataContext, callback: grpc.AuthMetadataPluginCallback) -> None:
+        try:
+            token = self._file.read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            callback((), error)
+        else:
+            callback(((AUTHORIZATION, f"Bearer {token}"),), None)
 
 
 def reason(error: grpc.Call) -> error_details_pb2.ErrorInfo | None:

@@ -35,6 +35,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
     Kind.STATE: grpc.StatusCode.FAILED_PRECONDITION,
     Kind.REUSED: grpc.StatusCode.ALREADY_EXISTS,
     Kind.CONFLICT: grpc.StatusCode.ABORTED,
+    Kind.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Kind.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Kind.EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Kind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
@@ -44,6 +45,7 @@ CODES: Final[dict[Kind, grpc.StatusCode]] = {
 
 RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.QUEUE_FULL: 0.1,
+    Reason.RATE_LIMITED: 1.0,
     Reason.TOO_MANY_CODES: 900.0,
     Reason.STORAGE_FULL: 30.0,
     Reason.TOO_MANY_STREAMS: 5.0,
@@ -58,7 +60,11 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.UNKNOWN_EVENT: 30.0,
     Reason.POSITION_NOT_REACHED: 0.1,
 }
-"""When the same request may be sent again, for every reason of the kinds EXHAUSTED and UNAVAILABLE."""
+"""When the same request may be sent again, for every reason of the kinds EXHAUSTED and UNAVAILABLE.
+
+A refusal that knows better says so in its metadata, under RETRY_AFTER.
+"""
+RETRY_AFTER: Final = "retry_after_seconds"
 
 
 class Resource(NamedTuple):
@@ -216,10 +222,12 @@ def _details(refusal: Refusal) -> list[Message]:
             details.append(_precondition(refusal))
         case Kind.EXHAUSTED | Kind.UNAVAILABLE:
             delay = RETRY_SECONDS[reason]
+            if RETRY_AFTER in refusal.metadata:
+                delay = float(refusal.metadata[RETRY_AFTER])
             if delay is not None:
                 seconds, rest = divmod(round(delay * 1000), 1000)
                 details.append(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=rest * 1_000_000)))
-        case Kind.REUSED | Kind.CONFLICT | Kind.DENIED | Kind.DEADLINE | Kind.INTERNAL:
+        case Kind.REUSED | Kind.CONFLICT | Kind.UNAUTHENTICATED | Kind.DENIED | Kind.DEADLINE | Kind.INTERNAL:
             pass
     return details
 

@@ -1,4 +1,4 @@
-"""Who is calling: a port, so that certificates or signed tokens take the place of the development identity."""
+"""Who is calling: a port, with the development identity and that of certificates; tokens are beside this file."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,14 +16,18 @@ CALLER_KEY: Final = "esep-caller"
 ROLE_KEY: Final = "esep-role"
 PARTICIPANT_KEY: Final = "esep-participant"
 CUSTOMER_KEY: Final = "esep-customer"
+AUTHORIZATION: Final = "authorization"
 DEVELOPER: Final = "dev"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,63}")
 
 Metadata = dict[str, str | bytes]
 
 
 class Identity(Protocol):
-    """Tells who is calling; raises Refused(PERMISSION_DENIED) for somebody it does not know."""
+    """Tells who is calling; raises Refused for somebody it does not know: PERMISSION_DENIED or UNAUTHENTICATED.
+
+    It is asked at every call, and from time to time while a stream goes on: it answers from memory.
+    """
 
     def caller(self, context: Context, metadata: Metadata) -> Caller: ...
 
@@ -42,7 +46,7 @@ class DevelopmentIdentity:
         except ValueError:
             raise denied() from None
         known = not participant or PARTICIPANT.fullmatch(participant)
-        if not _NAME.fullmatch(name) or not known or not fitting(role, participant):
+        if not NAME.fullmatch(name) or not known or not fitting(role, participant):
             raise denied()
         return Caller(name, role, participant)
 
@@ -80,7 +84,7 @@ def _names(context: Context) -> Iterator[str]:
     for property_name in ("x509_subject_alternative_name", "x509_common_name"):
         for value in peer.get(property_name, ()):
             name = value.decode("ascii", "replace")
-            if _NAME.fullmatch(name):
+            if NAME.fullmatch(name):
                 yield name
 
 

@@ -28,6 +28,7 @@ from ledger.rpc.guard import Guard, opened, rule_of, told
 from ledger.rpc.identity import Identity, Metadata, acting
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.permissions import NONE, PERMISSIONS, Row
+from ledger.rpc.rates import PACED, Rates
 from ledger.rpc.streams import OpenStreams
 
 GUARDED: Final = "/esep."
@@ -59,6 +60,7 @@ class Gate(grpc.aio.ServerInterceptor):
         guard: Guard,
         note: Note,
         metrics: Metrics,
+        rates: Rates,
         *,
         max_deadline_seconds: float,
         max_request_bytes: int,
@@ -70,6 +72,7 @@ class Gate(grpc.aio.ServerInterceptor):
         self._permission = guard
         self._note = note
         self._metrics = metrics
+        self._rates = rates
         self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
@@ -135,6 +138,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
     def _guard(self, method: str, behaviour: Behaviour) -> Behaviour:
         row = PERMISSIONS.get(method, NONE)
+        paced = method in PACED
 
         async def answer(request: Any, context: Context) -> Any:
             started = perf_counter()
@@ -146,6 +150,8 @@ class Gate(grpc.aio.ServerInterceptor):
                 call = self._open(context, metadata, self._max_deadline_seconds)
                 async with asyncio.timeout_at(call.deadline):
                     await self._admit(row, request, call)
+                    if paced:
+                        self._rates.admit_subject(method, request, call.who)
                     await self._note(method, request, call)
                     return await behaviour(request, context)
             except asyncio.CancelledError:
@@ -188,6 +194,7 @@ class Gate(grpc.aio.ServerInterceptor):
                     async for message in messages:
                         if clock() - admitted >= self._permission_seconds:
                             admitted = clock()
+                            call.who = acting(self._identity.caller(context, metadata), metadata)
                             await self._admit_in_time(row, request, call)
                         await context.write(message)
                         sent += 1
@@ -221,6 +228,7 @@ class Gate(grpc.aio.ServerInterceptor):
         caller = acting(self._identity.caller(context, metadata), metadata)
         call = opened(calls.Call(caller, asyncio.get_running_loop().time() + seconds))
         calls.enter(call)
+        self._rates.admit_caller(caller)
         return call
 
     async def _admit(self, row: Row, request: Any, call: calls.Call) -> None:
@@ -271,6 +279,7 @@ def _log_call(
     log.info(
         "call",
         method=method,
+        caller=calls.caller_name(),
         code=code.name,
         reason="" if refusal is None else refusal.reason.name,
         request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],

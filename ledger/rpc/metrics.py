@@ -27,6 +27,9 @@ def serve_metrics(address: str) -> None:
         start_http_server(int(port), host)
 
 
+BATCH_TRANSFERS: Final = "Transfers in a CreateTransfers, legs in a PostBulk."
+
+
 class Distribution:
     """How often a value fell into each of some buckets, and the sum of all."""
 
@@ -97,7 +100,7 @@ class Metrics(Collector):
         yield CounterMetricFamily("esep_rpc_calls", "Calls answered.", labels=("method", "code"))
         yield CounterMetricFamily("esep_rpc_refusals", "Calls refused.", labels=("reason",))
         yield HistogramMetricFamily("esep_rpc_call_seconds", "Time to answer.", labels=("method",))
-        yield HistogramMetricFamily("esep_rpc_batch_transfers", "Transfers in a CreateTransfers.")
+        yield HistogramMetricFamily("esep_rpc_batch_transfers", BATCH_TRANSFERS)
         yield GaugeMetricFamily("esep_rpc_open_streams", "Streams that are open.", labels=("method",))
         yield CounterMetricFamily("esep_rpc_streamed_messages", "Messages of ended streams.", labels=("method",))
 
@@ -112,7 +115,7 @@ class Metrics(Collector):
         seconds = HistogramMetricFamily("esep_rpc_call_seconds", "Time to answer.", labels=("method",))
         for method, distribution in self._seconds.copy().items():
             seconds.add_metric((method,), distribution.cumulative(), distribution.sum)
-        batches = HistogramMetricFamily("esep_rpc_batch_transfers", "Transfers in a CreateTransfers.")
+        batches = HistogramMetricFamily("esep_rpc_batch_transfers", BATCH_TRANSFERS)
         batches.add_metric((), self._batches.cumulative(), self._batches.sum)
         open_streams = GaugeMetricFamily("esep_rpc_open_streams", "Streams that are open.", labels=("method",))
         for method, count in self._open_streams.copy().items():

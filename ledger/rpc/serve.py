@@ -19,11 +19,14 @@ from ledger.rpc.client import SERVICES, method_names
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
-from ledger.rpc.identity import CertificateIdentity, DevelopmentIdentity, Identity
+from ledger.rpc.identities import identity_of
+from ledger.rpc.identity import Identity
 from ledger.rpc.interceptor import Gate
 from ledger.rpc.keepalive import server_options
+from ledger.rpc.listening import listen
 from ledger.rpc.parts import Parts
 from ledger.rpc.permissions import check_complete
+from ledger.rpc.rates import Rates
 from ledger.rpc.services import add_services
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.subjects import Subjects
@@ -48,7 +51,7 @@ class Edge:
     def bind(self) -> int:
         """Take the port that the settings name, before anything is served; return it. Raises OSError."""
         try:
-            return _listen(self.server, self.parts.settings)
+            return listen(self.server, self.parts.settings)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self.parts.settings.listen}: {error}") from error
 
@@ -114,10 +117,11 @@ def build_server(
         others=others,
     )
     gate = Gate(
-        identity or (DevelopmentIdentity() if settings.development else CertificateIdentity(settings.callers)),
+        identity or identity_of(settings, clock),
         Guard(Subjects(parts.gateway, parts.facts, parts.customers, parts.cards)),
         parts.accesses.note,
         parts.metrics,
+        Rates(settings),
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
         max_streams=settings.max_streams,
@@ -143,16 +147,3 @@ def _server(gate: Gate, settings: RpcSettings) -> grpc.aio.Server:
     return grpc.aio.server(
         interceptors=[gate], options=options, maximum_concurrent_rpcs=2 * settings.max_concurrent_calls + _SPARE_CALLS
     )
-
-
-def _listen(server: grpc.aio.Server, settings: RpcSettings) -> int:
-    if settings.development:
-        return server.add_insecure_port(settings.listen)
-    if settings.key_file is None or settings.certificate_file is None or settings.client_authorities_file is None:
-        raise ValueError("outside development, certificate, key and clients' authorities are all needed")
-    credentials = grpc.ssl_server_credentials(
-        [(settings.key_file.read_bytes(), settings.certificate_file.read_bytes())],
-        root_certificates=settings.client_authorities_file.read_bytes(),
-        require_client_auth=True,
-    )
-    return server.add_secure_port(settings.listen, credentials)

@@ -105,9 +105,21 @@ class RpcSettings(BaseModel):
     certificate_file: Path | None = None
     key_file: Path | None = None
     client_authorities_file: Path | None = None
-    """Certificates of the authorities that sign clients' certificates."""
+    """Certificates of the authorities that sign clients' certificates; without them no client is asked for one."""
     callers: dict[str, KnownCaller] = {}
-    """Who may call outside development, by the name in the certificate."""
+    """Who may call outside development, by the name in the certificate; and what a token may say of these names."""
+    token_keys_file: Path | None = None
+    """Public keys of the issuer of tokens, a JWK Set; without them no token is believed."""
+    token_issuer: str = ""
+    token_audience: str = ""
+    token_leeway_seconds: Annotated[int, Field(ge=0, le=120)] = 30
+    token_lifetime_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3_600
+    caller_calls_per_second: Annotated[float, Field(ge=0)] = 2_000.0
+    """How often a caller may call; 0 for as often as it likes."""
+    tries_per_minute: Annotated[float, Field(ge=1)] = 20.0
+    """How often a PIN, password, code or held amount is tried, or told, of one customer or card."""
+    lookups_per_minute: Annotated[float, Field(ge=1)] = 60.0
+    """How often one customer is told whom a telephone number, card or code belongs to."""
     max_deadline_seconds: Annotated[float, Field(gt=0)] = 60.0
     """The time a call without a deadline, or with a longer one, is given."""
     max_request_bytes: Annotated[int, Field(gt=0)] = 16 * MEBIBYTE
@@ -162,8 +174,19 @@ class RpcSettings(BaseModel):
         if self.development:
             if self.listen.rsplit(":", 1)[0] not in LOOPBACK:
                 raise ValueError("development mode listens on loopback only")
-        elif None in (self.certificate_file, self.key_file, self.client_authorities_file):
-            raise ValueError("outside development, certificate, key and clients' authorities are all needed")
+            if self.token_keys_file is not None:
+                raise ValueError("tokens travel over TLS only: development mode believes none")
+            if self.certificate_file is not None or self.key_file is not None:
+                raise ValueError("development mode encrypts nothing: leave out certificate_file and key_file, or it")
+        elif None in (self.certificate_file, self.key_file):
+            raise ValueError(
+                "certificate_file and key_file are needed: nothing is served in plain text, but on loopback with "
+                "development=true"
+            )
+        elif self.client_authorities_file is None and self.token_keys_file is None:
+            raise ValueError("client_authorities_file or token_keys_file is needed: by what are callers known?")
+        if self.token_keys_file is not None and not (self.token_issuer and self.token_audience):
+            raise ValueError("token_keys_file needs token_issuer and token_audience")
         if self.max_streams >= self.max_concurrent_calls:
             raise ValueError("max_streams leaves no room for other calls: it must be below max_concurrent_calls")
         return self

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.account import AccountClosed, AccountFrozen, AccountKind, AccountOpened, MinimumBalanceSet
 from domain.aggregate import fold
 from domain.authorization import AuthorizationApproved
-from domain.books import Books
+from domain.books import MOST_BULKS, Books
 from domain.bulk import Bulk, BulkLegReversed, BulkPosted, PostBulk, ReverseBulkLeg, asked_legs, posted_legs
 from domain.columns import undo
 from domain.event import Change, Context, Leg
@@ -349,3 +349,16 @@ def test_the_largest_bulk_moves_what_it_says_to_the_last_tyiyn() -> None:
     assert event.count - len(event.refused) == fit
     assert sum(books.accounts.posted) == 0
     assert fold([(decided[0], NOW)]) == Bulk(BULK.bytes, event, NOW, NOW, NOW)
+
+
+def test_few_bulks_are_remembered() -> None:
+    """Whoever reverses legs of many bulks has the oldest read from the log again, not all of them in memory."""
+    spec = Spec().funds(ANA, 10_000)
+    ids = [uid(2_000 + number) for number in range(MOST_BULKS + 5)]
+    for each in ids:
+        spec.when(bulk((ANA, BEK, 2)), each)
+        spec.given_done(ReverseBulkLeg(bulk_id=each, leg=0, amount_tyiyn=1))
+    assert [spec.books.at_hand(each.bytes) for each in ids] == [False] * 5 + [True] * MOST_BULKS
+    spec.given_done(ReverseBulkLeg(bulk_id=ids[0], leg=0))
+    assert not spec.books.at_hand(ids[5].bytes)
+    spec.when(ReverseBulkLeg(bulk_id=ids[0], leg=0)).then_refused(Reason.ALREADY_REVERSED)

@@ -106,6 +106,22 @@ def test_a_file_that_cannot_be_read_is_not_paid_at_all(accountant: Accountant, l
     assert not state_path(accountant.file).exists()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ((HEADER + "1,1,1,Айлык").encode("cp1251"), "not encoded in UTF-8"),
+        (b"\x80", "not encoded in UTF-8"),
+        (HEADER.encode() + b"1,1,1," + b"x" * 200_000, "is no CSV"),
+    ],
+)
+def test_a_file_that_is_no_text_is_told(accountant: Accountant, content: bytes, said: str) -> None:
+    """Of another encoding, as spreadsheets like to write, or no CSV at all: a sentence says so, not a traceback."""
+    accountant.file.write_bytes(content)
+    answer = json.loads(accountant.pays("--json", exit_code=USAGE))["error"]
+    assert answer["reason"] == "FILE_UNREADABLE"
+    assert said in answer["message"]
+
+
 def test_a_file_needs_its_header_and_a_line(accountant: Accountant) -> None:
     """A file of something else, or of nothing, is not taken for a payroll."""
     accountant.writes("1,2,3,4", header="")

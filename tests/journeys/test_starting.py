@@ -36,6 +36,23 @@ def test_a_taken_address_is_told_and_nothing_is_touched(tmp_path: Path, setting:
     assert not directory.exists()
 
 
+def test_a_server_whose_database_does_not_answer_is_to_be_started_again(tmp_path: Path) -> None:
+    """Its status tells a supervisor so: that of wrong settings, 78, would leave it down when the database is back."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    server = ServerProcess(tmp_path, {"ESEP_DATABASE_URL": f"postgresql://esep@127.0.0.1:{port}/esep"})
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "server.py")],
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 75
+    assert "esep: cannot start now: the database did not answer:" in done.stderr
+
+
 def test_a_server_that_stands_by_says_so(tmp_path: Path) -> None:
     """It names who decides and what it does itself; and it says when it has taken over."""
     with ServerProcess(tmp_path) as owner, ServerProcess(tmp_path) as standby:

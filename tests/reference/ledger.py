@@ -22,6 +22,7 @@ LEAVES_NO_TRACE = (
     "TRANSFER_NOT_FOUND",
     "AUTHORIZATION_NOT_FOUND",
     "CLEARING_REFERENCE_NOT_FOUND",
+    "CARD_NOT_FOUND",
     "REQUEST_ID_REUSED",
     "EXPECTED_VERSION_MISMATCH",
 )
@@ -37,11 +38,18 @@ class No(Exception):
         self.reason = reason
 
 
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: dict(each) if isinstance(each, dict) else each for key, each in value.items()}
+    return copy.copy(value)
+
+
 class Ledger:
     """Every account, transfer and authorisation in dictionaries. Ids are whatever the caller uses."""
 
-    def __init__(self, currencies: Sequence[str] = ("KGS",)) -> None:
+    def __init__(self, currencies: Sequence[str] = ("KGS",), *, hold: int = HOLD) -> None:
         self.currencies = currencies
+        self.hold = hold
         self.now = 0
         self.accounts: dict[int, dict[str, Any]] = {}
         self.movements: list[Movement] = []
@@ -73,7 +81,7 @@ class Ledger:
             same = (first_caller, first_name, first_content) == (caller, name, content)
             return str(outcome) if same else "REQUEST_ID_REUSED"
         self.now = at
-        before = copy.deepcopy(self.__dict__)
+        before = self._copied() if trial else {}
         self.lapse()
         try:
             getattr(self, name)(request, caller, **content)
@@ -85,6 +93,10 @@ class Ledger:
         elif outcome not in LEAVES_NO_TRACE:
             self.outcomes[request] = (caller, name, copy.deepcopy(content), outcome)
         return str(outcome)
+
+    def _copied(self) -> dict[str, Any]:
+        """Return everything there is, to go back to: no command changes what stands deeper than this copies."""
+        return {name: _copy(value) for name, value in self.__dict__.items()}
 
     # Figures.
 
@@ -270,7 +282,7 @@ class Ledger:
 
     def batch(self, request: Any, caller: str, *, items: Any) -> None:
         """Post every transfer or none."""
-        before = copy.deepcopy(self.__dict__)
+        before = self._copied()
         for item, content in items:
             try:
                 if item in self.outcomes or item == request:
@@ -299,7 +311,7 @@ class Ledger:
             "currency": self.accounts[account]["currency"],
             "state": state,
             "remaining": amount if state == "open" else 0,
-            "expires": self.now + HOLD,
+            "expires": self.now + self.hold,
             "captured": 0,
             "refunded": 0,
         }

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from domain.legs import MAX_LEGS
+from ledger.audit import reading
 from ledger.rpc.callers import Role
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import audit_pb2 as audits
@@ -230,3 +231,19 @@ def test_accounts_of_one_bulk_may_be_of_any_kind(bank: Bank) -> None:
     settlement = bank.open(account_pb2.ACCOUNT_KIND_SETTLEMENT)
     answer = post(bank, (settlement, bank.poor, 10**15), (bank.cash, settlement, 10**15))
     assert answer.bulk.posted_count == 2
+
+
+def test_a_figure_is_explained_in_pieces_where_bulks_are_large(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many bulks an account stands in, few are in memory together, and every one is a step."""
+    monkeypatch.setattr(reading, "MOST_BYTES", 1_000)
+    for _ in range(12):
+        post(bank, *[(bank.cash, bank.poor, 1)] * 9)
+    request = audit.ExplainBalanceRequest(account_id=bank.poor, figure=audits.BALANCE_FIGURE_POSTED, page_size=1_000)
+    found: list[int] = []
+    while True:
+        page = bank.call(bank.ledger.audit.ExplainBalance, request)
+        found += [step.sum_tyiyn for step in page.steps]
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
+            break
+    assert found == [9 * (step + 1) for step in range(12)]

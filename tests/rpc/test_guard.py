@@ -85,7 +85,7 @@ def test_reads_are_answered_while_the_engine_takes_nothing(bank: Bank) -> None:
 
 
 def test_one_line_and_one_count_per_call(bank: Bank) -> None:
-    """Method, code, reason, request id, duration and trace are logged; nothing of the content is."""
+    """Method, caller, code, reason, request id, duration and trace are logged; nothing of the content is."""
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     request = transfer(bank.poor, bank.rich, 1, reference="SECRET")
     metadata = (*bank.ledger.metadata, ("traceparent", f"00-{trace}-00f067aa0ba902b7-01"))
@@ -98,6 +98,7 @@ def test_one_line_and_one_count_per_call(bank: Bank) -> None:
         "event": "call",
         "log_level": "info",
         "method": "/esep.v1.TransferService/CreateTransfer",
+        "caller": bank.caller,
         "code": "FAILED_PRECONDITION",
         "reason": "INSUFFICIENT_FUNDS",
         "request_id": request.request_id,

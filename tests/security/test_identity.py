@@ -105,5 +105,6 @@ def test_a_list_that_cannot_be_meant_stops_the_start(listed: dict[str, str], com
 
 def test_the_list_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """As JSON, like every list; the edge gets what the server's settings say."""
+    monkeypatch.setenv("ESEP_DEVELOPMENT", "true")
     monkeypatch.setenv("ESEP_CALLERS", '{"app.example": {"role": "app"}}')
     assert Settings().rpc.callers == {"app.example": KnownCaller(role=Role.APP)}

@@ -1,6 +1,6 @@
 """Events to files and back, as lines of JSON or as Parquet: the same values, to the byte."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,8 @@ _LONGEST_LINE: Final = 64 << 20
 """Far more than any event has, and little enough to hold in memory."""
 _GROUP: Final = 10_000
 """Events in a row group of a Parquet file, whatever pieces they come in: equal events make equal files."""
+_GROUP_BYTES: Final = 64 << 20
+"""Bytes of events after which a row group ends before it holds as many: a bulk has a quarter of a megabyte."""
 _READ_GROUP: Final = 5_000
 
 
@@ -102,12 +104,15 @@ class _Parquet:
         self._schema = _schema(self._pa)
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", store_schema=False)
         self._waiting: list[Row] = []
+        self._bytes = 0
 
     def add(self, rows: Sequence[Row]) -> None:
-        self._waiting += rows
-        while len(self._waiting) >= _GROUP:
-            self._write(self._waiting[:_GROUP])
-            del self._waiting[:_GROUP]
+        for row in rows:
+            self._waiting.append(row)
+            self._bytes += len(row.state)
+            if len(self._waiting) == _GROUP or self._bytes >= _GROUP_BYTES:
+                self._write(self._waiting)
+                self._waiting, self._bytes = [], 0
 
     def end(self) -> None:
         if self._waiting:
@@ -136,6 +141,12 @@ def _schema(pa: Any) -> Any:
     )
 
 
+def _batches(file: Any) -> Iterator[Any]:
+    """Yield what a file holds in pieces, none of which reaches over the end of a row group."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(_READ_GROUP, row_groups=[group], columns=list(Row._fields))
+
+
 def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
     pa, pq = _arrow()
     try:
@@ -143,7 +154,7 @@ def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
             wanted, found = _schema(pa), file.schema_arrow
             if sorted((each.name, str(each.type)) for each in found) != sorted((e.name, str(e.type)) for e in wanted):
                 raise damaged(path, f"its columns are {', '.join(f'{each.name} ({each.type})' for each in found)}")
-            for batch in file.iter_batches(_READ_GROUP, columns=list(Row._fields)):
+            for batch in _batches(file):
                 if any(batch.column(each.name).null_count for each in wanted if not each.nullable):
                     raise damaged(path, "a value is missing in it")
                 columns = [

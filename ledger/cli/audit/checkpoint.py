@@ -11,7 +11,7 @@ import typer
 
 from ledger.audit.export.files import filing
 from ledger.cli.connection import DEADLINE_SECONDS, Connection
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import USAGE, Problem, ProblemError, reporting
 from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest
@@ -34,10 +34,11 @@ def checkpoint(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Keep a signed checkpoint of the history as it is now, to verify against later."""
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         for path in (note, keys):
             if path is not None and path.exists():
                 message = f"{path} is there already."

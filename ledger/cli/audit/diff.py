@@ -13,7 +13,7 @@ from ledger.audit.figures.figuring import event_of
 from ledger.cli.audit.live import LiveHistory
 from ledger.cli.audit.points import FromExport, newest, position_of
 from ledger.cli.connection import Connection
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import amount, console, print_document, table, told
 from ledger.cli.problems import REFUSED, USAGE, Problem, ProblemError, reporting
 
@@ -33,6 +33,7 @@ def diff(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Show which accounts changed between two moments and by how much, and what happened in between.
@@ -43,7 +44,7 @@ def diff(
         if export is not None:
             found = _of_export(export, start, end)
         else:
-            connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key))
+            connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key, token))
             found = _of_server(connection, start, end)
         print_document(_document(found)) if as_json else _print(found)
         if found.disagreements:

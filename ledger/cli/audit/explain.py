@@ -24,7 +24,7 @@ from ledger.audit.source import AccountFigures
 from ledger.cli.audit.live import LiveHistory
 from ledger.cli.audit.points import FromExport, newest, position_of
 from ledger.cli.connection import Connection, account_named
-from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, time_zone
+from ledger.cli.options import Account, AsJson, Server, TlsCa, TlsCert, TlsKey, Token, time_zone
 from ledger.cli.output import console, money
 from ledger.cli.problems import REFUSED, Problem, ProblemError, reporting
 from ledger.log.codec import decode
@@ -117,6 +117,7 @@ def explain(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """List every event that makes a figure of an account, oldest first, with the running sum.
@@ -127,7 +128,7 @@ def explain(
         if export is not None:
             found = _of_export(ExportSource(export), account, figure, as_of)
         else:
-            connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key))
+            connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key, token))
             found = _of_server(connection, account, figure, as_of)
         _write_document(found) if as_json else _print(found)
         if found.agrees is False:

@@ -13,7 +13,7 @@ from ledger.audit.export.writer import EVENTS_PER_FILE
 from ledger.audit.export.writer import export as write
 from ledger.cli.audit.live import PATIENCE_SECONDS, LiveSource
 from ledger.cli.connection import Connection
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import ProblemError, problem_of, reporting
 from ledger.cli.progress import progress
@@ -43,13 +43,14 @@ def export(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Write all events, hashes, signed checkpoints and balances into a directory, up to the newest position.
 
     Broken off, it goes on where it was; called again later, it takes in what has happened since.
     """
-    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key) as connection:
+    with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         began = time.monotonic()
         source = LiveSource(connection.ledger, patience=PATIENCE_SECONDS)
         with filing(directory), progress("exporting", silent=as_json) as bar:

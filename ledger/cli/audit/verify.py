@@ -22,7 +22,7 @@ from ledger.audit.verify.verifier import Verdict
 from ledger.audit.verify.verifier import verify as look_at
 from ledger.cli.audit.reading import PatientSource
 from ledger.cli.connection import Connection
-from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey
+from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, money, print_document, table, told
 from ledger.cli.problems import REFUSED, USAGE, Problem, ProblemError, reporting
 from ledger.cli.progress import progress
@@ -78,6 +78,7 @@ def verify(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
     """Verify a whole history: complete, unchanged, signed, balanced, and what the ledger answers.
@@ -100,7 +101,7 @@ def verify(
                 _add_damaged(ExportSource(export), verdict)
             name = f"export {export}"
         else:
-            with Connection(server, tls_ca, tls_cert, tls_key) as connection:
+            with Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
                 verdict = _verified(PatientSource(connection.ledger), keys, kept, as_json=as_json)
                 name = f"server {connection.address}"
         made = report_of(verdict, source=name, tool_version=version("esep"), began=began, ended=_now())

@@ -78,16 +78,17 @@ class BulkServiceServicer(object):
         CreateTransfers would decide them: a refused leg moves nothing and stops none of the others. The call succeeds even
         when every leg was refused.
 
+        Limits: 1 … 8,190 legs; columns of the same length. Whatever is malformed, such as an amount of 0 or the same account
+        on both sides of a leg, refuses the whole, with the path of each entry at fault: amounts_tyiyn[17].
         Guarantees: when it answers, the bulk is durable, whole, and every account's available balance counts it. The same
         request again is answered with the first outcome, refusals included, and moves nothing.
-        Refused with, as a whole and without a record: INVALID_ARGUMENT (columns of different lengths, an amount out of
-        bounds, the same account on both sides, no leg or too many), ACCOUNTS_UNKNOWN (with the path of each entry that names
-        no account), EFFECTIVE_TIME_OUT_OF_BOUNDS.
+        Refused with, as a whole and without a record: ACCOUNTS_UNKNOWN (with the path of each entry that names no account),
+        EFFECTIVE_TIME_OUT_OF_BOUNDS.
         Refused with, a leg, for good: CURRENCY_MISMATCH, ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS, BALANCE_LIMIT.
 
         Example: PostBulk{request_id R, debit_account_ids [11, 11, 13], credit_account_ids [12, 13, 12], amounts_tyiyn [500,
-        700, 900]} where account 13 is empty: the first two legs are posted, and so is the third up to what the second
-        brought in; 900 is more than 700: refusals {legs [2], reasons ["INSUFFICIENT_FUNDS"], account_ids [13]}.
+        700, 900]} where account 13 had nothing: the second leg brings 700 in, which does not cover the third: refusals {legs
+        [2], reasons ["INSUFFICIENT_FUNDS"], account_ids [13]}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from domain.leaf import leaf_hash
 from domain.ports import Row
+from ledger.audit.export import events
 from ledger.audit.export.events import read, writer
 from ledger.audit.export.files import WholeFile
 from ledger.audit.export.format import (
@@ -125,6 +126,22 @@ def test_a_file_that_is_no_parquet(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ExportError, match=r"events\.parquet"):
         list(read(path, Encoding.PARQUET))
+
+
+def test_a_row_group_of_large_events_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has ten thousand bulks in memory; equal events make equal files all the same."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    monkeypatch.setattr(events, "_GROUP_BYTES", 1_000)
+    large = [Row(0, at, bytes(16), 1, "t", b"x" * (300 if at > 5 else 1), at, None, "c") for at in range(1, 31)]
+    for name, at_once in (("one", 3), ("other", 30)):
+        write(tmp_path / name, Encoding.PARQUET, large, at_once=at_once)
+    found = pq.ParquetFile(tmp_path / "one").metadata
+    assert [found.row_group(group).num_rows for group in range(found.num_row_groups)] == [9, 4, 4, 4, 4, 4, 1]
+    pieces = list(read(tmp_path / "one", Encoding.PARQUET))
+    assert [row for piece in pieces for row in piece] == large
+    assert max(map(len, pieces)) == 9
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_parquet_of_somebody_else(tmp_path: Path) -> None:

@@ -207,3 +207,27 @@ def test_a_standby_with_a_clock_far_behind_does_not_take_over(owner: Desk, log: 
     mode = standby.engine.mode
     standby.stop()
     assert mode is Mode.BROKEN
+
+
+class Dropping(FaultyLog):
+    """A log whose last event is dropped by a failover between two reads of an engine that starts."""
+
+    reads = 0
+
+    def read(self, partition: int, after: int, limit: int) -> list[Row]:
+        self.reads += 1
+        return [] if self.reads == 2 else self.inner.read(partition, after, limit)
+
+
+def test_an_engine_begins_anew_when_history_changes_while_it_starts(log: Log, clock: HandClock) -> None:
+    """An engine that has read what a failover then drops reads again; it does not break."""
+    before = Desk(log, clock).serving()
+    cash = before.open("cash")
+    before.stop()
+    dropping = Dropping(log)
+    desk = Desk(dropping.as_log(), clock, settings=msgspec.structs.replace(BRISK, snapshot_every=1_000_000))
+    eventually(lambda: desk.engine.mode in (Mode.OWNER, Mode.BROKEN))
+    mode, fatal = desk.engine.mode, desk.fatal
+    desk.stop()
+    assert (mode, fatal, dropping.reads > 2) == (Mode.OWNER, [], True)
+    assert desk.posted(cash) == 0

@@ -307,3 +307,19 @@ def test_tickets_are_of_two_kinds(desk: Desk) -> None:
     one = CommandTicket(desk.transfer(1, 2, 3), b"x" * 16, "a")
     many = BatchTicket([desk.transfer(1, 2, 3)] * 7, "a")
     assert (one.weight, many.weight) == (1, 7)
+
+
+def test_what_must_be_looked_up_is_answered_after_an_undoing(faulty: FaultyLog, clock: HandClock) -> None:
+    """A generation of recent ids that began in a batch that came to nothing does not stand in anybody's way."""
+    desk = Desk(faulty.as_log(), clock, settings=msgspec.structs.replace(BRISK, recent_requests=2)).serving()
+    cash, one = desk.open("cash"), desk.open()
+
+    def transfers(count: int) -> list[CreateTransfer]:
+        return [CreateTransfer(desk.ids.unordered(), cash, one, 1) for _ in range(count)]
+
+    faulty.faults.append(Fault.FULL)
+    assert desk.ask_many(transfers(9)).refusal.reason is Reason.STORAGE_FULL
+    answers = [desk.ask(transfer) for transfer in transfers(3)]
+    desk.stop()
+    assert all(isinstance(answer, Accepted) for answer in answers)
+    assert desk.posted(one) == 3
