@@ -12,7 +12,7 @@ from typing import Final
 
 from domain.leaf import leaf_hash
 from domain.ports import Left, Row
-from ledger.log.api import Beat, Kept
+from ledger.log.api import Beat, Kept, Mail
 from ledger.log.checks import check_appended, check_tail
 from ledger.log.errors import (
     AppendConflict,
@@ -260,6 +260,22 @@ class Connection:
         self._travel(reading=True)
         kept = [position for position in self._database.snapshots if position <= upto]
         return (max(kept), self._database.snapshots[max(kept)]) if kept else None
+
+    # Of one partition: nobody has sent it anything.
+
+    def partitions(self, wanted: int | None = None) -> int:
+        if wanted not in (None, 1):
+            raise ValueError(f"this ledger was made with 1 partition: it cannot have {wanted}")
+        return 1
+
+    def send_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        raise TypeError("there is no other partition that could be written to")
+
+    def read_mail(self, partition: int, limit: int) -> list[Mail]:
+        return []
+
+    def drop_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        raise TypeError("there is no mail that could be dropped")
 
     def within(self, left: Left) -> AbstractContextManager[None]:
         return nullcontext()
