@@ -305,9 +305,7 @@ class Engine:
         due = self._decider.books.next_due()
         if self.mode is Mode.STOPPING:
             return _BREATH  # What is being looked up comes back, or is answered, without a word to this thread.
-        if due is None:
-            return None
-        return min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
+        return None if due is None else min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
 
     def _take(self, batch: Batch) -> list[Ticket]:
         if self._too_far_ahead() and self.mode is not Mode.STOPPING:
