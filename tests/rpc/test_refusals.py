@@ -15,6 +15,7 @@ from projections.schema import notices_dropped
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import service_directory_service_pb2 as directory
@@ -91,6 +92,13 @@ def currency_unknown(bank: Bank) -> Refusal:
         request_id=new_id(), participant_id="bank-a", kind=CUSTOMER, currency_code="XTS"
     )
     return bank.refused(bank.ledger.accounts.OpenAccount, request)
+
+
+def accounts_unknown(bank: Bank) -> Refusal:
+    unknown = bulks.PostBulkRequest(
+        request_id=new_id(), debit_account_ids=[bank.rich], credit_account_ids=[999], amounts_tyiyn=[1]
+    )
+    return bank.refused(bank.ledger.bulks.PostBulk, unknown)
 
 
 def account_not_found(bank: Bank) -> Refusal:
@@ -302,6 +310,7 @@ CASES: dict[Reason, Case] = {
     Reason.PAGE_TOKEN_INVALID: page_token_invalid,
     Reason.NOTIFICATIONS_DROPPED: notifications_dropped,
     Reason.CURRENCY_UNKNOWN: currency_unknown,
+    Reason.ACCOUNTS_UNKNOWN: accounts_unknown,
     Reason.ACCOUNT_NOT_FOUND: account_not_found,
     Reason.TRANSFER_NOT_FOUND: transfer_not_found,
     Reason.AUTHORIZATION_NOT_FOUND: authorization_not_found,
