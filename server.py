@@ -18,10 +18,10 @@ from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.audit.signing.keys import SigningKeys
 from ledger.engine.announcer import announce
 from ledger.engine.clock import OffsetClock, SystemClock
-from ledger.engine.engine import Engine
 from ledger.exits import BROKEN, CANNOT_START, cannot_start
-from ledger.log.factory import open_log, open_tables
+from ledger.log.factory import open_tables
 from ledger.logging import configure_logging
+from ledger.process.partitions import Partitions, count_partitions
 from ledger.rpc.addresses import check_free
 from ledger.rpc.children import Children
 from ledger.rpc.engine_metrics import EngineMetrics
@@ -52,29 +52,31 @@ async def serve(settings: Settings) -> int:
         check_free(setting, address)
     catalogue = load_catalogue(settings.services_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    log = open_log(settings.log_url)
+    count = count_partitions(settings.log_url, settings.partition_count, over_citus=bool(settings.distribute))
+    owned, policy = settings.owned(count), settings.policy_of(count)
     vault = open_vault(settings.vault_url, settings.keys_file, settings.codes_file, development=settings.development)
     signing = SigningKeys.load(settings.signing_keys_file, create=settings.development)
     clock = OffsetClock(settings.clock_offset_file) if settings.clock_offset_file else SystemClock()
-    children = Children(settings.children, REGISTRY)
-    metrics = EngineMetrics()
-    engine = Engine(
-        log,
+    children = Children(settings.children._replace(partitions=tuple(owned)), REGISTRY)
+    metrics = EngineMetrics(owned)
+    partitions = Partitions.opened(
+        settings.log_url,
+        owned,
         clock,
-        policy=settings.policy,
+        policy=policy,
         settings=settings.engine,
         on_fatal=give_up,
         on_durable=children.wake,
-        observer=metrics,
+        observers=metrics.commits,
     )
-    metrics.watch(engine, REGISTRY)
-    reader = Reader(settings.read_url)
+    metrics.watch(partitions.engines, REGISTRY)
+    (engine, *others), reader = partitions.all, Reader(settings.read_url)
     edge = build_server(
         engine,
         reader,
         vault,
         Checkpoints(
-            log,
+            engine.log,
             engine.partition,
             clock,
             ledger=settings.ledger_name,
@@ -84,7 +86,8 @@ async def serve(settings: Settings) -> int:
         ),
         AccessLog(open_tables(settings.access_url)),
         rpc,
-        policy=settings.policy,
+        policy=policy,
+        others=others,
         clock=clock,
         catalogue=catalogue,
         page_key=settings.page_key,
@@ -92,26 +95,25 @@ async def serve(settings: Settings) -> int:
     port = edge.bind()  # Before the log is taken: a server that nobody can reach must not decide.
     serve_metrics(settings.metrics_listen)
     # A restored vault may know again whom the log says it has forgotten: before anybody asks, it does not.
-    await asyncio.to_thread(catch_up, vault.vault, log, engine.partition, clock.now())
+    await asyncio.to_thread(catch_up, vault.vault, engine.log, engine.partition, clock.now())
     children.start()
-    engine.start()
-    watch = asyncio.create_task(watch_projections(engine, reader))
+    partitions.start()
+    watching = [asyncio.create_task(watch_projections(partitions.each, reader))]
     await edge.start()
     gc.collect()
     gc.freeze()  # What is here now stays: the collector need not look at it again,
     gc.set_threshold(100_000, 50, 1_000)  # and a batch makes tens of thousands of objects without cycles.
     say(f"listening on {settings.listen.rpartition(':')[0]}:{port}")
-    telling = asyncio.create_task(announce(engine, say))
+    watching += [asyncio.create_task(announce(each, say, several=count > 1)) for each in partitions.each]
 
     await stop.wait()
-    telling.cancel()
+    for each in watching:
+        each.cancel()
     await edge.stop(settings.shutdown_grace_seconds)
-    await asyncio.to_thread(engine.stop, settings.shutdown_grace_seconds)
-    watch.cancel()
+    await asyncio.to_thread(partitions.stop, settings.shutdown_grace_seconds)
     children.stop()
     reader.close()
     vault.vault.close()
-    log.close()
     return BROKEN if broken else 0
 
 

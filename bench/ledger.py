@@ -65,7 +65,9 @@ class NotAcceptedError(Exception):
 class Ledger:
     """Accounts with money on them, and ways to send requests about them."""
 
-    def __init__(self, address: str, seed: int) -> None:
+    def __init__(self, address: str, seed: int, partition: int = 0) -> None:
+        """Connect to a server; the accounts are those of one partition."""
+        self._partition = partition
         self._runner = asyncio.Runner()
         self.client: AsyncLedger = self._runner.run(_connect(address))
         self._empty: Callable[..., Awaitable[CreateTransferResponse]] = self.client.channel.unary_unary(
@@ -281,7 +283,7 @@ class Ledger:
 
     async def _catch_up(self) -> None:
         """Wait until reads reflect the last position. The projections share one: any read waits for all of them."""
-        last = LogPosition(partition=0, position=self._position)
+        last = LogPosition(partition=self._partition, position=self._position)
         read = GetBalanceRequest(account_id=self.accounts[0], min_position=last)
         await self.client.statements.GetBalance(read, timeout=CALL_SECONDS)
 
@@ -297,7 +299,7 @@ class Ledger:
         kinds = [ACCOUNT_KIND_SETTLEMENT, ACCOUNT_KIND_FEE_INCOME, ACCOUNT_KIND_MERCHANT]
         kinds += [ACCOUNT_KIND_CUSTOMER] * accounts
         openings = [
-            OpenAccountRequest(request_id=text, participant_id=BANK, kind=kind)
+            OpenAccountRequest(request_id=text, participant_id=BANK, kind=kind, partition=self._partition)
             for text, kind in zip(ids.texts(len(kinds)), kinds, strict=True)
         ]
         await self._send([[(opening, request)] for request in openings], _OPENERS, catch_up=False)

@@ -18,7 +18,7 @@ from domain import forms
 from domain.claim import claim
 from domain.command import AccountId, Command, CurrencyCode, Explanation, Limit, ParticipantId, Reference, Tags
 from domain.event import Change, Context, Event
-from domain.ids import account_originator, claim_id
+from domain.ids import MAX_PARTITIONS, account_originator, account_partition, claim_id
 from domain.money import SOM
 from domain.refusals import Reason, Refusal, refuse
 
@@ -184,6 +184,18 @@ class OpenAccount(Command):
     minimum_balance_tyiyn: Limit = 0
     reference: Reference = ""
     tags: Tags = {}
+    partition: Annotated[int, Field(strict=True, ge=0, lt=MAX_PARTITIONS)] = 0
+    """Where the account lives, for good."""
+
+    @model_validator(mode="after")
+    def _numbered_in_the_first(self) -> Self:
+        if self.account_number and self.partition:
+            raise ValueError("has an account_number, which is claimed in partition 0 alone, and lives in another")
+        return self
+
+    def decided_in(self) -> int:
+        """Return where the account will live."""
+        return self.partition
 
     def claims(self) -> tuple[bytes, ...]:
         """Return the claim on the account's number."""
@@ -223,6 +235,9 @@ class _LifecycleCommand(Command):
 
     account_id: AccountId
     expected_version: Annotated[int, Field(ge=1)] | None = None
+
+    def decided_in(self) -> int:
+        return account_partition(self.account_id)
 
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         return (self.account_id,)
@@ -321,6 +336,9 @@ class CloseAccount(_LifecycleCommand):
         posted, held = books.accounts.posted[index], books.accounts.held[index]
         if posted != 0 or held != 0 or books.holds.get(self.account_id):
             return refuse(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn=posted, held_tyiyn=held)
+        sent = books.sent_from(self.account_id)
+        if sent:  # It may come back.
+            return refuse(Reason.ACCOUNT_NOT_EMPTY, posted_tyiyn=posted, held_tyiyn=held, in_transit_tyiyn=sent)
         return None
 
     def _event(self) -> Event:

@@ -15,6 +15,7 @@ from domain import (
     card,
     claim,
     credit,
+    crossing,
     customer,
     device,
     engine,
@@ -29,6 +30,7 @@ from domain import (
     token,
     transfer,
     transfer_qr,
+    transit,
     wallet,
 )
 from domain.event import Change, Event
@@ -63,6 +65,8 @@ Aggregate = (
     | engine.CommandDeclined
     | transfer.BatchPosted
     | transfer.BatchDeclined
+    | crossing.TransferReceived
+    | crossing.TransferRejected
 )
 """The state of an aggregate. One that ends with its first event is that event."""
 
@@ -98,6 +102,11 @@ _FOLDS: dict[type[Event], Callable[[Any, Change, int], Any]] = {
     transfer.TransferReversed: transfer.evolve,
     transfer.BatchPosted: _alone,
     transfer.BatchDeclined: _alone,
+    crossing.TransferSent: transit.evolve,
+    crossing.TransferReceived: _alone,
+    crossing.TransferRejected: _alone,
+    crossing.TransferCompleted: transit.evolve,
+    crossing.TransferReturned: transit.evolve,
     bulk.BulkPosted: bulk.evolve,
     bulk.BulkLegReversed: bulk.evolve,
     authorization.AuthorizationApproved: authorization.evolve,

@@ -6,7 +6,7 @@ asks for a decision and kept in a bounded cache while it is in use. Changes are 
 
 from collections.abc import Collection, Iterable
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain import account as accounts_domain
 from domain import aggregate, engine
@@ -16,6 +16,7 @@ from domain.bulk import Bulk, BulkPosted, posted_legs
 from domain.claim import Claim
 from domain.columns import MISSING, Accounts, Journal, Names
 from domain.credit import CreditLineRefused
+from domain.crossing import TransferCompleted, TransferReceived, TransferRejected, TransferReturned, TransferSent
 from domain.event import Change, Policy
 from domain.ids import claim_id
 from domain.limits import Usage
@@ -37,6 +38,8 @@ _UNREMEMBERED = (
     BatchPosted,
     BatchDeclined,
     CreditLineRefused,
+    TransferReceived,
+    TransferRejected,
     engine.CommandDeclined,
 )
 """Events that begin an aggregate nobody is likely to ask for soon: it is read from the log when asked for."""
@@ -60,6 +63,15 @@ class NotAtHandError(LookupError):
         self.aggregate_ids = (aggregate_id, *others)
 
 
+class InTransit(NamedTuple):
+    """Money that was sent to another partition and is neither there nor back, as far as this one knows."""
+
+    account: int
+    amount: int
+    position: int
+    """Where it was sent."""
+
+
 class Books:
     """The decision state of one partition."""
 
@@ -74,6 +86,8 @@ class Books:
         self.life = engine.EngineLife()
         self.rules = PublishedRules()
         self.usage = Usage(utc_offset_seconds)
+        self.transit: dict[bytes, InTransit] = {}
+        """What is on its way to other partitions, by transfer."""
         self.journal: Journal = []
         self._due: list[tuple[int, bytes]] = []
         self._cache: dict[bytes, tuple[Any, int]] = {}
@@ -142,6 +156,10 @@ class Books:
         index = self.accounts.find(account)
         return currency_code in ("", self.currencies[self.accounts.currency[index]])
 
+    def sent_from(self, account: int) -> int:
+        """Return how much is on its way from an account to other partitions, in tyiyn."""
+        return sum(each.amount for each in self.transit.values() if each.account == account)
+
     def any_lapsed(self, now: int) -> bool:
         """Tell whether some hold may have ended by ``now``."""
         return bool(self._due) and self._due[0][0] <= now
@@ -205,6 +223,8 @@ class Books:
 
     def _evolve_aggregate(self, change: Change, recorded_at: int, position: int) -> None:
         key = change.originator_id
+        if isinstance(change.event, TransferSent | TransferCompleted | TransferReturned):
+            self._note_transit(key, change.event, position)
         before = self.open.get(key)
         if before is None and key in self._cache:
             cached = self._cache[key][0]
@@ -224,6 +244,11 @@ class Books:
                 return
             self._drop_open(key, after)
         self._remember(key, after, position)
+
+    def _note_transit(self, key: bytes, event: TransferSent | TransferCompleted | TransferReturned, at: int) -> None:
+        self.journal.append((self.transit, key, self.transit.pop(key, MISSING)))
+        if isinstance(event, TransferSent):
+            self.transit[key] = InTransit(event.debit_account, event.amount, at)
 
     def _keep_open(self, key: bytes, authorization: Authorization) -> None:
         before = self.open.get(key, MISSING)

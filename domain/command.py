@@ -90,6 +90,10 @@ class Command(BaseModel):
         named = {name for name in wanted if getattr(self, name) != fields[name].default}
         return self.model_dump(mode="json", include=named)
 
+    def decided_in(self) -> int:
+        """Return the partition that decides it: 0, unless it is about an account that lives in another."""
+        return 0
+
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts whose available balance the decision may read."""
         return ()

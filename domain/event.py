@@ -88,6 +88,13 @@ class Policy(msgspec.Struct, frozen=True):
     binding_sessions_per_month: int = 5
     binding_cards_per_day: int = 5
     bound_cards: int = 10
+    several: int | msgspec.UnsetType = msgspec.UNSET
+    """How many partitions the ledger has, where it has several: what is unset leaves no trace in the stored form."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the ledger has."""
+        return 1 if self.several is msgspec.UNSET else self.several
 
     def hold_ttl(self, kind: str, merchant_category_code: str, entry_mode: str) -> int:
         """Return how many seconds a hold of this sort lasts."""

@@ -2,8 +2,20 @@
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
 from domain.bulk import BulkLegReversed, BulkPosted, posted_legs
+from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from domain.transfer import TransferPosted, TransferReversed
+
+_LEGS_ONLY = (
+    AuthorizationCaptured,
+    ForcePosted,
+    RefundPosted,
+    TransferReversed,
+    BulkLegReversed,
+    TransferSent,
+    TransferReceived,
+    TransferReturned,
+)
 
 
 def movements(event: Event) -> tuple[Leg, ...]:
@@ -14,7 +26,7 @@ def movements(event: Event) -> tuple[Leg, ...]:
     if isinstance(event, TransferPosted):
         first = Leg(event.kind, event.debit_account, event.credit_account, event.amount)
         return (first, *event.legs) if event.legs else (first,)
-    if isinstance(event, AuthorizationCaptured | ForcePosted | RefundPosted | TransferReversed | BulkLegReversed):
+    if isinstance(event, _LEGS_ONLY):
         return event.legs
     if isinstance(event, BulkPosted):
         columns = (column.tolist() for column in posted_legs(event))

@@ -16,6 +16,7 @@ from domain import audit_refusals as audits
 from domain import bulk_refusals as bulks
 from domain import card_refusals as cards
 from domain import credit_refusals as credits_
+from domain import crossing_refusals as crossings
 from domain import customer_refusals as customers
 from domain import payment_refusals as payments
 from domain import token_refusals as tokens
@@ -77,6 +78,7 @@ class Reason(Enum):
     PHONE_COUNTRY_NOT_SERVED = transfers.PHONE_COUNTRY_NOT_SERVED
     QR_UNREADABLE = transfers.QR_UNREADABLE
     QR_NOT_A_TRANSFER = transfers.QR_NOT_A_TRANSFER
+    LEGS_BETWEEN_PARTITIONS = crossings.LEGS_BETWEEN_PARTITIONS
 
     # Unknown.
     ACCOUNT_NOT_FOUND = Row(Kind.NOT_FOUND, False, "There is no such account.", "Check the account id.")
@@ -201,6 +203,7 @@ class Reason(Enum):
     PARTICIPANT_ALREADY_REGISTERED = Row(
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
     )
+    TRANSFER_CROSSED = crossings.TRANSFER_CROSSED
     ADJUSTMENT_NOT_REVERSIBLE = Row(
         Kind.STATE,
         True,
@@ -416,6 +419,7 @@ class Reason(Enum):
         "Another server owns this part of the ledger, or ownership is changing.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
+    CLEARING_NOT_OPEN = crossings.CLEARING_NOT_OPEN
     SHUTTING_DOWN = Row(
         Kind.UNAVAILABLE, False, "The server is stopping.", "Send the same request to another server, or later."
     )

@@ -24,8 +24,9 @@ from domain.command import (
     Tags,
     effective_refusal,
 )
+from domain.crossing import Crossing, TransferSent, as_asked, crosses, send
 from domain.event import Change, Context, Event, Leg
-from domain.ids import is_reserved
+from domain.ids import account_partition, is_reserved
 from domain.limits import SpendingReturned, give_back
 from domain.refusals import Reason, Refusal, refuse
 from domain.refused_batch import Asked
@@ -173,6 +174,8 @@ class Transfer(msgspec.Struct, frozen=True):
     quote: bytes | None = None
     credit: tuple[bytes, int] | None = None
     """The credit file and the number of the line that it pays."""
+    crossing: Crossing | None = None
+    """Where it stands on its way to another partition, None where it has none to go."""
 
     def carries(self, leg: Leg) -> bool:
         """Tell whether a leg carries the main amount on to the recipient, so that it goes back with it."""
@@ -247,14 +250,20 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     legs: tuple[Leg, ...] = ()
     effective_time: int | None = None
 
+    def decided_in(self) -> int:
+        """Return the payer's partition, which decides it."""
+        return account_partition(self.debit_account)
+
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts money would leave."""
         if not self.legs:
             return (self.debit_account,)
         return (self.debit_account, *(leg.debit_account for leg in self.legs))
 
-    def same_as(self, event: TransferPosted | TransferDeclined) -> bool:
+    def same_as(self, event: TransferPosted | TransferDeclined | TransferSent) -> bool:
         """Tell whether the event records this very content."""
+        if isinstance(event, TransferSent):
+            return not self.legs and all(getattr(self, name) == value for name, value in as_asked(event).items())
         return (
             not getattr(event, "fingerprint", "")
             and self.amount == event.amount
@@ -275,9 +284,11 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Post the transfer, or say why not, in this order: accounts, currency, state, time, funds, bounds."""
         refusal = self.guard(books, context)
-        if refusal is not None:
-            return refusal
-        return [Change(self.request_id, 1, self.posted())]
+        if refusal is None:
+            return [Change(self.request_id, 1, self.posted())]
+        if refusal.reason is Reason.ACCOUNT_NOT_FOUND and crosses(self, books, context.policy.partitions):
+            return send(self, books, context)
+        return refusal
 
     def guard(self, books: "Books", context: Context) -> Refusal | None:
         """Return why the transfer cannot be posted now, None when it can."""
@@ -444,6 +455,8 @@ class ReverseTransfer(Command):
             return refuse(Reason.ADJUSTMENT_NOT_REVERSIBLE, transfer_id=self.transfer_id)
         if transfer.reversed_whole:
             return refuse(Reason.ALREADY_REVERSED, transfer_id=self.transfer_id)
+        if transfer.crossing is not None:
+            return refuse(Reason.TRANSFER_CROSSED, transfer_id=self.transfer_id)
         left = transfer.amount - transfer.reversed_amount
         amount = left if self.amount_tyiyn is None else self.amount_tyiyn
         if amount > left:

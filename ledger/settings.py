@@ -134,6 +134,13 @@ class Settings(BaseSettings):
     snapshot_every: Annotated[int, Field(ge=1)] = 1_000_000
     """Events between snapshots of the decision state."""
 
+    partition_count: Annotated[int, Field(ge=1, le=1_024)] | None = None
+    """How many partitions a ledger is made with, 1 by default; one that exists keeps its own number for good."""
+    distribute: Annotated[str, Field(pattern="^(citus)?$")] = ""
+    """``citus``: spread the log's tables over the machines of a Citus cluster, by partition."""
+    partitions: Annotated[str, Field(pattern=r"^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$")] | None = None
+    """Which partitions this server owns, like ``0-3`` or ``0,5``; by default all of them."""
+
     master_keys_file: Path | None = None
     """Keys that wrap customers' keys; by default `master-keys.json` in the data directory. Made in development."""
     checkpoint_keys_file: Path | None = None
@@ -311,8 +318,13 @@ class Settings(BaseSettings):
 
     @property
     def policy(self) -> Policy:
-        """What decisions depend on; its version changes with its content."""
+        """What decisions of a ledger of one partition depend on; its version changes with its content."""
+        return self.policy_of(1)
+
+    def policy_of(self, partitions: int) -> Policy:
+        """Return what decisions of a ledger of so many partitions depend on."""
         policy = Policy(
+            several=msgspec.UNSET if partitions == 1 else partitions,
             hold_ttl_seconds=self.hold_ttl_seconds,
             payment_hold_ttl_seconds=self.payment_hold_ttl_seconds,
             hold_rules=tuple(msgspec.convert(rule, HoldRule) for rule in self.hold_rules),
@@ -344,6 +356,16 @@ class Settings(BaseSettings):
         )
         content = msgspec.json.encode(policy, order="deterministic")
         return msgspec.structs.replace(policy, version=f"settings-{sha256(content).hexdigest()[:12]}")
+
+    def owned(self, partitions: int) -> list[int]:
+        """Return which of the ledger's partitions this server owns; raises ValueError for one that there is not."""
+        if self.partitions is None:
+            return list(range(partitions))
+        spans = [[int(end) for end in span.split("-")] for span in self.partitions.split(",")]
+        owned = sorted({each for span in spans for each in range(span[0], span[-1] + 1)})
+        if not owned or owned[-1] >= partitions:
+            raise ValueError(f"partitions {self.partitions} are not all below {partitions}, which the ledger has")
+        return owned
 
     @property
     def children(self) -> ChildSettings:

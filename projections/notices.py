@@ -26,6 +26,7 @@ from domain.authorization import (
 from domain.binding import HOLD_KIND, CardBindingMissed
 from domain.bulk import BulkLegReversed
 from domain.card import CardBlocked, CardBound, CardClosed, CardReportedLost, CardUnblocked, CardUnbound
+from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event
 from domain.payment import Details as PaymentDetails
 from domain.payment import Payment, PaymentFailed, PaymentRefunded, PaymentSucceeded, PaymentUnresolved
@@ -108,6 +109,21 @@ def received(kind: str) -> NoticeKind:
 def _transfer_reversed(told: Told) -> Iterator[Draft]:
     for leg in told.event.legs:
         yield Draft(NoticeKind.MONEY_OUT, leg.debit_account, leg.amount, 0, leg.credit_account, leg.kind)
+        yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
+
+
+def _transfer_sent(told: Told) -> Iterator[Draft]:
+    event: TransferSent = told.event
+    yield Draft(sent(event.kind), event.debit_account, event.amount, 0, event.credit_account, event.kind)
+
+
+def _transfer_received(told: Told) -> Iterator[Draft]:
+    event: TransferReceived = told.event
+    yield Draft(received(event.kind), event.credit_account, event.amount, 0, event.debit_account, event.kind)
+
+
+def _transfer_returned(told: Told) -> Iterator[Draft]:
+    for leg in told.event.legs:
         yield Draft(NoticeKind.MONEY_IN, leg.credit_account, leg.amount, 0, leg.debit_account, leg.kind)
 
 
@@ -325,6 +341,9 @@ NOTICES: Final[dict[type[Event], Callable[[Told], Iterable[Draft]]]] = {
     TransferPosted: _transfer,
     BulkLegReversed: _transfer_reversed,
     TransferReversed: _transfer_reversed,
+    TransferSent: _transfer_sent,
+    TransferReceived: _transfer_received,
+    TransferReturned: _transfer_returned,
     AuthorizationApproved: _approved,
     AuthorizationAdvised: _approved,
     AuthorizationIncremented: _held,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
 from domain.bulk import BulkLegReversed, BulkPosted
+from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from domain.movements import effective_time, movements
 from domain.ports import Row
@@ -96,8 +97,12 @@ def _origin(batch: Batch, row: Row, event: Event) -> _Origin:
     match event:
         case TransferPosted():
             return _Origin(source, Source.TRANSFER, event.reference, "")
-        case TransferReversed():
+        case TransferReversed() | TransferReturned():
             return _Origin(source, Source.TRANSFER, "", "")
+        case TransferSent():
+            return _Origin(source, Source.TRANSFER, event.reference, "")
+        case TransferReceived():
+            return _Origin(event.transfer.bytes, Source.TRANSFER, event.reference, "")
         case BulkLegReversed():
             return _Origin(source, Source.BULK, "", "")
         case ForcePosted():

@@ -5,6 +5,7 @@ Only transfers that carry one are indexed: most do not, and a transfer itself is
 
 from typing import Final
 
+from domain.crossing import TransferSent
 from domain.transfer import TransferPosted
 from projections.answers import END, Located, RecordCursor
 from projections.batch import Batch, Ledger
@@ -24,7 +25,7 @@ class Transfers:
         references: list[Values] = []
         tags: list[Values] = []
         for row, event in batch.items:
-            if type(event) is not TransferPosted:
+            if not isinstance(event, TransferPosted | TransferSent):
                 continue
             if event.reference:
                 references.append(

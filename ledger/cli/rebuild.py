@@ -19,7 +19,7 @@ def rebuild(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
                 reached[partition] = position
                 report(partition, position, head)
 
-            make_again(log, store, decode, progress=note)
+            make_again(log, store, decode, partitions=range(log.partitions()), progress=note)
         if as_json:
             positions = [{"partition": partition, "position": position} for partition, position in reached.items()]
             print_document({"ok": True, "positions": positions})

@@ -12,18 +12,19 @@ from ledger.log.errors import LogError
 _LOOK_SECONDS: Final = 0.25
 
 
-async def announce(engine: Engine, say: Callable[[str], None]) -> None:
+async def announce(engine: Engine, say: Callable[[str], None], *, several: bool = False) -> None:
     """Say when this engine stands by, for whom, and when it decides after all; for as long as this runs."""
     stood_by = False
+    where = f" of partition {engine.partition}" if several else ""
     while True:
         if engine.mode is Mode.OWNER and stood_by:
-            say("standing by no more: this server has taken over, and decides")
+            say(f"standing by{where} no more: this server has taken over, and decides")
             stood_by = False
         elif engine.mode is Mode.STANDBY and not stood_by:
             owner = await asyncio.to_thread(_other_owner, engine)
             if owner and engine.mode is Mode.STANDBY:
                 say(
-                    f"standing by: {described(owner)} has this log and decides. This server answers questions,"
+                    f"standing by{where}: {described(owner)} has this log and decides. This server answers questions,"
                     " refuses writes with NOT_THE_OWNER, and takes over when that one is gone"
                 )
                 stood_by = True

@@ -362,6 +362,7 @@ class Decider:
         repeated = self._repeat(ticket, ticket.request_id, now)
         if repeated is not None:
             return repeated
+        self._bring_to_hand(ticket, None)
         if self.books.any_lapsed(now):
             for transfer in ticket.transfers:
                 self._expire_lapsed(transfer, batch, now)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from domain.books import InTransit
 from domain.engine import ENGINE_ID, EngineStarted
 from domain.event import Change, Event, Policy
 from domain.ports import Clock
@@ -22,6 +23,7 @@ from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
 from ledger.engine.conflicts import take_in_conflicts
 from ledger.engine.decider import LookUpError
+from ledger.engine.errors import EngineError
 from ledger.engine.follower import Follower, HistoryChangedError
 from ledger.engine.intake import Intake
 from ledger.engine.keeper import SnapshotKeeper
@@ -44,11 +46,7 @@ _FRUITLESS = 3
 """Conflicts in a row that the log does not explain before the engine gives up."""
 
 _BREATH = 0.2
-"""Seconds the engine waits before each batch while the projections are too far behind."""
-
-
-class EngineError(Exception):
-    """The engine cannot go on; the message says why and what to do."""
+"""Seconds the engine waits before each batch while the projections are too far behind, and between last looks."""
 
 
 class Engine:
@@ -127,6 +125,10 @@ class Engine:
         """Tell whether this engine knows each of these accounts as this participant's."""
         return self._decider.books.kept_by(participant, accounts)
 
+    def in_transit(self) -> dict[bytes, InTransit]:
+        """Return what the partition has sent to others and not seen the end of, durable or not. For any thread."""
+        return dict(self._decider.books.transit)
+
     def start(self) -> None:
         """Load the state and become owner or standby, in the background."""
         self._committer.start()
@@ -188,7 +190,7 @@ class Engine:
             return True
         recent, books = self._decider.recent, self._decider.books
         known = recent.find(ticket.request_id) or recent.is_new(ticket.request_id, self._clock.now())
-        return bool(known) and all(books.at_hand(need) for need in ticket.needs())
+        return bool(known or ticket.looked_up >= recent.floor) and all(books.at_hand(need) for need in ticket.needs())
 
     def _looked_up(self, ticket: Ticket, refusal: Declined | None) -> None:
         with self._changed:
@@ -295,14 +297,15 @@ class Engine:
         if self._failed is not None or self._outpaced:
             return True
         if self._writing is None:
-            return bool(batch or self._intake or self._snapshots.taken) or self.mode is Mode.STOPPING
+            stopping = self.mode is Mode.STOPPING and not self._intake.queued
+            return stopping or bool(batch or self._intake or self._snapshots.taken)
         return self._intake.many() and len(batch.rows) < self.settings.max_batch_events
 
     def _until_due(self) -> float | None:
         due = self._decider.books.next_due()
-        if due is None:
-            return None
-        return min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
+        if self.mode is Mode.STOPPING:
+            return _BREATH  # What is being looked up comes back, or is answered, without a word to this thread.
+        return None if due is None else min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
 
     def _take(self, batch: Batch) -> list[Ticket]:
         if self._too_far_ahead() and self.mode is not Mode.STOPPING:

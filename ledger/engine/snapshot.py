@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from domain.authorization import Authorization, State
-from domain.books import Books
+from domain.books import Books, InTransit
 from domain.columns import Names
 from domain.engine import ENGINE_ID, EngineLife, SnapshotTaken
 from domain.limits import Taking, Used
@@ -62,6 +62,8 @@ class _Snapshot(msgspec.Struct):
     rules: PublishedRules
     usage: _Usage
     ahead: Ahead
+    transit: dict[bytes, tuple[int, int, int]] = {}
+    """Accounts, amounts and positions of what is on its way to other partitions."""
 
 
 _REST = tuple(
@@ -88,6 +90,7 @@ def dump(books: Books, position: int, recorded_at: int, ahead: Ahead) -> bytes:
             rules=books.rules,
             usage=_Usage(*(getattr(books.usage, name) for name in _Usage.__struct_fields__)),
             ahead=ahead,
+            transit={key: (each.account, each.amount, each.position) for key, each in books.transit.items()},
         )
     )
 
@@ -122,6 +125,7 @@ def restore(data: bytes, books: Books) -> Restored:
         authorization = Authorization(authorization_id=held.key, details=details, state=State.OPEN, **rest)
         books.open[held.key] = authorization
         books.holds.setdefault(authorization.account, {})[held.key] = None
+    books.transit = {key: InTransit(*each) for key, each in snapshot.transit.items()}
     books.recount_due()
     books.evicted_at = snapshot.position
     return Restored(snapshot.position, snapshot.recorded_at, snapshot.ahead)

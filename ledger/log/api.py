@@ -24,6 +24,13 @@ class Kept(NamedTuple):
     cosignatures: tuple[str, ...] = ()
 
 
+class Mail(NamedTuple):
+    """Where another partition has sent something: which one, and at which position of its log."""
+
+    home: int
+    position: int
+
+
 class Log(LogReader, Protocol):
     """An ordered, gapless sequence of events per partition.
 
@@ -80,6 +87,25 @@ class Log(LogReader, Protocol):
 
     def add_cosignature(self, partition: int, size: int, witness: str, line: str) -> None:
         """Keep a witness's line under a checkpoint in the place of its earlier one."""
+        ...
+
+    def partitions(self, wanted: int | None = None) -> int:
+        """Return how many partitions the ledger has; one without events yet is made with as many as are wanted.
+
+        Raises ValueError when that is another number than it was made with: it is fixed for good.
+        """
+        ...
+
+    def send_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        """Tell the owner of a partition what others have sent it, once however often it is told."""
+        ...
+
+    def read_mail(self, partition: int, limit: int) -> list[Mail]:
+        """Return what the owner of a partition has been told and has not taken in, up to ``limit`` of it."""
+        ...
+
+    def drop_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        """Forget what the owner of a partition has taken in."""
         ...
 
     def beat(self, partition: int, owner: str) -> None:

@@ -5,19 +5,19 @@ each in a short transaction of its own, so that appends never wait for a large o
 and a snapshot without it does not exist.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.times import DAY, SECOND
-from ledger.log.api import Beat, Kept
+from ledger.log.api import Beat, Kept, Mail
 from ledger.log.errors import LogUnavailable
 from ledger.log.migrations import migrate
-from ledger.log.schema import checkpoints, cosignatures, engines, snapshots
+from ledger.log.schema import checkpoints, cosignatures, engines, layout, mailbox, snapshots
 
 CHUNK_BYTES = 8 << 20
 
@@ -50,6 +50,38 @@ class Housekeeping:
         self._at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._clock = clock
         self._failure = failure
+
+    def partitions(self, wanted: int | None = None) -> int:
+        """Return how many partitions the ledger has; one without events yet is made with as many as are wanted.
+
+        Raises ValueError when that is another number than it was made with: it is fixed for good.
+        """
+        made = _INSERT[self._engine.dialect.name](layout).values(partition=0, partitions=wanted or 1)
+        self._run(lambda c: c.execute(made.on_conflict_do_nothing()))
+        asked = select(layout.c.partitions).where(layout.c.partition == 0)
+        found = self._run(lambda c: c.execute(asked).scalar_one())
+        if wanted not in (None, found):
+            raise ValueError(
+                f"this ledger was made with {found} partitions, which is for good: it cannot have {wanted}"
+            )
+        return int(found)
+
+    def send_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        """Tell the owner of a partition what others have sent it, once however often it is told."""
+        told = [{"partition": partition, "home": each.home, "position": each.position} for each in mail]
+        new = _INSERT[self._engine.dialect.name](mailbox).values(told).on_conflict_do_nothing()
+        self._run(lambda c: c.execute(new))
+
+    def read_mail(self, partition: int, limit: int) -> list[Mail]:
+        """Return what the owner of a partition has been told and has not taken in."""
+        mine = select(mailbox.c.home, mailbox.c.position).where(mailbox.c.partition == partition).limit(limit)
+        return [Mail(*row) for row in self._run(lambda c: c.execute(mine).all())]
+
+    def drop_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        """Forget what the owner of a partition has taken in."""
+        taken = tuple_(mailbox.c.home, mailbox.c.position).in_([tuple(each) for each in mail])
+        gone = delete(mailbox).where(mailbox.c.partition == partition, taken)
+        self._run(lambda c: c.execute(gone))
 
     def beat(self, partition: int, owner: str) -> None:
         """Record a sign of life of the partition's owner."""

@@ -19,9 +19,9 @@ from ledger.locking import alone
 from ledger.log.checks import check_read
 from ledger.log.errors import SchemaTooNew
 from ledger.log.merkle import Frontier
-from ledger.log.schema import checkpoints, cosignatures, events, metadata, schema_versions, trees
+from ledger.log.schema import checkpoints, cosignatures, events, layout, mailbox, metadata, schema_versions, trees
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Step = Callable[[Connection], None]
 
@@ -41,6 +41,15 @@ def _add_trees(connection: Connection) -> None:
         )
 
 
+def _add_layout(connection: Connection) -> None:
+    """Say of a ledger that holds events how many partitions it has: as many as it has events of."""
+    for table in (layout, mailbox):
+        table.create(connection)
+    last = connection.execute(select(func.max(events.c.partition))).scalar()
+    if last is not None:
+        connection.execute(insert(layout).values(partition=0, partitions=last + 1))
+
+
 def _page(connection: Connection, partition: int, after: int) -> list[Row]:
     columns = [events.c[name] for name in Row._fields]
     following = select(*columns).where(events.c.partition == partition, events.c.position > after)
@@ -56,7 +65,7 @@ def _plain(value: Any) -> Any:
 
 
 #: How to come to each version from the one before. Version 1 is the first, so nothing leads to it.
-STEPS: Mapping[int, Step] = {2: _add_trees}
+STEPS: Mapping[int, Step] = {2: _add_trees, 3: _add_layout}
 
 _ADVISORY_LOCK = 0x65736570  # "esep"
 

@@ -3,10 +3,12 @@
 ``events`` is the history itself, ``trees`` the Merkle tree over it, which every append brings forward in its own
 transaction. ``checkpoints`` are trees that were signed, ``cosignatures`` what witnesses put under them. ``engines``
 holds a sign of life per partition and ``snapshots`` what an engine saved to start faster: both may be lost without
-losing anything. Every key begins with the partition, and there is no sequence, table lock or foreign key, so that the
-tables can be spread over many machines by partition. Constraints are named because the name of the violated one tells
-which conflict an append met; a distributed database appends a shard's number to them, so none is the beginning of
-another.
+losing anything. ``layout`` says how many partitions the ledger was made with. ``mailbox`` tells the
+owner of one partition what another has sent it, where they are two processes: a notice that may be lost and repeated.
+Every key begins with the partition, and there is no sequence, table lock or foreign key, so that the tables can be
+spread over many machines by partition.
+Constraints are named because the name of the violated one tells which conflict an append met; a distributed database
+appends a shard's number to them, so none is the beginning of another.
 """
 
 from sqlalchemy import (
@@ -114,6 +116,22 @@ snapshots = Table(
     Column("chunk", Integer, nullable=False, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
     PrimaryKeyConstraint("partition", "position", "chunk", name="snapshots_by_position"),
+)
+
+layout = Table(
+    "layout",
+    metadata,
+    Column("partition", SmallInteger, primary_key=True, autoincrement=False),  # always 0: there is one row
+    Column("partitions", SmallInteger, nullable=False),
+)
+
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),  # whose process is to take it in
+    Column("home", SmallInteger, nullable=False, autoincrement=False),
+    Column("position", BigInteger, nullable=False, autoincrement=False),  # of home's log, where the transfer was sent
+    PrimaryKeyConstraint("partition", "home", "position", name="mailbox_by_home"),
 )
 
 schema_versions = Table(

@@ -96,7 +96,7 @@ class Trees:
             before = self._stored(partition)
         whole = self._caught_up(partition, before, size) if tail is not None else before
         if whole.size != size:
-            raise self._misfit(partition, whole.size, size)
+            raise self._misfit(partition, whole, size)
         return Growth(before, whole, Batch(rows), self._hashing)
 
     def _caught_up(self, partition: int, tree: Frontier, size: int) -> Frontier:
@@ -107,10 +107,13 @@ class Trees:
             tree = tree.grown(leaf_hashes(rows))
         return tree
 
-    def _misfit(self, partition: int, leaves: int, wanted: int) -> Exception:
+    def _misfit(self, partition: int, tree: Frontier, wanted: int) -> Exception:
+        leaves = tree.size
         if leaves < wanted:
             return TreeChanged(f"the tree of partition {partition} has {leaves} leaves, not {wanted}")
         head = self._log.head(partition)
+        if head < leaves and self._stored(partition) != tree:
+            return TreeChanged(f"the tree of partition {partition} was replaced by a failover while it was looked at")
         if head < leaves:
             return LogBroken(
                 f"the tree of partition {partition} has {leaves} leaves, but its events end at position {head}: "

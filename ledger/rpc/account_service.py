@@ -29,6 +29,8 @@ class AccountService(AccountServiceServicer):
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:
         """Open an account."""
+        if request.partition not in self._gateway.engines:
+            raise Refused(invalid("partition", "UNKNOWN", f"is none of the ledger's {len(self._gateway.engines)}"))
         done = await self._gateway.execute(*translate.open_account(request), validate_only=request.validate_only)
         account = account_message(expect(done.subject, Account), trial=done.position == 0)
         return pb.OpenAccountResponse(account=account, receipt=receipt(done))
@@ -64,21 +66,22 @@ class AccountService(AccountServiceServicer):
 
     async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
         """Read one account from the log."""
-        position = await self._log.position(request)
+        log = self._log.at(ids.account_partition(request.account_id))
+        position = await log.position(request)
         match request.WhichOneof("account"):
             case "account_id":
-                account = await self._by_id(request.account_id, position)
+                account = await self._by_id(log, request.account_id, position)
             case "account_number":
                 account = await self._by_number(request.account_number, position)
             case _:
                 raise Refused(invalid("account", "MISSING", "is required: an account_id or an account_number"))
-        return pb.GetAccountResponse(account=account_message(account), position=self._log.message(position))
+        return pb.GetAccountResponse(account=account_message(account), position=log.message(position))
 
-    async def _by_id(self, account_id: int, position: int) -> Account:
+    async def _by_id(self, log: LogReads, account_id: int, position: int) -> Account:
         intake = Intake()
         intake.account_id(account_id, "account_id")
         intake.check()
-        account = await self._log.aggregate(ids.account_originator(account_id), position)
+        account = await log.aggregate(ids.account_originator(account_id), position)
         if not isinstance(account, Account):
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account_id))
         return account

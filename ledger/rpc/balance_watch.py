@@ -6,7 +6,7 @@ message, and is told less rather than later.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ledger.rpc.reads import Reads, unknown_account
@@ -25,51 +25,57 @@ class Seen(NamedTuple):
 
 
 class BalanceWatch:
-    """Watches accounts of one partition."""
+    """Watches accounts, those of one partition together."""
 
-    def __init__(self, reads: Reads, partition: int, settings: RpcSettings) -> None:
+    def __init__(self, reads: Reads, partitions: Iterable[int], settings: RpcSettings) -> None:
         self._reads = reads
-        self._partition = partition
         self._heartbeat_seconds = settings.heartbeat_seconds
-        self._news = reads.positions(settings.notification_poll_seconds)
+        self._news = {each: reads.positions(settings.notification_poll_seconds, each) for each in partitions}
 
-    async def follow(self, accounts: Sequence[int], after: int | None) -> AsyncGenerator[Seen, None]:
+    async def follow(
+        self, accounts: Sequence[int], after: int | None, partition: int = 0
+    ) -> AsyncGenerator[Seen, None]:
         """Yield the balances that differ from those at ``after``, all without it; then whatever changes, without end.
 
         The first one may hold no balances. Later ones do, but for those that say after long that nothing has changed.
         Raises Refused.
         """
-        clock = asyncio.get_running_loop().time
+        clock, news = asyncio.get_running_loop().time, self._news[partition]
         known: dict[int, Balance] = {}
         if after is not None:
-            then = await self._balances(accounts, after, AtPosition(self._partition, after))
+            then = await self._balances(accounts, after, partition, AtPosition(partition, after))
             known = {balance.account_id: balance for balance in then.result if balance is not None}
         told: int | None = None
         told_at = clock()
         while True:
-            answer = await self._balances(accounts, after or 0)
-            position = answer.positions.get(self._partition, 0)
+            answer = await self._balances(accounts, after or 0, partition)
+            position = answer.positions.get(partition, 0)
             if told is None or position >= told:  # Tables that are made anew begin at their beginning.
                 changed = _changed(accounts, answer, known)
                 if changed or told is None:
                     yield Seen(changed, position)
                     told_at = clock()
                 told = position
-            self._news.fell_back(position)
+            news.fell_back(position)
             quiet = self._heartbeat_seconds - (clock() - told_at)
-            if quiet <= 0 or not await self._news.news(max(position, told) + 1, quiet):
+            if quiet <= 0 or not await news.news(max(position, told) + 1, quiet):
                 yield Seen([], told)
                 told_at = clock()
 
     async def _balances(
-        self, accounts: Sequence[int], asked: int, as_of: AsOf | None = None
+        self, accounts: Sequence[int], asked: int, partition: int, as_of: AsOf | None = None
     ) -> Answer[list[Balance | None]]:
         reads = self._reads
-        return await reads.ask_at(asked, lambda: reads.reader.balances(accounts, now=reads.clock.now(), as_of=as_of))
+
+        def question() -> Answer[list[Balance | None]]:
+            return reads.reader.balances(accounts, now=reads.clock.now(), as_of=as_of)
+
+        return await reads.ask_at(asked, question, partition)
 
     async def close(self) -> None:
         """Look for news no more."""
-        await self._news.close()
+        for news in self._news.values():
+            await news.close()
 
 
 def _changed(accounts: Sequence[int], answer: Answer[list[Balance | None]], known: dict[int, Balance]) -> list[Balance]:

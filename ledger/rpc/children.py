@@ -15,7 +15,7 @@ class Children:
 
     def __init__(self, told: ChildSettings, registry: CollectorRegistry) -> None:
         """Take what they are told, and where what they find is shown."""
-        projector = ProjectorProcess(told.log_url, told.store_url, told.log_format, told.keep_notices)
+        projector = ProjectorProcess(told.log_url, told.store_url, told.log_format, told.keep_notices, told.partitions)
         auditor = SelfAuditProcess(told.log_url, told.store_url, told.log_format, told.audit_file, told.pace)
         auditor.show(registry)
         self._both = (projector, auditor)

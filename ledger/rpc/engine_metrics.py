@@ -4,8 +4,8 @@ Commits are counted by the one thread that writes, in plain numbers. Everything 
 somebody looks, so that it costs nothing while nobody does.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -30,44 +30,61 @@ class Watched(Protocol):
     def durable(self) -> int: ...
 
 
-class EngineMetrics(Collector):
-    """The counts of one engine; hand it to the engine as its observer, then ``watch`` the engine."""
+class Commits:
+    """The commits of one engine; hand it to the engine as its observer."""
 
     def __init__(self) -> None:
-        self._seconds = Distribution(SECONDS)
-        self._events = Distribution(EVENTS)
-        self._engine: Watched | None = None
-
-    def watch(self, engine: Watched, registry: CollectorRegistry) -> None:
-        """Show the engine's state beside the counts, in this registry."""
-        self._engine = engine
-        registry.register(self)
+        self.seconds = Distribution(SECONDS)
+        self.events = Distribution(EVENTS)
 
     def committed(self, events: int, seconds: float) -> None:
         """Count one commit."""
-        self._seconds.observe(seconds)
-        self._events.observe(events)
+        self.seconds.observe(seconds)
+        self.events.observe(events)
+
+
+class EngineMetrics(Collector):
+    """What the engines of a server do; in a ledger of several partitions, each with its partition as a label."""
+
+    def __init__(self, partitions: Sequence[int] = (0,)) -> None:
+        self.commits = {partition: Commits() for partition in partitions}
+        self._labels = ("partition",) if len(self.commits) > 1 else ()
+        self._engines: Mapping[int, Watched] = {}
+
+    def watch(self, engines: Mapping[int, Watched], registry: CollectorRegistry) -> None:
+        """Show the engines' states beside the counts, in this registry."""
+        self._engines = engines
+        registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
         """Return the families without their values."""
-        yield HistogramMetricFamily("esep_engine_commit_seconds", "Time the log took to make a commit durable.")
-        yield HistogramMetricFamily("esep_engine_commit_events", "Events that became durable together.")
-        yield GaugeMetricFamily("esep_engine_queued_requests", "Requests that wait for their outcome.")
-        yield GaugeMetricFamily("esep_engine_epoch", "The epoch of the partition as this engine has followed it.")
-        yield GaugeMetricFamily("esep_engine_position", "The last position known to be durable.")
-        yield GaugeMetricFamily("esep_engine_mode", "1 for what the engine is doing, else 0.", labels=("mode",))
+        labels = self._labels
+        yield HistogramMetricFamily(
+            "esep_engine_commit_seconds", "Time the log took to make a commit durable.", labels=labels
+        )
+        yield HistogramMetricFamily("esep_engine_commit_events", "Events that became durable together.", labels=labels)
+        yield GaugeMetricFamily("esep_engine_queued_requests", "Requests that wait for their outcome.", labels=labels)
+        yield GaugeMetricFamily(
+            "esep_engine_epoch", "The epoch of the partition as this engine has followed it.", labels=labels
+        )
+        yield GaugeMetricFamily("esep_engine_position", "The last position known to be durable.", labels=labels)
+        yield GaugeMetricFamily("esep_engine_mode", "1 for what the engine is doing, else 0.", labels=(*labels, "mode"))
 
     def collect(self) -> Iterator[Metric]:
         """Return the families with their values now."""
-        seconds, events, queued, epoch, position, mode = self.describe()
-        seconds.add_metric((), self._seconds.cumulative(), self._seconds.sum)  # type: ignore[attr-defined]
-        events.add_metric((), self._events.cumulative(), self._events.sum)  # type: ignore[attr-defined]
-        engine = self._engine
-        if engine is not None:
-            queued.add_metric((), engine.queued)  # type: ignore[attr-defined]
-            epoch.add_metric((), engine.epoch)  # type: ignore[attr-defined]
-            position.add_metric((), engine.durable)  # type: ignore[attr-defined]
+        families: Any = list(self.describe())
+        seconds, events, queued, epoch, position, mode = families
+        for partition, commits in self.commits.items():
+            labels = (str(partition),) if self._labels else ()
+            seconds.add_metric(labels, commits.seconds.cumulative(), commits.seconds.sum)
+            events.add_metric(labels, commits.events.cumulative(), commits.events.sum)
+            engine = self._engines.get(partition)
+            if engine is None:
+                continue
+            queued.add_metric(labels, engine.queued)
+            epoch.add_metric(labels, engine.epoch)
+            position.add_metric(labels, engine.durable)
             current = engine.mode
             for each in Mode:
-                mode.add_metric((each.name.lower(),), float(each is current))  # type: ignore[attr-defined]
-        yield from (seconds, events, queued, epoch, position, mode)
+                mode.add_metric((*labels, each.name.lower()), float(each is current))
+        yield from families

@@ -55,6 +55,7 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.PROVIDER_UNAVAILABLE: 5.0,
     Reason.CODE_NOT_SENT: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
+    Reason.CLEARING_NOT_OPEN: 1.0,
     Reason.SHUTTING_DOWN: 1.0,
     Reason.UNKNOWN_EVENT: 30.0,
     Reason.POSITION_NOT_REACHED: 0.1,
@@ -126,6 +127,7 @@ FIELDS: Final[dict[Reason, str]] = {
     Reason.PHONE_COUNTRY_NOT_SERVED: "phone_number",
     Reason.QR_UNREADABLE: "qr_text",
     Reason.QR_NOT_A_TRANSFER: "qr_text",
+    Reason.LEGS_BETWEEN_PARTITIONS: "legs",
 }
 """The field at fault, for reasons of the kind INVALID that the domain gives without a path."""
 

@@ -37,7 +37,7 @@ class AccountFacts:
 
     async def find(self, account: int) -> Facts | None:
         """Return the facts of an account, None when there is none with this id."""
-        at_hand = self._gateway.engine.account_facts(account)
+        at_hand = self._gateway.engine_of(ids.account_partition(account)).account_facts(account)
         if at_hand is not None:
             return Facts(*at_hand)
         known = self._known.get(account)
@@ -51,7 +51,8 @@ class AccountFacts:
         return known
 
     def _read(self, account: int) -> Facts | None:
-        if not 0 < account <= ids.MAX_ACCOUNT:
+        outcomes = self._gateway.outcomes_of.get(ids.account_partition(account))
+        if outcomes is None or not 0 < account <= ids.MAX_ACCOUNT:
             return None
-        opened = self._gateway.outcomes.aggregate(ids.account_originator(account), upto_version=1)
+        opened = outcomes.aggregate(ids.account_originator(account), upto_version=1)
         return Facts(opened.participant, opened.currency) if isinstance(opened, Account) else None

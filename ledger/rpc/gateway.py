@@ -7,7 +7,7 @@ that was cancelled meanwhile changes nothing: its command is decided all the sam
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 from domain.aggregate import evolve
 from domain.bulk import PostBulk
 from domain.command import Command
+from domain.ids import account_partition
 from domain.plain import debited
 from domain.ports import Left
-from domain.refusals import Reason, Refused, refuse
+from domain.refusals import Reason, Refused, invalid, refuse
 from domain.transfer import CreateTransfer
 from ledger.engine.tickets import (
     Accepted,
@@ -82,33 +83,79 @@ class Threads(NamedTuple):
 class Gateway:
     """Hands commands to the engine and turns its answers into outcomes, first or repeated."""
 
-    def __init__(self, engine: LedgerEngine, threads: Threads) -> None:
+    def __init__(self, engine: LedgerEngine, threads: Threads, others: Sequence[LedgerEngine] = ()) -> None:
+        """Take the engine of partition 0, which decides all but what is another partition's, and those of the others.
+
+        Accounts live in every partition, and with them the transfers they pay; everything else lives in partition 0.
+        """
         self.engine = engine
+        self.engines = {each.partition: each for each in (engine, *others)}
         self.outcomes = Outcomes(engine.log, engine.partition)
+        self.outcomes_of = {number: Outcomes(engine.log, number) for number in self.engines}
         self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[tuple[asyncio.Future[Any], Ticket]] = deque()
         self._woken = False
 
     async def execute(
-        self, command: Command | CreateTransfer, request_id: bytes, *, validate_only: bool, weight: int = 1
+        self,
+        command: Command | CreateTransfer,
+        request_id: bytes,
+        *,
+        validate_only: bool,
+        weight: int = 1,
+        home: int | None = None,
     ) -> Done:
-        """Return what a command did, or did when it was first sent; raises Refused. Queued with ``weight``."""
+        """Return what a command did, or did when it was first sent; raises Refused. Queued with ``weight``.
+
+        ``home`` is the partition that decides it, where the command itself does not say.
+        """
         caller = calls.current().caller
         ticket = CommandTicket(command, request_id, caller, validate_only=validate_only, weight=weight)
-        match await self._submit(ticket):
+        engine = self.engine_of(command.decided_in() if home is None else home)
+        match await self._submit(ticket, engine):
             case Accepted() as accepted:
-                return granted(await self._first(accepted, request_id, caller))
+                return granted(await self._first(accepted, request_id, caller, engine.partition))
             case Declined() as declined:
-                raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
+                raise Refused(recorded(declined.refusal, engine.partition, declined.position, replayed=False))
             case Repeated() as repeated:
-                return await self.in_thread(self.outcomes.repeat, command, request_id, caller, repeated)
+                outcomes = self.outcomes_of[engine.partition]
+                return await self.in_thread(outcomes.repeat, command, request_id, caller, repeated)
             case other:
                 raise TypeError(f"the engine answered a command with {type(other).__name__}")
 
-    async def current(self, aggregate_id: bytes) -> object:
-        """Return whatever stands in the log under an id, as it is now."""
-        return await self.in_thread(self.outcomes.aggregate, aggregate_id)
+    def engine_of(self, partition: int) -> LedgerEngine:
+        """Return the engine of a partition; partition 0's for one that there is not: it knows of no account there."""
+        return self.engines.get(partition, self.engine)
+
+    async def home_of(self, request_id: bytes) -> int:
+        """Return the partition in which something was made under an id; partition 0 where there is none.
+
+        Ids are unique within their partition: several requests may bear one where payers of several partitions sent
+        them. Then it is the caller's own, so that nobody can hide a transfer behind one of theirs.
+        """
+        if len(self.engines) == 1:
+            return self.engine.partition
+        return await self.in_thread(self._home_of, request_id, calls.current().caller)
+
+    def _home_of(self, request_id: bytes, caller: str) -> int:
+        homes = []
+        for number, outcomes in sorted(self.outcomes_of.items()):
+            position = self.engine.log.find(number, [request_id]).get(request_id)
+            if position is not None:
+                if outcomes.rows(position - 1, 1)[0].caller == caller:
+                    return number
+                homes.append(number)
+        return homes[0] if homes else self.engine.partition
+
+    async def find(self, request_id: bytes, caller: str, customer: bytes | None) -> Done:
+        """Return what is recorded under a request id of this caller, in whichever partition; raises Refused."""
+        home = await self.home_of(request_id)
+        return await self.in_thread(self.outcomes_of[home].find, request_id, caller, customer)
+
+    async def current(self, aggregate_id: bytes, partition: int = 0) -> object:
+        """Return whatever stands in the log of a partition under an id, as it is now."""
+        return await self.in_thread(self.outcomes_of[partition].aggregate, aggregate_id)
 
     async def begun(self, aggregate_id: bytes) -> object:
         """Return whatever stands in the log under an id, as it was when it began."""
@@ -120,14 +167,14 @@ class Gateway:
 
     async def execute_atomic(self, ticket: BatchTicket) -> Done:
         """Return what an atomic batch did, or did when it was first sent; raises Refused."""
-        self._check_payers(ticket)
-        match await self._submit(ticket):
+        engine = self._payers_engine(ticket)
+        match await self._submit(ticket, engine):
             case Accepted() as accepted:
-                return await self._first(accepted, ticket.request_id, ticket.caller)
+                return await self._first(accepted, ticket.request_id, ticket.caller, engine.partition)
             case Declined() as declined:
-                raise Refused(recorded(declined.refusal, self.engine.partition, declined.position, replayed=False))
+                raise Refused(recorded(declined.refusal, engine.partition, declined.position, replayed=False))
             case Repeated() as repeated:
-                return await self.in_thread(self.outcomes.repeat_batch, ticket, repeated)
+                return await self.in_thread(self.outcomes_of[engine.partition].repeat_batch, ticket, repeated)
             case other:
                 raise TypeError(f"the engine answered an atomic batch with {type(other).__name__}")
 
@@ -135,18 +182,19 @@ class Gateway:
         """Return what a bulk did, or did when it was first sent; raises Refused. Each of its legs counts as one."""
         payer = calls.current().payer
         if payer is not None:
-            self._check_payer(payer, command.payers())
+            self._check_payer(self.engine, payer, command.payers())
         weight = len(command.legs.amounts)
         return await self.execute(command, request_id, validate_only=validate_only, weight=weight)
 
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
-        self._check_payers(ticket)
-        match await self._submit(ticket):
+        engine = self._payers_engine(ticket)
+        outcomes = self.outcomes_of[engine.partition]
+        match await self._submit(ticket, engine):
             case BatchOutcome() as outcome if outcome.repeated:
-                return await self.in_thread(settle, self.outcomes, ticket, outcome)
+                return await self.in_thread(settle, outcomes, ticket, outcome)
             case BatchOutcome() as outcome:
-                return settle(self.outcomes, ticket, outcome)
+                return settle(outcomes, ticket, outcome)
             case Declined() as declined:
                 raise Refused(declined.refusal)
             case other:
@@ -154,7 +202,7 @@ class Gateway:
 
     async def execute_credits(self, ticket: CreditTicket) -> BatchResult:
         """Return what became of each line of a credit file; raises Refused when none was looked at."""
-        match await self._submit(ticket):
+        match await self._submit(ticket, self.engine):
             case BatchOutcome() as outcome:
                 return await self.in_thread(settle_lines, self.outcomes, ticket, outcome)
             case Declined() as declined:
@@ -162,19 +210,29 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered credit lines with {type(other).__name__}")
 
-    def _check_payers(self, ticket: BatchTicket) -> None:
-        """Raise Refused unless the caller may debit every account that a batch debits.
+    def _payers_engine(self, ticket: BatchTicket) -> LedgerEngine:
+        """Return the engine of a batch's payers; raise Refused unless the caller may debit every one of them.
 
         The one permission that is not decided in front of the handler: here the batch stands in columns already.
         """
         payer = calls.current().payer
+        if payer is None and len(self.engines) == 1:
+            return self.engine
+        accounts = debited(ticket.transfers)
+        homes = set(map(account_partition, accounts)) & self.engines.keys() or {self.engine.partition}
+        if len(homes) > 1:
+            several = f"debits accounts of partitions {', '.join(map(str, sorted(homes)))}: send a batch for each"
+            raise Refused(invalid("transfers", "PARTITIONS", several))
+        engine = self.engines[homes.pop()]
         if payer is not None:
-            self._check_payer(payer, debited(ticket.transfers))
+            self._check_payer(engine, payer, accounts)
+        return engine
 
-    def _check_payer(self, payer: str, accounts: Collection[int]) -> None:
-        if self.engine.kept_by(payer, accounts):
+    @staticmethod
+    def _check_payer(engine: LedgerEngine, payer: str, accounts: Collection[int]) -> None:
+        if engine.kept_by(payer, accounts):
             return
-        raise Refused(refuse(Reason.PERMISSION_DENIED if self.engine.serving else Reason.NOT_THE_OWNER))
+        raise Refused(refuse(Reason.PERMISSION_DENIED if engine.serving else Reason.NOT_THE_OWNER))
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run a short function that the answer of a write needs, and that waits for the database."""
@@ -206,15 +264,15 @@ class Gateway:
         with self.engine.log.within(left):
             return function(*arguments)
 
-    async def _first(self, accepted: Accepted, request_id: bytes, caller: str) -> Done:
+    async def _first(self, accepted: Accepted, request_id: bytes, caller: str, partition: int) -> Done:
         change, recorded_at, subject = accepted.change, accepted.recorded_at, accepted.subject
         if subject is None:
             if change.version == 1:
                 subject = evolve(None, change, recorded_at)
             else:
-                subject = await self.in_thread(self.outcomes.subject, change, recorded_at)
+                subject = await self.in_thread(self.outcomes_of[partition].subject, change, recorded_at)
         return Done(
-            partition=self.engine.partition,
+            partition=partition,
             position=accepted.position,
             recorded_at=recorded_at,
             request_id=request_id,
@@ -224,10 +282,10 @@ class Gateway:
             subject=subject,
         )
 
-    async def _submit(self, ticket: Ticket) -> Any:
+    async def _submit(self, ticket: Ticket, engine: LedgerEngine) -> Any:
         future: asyncio.Future[Any] = self._loop.create_future()
         ticket.deliver = partial(self._deliver, future)
-        self.engine.submit(ticket)
+        engine.submit(ticket)
         return await future
 
     def _deliver(self, future: "asyncio.Future[Any]", ticket: Ticket) -> None:

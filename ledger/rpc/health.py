@@ -4,12 +4,13 @@ The ledger's audit of itself has a name of its own: NOT_SERVING while it says th
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio
 
+from ledger.engine.absent import AbsentEngine
 from ledger.rpc.gateway import LedgerEngine
 
 WHOLE: Final = ""
@@ -25,11 +26,15 @@ class Health:
     """Watches the engine and tells grpc.health.v1 what it sees."""
 
     def __init__(
-        self, engine: LedgerEngine, services: tuple[str, ...], poll_seconds: float, agrees: Callable[[], bool]
+        self,
+        engines: Sequence[LedgerEngine],
+        services: tuple[str, ...],
+        poll_seconds: float,
+        agrees: Callable[[], bool],
     ) -> None:
-        """Take what is watched; ``agrees`` tells what the ledger's audit of itself says."""
+        """Take what must serve, engines elsewhere left out; ``agrees`` tells what the self-audit says."""
         self.servicer = aio.HealthServicer()
-        self._engine = engine
+        self._engines = [engine for engine in engines if not isinstance(engine, AbsentEngine)]
         self._names = (WHOLE, *services)
         self._poll_seconds = poll_seconds
         self._told: bool | None = None
@@ -58,7 +63,7 @@ class Health:
         if agrees is not self._agreed:
             self._agreed = agrees
             await self.servicer.set(SELF_AUDIT, _SERVING if agrees else _NOT_SERVING)
-        serving = self._engine.serving
+        serving = all(engine.serving for engine in self._engines)
         if serving is self._told:
             return
         self._told = serving

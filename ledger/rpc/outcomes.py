@@ -17,6 +17,7 @@ from domain.binding import Binding, CardBindingMissed, UnknownBindingTried
 from domain.card import Card
 from domain.claim import ClaimMade
 from domain.command import Command
+from domain.crossing import TransferSent
 from domain.customer import Customer
 from domain.device import Device
 from domain.engine import CommandDeclined, EngineStarted, SnapshotTaken
@@ -194,7 +195,7 @@ def granted(done: Done) -> Done:
 def _same(command: Command | CreateTransfer, request_id: bytes, row: Row, event: Event) -> bool:
     """Tell whether an event records this very request."""
     if isinstance(command, CreateTransfer):
-        return isinstance(event, TransferPosted | TransferDeclined) and command.same_as(event)
+        return isinstance(event, TransferPosted | TransferDeclined | TransferSent) and command.same_as(event)
     target = command.target()
     if target is not None and row.originator_id not in (target.bytes, request_id):
         return False

@@ -1,6 +1,7 @@
 """What the services share: one of each for a server, put together from the engine, the projections and the vault."""
 
 import secrets
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
@@ -57,6 +58,7 @@ class Parts:
         catalogue: Catalogue,
         page_key: bytes | None,
         registry: CollectorRegistry,
+        others: Sequence[LedgerEngine] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -66,7 +68,7 @@ class Parts:
         self.metrics = Metrics(registry)
         self.threads = Threads.start(settings.read_threads)
         # Questions.
-        self.gateway = gateway = Gateway(engine, self.threads)
+        self.gateway = gateway = Gateway(engine, self.threads, others)
         self.facts = AccountFacts(gateway)
         self.operations = Operations(gateway, self.facts)
         self.pager = Pager(page_key or secrets.token_bytes(32))
@@ -88,7 +90,7 @@ class Parts:
         self.aliases = Aliases(gateway, work, vault, personal, clock, settings)
         self.quotes = Quotes(gateway, work, customers, self.aliases, kept, settings.qr_host)
         self.payments = Payments(gateway, work, kept, personal, catalogue, providers, reader, clock, settings)
-        self.balance_watch = BalanceWatch(self.reads, engine.partition, settings)
+        self.balance_watch = BalanceWatch(self.reads, gateway.engines, settings)
         self.notifications = Notifications(gateway, self.reads, self.log_reads, customers, settings)
         self.teller = Teller(
             gateway, self.facts, customers, self.bindings, self.aliases, self.quotes, self.tokens, self.payments

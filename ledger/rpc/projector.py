@@ -11,6 +11,7 @@ import select
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -40,9 +41,11 @@ _WATCH_SECONDS = 0.25
 class ProjectorProcess:
     """Runs the projections in a child process, and starts it again when it dies."""
 
-    def __init__(self, log_url: str, store_url: str, log_format: str, keep_notices: int) -> None:
-        """Take where the log and the tables stand, and for how many microseconds notices are kept, 0 for ever."""
-        self._arguments = (log_url, store_url, log_format, keep_notices)
+    def __init__(
+        self, log_url: str, store_url: str, log_format: str, keep_notices: int, partitions: tuple[int, ...] = (0,)
+    ) -> None:
+        """Take where log and tables stand, for how many microseconds notices are kept, 0 for ever, and of what."""
+        self._arguments = (log_url, store_url, log_format, keep_notices, partitions)
         self._context = get_context("spawn")
         self._stopping = threading.Event()
         self._wake: Connection | None = None
@@ -93,7 +96,9 @@ class ProjectorProcess:
             self._spawn()
 
 
-def project(told: Connection, log_url: str, store_url: str, log_format: str, keep_notices: int) -> None:
+def project(
+    told: Connection, log_url: str, store_url: str, log_format: str, keep_notices: int, partitions: tuple[int, ...]
+) -> None:
     """Keep the projections until the other end of the pipe is closed. Runs in the child."""
     configure_logging(log_format)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -113,18 +118,21 @@ def project(told: Connection, log_url: str, store_url: str, log_format: str, kee
                 stop.set()
         looked = time.monotonic()
 
-    run(open_log(log_url), open_store(store_url), decode, stop.is_set, wait, keep_notices=keep_notices)
+    log, store = open_log(log_url), open_store(store_url)
+    run(log, store, decode, stop.is_set, wait, partitions=partitions, keep_notices=keep_notices)
 
 
-async def watch_projections(engine: Engine, reader: Reader) -> None:
-    """Tell the engine and the metrics, for as long as this runs, how far the projections are."""
+async def watch_projections(engines: Sequence[Engine], reader: Reader) -> None:
+    """Tell the engines and the metrics, for as long as this runs, how far the projections are."""
     lag = Gauge("esep_projection_lag_events", "Events that the projections have not taken in yet")
     while True:
         try:
-            engine.projected = await asyncio.to_thread(reader.position, engine.partition)
-            lag.set(max(0, engine.durable - engine.projected))
+            for engine in engines:
+                engine.projected = await asyncio.to_thread(reader.position, engine.partition)
+            lag.set(sum(max(0, engine.durable - (engine.projected or 0)) for engine in engines))
         except ProjectionsNotReadyError:
-            engine.projected = 0
+            for engine in engines:
+                engine.projected = 0
         except Exception as failure:  # noqa: BLE001 - the database may be away; the next look tells
             _log.warning("projections.unknown", error=repr(failure))
         await asyncio.sleep(_WATCH_SECONDS)

@@ -6,6 +6,7 @@ the answer waits for it within the call's deadline.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import psycopg
@@ -40,13 +41,22 @@ class Listed(NamedTuple, Generic[T]):
 class LogReads:
     """Questions about one aggregate, answered from the log itself: exact, and never behind."""
 
-    def __init__(self, gateway: Gateway, poll_seconds: float) -> None:
+    def __init__(self, gateway: Gateway, poll_seconds: float, partition: int = 0) -> None:
         self._gateway = gateway
+        self._partition = partition
+        self._outcomes = gateway.outcomes_of[partition]
         self._positions = Positions(self.head, poll_seconds)
+        self._others = (
+            {each: LogReads(gateway, poll_seconds, each) for each in gateway.engines if each} if not partition else {}
+        )
+
+    def at(self, partition: int) -> "LogReads":
+        """Return the reads of a partition; of partition 0 where there is no such one, for nothing stands there."""
+        return self._others.get(partition, self)
 
     async def position(self, request: Any) -> int:
         """Return a position to answer at, not before the request's min_position."""
-        asked = min_position(request, self._gateway.engine.partition)
+        asked = min_position(request, self._partition)
         head = await self.head()
         if asked > head:
             await self._positions.reached(asked)
@@ -55,15 +65,16 @@ class LogReads:
 
     async def head(self) -> int:
         """Return the last durable position."""
-        if self._gateway.engine.serving:
-            return self._gateway.engine.durable
-        return await self._gateway.look(self._gateway.outcomes.head)
+        engine = self._gateway.engine_of(self._partition)
+        if engine.serving:
+            return engine.durable
+        return await self._gateway.look(self._outcomes.head)
 
     async def aggregate(self, originator_id: bytes, position: int) -> Aggregate | None:
         """Return an aggregate as it was at a position, None when there was none."""
 
         def read() -> Aggregate | None:
-            return self._gateway.outcomes.aggregate(originator_id, upto_position=position)
+            return self._outcomes.aggregate(originator_id, upto_position=position)
 
         return await self._gateway.question(read)
 
@@ -71,18 +82,18 @@ class LogReads:
         """Return the rows at these positions."""
 
         def read() -> list[Row]:
-            return [row for position in positions for row in self._gateway.outcomes.rows(position - 1, 1)]
+            return [row for position in positions for row in self._outcomes.rows(position - 1, 1)]
 
         return await self._gateway.question(read)
 
     @property
     def partition(self) -> int:
         """The partition whose log it is."""
-        return self._gateway.engine.partition
+        return self._partition
 
     def message(self, position: int) -> LogPosition:
         """Return a position as answers name it."""
-        return LogPosition(partition=self._gateway.engine.partition, position=position)
+        return LogPosition(partition=self._partition, position=position)
 
 
 class Reads:
@@ -93,22 +104,23 @@ class Reads:
         self.reader = reader
         self.pager = pager
         self.clock = clock
-        self._positions = Positions(self._reached, poll_seconds)
+        self._positions = {each: Positions(partial(self._reached, each), poll_seconds) for each in gateway.engines}
 
     async def ask(self, request: Any, question: Callable[[], Answer[T]]) -> Answer[T]:
         """Return a question's answer, not before the request's min_position; raises Refused."""
-        return await self.ask_at(min_position(request, self._gateway.engine.partition), question)
+        partition = self._asked_partition(request)
+        return await self.ask_at(min_position(request, partition), question, partition)
 
-    async def ask_at(self, asked: int, question: Callable[[], Answer[T]]) -> Answer[T]:
-        """Return a question's answer, not before a position, 0 for any; raises Refused."""
+    async def ask_at(self, asked: int, question: Callable[[], Answer[T]], partition: int = 0) -> Answer[T]:
+        """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
         if asked:
-            await self._positions.reached(asked)
+            await self._positions[partition].reached(asked)
         try:
             answer = await self._answer(question)
-            while asked and answer.positions.get(self._gateway.engine.partition, 0) < asked:
+            while asked and answer.positions.get(partition, asked) < asked:
                 # The tables were made anew meanwhile.
-                self._positions.fell_back(0)
-                await self._positions.reached(asked)
+                self._positions[partition].fell_back(0)
+                await self._positions[partition].reached(asked)
                 answer = await self._answer(question)
             return answer
         except PositionInFutureError as future:
@@ -123,8 +135,23 @@ class Reads:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     async def reached(self, position: int) -> None:
-        """Wait until the tables reflect a position; raises Refused."""
-        await self._positions.reached(position)
+        """Wait until the tables reflect a position of partition 0; raises Refused."""
+        await self._positions[self._gateway.engine.partition].reached(position)
+
+    async def caught_up(self) -> None:
+        """Wait until the tables reflect whatever every partition holds by now; raises Refused."""
+        for partition, positions in self._positions.items():
+            await positions.reached(await self._gateway.look(self._gateway.outcomes_of[partition].head))
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the ledger has."""
+        return len(self._positions)
+
+    def _asked_partition(self, request: Any) -> int:
+        """Return the partition of whose position the request speaks, where there is such one."""
+        partition: int = request.min_position.partition if request.HasField("min_position") else 0
+        return partition if partition in self._positions else self._gateway.engine.partition
 
     async def page(
         self,
@@ -144,15 +171,16 @@ class Reads:
         cursor = cursor_of(items[-1]) if len(items) == page.size else None
         return Listed(items, self.pager.token(request, cursor), positions_message(found.positions))
 
-    def positions(self, poll_seconds: float) -> Positions:
+    def positions(self, poll_seconds: float, partition: int = 0) -> Positions:
         """Return what tells how far the tables are, looked at this often while anybody waits."""
-        return Positions(self._reached, poll_seconds)
+        return Positions(partial(self._reached, partition), poll_seconds)
 
     async def _answer(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         try:
             return await self._ask(question)
         except ProjectionsNotReadyError:
-            await self._positions.reached(1)  # The tables are being made: the first event will be in them.
+            # The tables are being made: the first event will be in them.
+            await self._positions[self._gateway.engine.partition].reached(1)
             return await self._ask(question)
 
     async def _ask(self, question: Callable[[], Answer[T]]) -> Answer[T]:
@@ -166,9 +194,9 @@ class Reads:
 
         return await self._gateway.question(ask)
 
-    async def _reached(self) -> int:
+    async def _reached(self, partition: int) -> int:
         try:
-            return await self._gateway.look(self.reader.position, self._gateway.engine.partition)
+            return await self._gateway.look(self.reader.position, partition)
         except (ProjectionsNotReadyError, *UNREACHABLE):
             return 0  # Their tables are being made, or cannot be asked just now: whoever waits goes on waiting.
 

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from domain.credit import CreditLineRefused
+from domain.crossing import TransferSent
 from domain.event import Event
 from domain.ports import Row
 from domain.refusals import Reason, Refusal, refuse
@@ -33,6 +34,7 @@ class BatchResult(msgspec.Struct):
     positions: list[int]
     replayed: list[int]
     refused: list[NotMade]
+    partition: int = 0
 
 
 def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> BatchResult:
@@ -50,7 +52,7 @@ def settle(outcomes: Outcomes, ticket: BatchTicket, outcome: BatchOutcome) -> Ba
             _settle_one(ticket, index, item, found[item.position], BatchResult(positions, replayed, refused))
         refused.sort(key=lambda item: item.index)
         replayed.sort()
-    return BatchResult(positions, replayed, refused)
+    return BatchResult(positions, replayed, refused, partition)
 
 
 def settle_lines(outcomes: Outcomes, ticket: CreditTicket, outcome: BatchOutcome) -> BatchResult:
@@ -77,7 +79,7 @@ def _settle_one(
     ticket: BatchTicket, index: int, repeated: Repeated, found: tuple[Row, Event], result: BatchResult
 ) -> None:
     row, event = found
-    own = row.caller == ticket.caller and isinstance(event, TransferPosted | TransferDeclined)
+    own = row.caller == ticket.caller and isinstance(event, TransferPosted | TransferDeclined | TransferSent)
     if not own or not ticket.transfers[index].same_as(event):  # type: ignore[arg-type] # told by own
         result.positions[index] = 0
         result.refused.append(NotMade(index, refuse(Reason.REQUEST_ID_REUSED), recorded=False))

@@ -1,6 +1,7 @@
 """Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import grpc
@@ -92,11 +93,13 @@ def build_server(
     identity: Identity | None = None,
     page_key: bytes | None = None,
     registry: CollectorRegistry = REGISTRY,
+    others: Sequence[LedgerEngine] = (),
 ) -> Edge:
     """Return the edge of an engine, not started. Call it inside the event loop that it will run in.
 
     ``page_key`` keeps page tokens from being forged, and is the same on every server of a ledger; without one, a
-    token is good until this server stops. ``identity`` is by default what the settings imply.
+    token is good until this server stops. ``identity`` is by default what the settings imply. ``others`` are the
+    engines of the partitions other than 0.
     """
     check_complete(method_names())
     parts = Parts(
@@ -111,6 +114,7 @@ def build_server(
         catalogue=catalogue,
         page_key=page_key,
         registry=registry,
+        others=others,
     )
     gate = Gate(
         identity or identity_of(settings, clock),
@@ -126,7 +130,8 @@ def build_server(
     )
     server = _server(gate, settings)
     add_services(server, parts)
-    health = Health(engine, SERVICES, settings.health_poll_seconds, lambda: checkpoints.audited().finding is None)
+    agrees = lambda: checkpoints.audited().finding is None  # noqa: E731 - a question, asked again and again
+    health = Health((engine, *others), SERVICES, settings.health_poll_seconds, agrees)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
         server.add_generic_rpc_handlers((bench_handler(),))

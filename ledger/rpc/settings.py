@@ -49,6 +49,8 @@ class ChildSettings(NamedTuple):
     """Where the result of the ledger's audit of itself stands."""
     pace: Pace
     """How fast, and how often, the ledger audits itself."""
+    partitions: tuple[int, ...] = (0,)
+    """Which partitions are projected."""
 
 
 class Endpoint(BaseModel):

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Final
 
+from domain import ids
 from ledger.rpc.balance_watch import MOST, BalanceWatch
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
@@ -68,13 +69,19 @@ class StatementService(StatementServiceServicer):
         """Send the balances of accounts, and each of them again whenever it has changed."""
         intake, after = Intake(), None
         accounts = _accounts(intake, request.account_ids, MOST)
+        homes = sorted({ids.account_partition(account) for account in accounts})
+        if len(homes) > 1:
+            intake.wrong(
+                "account_ids", "PARTITIONS", f"are of partitions {', '.join(map(str, homes))}: watch each apart"
+            )
+        log = self._log.at(homes[0] if homes else 0)
         if request.HasField("after"):
-            after = audit.position(intake, request.after, "after", self._log.partition, await self._log.head())
+            after = audit.position(intake, request.after, "after", log.partition, await log.head())
         intake.check()
         caught_up = False
-        async with aclosing(self._watch.follow(accounts, after)) as seen:
+        async with aclosing(self._watch.follow(accounts, after, log.partition)) as seen:
             async for changed, position in seen:
-                place = self._log.message(position)
+                place = log.message(position)
                 if changed:
                     batch = pb.BalanceBatch(balances=map(translate.balance_message, changed), position=place)
                     yield pb.WatchBalancesResponse(balances=batch)
@@ -198,6 +205,8 @@ class StatementService(StatementServiceServicer):
         moment = translate.as_of(intake, request.as_of, [])
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
+        if moment is not None and self._reads.partitions > 1:
+            await self._reads.caught_up()  # What is recorded up to a time is one cut through all partitions.
         found = await self._reads.ask(request, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(
             lines=[translate.trial_balance_message(line) for line in found.result],

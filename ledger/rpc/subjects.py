@@ -150,7 +150,10 @@ class Subjects:
         return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
-        transfer = await self._current(request.transfer_id)
+        transfer_id = parsed(request.transfer_id)
+        if transfer_id is None:
+            return NOBODYS
+        transfer = await self._gateway.current(transfer_id, await self._gateway.home_of(transfer_id))
         if not isinstance(transfer, Transfer):
             return NOBODYS
         return await self._moved(transfer)

@@ -75,7 +75,8 @@ class TransferService(TransferServiceServicer):
     async def ReverseTransfer(self, request: pb.ReverseTransferRequest, context: Context) -> pb.ReverseTransferResponse:
         """Move a transfer's money back."""
         command, request_id = translate.reverse_transfer(request)
-        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
+        home = await self._gateway.home_of(command.transfer_id.bytes)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only, home=home)
         transfer = expect(done.subject, Transfer)
         return pb.ReverseTransferResponse(
             reversal=translate.reversal_message(done, expect(done.event, TransferReversed), transfer),
@@ -88,20 +89,19 @@ class TransferService(TransferServiceServicer):
         intake = Intake()
         transfer_id = intake.known_id(request.transfer_id, "transfer_id")
         intake.check()
-        position = await self._log.position(request)
-        transfer = await self._log.aggregate(transfer_id, position)
+        log = self._log.at(await self._gateway.home_of(transfer_id))
+        position = await log.position(request)
+        transfer = await log.aggregate(transfer_id, position)
         if not isinstance(transfer, Transfer) or transfer.decline is not None:
             raise Refused(refuse(Reason.TRANSFER_NOT_FOUND, transfer_id=request.transfer_id))
-        return pb.GetTransferResponse(
-            transfer=await self._teller.transfer(transfer), position=self._log.message(position)
-        )
+        return pb.GetTransferResponse(transfer=await self._teller.transfer(transfer), position=log.message(position))
 
     async def ListTransfers(self, request: pb.ListTransfersRequest, context: Context) -> pb.ListTransfersResponse:
         """List the caller's own transfers with a reference or a tag."""
         page = await self._reads.page(request, RecordCursor, self._question(request), lambda found: found.cursor)
         transfers = []
         for found in page.items:
-            transfer = await self._log.aggregate(found.originator_id, found.position)
+            transfer = await self._log.at(found.partition).aggregate(found.originator_id, found.position)
             if transfer is not None:
                 transfers.append(await self._teller.transfer(expect(transfer, Transfer)))
         return pb.ListTransfersResponse(
@@ -131,11 +131,12 @@ class TransferService(TransferServiceServicer):
         intake = Intake()
         request_id = intake.known_id(request.request_id, "request_id")
         intake.check()
-        position = await self._log.position(request)
+        log = self._log.at(await self._gateway.home_of(request_id))
+        position = await log.position(request)
         who = calls.current().who
-        done = await self._gateway.in_thread(self._gateway.outcomes.find, request_id, who.name, who.customer)
+        done = await self._gateway.find(request_id, who.name, who.customer)
         answer = await self._teller.outcome(done)
-        answer.position.CopyFrom(self._log.message(max(position, done.position)))
+        answer.position.CopyFrom(self._log.at(done.partition).message(max(position, done.position)))
         return answer
 
     def _columns(self, result: BatchResult) -> pb.CreateTransfersResponse:
@@ -152,5 +153,5 @@ class TransferService(TransferServiceServicer):
                 )
                 for item in result.refused
             ],
-            partition=self._gateway.engine.partition,
+            partition=result.partition,
         )

@@ -16,7 +16,7 @@ from domain.books import Books, NotAtHandError
 from domain.claim import ClaimMade
 from domain.command import Command
 from domain.event import Change, Context, Event, Policy
-from domain.ids import account_originator
+from domain.ids import account_id, account_originator
 from domain.refusals import Reason, Refusal
 from domain.resolve import expire
 from domain.transfer import CreateTransfer
@@ -46,8 +46,8 @@ def uid(number: int) -> UUID:
 class Spec:
     """The books of a small world, and what was decided last."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
-        self.books = Books(0, utc_offset_seconds=policy.utc_offset_seconds)
+    def __init__(self, policy: Policy = POLICY, *, partition: int = 0) -> None:
+        self.books = Books(partition, utc_offset_seconds=policy.utc_offset_seconds)
         self.policy = policy
         self.now = NOW
         self.decided: list[Change] | Refusal | None = None
@@ -57,7 +57,8 @@ class Spec:
         self._lives: dict[bytes, list[tuple[Change, int]]] = defaultdict(list)
         for index, kind in enumerate(KINDS, start=1):
             currency = "USD" if index == DOLLARS else "KGS"
-            self.given((account_originator(index), AccountOpened(participant="bank-a", kind=kind, currency=currency)))
+            key = account_originator(account_id(partition, index))
+            self.given((key, AccountOpened(participant="bank-a", kind=kind, currency=currency)))
 
     # Given.
 

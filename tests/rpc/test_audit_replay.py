@@ -29,8 +29,8 @@ from tests.security.scenes import OWN_BANK, Caller, make_scene
 FOLLOWING = {
     "AuthorizationExpired", "BatchPosted", "BatchDeclined", "CardBindingOpened", "CardBound", "CardTokensLinked",
     "CardTokensUnlinked", "ClaimMade", "CommandDeclined", "CreditLineRefused", "CreditLinesDecided", "DeviceRegistered",
-    "EngineStarted", "QuoteConfirmed", "SnapshotTaken", "TokenUsed", "TransferDeclined", "WalletCardAdded",
-    "WalletCardRemoved", "WalletCardTried",
+    "EngineStarted", "QuoteConfirmed", "SnapshotTaken", "TokenUsed", "TransferDeclined", "TransferSent",
+    "WalletCardAdded", "WalletCardRemoved", "WalletCardTried",
 }  # fmt: skip
 """Events that no builder is asked about: they follow from others, are the ledger's own, or are looked at before."""
 

@@ -240,10 +240,13 @@ def test_a_figure_is_explained_in_pieces_where_bulks_are_large(bank: Bank, monke
         post(bank, *[(bank.cash, bank.poor, 1)] * 9)
     request = audit.ExplainBalanceRequest(account_id=bank.poor, figure=audits.BALANCE_FIGURE_POSTED, page_size=1_000)
     found: list[int] = []
+    pages = 0
     while True:
         page = bank.call(bank.ledger.audit.ExplainBalance, request)
+        pages += 1
         found += [step.sum_tyiyn for step in page.steps]
         request.page_token = page.next_page_token
         if not page.next_page_token:
             break
     assert found == [9 * (step + 1) for step in range(12)]
+    assert pages > 3

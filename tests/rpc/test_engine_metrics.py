@@ -27,8 +27,8 @@ class Watched(Desk):
         self.stop()
         self.metrics = EngineMetrics()
         self.registry = CollectorRegistry()
-        self.engine = Engine(log, clock, settings=BRISK, observer=self.metrics)
-        self.metrics.watch(self.engine, self.registry)
+        self.engine = Engine(log, clock, settings=BRISK, observer=self.metrics.commits[0])
+        self.metrics.watch({0: self.engine}, self.registry)
         self.engine.start()
 
     def sample(self, name: str, **labels: str) -> float:

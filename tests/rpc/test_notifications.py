@@ -321,7 +321,7 @@ def test_tables_that_fall_back_under_a_stream_tell_nothing_twice(
 
 def test_requests_are_refused_by_field(bank: Bank) -> None:
     """Cursors that no log gave, customers without an id, no language: each by its own path, for both methods."""
-    wrong = pb.NotificationCursor(partition=7, position=-1, item=40_000)
+    wrong = pb.NotificationCursor(partition=7, position=-1, item=-1)
 
     def subscribed(**fields: Any) -> Refusal:
         return Subscription(bank, **fields).end()

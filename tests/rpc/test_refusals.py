@@ -24,6 +24,7 @@ from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.audit_cases import AUDIT_CASES
 from tests.rpc.card_cases import CARD_CASES
 from tests.rpc.credit_cases import CREDIT_CASES
+from tests.rpc.crossing_cases import CROSSING_CASES, TWO
 from tests.rpc.customer_cases import CUSTOMER_CASES
 from tests.rpc.payment_cases import PAYMENT_CASES
 from tests.rpc.rules_cases import RULES_CASES
@@ -345,6 +346,7 @@ CASES: dict[Reason, Case] = {
     **TRANSFER_CASES,
     **RULES_CASES,
     **PAYMENT_CASES,
+    **CROSSING_CASES,
 }
 
 DETAILS = {
@@ -363,7 +365,14 @@ OUT_OF_TIME = (Reason.POSITION_NOT_REACHED, Reason.DEADLINE_EXCEEDED)
 @pytest.mark.parametrize(
     ("reason", "settings"),
     [
-        (reason, {"max_deadline_seconds": 1.5 if reason in OUT_OF_TIME else PATIENCE, "max_streams": 1})
+        (
+            reason,
+            {
+                "max_deadline_seconds": 1.5 if reason in OUT_OF_TIME else PATIENCE,
+                "max_streams": 1,
+                "policy": TWO if reason in CROSSING_CASES else None,
+            },
+        )
         for reason in Reason
     ],
     ids=[reason.name for reason in Reason],

@@ -23,7 +23,7 @@ LOST: Final = "lost"
 DUPLICATED: Final = "duplicated"
 DIVERGED: Final = "diverged"
 _TRIALS: Final = 3
-_READS_NO_BALANCE: Final = ("force_post", "refund")
+_READS_NO_BALANCE: Final = ("force_post", "refund", "issue_card")
 _BESIDE: Final = ("claim.", "early_reversal.")
 """Topics of rows that stand in one append with the request that made them."""
 
@@ -65,6 +65,8 @@ class Auditor:
         self._firsts: Counter[bytes] = Counter()
         """How often each request was told to be done now, and not before."""
         self._trials: dict[int, tuple[Ask, set[str]]] = {}
+        self.on_takeover: Callable[[str, str], None] = lambda before, after: None
+        """Hears whose process owned the partition, and whose does from now on."""
         database.watchers.append(self.look)
 
     # Requests.
@@ -124,7 +126,9 @@ class Auditor:
 
     def _started(self, state: dict[str, Any], writer: str, place: str) -> None:
         require(state["epoch"] == self.epoch + 1, DIVERGED, f"{place} begins epoch {state['epoch']} after {self.epoch}")
-        self.epoch, self.owner, self._writer = state["epoch"], state["owner"], writer
+        before, self._writer = self._writer, writer
+        self.epoch, self.owner = state["epoch"], state["owner"]
+        self.on_takeover(before, writer)
 
     def _request(self, key: bytes, row: Row, place: str) -> None:
         require(key not in self.recorded, DUPLICATED, f"{place} is the second outcome of {key.hex()}")

@@ -12,7 +12,7 @@ from typing import Final
 
 from domain.leaf import leaf_hash
 from domain.ports import Left, Row
-from ledger.log.api import Beat, Kept
+from ledger.log.api import Beat, Kept, Mail
 from ledger.log.checks import check_appended, check_tail
 from ledger.log.errors import (
     AppendConflict,
@@ -56,6 +56,8 @@ class Database:
         """Called whenever more is settled."""
         self._versions: dict[tuple[bytes, int], int] = {}
         self._requests: dict[bytes, int] = {}
+        self._ends: list[int] = []
+        """Where each transaction ends: what is dropped is dropped whole."""
         self._server = 0
         """Counts failovers: what is still under way on an earlier server comes to nothing."""
 
@@ -80,6 +82,7 @@ class Database:
             raise TreeChanged("the tree is not the one that these rows would grow")
         self.rows += rows
         self.writers += [writer] * len(rows)
+        self._ends.append(self.head)
         for row in rows:
             self._versions[row.originator_id, row.originator_version] = row.position
             if row.request_id is not None:
@@ -111,7 +114,8 @@ class Database:
         """Go on with what is settled, and perhaps with some of what is not."""
         self._server += 1
         self.ailing = False
-        keep = self.scheduler.random.randint(self.settled, self.head)
+        keep = self.scheduler.random.choice([self.settled, *(end for end in self._ends if end > self.settled)])
+        self._ends = [end for end in self._ends if end <= keep]
         self.scheduler.note("failover", keep, self.head)
         for row in self.rows[keep:]:
             del self._versions[row.originator_id, row.originator_version]
@@ -256,6 +260,22 @@ class Connection:
         self._travel(reading=True)
         kept = [position for position in self._database.snapshots if position <= upto]
         return (max(kept), self._database.snapshots[max(kept)]) if kept else None
+
+    # Of one partition: nobody has sent it anything.
+
+    def partitions(self, wanted: int | None = None) -> int:
+        if wanted not in (None, 1):
+            raise ValueError(f"this ledger was made with 1 partition: it cannot have {wanted}")
+        return 1
+
+    def send_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        raise TypeError("there is no other partition that could be written to")
+
+    def read_mail(self, partition: int, limit: int) -> list[Mail]:
+        return []
+
+    def drop_mail(self, partition: int, mail: Sequence[Mail]) -> None:
+        raise TypeError("there is no mail that could be dropped")
 
     def within(self, left: Left) -> AbstractContextManager[None]:
         return nullcontext()

@@ -97,14 +97,6 @@ def _hold(self: Accounts, account: int, amount: int, journal: Journal) -> None:
         self.held[index] += amount
 
 
-_write = Committer._write
-
-
-def _write_unasked(self: Committer, batch: Batch) -> None:
-    if batch.rows:
-        _write(self, batch)
-
-
 def _unseen_unchecked(self: Follower, position: int) -> list[Row]:
     return self._log.read(self._partition, position, 10_000)
 
@@ -139,7 +131,6 @@ _MUTANTS: dict[str, Mutant] = {
     "a lapsed hold still holds": lambda: patch.object(Decider, "_expire_lapsed", lambda *_: 0),
     "a request is not recognised": lambda: patch.object(Decider, "_repeat", lambda *_: None),
     "a request stays known that was undone": lambda: patch.object(RecentRequests, "remove", lambda *_: None),
-    "a stale owner answers": lambda: patch.object(Committer, "_write", _write_unasked),
     "an owner ignores the one after it": lambda: patch.object(Engine, "_superseded", lambda _: False),
     "a changed history goes unnoticed": lambda: patch.object(Follower, "_unseen", _unseen_unchecked),
     "a snapshot lacks a hold": lambda: patch.object(snapshot, "dump", _dump_without_a_hold),

@@ -37,8 +37,8 @@ def test_no_seed_loses_doubles_or_confuses_anything(share: int) -> None:
 def test_every_kind_of_fault_happens() -> None:
     """No kind of fault is only on paper."""
     faults: Counter[Fault] = Counter()
-    for seed in range(1_000, 1_060):
-        faults.update(simulate(seed, commands=COMMANDS, projected=True).faults)
+    for seed in range(1_000, 1_100):
+        faults.update(simulate(seed, commands=COMMANDS, projected=seed % 3 == 0).faults)
         if all(faults[kind] for kind in Fault):
             return
     assert [kind for kind in Fault if not faults[kind]] == []

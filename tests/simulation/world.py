@@ -152,6 +152,7 @@ class World:
         self.database = Database(self.scheduler, self.faults)
         self.policy = Policy(currencies=("KGS", "USD"), hold_ttl_seconds=random.choice((3, 20, 7 * DAY)))
         self.auditor = Auditor(self.database, hold_seconds=self.policy.hold_ttl_seconds)
+        self.auditor.on_takeover = self._taken_over
         self.wire = Wire(self.scheduler, self.faults)
         traffic = CardTraffic(Random(random.randrange(1 << 62)))
         self.clients = Clients(
@@ -199,6 +200,11 @@ class World:
         self.scheduler.kill(host.process)
         self.hosts[slot] = None
         self.scheduler.after(self.scheduler.random.choice((0.05, 1.0, 8.0)), lambda: self._boot(slot), alone=True)
+
+    def _taken_over(self, before: str, after: str) -> None:
+        alive = {host.process.name: host.engine for host in self.hosts if host is not None}
+        if before != after and before in alive and alive[before].serving:
+            self.faults.happened(Fault.TAKEOVER)
 
     def broke(self, failure: BaseException) -> None:
         self.scheduler.fail(Violation(DIVERGED, f"an engine cannot go on: {failure!r}"))
@@ -397,6 +403,7 @@ class World:
             ahead = decider.recent.ahead(decider.recorded_at)
             state = msgspec.msgpack.decode(snapshot.dump(decider.books, decider.position, decider.recorded_at, ahead))
             state["open"].sort()  # What was undone and done again stands behind what was not.
+            del state["ahead"]  # Which ids are kept, and which looked up, goes by when a generation was full.
             states.append(state)
         other = [name for name in states[0] if states[0][name] != states[1][name]]
         require(not other, DIVERGED, f"a start from a snapshot is not one from the beginning: {other}")

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from pydantic import ValidationError
 
-from domain import authorization, binding, credit, quote, transfer
+from domain import authorization, binding, credit, crossing, quote, transfer
 from domain.engine import CommandDeclined
 from domain.event import Event
 from domain.refusals import Reason, Refusal
@@ -81,6 +81,8 @@ def _direct(kept: Kept) -> Decidable | None:
             return Credited(file, line) if isinstance(file, credit.CreditFile) else None
         case transfer.TransferPosted(quote=None):
             return Transferred(_transfer(event, row.originator_id))
+        case crossing.TransferSent():
+            return Transferred(transfer.CreateTransfer(row.originator_id, **crossing.as_asked(event)))
         case transfer.TransferDeclined():
             return Transferred(_transfer(event, row.originator_id))
         case transfer.BatchDeclined(transfers=asked) if asked:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from domain import account, authorization, authorize, bulk, clearing, quote, resolve, token_payment, transfer
+from domain import account, authorization, authorize, bulk, clearing, quote, resolve, token_payment, transfer, transit
 from domain.claim import ClaimMade
 from domain.cleared import ACQUIRERS_CLEARING_CLAIM
 from domain.command import Command
@@ -45,6 +45,8 @@ def _currencies(fields: Fields, currency: str = "KGS") -> Iterable[Fields]:
 def open_account(kept: Kept) -> Candidates:
     """Return what may have been asked where an account was opened."""
     event: Any = kept.event
+    if event.kind is account.AccountKind.CLEARING:
+        yield transit.OpenClearing, {"currency": event.currency}
     fields = {
         "participant_id": event.participant,
         "kind": event.kind,
@@ -53,8 +55,10 @@ def open_account(kept: Kept) -> Candidates:
         "minimum_balance_tyiyn": event.minimum_balance,
         "reference": event.reference,
         "tags": event.tags,
+        "partition": kept.row.partition,
     }
-    return [(account.OpenAccount, each) for each in _currencies(fields, event.currency)]
+    for each in _currencies(fields, event.currency):
+        yield account.OpenAccount, each
 
 
 def confirmed_quote(kept: Kept) -> Candidates:
@@ -80,6 +84,24 @@ def reverse_transfer(kept: Kept) -> Candidates:
             transfer.ReverseTransfer,
             {"transfer_id": own_id(kept), "amount_tyiyn": named, "explanation": event.explanation},
         )
+
+
+def received_transfer(kept: Kept) -> Candidates:
+    """Return what was asked where another partition's transfer was received, or refused."""
+    event: Any = kept.event
+    yield (
+        transit.ReceiveTransfer,
+        {
+            "transfer_id": event.transfer,
+            "debit_account_id": event.debit_account,
+            "credit_account_id": event.credit_account,
+            "amount_tyiyn": event.amount,
+            **{name: getattr(event, name) for name in _CARRIED},
+        },
+    )
+
+
+_CARRIED: Final = ("home", "sent_at", "currency", "kind", "reference", "tags", "effective_time")
 
 
 def post_bulk(kept: Kept) -> Candidates:

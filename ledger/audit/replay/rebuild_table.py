@@ -13,6 +13,7 @@ from domain import (
     card_commands,
     clearing,
     credit,
+    crossing,
     customer,
     device,
     participant,
@@ -30,6 +31,7 @@ from domain import (
     tokenise,
     transfer,
     transfer_qr,
+    transit,
 )
 from domain.claim import EarlyReversalRecorded, SettlementNoticed
 from domain.credentials import Verdict
@@ -49,6 +51,10 @@ BUILDERS: Final[dict[type[Event], Builder]] = {
     transfer.TransferPosted: money.confirmed_quote,
     quote.QuoteCreated: money.created_quote,
     transfer.TransferReversed: money.reverse_transfer,
+    crossing.TransferReceived: money.received_transfer,
+    crossing.TransferRejected: money.received_transfer,
+    crossing.TransferCompleted: same(transit.CompleteTransfer, "transfer_id", "position"),
+    crossing.TransferReturned: same(transit.ReturnTransfer, "transfer_id", "position", "reason", "detail"),
     bulk.BulkPosted: money.post_bulk,
     bulk.BulkLegReversed: money.reverse_bulk_leg,
     authorization.AuthorizationApproved: money.authorized,

@@ -21,6 +21,9 @@ TRANSFER: Final = "transfer.posted.v1"
 LEGS_ONLY: Final = frozenset(
     (
         "transfer.reversed.v1",
+        "transfer.sent.v1",
+        "transfer.received.v1",
+        "transfer.returned.v1",
         "authorization.captured.v1",
         "force_post.posted.v1",
         "refund.posted.v1",

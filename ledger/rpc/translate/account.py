@@ -44,6 +44,7 @@ def open_account(request: account_service_pb2.OpenAccountRequest) -> tuple[OpenA
         "minimum_balance_tyiyn": request.minimum_balance_tyiyn,
         "reference": request.reference,
         "tags": tags(request.tags),
+        "partition": request.partition,
     }
     return intake.build(OpenAccount, values), request_id
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain import ids
+from domain.crossing import Way
 from domain.event import Leg
 from domain.forms import CURRENCY, MOVEMENT_KIND
 from domain.ids import MAX_ACCOUNT
@@ -22,6 +23,11 @@ from protos.esep.v1 import transfer_pb2, transfer_service_pb2
 MAX_REFERENCE: Final = 64
 MAIN_REVERSAL: Final = "reversal"
 """The kind of the movement that takes a transfer's main amount back."""
+_WAYS: Final = {
+    Way.IN_TRANSIT: transfer_pb2.TRANSFER_WAY_IN_TRANSIT,
+    Way.COMPLETED: transfer_pb2.TRANSFER_WAY_COMPLETED,
+    Way.RETURNED: transfer_pb2.TRANSFER_WAY_RETURNED,
+}
 
 
 def create_transfer(request: transfer_service_pb2.CreateTransferRequest) -> tuple[CreateTransfer, bytes]:
@@ -108,6 +114,7 @@ def reverse_transfer(request: transfer_service_pb2.ReverseTransferRequest) -> tu
 
 def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Transfer:
     """Return the transfer as it is told; the accounts' currency is theirs to know."""
+    crossing = transfer.crossing
     return transfer_pb2.Transfer(
         transfer_id=ids.format_uuid(transfer.transfer_id),
         debit_account_id=transfer.debit_account,
@@ -125,6 +132,8 @@ def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Tra
         credit_file_id="" if transfer.credit is None else ids.format_uuid(transfer.credit[0]),
         credit_line_number=0 if transfer.credit is None else transfer.credit[1],
         quote_id="" if transfer.quote is None else ids.format_uuid(transfer.quote),
+        way=_WAYS[crossing.way] if crossing is not None else transfer_pb2.TRANSFER_WAY_UNSPECIFIED,
+        return_reason=crossing.reason if crossing is not None else "",
     )
 
 

@@ -26,7 +26,7 @@ from protos.esep.v1 import account_pb2 as esep_dot_v1_dot_account__pb2
 from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65sep/v1/account_service.proto\x12\x07\x65sep.v1\x1a\x15\x65sep/v1/account.proto\x1a\x14\x65sep/v1/common.proto\"\xdd\x02\n\x12OpenAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x16\n\x0eparticipant_id\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.esep.v1.AccountKind\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x06 \x01(\t\x12\x1d\n\x15overdraft_limit_tyiyn\x18\x07 \x01(\x03\x12\x1d\n\x15minimum_balance_tyiyn\x18\x08 \x01(\x03\x12\x11\n\treference\x18\t \x01(\t\x12\x33\n\x04tags\x18\n \x03(\x0b\x32%.esep.v1.OpenAccountRequest.TagsEntry\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"[\n\x13OpenAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"?\n\rAccountNumber\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x02 \x01(\t\"\x92\x01\n\x11GetAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x30\n\x0e\x61\x63\x63ount_number\x18\x02 \x01(\x0b\x32\x16.esep.v1.AccountNumberH\x00\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPositionB\t\n\x07\x61\x63\x63ount\"_\n\x12GetAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xcc\x01\n\x13ListAccountsRequest\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.esep.v1.AccountKind\x12%\n\x06states\x18\x03 \x03(\x0e\x32\x15.esep.v1.AccountState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\"|\n\x14ListAccountsResponse\x12\"\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x10.esep.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"\xbf\x01\n\x14\x46reezeAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x08\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"]\n\x15\x46reezeAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xc1\x01\n\x16UnfreezeAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x08\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"_\n\x17UnfreezeAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xac\x01\n\x18SetOverdraftLimitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x1d\n\x15overdraft_limit_tyiyn\x18\x04 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"a\n\x19SetOverdraftLimitResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xac\x01\n\x18SetMinimumBalanceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x1d\n\x15minimum_balance_tyiyn\x18\x04 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"a\n\x19SetMinimumBalanceResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x9d\x01\n\x13\x43loseAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"\\\n\x14\x43loseAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt2\x99\x05\n\x0e\x41\x63\x63ountService\x12H\n\x0bOpenAccount\x12\x1b.esep.v1.OpenAccountRequest\x1a\x1c.esep.v1.OpenAccountResponse\x12\x45\n\nGetAccount\x12\x1a.esep.v1.GetAccountRequest\x1a\x1b.esep.v1.GetAccountResponse\x12K\n\x0cListAccounts\x12\x1c.esep.v1.ListAccountsRequest\x1a\x1d.esep.v1.ListAccountsResponse\x12N\n\rFreezeAccount\x12\x1d.esep.v1.FreezeAccountRequest\x1a\x1e.esep.v1.FreezeAccountResponse\x12T\n\x0fUnfreezeAccount\x12\x1f.esep.v1.UnfreezeAccountRequest\x1a .esep.v1.UnfreezeAccountResponse\x12Z\n\x11SetOverdraftLimit\x12!.esep.v1.SetOverdraftLimitRequest\x1a\".esep.v1.SetOverdraftLimitResponse\x12Z\n\x11SetMinimumBalance\x12!.esep.v1.SetMinimumBalanceRequest\x1a\".esep.v1.SetMinimumBalanceResponse\x12K\n\x0c\x43loseAccount\x12\x1c.esep.v1.CloseAccountRequest\x1a\x1d.esep.v1.CloseAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x65sep/v1/account_service.proto\x12\x07\x65sep.v1\x1a\x15\x65sep/v1/account.proto\x1a\x14\x65sep/v1/common.proto\"\xf0\x02\n\x12OpenAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x16\n\x0eparticipant_id\x18\x03 \x01(\t\x12\"\n\x04kind\x18\x04 \x01(\x0e\x32\x14.esep.v1.AccountKind\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x06 \x01(\t\x12\x1d\n\x15overdraft_limit_tyiyn\x18\x07 \x01(\x03\x12\x1d\n\x15minimum_balance_tyiyn\x18\x08 \x01(\x03\x12\x11\n\treference\x18\t \x01(\t\x12\x33\n\x04tags\x18\n \x03(\x0b\x32%.esep.v1.OpenAccountRequest.TagsEntry\x12\x11\n\tpartition\x18\x0b \x01(\x05\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"[\n\x13OpenAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"?\n\rAccountNumber\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63ount_number\x18\x02 \x01(\t\"\x92\x01\n\x11GetAccountRequest\x12\x14\n\naccount_id\x18\x01 \x01(\x03H\x00\x12\x30\n\x0e\x61\x63\x63ount_number\x18\x02 \x01(\x0b\x32\x16.esep.v1.AccountNumberH\x00\x12*\n\x0cmin_position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPositionB\t\n\x07\x61\x63\x63ount\"_\n\x12GetAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xcc\x01\n\x13ListAccountsRequest\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12#\n\x05kinds\x18\x02 \x03(\x0e\x32\x14.esep.v1.AccountKind\x12%\n\x06states\x18\x03 \x03(\x0e\x32\x15.esep.v1.AccountState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\"|\n\x14ListAccountsResponse\x12\"\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x10.esep.v1.Account\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\tpositions\x18\x03 \x03(\x0b\x32\x14.esep.v1.LogPosition\"\xbf\x01\n\x14\x46reezeAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x08\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"]\n\x15\x46reezeAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xc1\x01\n\x16UnfreezeAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x0e\n\x06\x64\x65\x62its\x18\x04 \x01(\x08\x12\x0f\n\x07\x63redits\x18\x05 \x01(\x08\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x07 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"_\n\x17UnfreezeAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xac\x01\n\x18SetOverdraftLimitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x1d\n\x15overdraft_limit_tyiyn\x18\x04 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"a\n\x19SetOverdraftLimitResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xac\x01\n\x18SetMinimumBalanceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x1d\n\x15minimum_balance_tyiyn\x18\x04 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"a\n\x19SetMinimumBalanceResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\x9d\x01\n\x13\x43loseAccountRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x13\n\x0b\x65xplanation\x18\x04 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"\\\n\x14\x43loseAccountResponse\x12!\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x10.esep.v1.Account\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt2\x99\x05\n\x0e\x41\x63\x63ountService\x12H\n\x0bOpenAccount\x12\x1b.esep.v1.OpenAccountRequest\x1a\x1c.esep.v1.OpenAccountResponse\x12\x45\n\nGetAccount\x12\x1a.esep.v1.GetAccountRequest\x1a\x1b.esep.v1.GetAccountResponse\x12K\n\x0cListAccounts\x12\x1c.esep.v1.ListAccountsRequest\x1a\x1d.esep.v1.ListAccountsResponse\x12N\n\rFreezeAccount\x12\x1d.esep.v1.FreezeAccountRequest\x1a\x1e.esep.v1.FreezeAccountResponse\x12T\n\x0fUnfreezeAccount\x12\x1f.esep.v1.UnfreezeAccountRequest\x1a .esep.v1.UnfreezeAccountResponse\x12Z\n\x11SetOverdraftLimit\x12!.esep.v1.SetOverdraftLimitRequest\x1a\".esep.v1.SetOverdraftLimitResponse\x12Z\n\x11SetMinimumBalance\x12!.esep.v1.SetMinimumBalanceRequest\x1a\".esep.v1.SetMinimumBalanceResponse\x12K\n\x0c\x43loseAccount\x12\x1c.esep.v1.CloseAccountRequest\x1a\x1d.esep.v1.CloseAccountResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,41 +36,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._loaded_options = None
   _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_OPENACCOUNTREQUEST']._serialized_start=88
-  _globals['_OPENACCOUNTREQUEST']._serialized_end=437
-  _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._serialized_start=394
-  _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._serialized_end=437
-  _globals['_OPENACCOUNTRESPONSE']._serialized_start=439
-  _globals['_OPENACCOUNTRESPONSE']._serialized_end=530
-  _globals['_ACCOUNTNUMBER']._serialized_start=532
-  _globals['_ACCOUNTNUMBER']._serialized_end=595
-  _globals['_GETACCOUNTREQUEST']._serialized_start=598
-  _globals['_GETACCOUNTREQUEST']._serialized_end=744
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=746
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=841
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=844
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1048
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1050
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1174
-  _globals['_FREEZEACCOUNTREQUEST']._serialized_start=1177
-  _globals['_FREEZEACCOUNTREQUEST']._serialized_end=1368
-  _globals['_FREEZEACCOUNTRESPONSE']._serialized_start=1370
-  _globals['_FREEZEACCOUNTRESPONSE']._serialized_end=1463
-  _globals['_UNFREEZEACCOUNTREQUEST']._serialized_start=1466
-  _globals['_UNFREEZEACCOUNTREQUEST']._serialized_end=1659
-  _globals['_UNFREEZEACCOUNTRESPONSE']._serialized_start=1661
-  _globals['_UNFREEZEACCOUNTRESPONSE']._serialized_end=1756
-  _globals['_SETOVERDRAFTLIMITREQUEST']._serialized_start=1759
-  _globals['_SETOVERDRAFTLIMITREQUEST']._serialized_end=1931
-  _globals['_SETOVERDRAFTLIMITRESPONSE']._serialized_start=1933
-  _globals['_SETOVERDRAFTLIMITRESPONSE']._serialized_end=2030
-  _globals['_SETMINIMUMBALANCEREQUEST']._serialized_start=2033
-  _globals['_SETMINIMUMBALANCEREQUEST']._serialized_end=2205
-  _globals['_SETMINIMUMBALANCERESPONSE']._serialized_start=2207
-  _globals['_SETMINIMUMBALANCERESPONSE']._serialized_end=2304
-  _globals['_CLOSEACCOUNTREQUEST']._serialized_start=2307
-  _globals['_CLOSEACCOUNTREQUEST']._serialized_end=2464
-  _globals['_CLOSEACCOUNTRESPONSE']._serialized_start=2466
-  _globals['_CLOSEACCOUNTRESPONSE']._serialized_end=2558
-  _globals['_ACCOUNTSERVICE']._serialized_start=2561
-  _globals['_ACCOUNTSERVICE']._serialized_end=3226
+  _globals['_OPENACCOUNTREQUEST']._serialized_end=456
+  _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._serialized_start=413
+  _globals['_OPENACCOUNTREQUEST_TAGSENTRY']._serialized_end=456
+  _globals['_OPENACCOUNTRESPONSE']._serialized_start=458
+  _globals['_OPENACCOUNTRESPONSE']._serialized_end=549
+  _globals['_ACCOUNTNUMBER']._serialized_start=551
+  _globals['_ACCOUNTNUMBER']._serialized_end=614
+  _globals['_GETACCOUNTREQUEST']._serialized_start=617
+  _globals['_GETACCOUNTREQUEST']._serialized_end=763
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=765
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=860
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=863
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1067
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1069
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1193
+  _globals['_FREEZEACCOUNTREQUEST']._serialized_start=1196
+  _globals['_FREEZEACCOUNTREQUEST']._serialized_end=1387
+  _globals['_FREEZEACCOUNTRESPONSE']._serialized_start=1389
+  _globals['_FREEZEACCOUNTRESPONSE']._serialized_end=1482
+  _globals['_UNFREEZEACCOUNTREQUEST']._serialized_start=1485
+  _globals['_UNFREEZEACCOUNTREQUEST']._serialized_end=1678
+  _globals['_UNFREEZEACCOUNTRESPONSE']._serialized_start=1680
+  _globals['_UNFREEZEACCOUNTRESPONSE']._serialized_end=1775
+  _globals['_SETOVERDRAFTLIMITREQUEST']._serialized_start=1778
+  _globals['_SETOVERDRAFTLIMITREQUEST']._serialized_end=1950
+  _globals['_SETOVERDRAFTLIMITRESPONSE']._serialized_start=1952
+  _globals['_SETOVERDRAFTLIMITRESPONSE']._serialized_end=2049
+  _globals['_SETMINIMUMBALANCEREQUEST']._serialized_start=2052
+  _globals['_SETMINIMUMBALANCEREQUEST']._serialized_end=2224
+  _globals['_SETMINIMUMBALANCERESPONSE']._serialized_start=2226
+  _globals['_SETMINIMUMBALANCERESPONSE']._serialized_end=2323
+  _globals['_CLOSEACCOUNTREQUEST']._serialized_start=2326
+  _globals['_CLOSEACCOUNTREQUEST']._serialized_end=2483
+  _globals['_CLOSEACCOUNTRESPONSE']._serialized_start=2485
+  _globals['_CLOSEACCOUNTRESPONSE']._serialized_end=2577
+  _globals['_ACCOUNTSERVICE']._serialized_start=2580
+  _globals['_ACCOUNTSERVICE']._serialized_end=3245
 # @@protoc_insertion_point(module_scope)

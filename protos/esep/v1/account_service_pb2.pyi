@@ -56,6 +56,7 @@ class OpenAccountRequest(_message.Message):
     MINIMUM_BALANCE_TYIYN_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write."""
     validate_only: _builtins.bool
@@ -74,6 +75,10 @@ class OpenAccountRequest(_message.Message):
     """minimum_balance_tyiyn is what must stay in the account, 0 … 10^15."""
     reference: _builtins.str
     """reference is the bank's own free text, at most 64 characters. No personal data: it is kept for ever."""
+    partition: _builtins.int
+    """partition is where the account lives for good, 0 … one less than the ledger has. Cards, authorisations, quotes and
+    payments use accounts of partition 0. An account of another partition has no account_number.
+    """
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """tags are the bank's own labels, at most 8: keys up to 32 characters, values up to 64. No personal data."""
@@ -91,10 +96,11 @@ class OpenAccountRequest(_message.Message):
         minimum_balance_tyiyn: _builtins.int = ...,
         reference: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        partition: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_number", b"account_number", "currency_code", b"currency_code", "kind", b"kind", "minimum_balance_tyiyn", b"minimum_balance_tyiyn", "overdraft_limit_tyiyn", b"overdraft_limit_tyiyn", "participant_id", b"participant_id", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_number", b"account_number", "currency_code", b"currency_code", "kind", b"kind", "minimum_balance_tyiyn", b"minimum_balance_tyiyn", "overdraft_limit_tyiyn", b"overdraft_limit_tyiyn", "participant_id", b"participant_id", "partition", b"partition", "reference", b"reference", "request_id", b"request_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65sep/v1/transfer.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x0bTransferLeg\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\"\xd7\x02\n\x0bNewTransfer\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12,\n\x04tags\x18\x08 \x03(\x0b\x32\x1e.esep.v1.NewTransfer.TagsEntry\x12\"\n\x04legs\x18\t \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf8\x03\n\x08Transfer\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12)\n\x04tags\x18\x08 \x03(\x0b\x32\x1b.esep.v1.Transfer.TagsEntry\x12\"\n\x04legs\x18\t \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereversed_tyiyn\x18\x0c \x01(\x03\x12\x15\n\rlegs_reversed\x18\r \x01(\x08\x12\x10\n\x08quote_id\x18\x0e \x01(\t\x12\x16\n\x0e\x63redit_file_id\x18\x0f \x01(\t\x12\x1a\n\x12\x63redit_line_number\x18\x10 \x01(\x03\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbc\x01\n\x10TransferReversal\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_tyiyn\x18\x03 \x01(\x03\x12\"\n\x04legs\x18\x04 \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12/\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\rTransferBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x14\n\x0ctransfer_ids\x18\x02 \x03(\t\x12\x11\n\tpositions\x18\x03 \x03(\x03\"\xbe\x01\n\x0fTransferRefusal\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x38\n\x08metadata\x18\x04 \x03(\x0b\x32&.esep.v1.TransferRefusal.MetadataEntry\x12\x10\n\x08recorded\x18\x05 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x65sep/v1/transfer.proto\x12\x07\x65sep.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x0bTransferLeg\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\"\xd7\x02\n\x0bNewTransfer\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12,\n\x04tags\x18\x08 \x03(\x0b\x32\x1e.esep.v1.NewTransfer.TagsEntry\x12\"\n\x04legs\x18\t \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb2\x04\n\x08Transfer\x12\x13\n\x0btransfer_id\x18\x01 \x01(\t\x12\x18\n\x10\x64\x65\x62it_account_id\x18\x02 \x01(\x03\x12\x19\n\x11\x63redit_account_id\x18\x03 \x01(\x03\x12\x14\n\x0c\x61mount_tyiyn\x18\x04 \x01(\x03\x12\x15\n\rcurrency_code\x18\x05 \x01(\t\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12\x11\n\treference\x18\x07 \x01(\t\x12)\n\x04tags\x18\x08 \x03(\x0b\x32\x1b.esep.v1.Transfer.TagsEntry\x12\"\n\x04legs\x18\t \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereversed_tyiyn\x18\x0c \x01(\x03\x12\x15\n\rlegs_reversed\x18\r \x01(\x08\x12\x10\n\x08quote_id\x18\x0e \x01(\t\x12\x16\n\x0e\x63redit_file_id\x18\x0f \x01(\t\x12\x1a\n\x12\x63redit_line_number\x18\x10 \x01(\x03\x12!\n\x03way\x18\x11 \x01(\x0e\x32\x14.esep.v1.TransferWay\x12\x15\n\rreturn_reason\x18\x12 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbc\x01\n\x10TransferReversal\x12\x13\n\x0breversal_id\x18\x01 \x01(\t\x12\x13\n\x0btransfer_id\x18\x02 \x01(\t\x12\x14\n\x0c\x61mount_tyiyn\x18\x03 \x01(\x03\x12\"\n\x04legs\x18\x04 \x03(\x0b\x32\x14.esep.v1.TransferLeg\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12/\n\x0brecord_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\rTransferBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x14\n\x0ctransfer_ids\x18\x02 \x03(\t\x12\x11\n\tpositions\x18\x03 \x03(\x03\"\xbe\x01\n\x0fTransferRefusal\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x38\n\x08metadata\x18\x04 \x03(\x0b\x32&.esep.v1.TransferRefusal.MetadataEntry\x12\x10\n\x08recorded\x18\x05 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x7f\n\x0bTransferWay\x12\x1c\n\x18TRANSFER_WAY_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSFER_WAY_IN_TRANSIT\x10\x01\x12\x1a\n\x16TRANSFER_WAY_COMPLETED\x10\x02\x12\x19\n\x15TRANSFER_WAY_RETURNED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFER_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_TRANSFERREFUSAL_METADATAENTRY']._loaded_options = None
   _globals['_TRANSFERREFUSAL_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_TRANSFERWAY']._serialized_start=1543
+  _globals['_TRANSFERWAY']._serialized_end=1670
   _globals['_TRANSFERLEG']._serialized_start=68
   _globals['_TRANSFERLEG']._serialized_end=170
   _globals['_NEWTRANSFER']._serialized_start=173
@@ -45,15 +47,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWTRANSFER_TAGSENTRY']._serialized_start=473
   _globals['_NEWTRANSFER_TAGSENTRY']._serialized_end=516
   _globals['_TRANSFER']._serialized_start=519
-  _globals['_TRANSFER']._serialized_end=1023
+  _globals['_TRANSFER']._serialized_end=1081
   _globals['_TRANSFER_TAGSENTRY']._serialized_start=473
   _globals['_TRANSFER_TAGSENTRY']._serialized_end=516
-  _globals['_TRANSFERREVERSAL']._serialized_start=1026
-  _globals['_TRANSFERREVERSAL']._serialized_end=1214
-  _globals['_TRANSFERBATCH']._serialized_start=1216
-  _globals['_TRANSFERBATCH']._serialized_end=1290
-  _globals['_TRANSFERREFUSAL']._serialized_start=1293
-  _globals['_TRANSFERREFUSAL']._serialized_end=1483
-  _globals['_TRANSFERREFUSAL_METADATAENTRY']._serialized_start=1436
-  _globals['_TRANSFERREFUSAL_METADATAENTRY']._serialized_end=1483
+  _globals['_TRANSFERREVERSAL']._serialized_start=1084
+  _globals['_TRANSFERREVERSAL']._serialized_end=1272
+  _globals['_TRANSFERBATCH']._serialized_start=1274
+  _globals['_TRANSFERBATCH']._serialized_end=1348
+  _globals['_TRANSFERREFUSAL']._serialized_start=1351
+  _globals['_TRANSFERREFUSAL']._serialized_end=1541
+  _globals['_TRANSFERREFUSAL_METADATAENTRY']._serialized_start=1494
+  _globals['_TRANSFERREFUSAL_METADATAENTRY']._serialized_end=1541
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TransferWay:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TransferWayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransferWay.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSFER_WAY_UNSPECIFIED: _TransferWay.ValueType  # 0
+    """Unspecified: both accounts live in one partition, and the money moved at once."""
+    TRANSFER_WAY_IN_TRANSIT: _TransferWay.ValueType  # 1
+    """The money has left the payer and is in transit, on clearing accounts."""
+    TRANSFER_WAY_COMPLETED: _TransferWay.ValueType  # 2
+    """The payee has it."""
+    TRANSFER_WAY_RETURNED: _TransferWay.ValueType  # 3
+    """The payee's partition refused it, and the payer has it again: reversed_tyiyn says so too."""
+
+class TransferWay(_TransferWay, metaclass=_TransferWayEnumTypeWrapper):
+    """TransferWay is how far a transfer to another partition has come."""
+
+TRANSFER_WAY_UNSPECIFIED: TransferWay.ValueType  # 0
+"""Unspecified: both accounts live in one partition, and the money moved at once."""
+TRANSFER_WAY_IN_TRANSIT: TransferWay.ValueType  # 1
+"""The money has left the payer and is in transit, on clearing accounts."""
+TRANSFER_WAY_COMPLETED: TransferWay.ValueType  # 2
+"""The payee has it."""
+TRANSFER_WAY_RETURNED: TransferWay.ValueType  # 3
+"""The payee's partition refused it, and the payer has it again: reversed_tyiyn says so too."""
+Global___TransferWay: _TypeAlias = TransferWay  # noqa: Y015
 
 @_typing.final
 class TransferLeg(_message.Message):
@@ -191,6 +220,8 @@ class Transfer(_message.Message):
     QUOTE_ID_FIELD_NUMBER: _builtins.int
     CREDIT_FILE_ID_FIELD_NUMBER: _builtins.int
     CREDIT_LINE_NUMBER_FIELD_NUMBER: _builtins.int
+    WAY_FIELD_NUMBER: _builtins.int
+    RETURN_REASON_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """transfer_id is the request_id of the transfer."""
     debit_account_id: _builtins.int
@@ -215,6 +246,10 @@ class Transfer(_message.Message):
     """credit_file_id is the credit file of which this paid a line; empty for any other transfer."""
     credit_line_number: _builtins.int
     """credit_line_number is that line's number, 0 for any other transfer."""
+    way: Global___TransferWay.ValueType
+    """way is how far a transfer to an account of another partition has come. It has no legs."""
+    return_reason: _builtins.str
+    """return_reason is why such a transfer came back: the upper-snake name of the reason. Empty for any other."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """tags are the caller's own labels."""
@@ -250,10 +285,12 @@ class Transfer(_message.Message):
         quote_id: _builtins.str = ...,
         credit_file_id: _builtins.str = ...,
         credit_line_number: _builtins.int = ...,
+        way: Global___TransferWay.ValueType = ...,
+        return_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "credit_file_id", b"credit_file_id", "credit_line_number", b"credit_line_number", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "quote_id", b"quote_id", "record_time", b"record_time", "reference", b"reference", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_tyiyn", b"amount_tyiyn", "credit_account_id", b"credit_account_id", "credit_file_id", b"credit_file_id", "credit_line_number", b"credit_line_number", "currency_code", b"currency_code", "debit_account_id", b"debit_account_id", "effective_time", b"effective_time", "kind", b"kind", "legs", b"legs", "legs_reversed", b"legs_reversed", "quote_id", b"quote_id", "record_time", b"record_time", "reference", b"reference", "return_reason", b"return_reason", "reversed_tyiyn", b"reversed_tyiyn", "tags", b"tags", "transfer_id", b"transfer_id", "way", b"way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

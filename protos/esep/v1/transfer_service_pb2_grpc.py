@@ -79,6 +79,10 @@ class TransferServiceServicer(object):
         INSUFFICIENT_FUNDS (more than the debited account has available), BALANCE_LIMIT (a balance would pass the largest
         that the ledger keeps).
 
+        To an account of another partition the money is on its way when this answers (transfer.way): the payer has paid, and
+        the payee has it a moment later, or else the payer has it again. Refused then also with: LEGS_BETWEEN_PARTITIONS,
+        CLEARING_NOT_OPEN (the partition has just begun).
+
         Example: CreateTransfer{request_id R, transfer {debit 11, credit 12, amount 150000}} moves 1,500 som. No answer in
         time? Send the very same request again: it moves nothing twice, and answers with receipt.replayed.
         """
@@ -87,7 +91,8 @@ class TransferServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreateTransfers(self, request, context):
-        """CreateTransfers makes up to 8,190 transfers of one partition in one call: the fast way.
+        """CreateTransfers makes up to 8,190 transfers of one partition's payers in one call: the fast way. With atomic, those to
+        other partitions are all sent or none is, and each may still come back by itself.
 
         Without atomic, each transfer is decided by itself in request order, each under its own request_id, and a refused
         one stops none of the others; the call succeeds even when every transfer was refused. With atomic, all are made or
@@ -116,7 +121,8 @@ class TransferServiceServicer(object):
         leg.
         Guarantees: the reversals of a transfer never exceed it.
         Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
-        another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+        another adjustment), TRANSFER_CROSSED (it went to another partition: the payee sends it back), ALREADY_REVERSED
+        (nothing is left to reverse), OVER_REVERSAL (more than is left),
         ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

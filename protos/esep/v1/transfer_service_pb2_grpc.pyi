@@ -41,11 +41,16 @@ class TransferServiceStub:
     INSUFFICIENT_FUNDS (more than the debited account has available), BALANCE_LIMIT (a balance would pass the largest
     that the ledger keeps).
 
+    To an account of another partition the money is on its way when this answers (transfer.way): the payer has paid, and
+    the payee has it a moment later, or else the payer has it again. Refused then also with: LEGS_BETWEEN_PARTITIONS,
+    CLEARING_NOT_OPEN (the partition has just begun).
+
     Example: CreateTransfer{request_id R, transfer {debit 11, credit 12, amount 150000}} moves 1,500 som. No answer in
     time? Send the very same request again: it moves nothing twice, and answers with receipt.replayed.
     """
     CreateTransfers: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.CreateTransfersRequest, _transfer_service_pb2.CreateTransfersResponse]
-    """CreateTransfers makes up to 8,190 transfers of one partition in one call: the fast way.
+    """CreateTransfers makes up to 8,190 transfers of one partition's payers in one call: the fast way. With atomic, those to
+    other partitions are all sent or none is, and each may still come back by itself.
 
     Without atomic, each transfer is decided by itself in request order, each under its own request_id, and a refused
     one stops none of the others; the call succeeds even when every transfer was refused. With atomic, all are made or
@@ -70,7 +75,8 @@ class TransferServiceStub:
     leg.
     Guarantees: the reversals of a transfer never exceed it.
     Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
-    another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+    another adjustment), TRANSFER_CROSSED (it went to another partition: the payee sends it back), ALREADY_REVERSED
+    (nothing is left to reverse), OVER_REVERSAL (more than is left),
     ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
     """
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]
@@ -107,11 +113,16 @@ class TransferServiceAsyncStub(TransferServiceStub):
     INSUFFICIENT_FUNDS (more than the debited account has available), BALANCE_LIMIT (a balance would pass the largest
     that the ledger keeps).
 
+    To an account of another partition the money is on its way when this answers (transfer.way): the payer has paid, and
+    the payee has it a moment later, or else the payer has it again. Refused then also with: LEGS_BETWEEN_PARTITIONS,
+    CLEARING_NOT_OPEN (the partition has just begun).
+
     Example: CreateTransfer{request_id R, transfer {debit 11, credit 12, amount 150000}} moves 1,500 som. No answer in
     time? Send the very same request again: it moves nothing twice, and answers with receipt.replayed.
     """
     CreateTransfers: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.CreateTransfersRequest, _transfer_service_pb2.CreateTransfersResponse]  # type: ignore[assignment]
-    """CreateTransfers makes up to 8,190 transfers of one partition in one call: the fast way.
+    """CreateTransfers makes up to 8,190 transfers of one partition's payers in one call: the fast way. With atomic, those to
+    other partitions are all sent or none is, and each may still come back by itself.
 
     Without atomic, each transfer is decided by itself in request order, each under its own request_id, and a refused
     one stops none of the others; the call succeeds even when every transfer was refused. With atomic, all are made or
@@ -136,7 +147,8 @@ class TransferServiceAsyncStub(TransferServiceStub):
     leg.
     Guarantees: the reversals of a transfer never exceed it.
     Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
-    another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+    another adjustment), TRANSFER_CROSSED (it went to another partition: the payee sends it back), ALREADY_REVERSED
+    (nothing is left to reverse), OVER_REVERSAL (more than is left),
     ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
     """
     GetTransfer: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.GetTransferRequest, _transfer_service_pb2.GetTransferResponse]  # type: ignore[assignment]
@@ -176,6 +188,10 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         INSUFFICIENT_FUNDS (more than the debited account has available), BALANCE_LIMIT (a balance would pass the largest
         that the ledger keeps).
 
+        To an account of another partition the money is on its way when this answers (transfer.way): the payer has paid, and
+        the payee has it a moment later, or else the payer has it again. Refused then also with: LEGS_BETWEEN_PARTITIONS,
+        CLEARING_NOT_OPEN (the partition has just begun).
+
         Example: CreateTransfer{request_id R, transfer {debit 11, credit 12, amount 150000}} moves 1,500 som. No answer in
         time? Send the very same request again: it moves nothing twice, and answers with receipt.replayed.
         """
@@ -186,7 +202,8 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transfer_service_pb2.CreateTransfersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transfer_service_pb2.CreateTransfersResponse, _abc.Awaitable[_transfer_service_pb2.CreateTransfersResponse]]:
-        """CreateTransfers makes up to 8,190 transfers of one partition in one call: the fast way.
+        """CreateTransfers makes up to 8,190 transfers of one partition's payers in one call: the fast way. With atomic, those to
+        other partitions are all sent or none is, and each may still come back by itself.
 
         Without atomic, each transfer is decided by itself in request order, each under its own request_id, and a refused
         one stops none of the others; the call succeeds even when every transfer was refused. With atomic, all are made or
@@ -217,7 +234,8 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         leg.
         Guarantees: the reversals of a transfer never exceed it.
         Refused with: TRANSFER_NOT_FOUND, ADJUSTMENT_NOT_REVERSIBLE (two operators made it by hand: it is taken back by
-        another adjustment), ALREADY_REVERSED (nothing is left to reverse), OVER_REVERSAL (more than is left),
+        another adjustment), TRANSFER_CROSSED (it went to another partition: the payee sends it back), ALREADY_REVERSED
+        (nothing is left to reverse), OVER_REVERSAL (more than is left),
         ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS (the account that was paid has spent it), BALANCE_LIMIT.
         """
 

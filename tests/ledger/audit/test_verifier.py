@@ -14,6 +14,7 @@ from domain import authorization as auth
 from domain.account import AccountKind, AccountOpened, MinimumBalanceSet, OverdraftLimitSet
 from domain.adjustment import AdjustmentProposed
 from domain.books import Books
+from domain.crossing import TransferReturned
 from domain.event import Event, Leg
 from domain.ids import account_id, account_originator
 from domain.leaves import leaf_hashes
@@ -143,11 +144,15 @@ def test_the_sums_tell_when_currencies_are_mixed() -> None:
 
 
 def test_every_kind_of_event_that_can_move_money_is_known() -> None:
-    """Whatever has legs, or a debit and a credit, and is not a refusal, is read for its movements."""
+    """Whatever has legs, or a debit and a credit, and is not a refusal, is read for its movements.
+
+    A return says why the money came back, as refusals do, and moves it.
+    """
     moving = {
         kind.TOPIC
         for kind in EVENTS
-        if {"legs", "debit_account"} & set(kind.__struct_fields__) and "reason" not in kind.__struct_fields__
+        if {"legs", "debit_account"} & set(kind.__struct_fields__)
+        and ("reason" not in kind.__struct_fields__ or kind is TransferReturned)
     }
     assert moving - {AdjustmentProposed.TOPIC} == {TRANSFER, *LEGS_ONLY}  # a proposal moves nothing yet
     assert TransferDeclined.TOPIC not in moving

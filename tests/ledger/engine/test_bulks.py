@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+import pytest
 
 from domain.account import FreezeAccount, UnfreezeAccount
 from domain.authorize import Authorize
@@ -13,9 +14,12 @@ from domain.books import Books
 from domain.bulk import Bulk, BulkPosted, PostBulk, ReverseBulkLeg, posted_legs
 from domain.event import Change
 from domain.legs import STORED
+from domain.transfer import TransferPosted
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, BatchOutcome, Declined, Repeated
 from ledger.log.codec import decode
+from ledger.log.factory import open_log
+from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, DAY, Desk, HandClock, columns, engine_at
 
 OFTEN = EngineSettings(**{**{name: getattr(BRISK, name) for name in BRISK.__struct_fields__}, "snapshot_every": 5})
@@ -159,3 +163,27 @@ def test_what_a_log_holds_of_a_bulk_is_one_event(tmp_path: Path) -> None:
         assert isinstance(event, BulkPosted)
         assert posted_legs(event).amounts.tolist() == list(range(1, 8_191))
         assert desk.posted(ana) == 8_190 * 8_191 // 2
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST, Fault.FOREIGN])
+def test_a_bulk_whose_commit_fails_is_posted_once(tmp_path: Path, fault: Fault) -> None:
+    """Whatever becomes of an append: the money is taken back, the bulk is decided again, and it moves once."""
+    log = FaultyLog(open_log(f"sqlite:///{tmp_path / 'log.db'}"))
+    desk = Desk(log.as_log(), HandClock()).serving()
+    try:
+        cash, ana = desk.open("cash"), desk.open()
+        log.foreign.append((desk.ids.recent(), TransferPosted(cash, ana, 7)))
+        log.faults.append(fault)
+        outcome = desk.insist(bulk([(cash, ana, 5), (ana, cash, 6), (ana, cash, 1)]))
+        assert outcome.position
+        moved = [row for row in desk.rows() if row.topic == BulkPosted.TOPIC]
+        assert len(moved) == 1
+        event = decode(moved[0].topic, moved[0].state)
+        assert isinstance(event, BulkPosted)
+        came_first = 7 if fault is Fault.FOREIGN else 0
+        assert [each.leg for each in event.refused] == ([] if came_first else [1])
+        assert desk.posted(ana) == (5 if came_first else 4)
+        assert desk.posted(cash) == -desk.posted(ana)
+    finally:
+        desk.stop()
+        log.inner.close()

@@ -1,6 +1,8 @@
 """What an attentive enemy tries: histories that change, holds that never end up anywhere, numbers without end."""
 
 import sqlite3
+import threading
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
@@ -16,10 +18,12 @@ from domain.event import Change, Context
 from domain.money import MAX_AMOUNT, MAX_BALANCE
 from domain.refusals import Reason, Refusal, refuse
 from domain.resolve import Increment, Reverse, ReversePart
+from domain.transfer import CreateTransfer
 from ledger.engine.modes import Mode
-from ledger.engine.tickets import BatchOutcome, Declined
+from ledger.engine.tickets import Accepted, BatchOutcome, Declined
 from ledger.log.api import Log
 from ledger.log.sqlite import SQLiteLog
+from tests.ledger.engine.faults import FaultyLog
 from tests.ledger.engine.world import Desk, HandClock, eventually
 
 
@@ -133,3 +137,44 @@ def test_what_a_decision_turns_out_to_need_is_looked_up(log: Log, clock: HandClo
     assert isinstance(outcome, Declined)
     assert outcome.refusal.metadata["known"] == "4"
     assert outcome.position
+
+
+class Searching(FaultyLog):
+    """A log that is searched for a request id until ``found`` is set."""
+
+    def __init__(self, inner: Log) -> None:
+        super().__init__(inner)
+        self.searched = threading.Event()
+        self.found = threading.Event()
+
+    def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+        self.searched.set()
+        self.found.wait(30)
+        return self.inner.find(partition, ids)
+
+
+def test_an_engine_that_stops_does_not_spin_while_it_looks_something_up(log: Log, clock: HandClock) -> None:
+    """An engine waits for the last look-ups before it stops, and takes no processor for that."""
+    searching = Searching(log)
+    desk = Desk(searching.as_log(), clock).serving()
+    cash, one = desk.open("cash"), desk.open()
+    answer = desk.start(CreateTransfer(desk.ids.unordered(), cash, one, 5))
+    assert searching.searched.wait(20)
+    stopping = threading.Thread(target=desk.stop)
+    stopping.start()
+    eventually(lambda: desk.engine.mode is Mode.STOPPING)
+    turns = 0
+    idle = desk.engine._idle
+
+    def counted() -> bool:
+        nonlocal turns
+        turns += 1
+        return idle()
+
+    desk.engine._idle = counted  # type: ignore[method-assign]
+    stopping.join(0.5)
+    spins = turns
+    searching.found.set()
+    stopping.join(20)
+    assert isinstance(answer(), Accepted)
+    assert spins < 200

@@ -12,7 +12,7 @@ from domain.aggregate import Aggregate, fold
 from domain.command import Command
 from domain.event import Policy
 from domain.ids import account_id
-from domain.ports import Row
+from domain.ports import Clock, Row
 from domain.refusals import Refused
 from domain.transfer import CreateTransfer
 from ledger.engine.engine import Engine
@@ -49,7 +49,7 @@ class HandClock:
 class Ids:
     """Ids as clients make them: mostly UUIDv7 by the ledger's clock, the same for the same seed."""
 
-    def __init__(self, clock: HandClock, seed: int = 0) -> None:
+    def __init__(self, clock: Clock, seed: int = 0) -> None:
         self._clock = clock
         self._random = Random(seed)
 

@@ -55,6 +55,7 @@ from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_bulks import BULK_EXAMPLES
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
+from tests.ledger.log.golden_crossings import CROSSING_EXAMPLES
 from tests.ledger.log.golden_inputs import WITH_INPUTS
 from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
@@ -299,6 +300,7 @@ EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     **RULES_EXAMPLES,
     **CARD_EXAMPLES,
     **TRANSFER_EXAMPLES,
+    **CROSSING_EXAMPLES,
     **TOKEN_EXAMPLES,
     **BULK_EXAMPLES,
     **CREDIT_EXAMPLES,

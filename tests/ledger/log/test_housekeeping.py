@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from ledger.log import housekeeping
-from ledger.log.api import Log
+from ledger.log.api import Log, Mail
 
 
 def test_no_beat(log: Log) -> None:
@@ -94,3 +94,32 @@ def test_unfinished_snapshot(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
         log.save_snapshot(0, 20, b"abcdef")
     monkeypatch.undo()
     assert log.load_snapshot(0, upto=99) == (10, b"abc")
+
+
+def test_a_ledger_has_one_partition_unless_it_is_made_with_more(log: Log, rival: Log) -> None:
+    """Who asks first makes it; the number stays, and whoever wants another is told."""
+    assert log.partitions() == 1
+    assert rival.partitions(1) == 1
+    with pytest.raises(ValueError, match="made with 1 partitions"):
+        rival.partitions(4)
+
+
+def test_a_ledger_keeps_the_number_of_partitions_that_it_was_made_with(log: Log, rival: Log) -> None:
+    """Whoever names none gets it, whoever names another is refused."""
+    assert log.partitions(4) == 4
+    assert rival.partitions() == 4
+    with pytest.raises(ValueError, match="cannot have 1"):
+        rival.partitions(1)
+
+
+def test_mail_is_read_until_it_is_taken_in(log: Log, rival: Log) -> None:
+    """A letter told twice is one letter; each partition has its own, and dropping some leaves the others."""
+    letters = [Mail(0, 7), Mail(0, 9), Mail(2, 7)]
+    log.send_mail(1, letters)
+    log.send_mail(1, letters[:1])
+    log.send_mail(3, letters[:1])
+    assert sorted(rival.read_mail(1, 10)) == letters
+    assert len(rival.read_mail(1, 2)) == 2
+    rival.drop_mail(1, letters[:2])
+    assert log.read_mail(1, 10) == letters[2:]
+    assert log.read_mail(3, 10) == letters[:1]

@@ -142,7 +142,7 @@ def test_the_tree_of_an_older_database(empty_url: str, count: int) -> None:
     log.close()
     engine = open_tables(empty_url)
     with engine.begin() as connection:
-        for table in ("trees", "checkpoints", "cosignatures"):
+        for table in ("trees", "checkpoints", "cosignatures", "layout", "mailbox"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE schema_versions SET version = 1"))
     engine.dispose()
@@ -150,6 +150,7 @@ def test_the_tree_of_an_older_database(empty_url: str, count: int) -> None:
     assert raised == []
     log = open_log(empty_url)
     assert (log.tree(0), log.tree(3)) == expected
+    assert log.partitions() == (4 if count else 1)
     log.append(rows(count + 1, count + 3))
     assert log.tree(0).size == count + 3
     log.close()

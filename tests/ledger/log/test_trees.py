@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from sqlalchemy import Connection, delete, select, update
@@ -14,6 +16,7 @@ from ledger.log.errors import LogBroken, PositionTaken, TailChanged, TreeChanged
 from ledger.log.factory import open_log, open_tables
 from ledger.log.merkle import Frontier
 from ledger.log.schema import events, trees
+from ledger.log.trees import Trees
 from tests.ledger.log.rows import row, rows
 from tests.ledger.log.trees import naive_root
 
@@ -157,6 +160,18 @@ def test_leaves_without_events(log: Log, store_url: str) -> None:
             again.take_over(rows(4, 4), tail=leaf_hash(row(3)))
         with pytest.raises(LogBroken, match="5 leaves"):
             again.append(rows(4, 4))
+
+
+def test_a_failover_between_two_looks(log: Log) -> None:
+    """A tree that a failover cut while somebody looked at it and at the head is a conflict: no event is missing."""
+    log.append(rows(1, 3))
+    cut = log.tree(0)
+    log.append([row(4)])
+    looks = [log.tree(0), cut]
+    log_with_three = SimpleNamespace(head=lambda _: 3, read=log.read)
+    growing = Trees(cast("Log", log_with_three), lambda _: looks.pop(0)).growing([row(4)])
+    with pytest.raises(TreeChanged), growing:
+        pass
 
 
 def test_another_tail_grows_nothing(log: Log) -> None:
