@@ -14,6 +14,15 @@ from typing import Any, Final, Self
 _CHUNK: Final = 65_536
 
 
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def _abort(opened: "asyncio.Future[_Streams]") -> None:
+    """Leave a connection that was made too late."""
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result()[1].transport.abort()
+
+
 class Proxy:
     """Forwards to a Unix socket or a TCP port. A context manager."""
 
@@ -80,28 +89,27 @@ class Proxy:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a connection is accepted outside a task")
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._forward(reader, writer))
         self._connections.add(task)
-        try:
-            if not self._cut:
-                await self._forward(reader, writer)
-        except asyncio.CancelledError:
-            pass  # Cut: asyncio's server would report it.
-        finally:
+
+        def end(_: object) -> None:  # Also of a task that was cut off before its first step.
             self._connections.discard(task)
             writer.transport.abort()
 
+        task.add_done_callback(end)
+
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._cut:
+            return
+        opening = asyncio.ensure_future(self._open())
         try:
-            if isinstance(self._to, Path):
-                there, back = await asyncio.open_unix_connection(self._to)
-            else:
-                there, back = await asyncio.open_connection(*self._to)
+            there, back = await asyncio.shield(opening)
         except OSError:
             return
+        except asyncio.CancelledError:
+            opening.add_done_callback(_abort)
+            raise
         pumps = [
             asyncio.ensure_future(self._pump(reader, back, answers=False)),
             asyncio.ensure_future(self._pump(there, writer, answers=True)),
@@ -113,6 +121,11 @@ class Proxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             back.transport.abort()
+
+    async def _open(self) -> _Streams:
+        if isinstance(self._to, Path):
+            return await asyncio.open_unix_connection(self._to)
+        return await asyncio.open_connection(*self._to)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         with suppress(OSError):
