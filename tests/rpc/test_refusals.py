@@ -15,7 +15,6 @@ from projections.schema import notices_dropped
 from protos.esep.v1 import account_pb2, authorization_pb2, common_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
-from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import notification_service_pb2 as notifications
 from protos.esep.v1 import receipt_service_pb2 as receipts
 from protos.esep.v1 import service_directory_service_pb2 as directory
@@ -23,6 +22,7 @@ from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_KY
 from tests.rpc.audit_cases import AUDIT_CASES
+from tests.rpc.bulk_cases import BULK_CASES
 from tests.rpc.card_cases import CARD_CASES
 from tests.rpc.credit_cases import CREDIT_CASES
 from tests.rpc.crossing_cases import CROSSING_CASES, TWO
@@ -92,13 +92,6 @@ def currency_unknown(bank: Bank) -> Refusal:
         request_id=new_id(), participant_id="bank-a", kind=CUSTOMER, currency_code="XTS"
     )
     return bank.refused(bank.ledger.accounts.OpenAccount, request)
-
-
-def accounts_unknown(bank: Bank) -> Refusal:
-    unknown = bulks.PostBulkRequest(
-        request_id=new_id(), debit_account_ids=[bank.rich], credit_account_ids=[999], amounts_tyiyn=[1]
-    )
-    return bank.refused(bank.ledger.bulks.PostBulk, unknown)
 
 
 def account_not_found(bank: Bank) -> Refusal:
@@ -310,7 +303,6 @@ CASES: dict[Reason, Case] = {
     Reason.PAGE_TOKEN_INVALID: page_token_invalid,
     Reason.NOTIFICATIONS_DROPPED: notifications_dropped,
     Reason.CURRENCY_UNKNOWN: currency_unknown,
-    Reason.ACCOUNTS_UNKNOWN: accounts_unknown,
     Reason.ACCOUNT_NOT_FOUND: account_not_found,
     Reason.TRANSFER_NOT_FOUND: transfer_not_found,
     Reason.AUTHORIZATION_NOT_FOUND: authorization_not_found,
@@ -336,6 +328,8 @@ CASES: dict[Reason, Case] = {
     Reason.REQUEST_ID_REUSED: request_id_reused,
     Reason.EXPECTED_VERSION_MISMATCH: expected_version_mismatch,
     Reason.PERMISSION_DENIED: permission_denied,
+    Reason.UNAUTHENTICATED: from_the_engine(Reason.UNAUTHENTICATED),
+    Reason.RATE_LIMITED: from_the_engine(Reason.RATE_LIMITED),
     Reason.QUEUE_FULL: from_the_engine(Reason.QUEUE_FULL),
     Reason.STORAGE_FULL: from_the_engine(Reason.STORAGE_FULL),
     Reason.TOO_MANY_STREAMS: too_many_streams,
@@ -352,6 +346,7 @@ CASES: dict[Reason, Case] = {
     **CUSTOMER_CASES,
     **TOKEN_CASES,
     **CREDIT_CASES,
+    **BULK_CASES,
     **TRANSFER_CASES,
     **RULES_CASES,
     **PAYMENT_CASES,
