@@ -20,6 +20,7 @@ from domain.refusals import Kind, Reason
 from domain.settle import AskProvider
 from domain.tokenise import RecordInactivity
 from domain.transfer import CreateTransfer
+from domain.transit import CompleteTransfer, OpenClearing, ReceiveTransfer, ReturnTransfer
 from ledger.audit.replay.rebuild_declined import commands
 from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.engine.tickets import CommandTicket
@@ -30,10 +31,11 @@ from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.card_service_pb2 import CloseCardRequest
 from tests.rpc.credit_bank import Payer as Employer
 from tests.rpc.credit_bank import to_account, to_card, to_number
+from tests.rpc.crossing_cases import CROSSING_CASES, ELSEWHERE, TWO
 from tests.rpc.every_write import EVERY_WRITE
 from tests.rpc.stage import Stage
 from tests.rpc.test_refusals import CASES, authorize, capture, held
-from tests.rpc.world import PATIENCE, Bank, World, item, new_id
+from tests.rpc.world import PATIENCE, Bank, World, item, new_id, transfer
 
 DAY: Final = 86_400_000_000
 OTHERS: Final = {CreateTransfer.NAME, "create_transfers", "credit_line", "expire"}
@@ -102,6 +104,28 @@ def more(stage: Stage) -> None:
     by_the_ledger(stage.world, RecordInactivity(token_id=token), new_id())
 
 
+def cross(bank: Bank) -> None:
+    """Carry out what a courier does with transfers between partitions, as partition 0 of two."""
+    world = bank.world
+    by_the_ledger(world, OpenClearing(currency="KGS"), new_id())
+    sent = [bank.call(bank.ledger.transfers.CreateTransfer, transfer(bank.rich, ELSEWHERE, 5)) for _ in range(2)]
+    done, returned = (UUID(each.transfer.transfer_id) for each in sent)
+    by_the_ledger(world, CompleteTransfer(transfer_id=done, position=7), new_id())
+    by_the_ledger(world, ReturnTransfer(transfer_id=returned, position=8, reason="ACCOUNT_CLOSED"), new_id())
+    for payee in (bank.poor, 999):
+        received = ReceiveTransfer(
+            transfer_id=UUID(new_id()),
+            home=1,
+            sent_at=1,
+            debit_account_id=ELSEWHERE,
+            credit_account_id=payee,
+            amount_tyiyn=3,
+            currency="KGS",
+            kind="transfer",
+        )
+        by_the_ledger(world, received, new_id())
+
+
 @pytest.fixture(scope="module")
 def carried_out(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Event, Replayed]]]:
     """Carry out every write of the contract, and more, on one ledger; give what came of deciding it again, by name."""
@@ -109,9 +133,13 @@ def carried_out(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
         for method, make in EVERY_WRITE.items():
             stage.call(method, make(stage))
         more(stage)
-        found = defaultdict(list)
-        for event, replayed in decided_again(stage.world):
-            found[replayed.command].append((event, replayed))
+        decided = decided_again(stage.world)
+    with World(tmp_path_factory.mktemp("crossings"), policy=TWO) as world:
+        cross(Bank(world))
+        decided += decided_again(world)
+    found = defaultdict(list)
+    for event, replayed in decided:
+        found[replayed.command].append((event, replayed))
     return found
 
 
@@ -133,7 +161,7 @@ def test_nothing_else_was_decided(carried_out: dict[str, list[tuple[Event, Repla
 
 @pytest.mark.parametrize(
     ("reason", "settings"),
-    [(reason, {"max_streams": 1}) for reason in FINAL],
+    [(reason, {"max_streams": 1, "policy": TWO if reason in CROSSING_CASES else None}) for reason in FINAL],
     ids=[reason.name for reason in FINAL],
 )
 def test_what_was_declined_is_declined_again(reason: Reason, limited_bank: Bank) -> None:

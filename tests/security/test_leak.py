@@ -54,7 +54,7 @@ def ledgers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Wor
 
 
 def _ledger(stack: ExitStack, directory: Path, amount: int) -> tuple[World, Scene]:
-    world = stack.enter_context(World(directory))
+    world = stack.enter_context(World(directory, tries_per_minute=10**6, lookups_per_minute=10**6))
     return world, _binding(world, make_scene(world, OWN_BANK, bound=False), directory, amount)
 
 
