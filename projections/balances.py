@@ -20,7 +20,7 @@ from projections.answers import (
 )
 from projections.authorizations import held_as_of
 from projections.batch import Batch, Ledger
-from projections.lines import totals_at
+from projections.lines import LAST_POSTED, end_of, totals_at
 from projections.periods import totals_as_of_effective_time
 from projections.store import Session, Values, Writer
 from projections.times import position_at, time_at
@@ -119,25 +119,15 @@ _TRIAL_NOW: Final = (
     " JOIN balances b ON b.partition = a.partition AND b.account_id = a.account_id"
     " WHERE a.partition = ? GROUP BY a.currency, a.kind"
 )
-LAST_POSTED: Final = (
-    "coalesce((SELECT posted FROM (SELECT * FROM (SELECT position, leg, debit_posted AS posted FROM movements m"
-    " WHERE m.partition = a.partition AND m.debit_account = a.account_id AND m.position <= ?"
-    " ORDER BY m.position DESC, m.leg DESC LIMIT 1) AS debits"
-    " UNION ALL SELECT * FROM (SELECT position, leg, credit_posted AS posted FROM movements m"
-    " WHERE m.partition = a.partition AND m.credit_account = a.account_id AND m.position <= ?"
-    " ORDER BY m.position DESC, m.leg DESC LIMIT 1) AS credits) AS sides"
-    " ORDER BY position DESC, leg DESC LIMIT 1), 0)"
-)
-"""What was posted to an account ``a`` right after a position, which is handed in twice."""
 _TRIAL_AT: Final = (
-    f"SELECT currency, kind, {_HALVES.format(posted='posted')} FROM"
-    f" (SELECT a.currency, a.kind, {LAST_POSTED} AS posted FROM accounts a"
-    " WHERE a.partition = ? AND a.opened_position <= ?) AS known GROUP BY currency, kind"
+    f"WITH known AS MATERIALIZED (SELECT a.currency, a.kind, {LAST_POSTED} AS posted FROM accounts a"
+    " WHERE a.partition = ? AND a.opened_position <= ?)"
+    f" SELECT currency, kind, {_HALVES.format(posted='posted')} FROM known GROUP BY currency, kind"
 )
 _TRIAL_LATE: Final = tuple(
     f"SELECT a.currency, a.kind, {_HALVES.format(posted=f'{sign}m.amount')} FROM movements m"
     f" JOIN accounts a ON a.partition = m.partition AND a.account_id = m.{side}_account"
-    " WHERE m.partition = ? AND m.effective_time <= ? AND m.position > ? GROUP BY a.currency, a.kind"
+    " WHERE m.partition = ? AND m.effective_time <= ? AND +m.position > ? GROUP BY a.currency, a.kind"
     for side, sign in (("debit", "0 - "), ("credit", ""))
 )
 
@@ -151,7 +141,13 @@ def trial_balance(session: Session, partition: int, as_of: AsOf | None, *, track
     if isinstance(as_of, AtEffectiveTime):
         return _trial_as_of_effective_time(session, partition, as_of.time, now)
     position, _ = _moment(session, partition, as_of, tracked=tracked, now=now)
-    return _sums(session.all(_TRIAL_AT, position, position, partition, position))
+    return _trial_at(session, partition, position, position)
+
+
+def _trial_at(session: Session, partition: int, position: int, opened: int) -> _Sums:
+    """Return the sums right after a position of the accounts that were opened by another one."""
+    end = end_of(position)
+    return _sums(session.all(_TRIAL_AT, end, end, end, partition, opened))
 
 
 def trial_lines(parts: list[_Sums]) -> tuple[TrialBalanceLine, ...]:
@@ -172,7 +168,7 @@ def _trial_as_of_effective_time(session: Session, partition: int, time: int, now
     if time > now:
         raise PositionInFutureError(time, now)
     position = position_at(session, partition, time)
-    sums = _sums(session.all(_TRIAL_AT, position, position, partition, schema.CURRENT))
+    sums = _trial_at(session, partition, position, schema.CURRENT)
     for sql in _TRIAL_LATE:
         for key, (posted, _) in _sums(session.all(sql, partition, time, position)).items():
             before, accounts = sums[key]

@@ -11,12 +11,17 @@ import msgspec
 
 from domain.authorization import Authorization
 from domain.event import Event
+from domain.leaves import leaf_hashes
 from domain.ports import Row
 from domain.transfer import TransferPosted
+from projections.schema import LINES_A_MARK
 from projections.store import Session, Writer, select_many
 
 Decode = Callable[[str, bytes], Event]
 """Turns a topic and a stored state into an event; raises for a topic it does not know."""
+
+Mark = tuple[int, int, int]
+"""A row of ``line_marks``."""
 
 _MODULUS: Final = 1 << 64
 _LARGEST: Final = (1 << 63) - 1
@@ -34,10 +39,12 @@ class Batch:
     """Events of one partition that follow one another."""
 
     def __init__(self, rows: Sequence[Row], decode: Decode) -> None:
-        """Decode the rows, once for all projections."""
+        """Decode and hash the rows, once for all projections."""
         self.partition = rows[0].partition
         self.first, self.last = rows[0], rows[-1]
         self.items = [(row, decode(row.topic, row.state)) for row in rows]
+        self.leaves = leaf_hashes(rows)
+        """The leaf hash of each row."""
         self.rare = [Item(row, event) for row, event in self.items if type(event) is not TransferPosted]
         """Everything but posted transfers, of which there are most."""
         self.authorizations: dict[bytes, Authorization] = {}
@@ -54,18 +61,23 @@ class Figures(msgspec.Struct):
     debits: int = 0
     movements: int = 0
     longest_delay: int = 0
+    last: int = 0
 
-    def debit(self, amount: int) -> None:
-        """Take an amount off the account."""
+    def debit(self, amount: int, place: int) -> int:
+        """Take an amount off the account, as the line at a place; return where the line before it is."""
         self.posted -= amount
         self.movements += 1
         debits = self.debits + amount
         self.debits = debits if debits <= _LARGEST else debits - _MODULUS
+        before, self.last = self.last, place
+        return before
 
-    def credit(self, amount: int) -> None:
-        """Put an amount on the account."""
+    def credit(self, amount: int, place: int) -> int:
+        """Put an amount on the account, as the line at a place; return where the line before it is."""
         self.posted += amount
         self.movements += 1
+        before, self.last = self.last, place
+        return before
 
 
 def debits_between(before: int, after: int) -> int:
@@ -77,9 +89,11 @@ class Ledger:
     """The figures of the accounts of one partition, read from the tables when first needed."""
 
     def __init__(self, partition: int) -> None:
-        self._partition = partition
+        self.partition = partition
         self._figures: dict[int, Figures] = {}
         self.touched: dict[int, Figures] = {}
+        self.marks: list[Mark] = []
+        """Every so many lines of an account, one of those that the batch adds."""
 
     def begin(self, session: Session, accounts: Iterable[int]) -> dict[int, Figures]:
         """Return the figures of these accounts, to be changed in place; all of them are written by ``rows``."""
@@ -90,22 +104,28 @@ class Ledger:
         if missing:
             self._load(session, missing)
         figures = self._figures
-        self.touched = {account: figures[account] for account in wanted}
+        self.touched, self.marks = {account: figures[account] for account in wanted}, []
         return self.touched
+
+    def mark(self, *accounts: int) -> None:
+        """Mark the last line of these accounts if it is one to be marked."""
+        for account in accounts:
+            figures = self.touched[account]
+            if not figures.movements % LINES_A_MARK:
+                self.marks.append((self.partition, account, figures.last))
 
     def rows(self) -> list[tuple[int, ...]]:
         """Return what is to be written of the accounts that the batch touched."""
         return [
-            (self._partition, account, each.posted, each.held, each.debits, each.movements, each.longest_delay)
-            for account, each in sorted(self.touched.items())
+            (self.partition, account, *msgspec.structs.astuple(each)) for account, each in sorted(self.touched.items())
         ]
 
     def _load(self, session: Session, accounts: set[int]) -> None:
         sql = (
-            "SELECT account_id, posted, held, debits, movements, longest_delay FROM balances"
+            "SELECT account_id, posted, held, debits, movements, longest_delay, last FROM balances"
             " WHERE partition = ? AND account_id IN ({keys})"
         )
-        for account, *values in select_many(session, sql, (self._partition,), sorted(accounts)):
+        for account, *values in select_many(session, sql, (self.partition,), sorted(accounts)):
             self._figures[account] = Figures(*values)
         for account in accounts:
             self._figures.setdefault(account, Figures())

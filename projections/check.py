@@ -53,9 +53,9 @@ def check(
         try:
             with live.read() as found:
                 begin_like(scratch, found)
-                projector = Projector(log, scratch, decode, batch_size=batch_size)
-                for partition, position in found.all("SELECT partition, position FROM tracking ORDER BY partition"):
-                    project_all(log, projector, partition, upto=position, progress=progress)
+                with closing(Projector(log, scratch, decode, batch_size=batch_size)) as projector:
+                    for partition, position in found.all("SELECT partition, position FROM tracking ORDER BY partition"):
+                        project_all(log, projector, partition, upto=position, progress=progress)
                 with scratch.read() as expected:
                     return _first([_differences(expected, found), _broken_invariants(found)])
         finally:

@@ -4,7 +4,7 @@ from typing import Final
 
 from domain.account import AccountKind
 from projections.answers import Figures, PositionInFutureError
-from projections.balances import LAST_POSTED
+from projections.lines import LAST_POSTED, end_of
 from projections.schema import CURRENT
 from projections.store import Session
 from projections.times import time_at
@@ -48,7 +48,8 @@ def figures_at(
     if position == tracked:
         found = session.all(_CURRENT_FIGURES, CURRENT, time, partition, after, limit)
     else:
-        values = (position, position, position, position, time, position, partition, after, limit)
+        end = end_of(position)
+        values = (end, end, end, position, position, time, position, partition, after, limit)
         found = session.all(_FIGURES, *values)
     return [
         Figures(account, participant, AccountKind(kind), currency, *figures)

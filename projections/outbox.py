@@ -15,8 +15,6 @@ for what lies behind an earlier one is told so: nobody misses a notice without k
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-import numpy as np
-
 from domain.authorization import Details
 from domain.bulk import BulkPosted, posted_legs
 from domain.event import Event, Leg
@@ -90,15 +88,11 @@ class Outbox:
         self._sides(rows, row, 0, leg, happened, payer, of_a_file=event.credit_file is not None)
 
     def _bulk(self, rows: list[Values], row: Row, event: BulkPosted) -> None:
-        """Add the notices of a bulk, leg by leg as those of transfers; legs of accounts without cards cost nothing."""
-        carded = np.fromiter(self._addresses.accounts, np.int64)
-        debits, credits_, amounts = posted_legs(event)
-        told = np.isin(debits, carded) | np.isin(credits_, carded)
-        happened = effective_time(event, row.recorded_at)
-        item = 0
-        columns = (debits[told].tolist(), credits_[told].tolist(), amounts[told].tolist())
-        for debit, credit, amount in zip(*columns, strict=True):
-            item = self._sides(rows, row, item, Leg(event.kind, debit, credit, amount), happened)
+        """Add the notices of a bulk, leg by leg as those of transfers; most accounts have no card."""
+        carded, happened, item = self._addresses.accounts, effective_time(event, row.recorded_at), 0
+        for debit, credit, amount in zip(*(column.tolist() for column in posted_legs(event)), strict=True):
+            if debit in carded or credit in carded:
+                item = self._sides(rows, row, item, Leg(event.kind, debit, credit, amount), happened)
 
     def _sides(
         self,

@@ -4,34 +4,33 @@ All pages of a statement are bound to the position of the first one, so that the
 between them: later movements are left out, on both axes of time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from heapq import merge
 from itertools import islice
-from typing import Any
 
 from domain.ids import account_partition
-from projections.answers import Axis, LineCursor, PositionInFutureError, Source, Statement, StatementLine
+from projections import lines as lines_
+from projections.answers import Axis, LineCursor, PositionInFutureError, Statement, StatementLine
 from projections.batch import debits_between
 from projections.lines import (
-    BY_EFFECTIVE_TIME,
-    NEWEST_FIRST,
-    OLDEST_FIRST,
     Line,
     Totals,
+    end_of,
+    late_lines,
     late_totals,
-    read_lines,
+    lines_between,
+    place_of,
+    punctual_lines,
     totals_at,
 )
-from projections.store import Session, select_many
+from projections.store import Session
 from projections.times import position_at
-
-_LAST_LEG = 2**15 - 1
 
 
 def last_lines(session: Session, account_id: int, limit: int) -> tuple[StatementLine, ...]:
     """Return the account's last lines in recorded order, newest first."""
-    lines = read_lines(session, account_id, "m.position > ?", (0,), NEWEST_FIRST, limit)
-    return _shown(session, account_id, [(line, line.posted) for line in lines])
+    lines = lines_.last_lines(session, account_id, limit)
+    return told_lines([(line, line.posted) for line in lines], account_partition(account_id))
 
 
 def statement(
@@ -72,7 +71,7 @@ def statement(
         total_debits=debits,
         total_credits=closing.posted - opening.posted + debits,
         count=closing.lines - opening.lines,
-        lines=_shown(session, account_id, page),
+        lines=told_lines(page, account_partition(account_id)),
         next=None if last is None else LineCursor(bound, last.happened, last.position, last.leg),
     )
 
@@ -108,9 +107,8 @@ class _View:
 
     def recorded_lines(self, start: int, end: int, after: LineCursor | None, limit: int) -> list[tuple[Line, int]]:
         """Return lines with the balance after each, in recorded order."""
-        position, leg = (self._position_before(start), _LAST_LEG) if after is None else (after.position, after.leg)
-        where, values = "(m.position, m.leg) > (?, ?) AND m.position <= ?", (position, leg, self._position_before(end))
-        lines = read_lines(self._session, self._account_id, where, values, OLDEST_FIRST, limit)
+        begin = end_of(self._position_before(start)) if after is None else place_of(after.position, after.leg)
+        lines = lines_between(self._session, self._account_id, begin, end_of(self._position_before(end)), limit)
         return [(line, line.posted) for line in lines]
 
     def effective_lines(self, start: int, end: int, after: LineCursor | None, limit: int) -> list[tuple[Line, int]]:
@@ -128,20 +126,10 @@ class _View:
 
     def _lines_after(self, key: tuple[int, int, int], end: int, limit: int) -> list[Line]:
         """Merge the lines that were recorded as they happened with those that were recorded late."""
-        punctual = self._read(
-            "m.effective_time IS NULL AND m.position > ? AND m.position <= ?"
-            " AND (m.recorded_at, m.position, m.leg) > (?, ?, ?)",
-            (self._position_before(key[0]), self._position_before(end), *key),
-            by_position=True,
-            limit=limit,
-        )
-        late = self._read(
-            "m.effective_time >= ? AND m.effective_time < ? AND +m.position <= ?"
-            " AND (m.effective_time, m.position, m.leg) > (?, ?, ?)",
-            (key[0], end, self._bound, *key),
-            by_position=False,
-            limit=limit,
-        )
+        begin, upto = end_of(self._position_before(key[0])), end_of(self._position_before(end))
+        read = punctual_lines(self._session, self._account_id, begin, upto, limit)
+        punctual = (line for line in read if line.key > key)
+        late = late_lines(self._session, self._account_id, key, end, self._bound, limit)
         return list(islice(merge(punctual, late, key=lambda line: line.key), limit))
 
     def _same_time_upto(self, key: tuple[int, int, int]) -> int:
@@ -154,10 +142,6 @@ class _View:
             if len(lines) < 1000:  # noqa: PLR2004 - the page asked for above
                 return total
             reached = lines[-1].key
-
-    def _read(self, where: str, values: tuple[Any, ...], *, by_position: bool, limit: int) -> list[Line]:
-        order = OLDEST_FIRST if by_position else BY_EFFECTIVE_TIME
-        return read_lines(self._session, self._account_id, where, values, order, limit)
 
     def _position_before(self, time: int) -> int:
         return min(position_at(self._session, self._partition, time - 1), self._bound)
@@ -173,40 +157,26 @@ class _View:
         return self._longest_delay
 
 
-def _shown(session: Session, account_id: int, lines: list[tuple[Line, int]]) -> tuple[StatementLine, ...]:
-    numbers = _numbers(session, {line.counterparty for line, _ in lines})
-    return told_lines(lines, account_partition(account_id), numbers)
-
-
-def told_lines(
-    lines: Iterable[tuple[Line, int]], partition: int, numbers: Mapping[int, str]
-) -> tuple[StatementLine, ...]:
-    """Return lines as they are told, each with the balance after it, given the numbers of counterparties' accounts."""
+def told_lines(lines: Iterable[tuple[Line, int]], partition: int) -> tuple[StatementLine, ...]:
+    """Return lines as they are told, each with the balance after it."""
     return tuple(
-        StatementLine(
-            partition=partition,
-            position=line.position,
-            leg=line.leg,
-            recorded_at=line.recorded_at,
-            effective_time=line.happened,
-            kind=line.kind,
-            amount=line.amount,
-            balance_after=posted,
-            counterparty=line.counterparty,
-            counterparty_number=numbers.get(line.counterparty, ""),
-            source_type=Source(line.source_type),
-            source_id=line.source_id,
-            reference=line.reference,
-            merchant_name=line.merchant_name,
-        )
-        for line, posted in lines
+        [
+            StatementLine(
+                partition,
+                line.position,
+                line.leg,
+                line.recorded_at,
+                line.happened,
+                line.kind,
+                line.amount,
+                posted,
+                line.counterparty,
+                line.counterparty_number,
+                line.source_type,
+                bytes.fromhex(line.source_id),
+                line.reference,
+                line.merchant_name,
+            )
+            for line, posted in lines
+        ]
     )
-
-
-def _numbers(session: Session, accounts: set[int]) -> dict[int, str]:
-    numbers: dict[int, str] = {}
-    for partition in {account_partition(account) for account in accounts}:
-        within = sorted(account for account in accounts if account_partition(account) == partition)
-        sql = "SELECT account_id, number FROM accounts WHERE partition = ? AND account_id IN ({keys})"
-        numbers.update((found, number) for found, number in select_many(session, sql, (partition,), within))
-    return numbers

@@ -19,12 +19,14 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from projections.columns import Columns, packed_columns, rows_of
 from projections.schema import SCHEMA_VERSION, metadata
 from projections.store import (
     Copy,
     CopyRetiredError,
     Patience,
     ProjectionsNotReadyError,
+    ProjectionsUnreachableError,
     QuestionOutOfTimeError,
     Session,
     Values,
@@ -38,6 +40,8 @@ _FEW_ROWS = 32
 _MAKING = 0x65736570
 """The first key of the advisory locks by which copies are held while they are made: "esep"."""
 _READ_SETTINGS = ("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan")
+_UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError)
+"""What psycopg raises when the database does not answer or gives up; OSError where it cannot so much as wait."""
 _POINTER = f"SELECT schema_version, number FROM {_HOME}.live"
 
 
@@ -62,6 +66,10 @@ class PostgresSession:
         """Return all rows."""
         self._look_at_time()
         return self._cursor.execute(_translated(sql), values, prepare=True).fetchall()
+
+    def packed(self, columns: str, binary: str, rows: str) -> str:
+        """Return an expression for all rows of a statement, as arrays in JSON."""
+        return _packed_sql(columns, binary, rows)
 
     def limit(self, patience: Patience) -> None:
         """Bound every statement until the next call by what this thread's patience is now."""
@@ -88,6 +96,15 @@ class PostgresSession:
             self._copy(table, table.name, rows)
         elif rows:
             self._cursor.execute(_insert_sql(table, len(rows)), list(chain.from_iterable(rows)))
+
+    def insert_columns(self, table: Table, columns: Columns) -> None:
+        """Add rows that are not there yet."""
+        packed = packed_columns(_types(table), columns)
+        if packed is None:
+            self.insert(table, rows_of(columns))
+            return
+        with self._cursor.copy(f"COPY {table.name} FROM STDIN (FORMAT binary)") as copy:
+            copy.write(packed)
 
     def upsert(self, table: Table, rows: Sequence[Values]) -> None:
         """Add rows, replacing those with the same key; at most once a table in a transaction."""
@@ -132,6 +149,11 @@ class PostgresCopy:
                 yield session
         except errors.UndefinedTable as error:
             raise CopyRetiredError(f"copy {self.number} of the projections was dropped") from error
+
+    def confirm(self) -> None:
+        """Raise CopyRetiredError when this was the live copy and is so no longer."""
+        if self.is_live:
+            self._session.confirm()
 
     @contextmanager
     def read(self) -> Iterator[PostgresSession]:
@@ -179,8 +201,10 @@ class PostgresStore:
     def _create(self, connection: _Connection) -> PostgresCopy:
         _make_home(connection)
         number = 1 + max(_numbers(connection), default=0)
-        # For as long as this session lives: a schema without it that is not live was abandoned.
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", (_MAKING, number))
+        # Held for as long as this session lives, which is as long as the copy is written: whoever waited for it to make
+        # a copy of its own would wait for ever. A schema that nobody holds and that is not live was abandoned.
+        while not _hold(connection, number) or number in _numbers(connection):
+            number += 1
         engine = create_engine(
             "postgresql+psycopg://",
             poolclass=NullPool,
@@ -190,7 +214,7 @@ class PostgresStore:
         with engine.begin() as made:
             made.execute(CreateSchema(_schema(number)))
             metadata.create_all(made)
-        for table, column in (("recorded_times", "times"), ("authorizations", "details")):
+        for table, column in (("recorded_times", "times"), ("tiles", "hashes"), ("authorizations", "details")):
             connection.execute(f"ALTER TABLE {_schema(number)}.{table} ALTER COLUMN {column} SET STORAGE EXTERNAL")
         return self._open(connection, number, live=False)
 
@@ -223,7 +247,7 @@ class PostgresStore:
             _make_home(connection)
             pointer = connection.execute(f"SELECT number FROM {_HOME}.live").fetchone()
             others = [number for number in _numbers(connection) if pointer is None or number != pointer[0]]
-            orphans = [number for number in others if _abandoned(connection, number)]
+            orphans = [number for number in others if _hold(connection, number)]
             for number in orphans:
                 _drop(connection, number)
         return len(orphans)
@@ -245,6 +269,12 @@ class PostgresStore:
 
     def question(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work``, which asks a single statement, on the live copy."""
+        try:
+            return self._ask(work)
+        except _UNREACHABLE as error:
+            raise ProjectionsUnreachableError(f"the projections do not answer: {error}") from error
+
+    def _ask(self, work: Callable[[Session], _T]) -> _T:
         while True:
             session = self._reader()
             try:
@@ -257,9 +287,12 @@ class PostgresStore:
                 self._forget(session)
                 if self._live_or_raise() == session.number:
                     raise
-            except psycopg.OperationalError:
+            except (psycopg.Error, OSError):
                 self._forget(session)
                 raise
+
+    def prompt(self) -> None:
+        """Return None: another process answers."""
 
     def close(self) -> None:
         """Close every connection of a reader; none is opened from now on."""
@@ -357,7 +390,7 @@ def _numbers(connection: _Connection) -> list[int]:
     return [int(name.rpartition("_")[2]) for (name,) in found]
 
 
-def _abandoned(connection: _Connection, number: int) -> bool:
+def _hold(connection: _Connection, number: int) -> bool:
     """Tell whether nobody holds a copy as one that is being made; then this session does until it ends."""
     found = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_MAKING, number)).fetchone()
     return found is not None and bool(found[0])
@@ -389,3 +422,9 @@ def _on_conflict(table: Table) -> str:
     key = [column.name for column in table.primary_key.columns]
     taken = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.columns if column.name not in key)
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {taken}"
+
+
+@cache
+def _packed_sql(columns: str, binary: str, rows: str) -> str:
+    arrays = f"json_build_array({columns}, encode({binary}, 'hex'))"
+    return f"(SELECT coalesce(json_agg({arrays}), '[]')::text FROM ({rows}) AS packed)"

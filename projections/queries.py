@@ -81,6 +81,14 @@ class Reader:
         """
         return self._store.within(left)
 
+    def prompt(self) -> "Reader | None":
+        """Return a reader for a thread that must not wait; None where every question waits for another process.
+
+        Where it would have to wait for a lock it raises ProjectionsUnreachableError. It is closed with this one.
+        """
+        store = self._store.prompt()
+        return None if store is None else Reader(store)
+
     def close(self) -> None:
         """Close every connection."""
         self._store.close()
@@ -193,7 +201,7 @@ class Reader:
     def trial_balance(self, *, now: int, as_of: AsOf | None = None) -> Answer[tuple[TrialBalanceLine, ...]]:
         """Return the sums of all accounts by currency and kind; by position, those of its partition.
 
-        As of an earlier moment every account is looked at (some 10 µs each). Raises PositionInFutureError.
+        As of an earlier moment every account is looked at (some 20 µs each). Raises PositionInFutureError.
         """
 
         def ask(session: Session, positions: dict[int, int]) -> tuple[TrialBalanceLine, ...]:

@@ -38,14 +38,14 @@ def rebuild(
         if live is not None:
             with closing(live), live.read() as session:
                 begin_like(copy, session)
-        projector = Projector(log, copy, decode, batch_size=batch_size)
+        with closing(Projector(log, copy, decode, batch_size=batch_size)) as projector:
 
-        def catch_up() -> None:
-            for partition in partitions:
-                project_all(log, projector, partition, progress=progress)
+            def catch_up() -> None:
+                for partition in partitions:
+                    project_all(log, projector, partition, progress=progress)
 
-        catch_up()
-        store.publish(copy, before=catch_up)
+            catch_up()
+            store.publish(copy, before=catch_up)
         published = True
     finally:
         if published:

@@ -7,6 +7,8 @@ they are made again from its beginning. An event that cannot be decoded stops th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Final, NamedTuple
 
 import msgspec
@@ -35,9 +37,11 @@ from projections.times import RecordedTimes
 from projections.transfers import Transfers
 from projections.usage import Spendings
 
-BATCH_SIZE: Final = 8192
+BATCH_SIZE: Final = 32_768
 MOST_BYTES: Final = 2 << 20
 """Bytes of events in one batch, unless a single one has more: a bulk has thousands of rows in a single event."""
+LEAST_AHEAD: Final = 4_096
+"""Events in a batch for the next one to be read beside it: with fewer, a second thread costs more than it spares."""
 SHORTEST_WAIT_SECONDS: Final = 0.02
 LONGEST_WAIT_SECONDS: Final = 0.05
 
@@ -91,7 +95,8 @@ def run(
             copy = copy or live_copy(store)
             try:
                 retentions = {partition: Retention(copy, partition, keep_notices) for partition in partitions}
-                _keep_in_step(Projector(log, copy, decode, batch_size=batch_size), retentions, stop, wake)
+                with closing(Projector(log, copy, decode, batch_size=batch_size)) as projector:
+                    _keep_in_step(projector, retentions, stop, wake)
             except CopyRetiredError:
                 copy.close()
                 copy = None
@@ -125,15 +130,34 @@ def lag(log: LogReader, partition: int, position: int, now: int) -> Lag:
     return Lag(log.head(partition) - position, max(0, now - oldest[0].recorded_at))
 
 
+class Taken(NamedTuple):
+    """What was read behind a position, made ready."""
+
+    position: int
+    upto: int | None
+    tail: bytes
+    """The leaf hash of the event at the position, empty where none stands there."""
+    batch: Batch | None
+    more: bool
+    """Whether there were more events than were taken."""
+
+
 class Projector:
-    """Projects a log into one copy of the tables."""
+    """Projects a log into one copy of the tables. While a batch is written, the next one is read and made ready."""
 
     def __init__(self, log: LogReader, copy: Copy, decode: Decode, *, batch_size: int = BATCH_SIZE) -> None:
         self._log = log
         self._copy = copy
         self._decode = decode
         self.batch_size = batch_size
+        self.behind = False
+        """Whether the last step left events behind it that were there already."""
         self._partitions: dict[int, _Partition] = {}
+        self._reader = ThreadPoolExecutor(1, "esep-projections-reader")
+
+    def close(self) -> None:
+        """Wait for what is being read: from then on the log may be closed."""
+        self._reader.shutdown(cancel_futures=True)
 
     def step(self, partition: int, *, upto: int | None = None) -> int:
         """Project one batch, no further than position ``upto``, and return how many events were in it.
@@ -141,16 +165,30 @@ class Projector:
         Raises HistoryChangedError or CopyRetiredError; the tables are then as before.
         """
         state = self._state(partition)
-        rows = self._next_rows(partition, state.tracked, upto)
-        if not rows:
+        taken = self._next(state, upto)
+        if taken.tail != state.tracked.leaf_hash:
+            place = state.tracked.position
+            raise HistoryChangedError(f"the event at position {place} is not the one that was projected")
+        self.behind = taken.more
+        if taken.batch is None:
             return 0
+        if taken.more and len(taken.batch.items) >= LEAST_AHEAD:
+            last = taken.batch.last.position
+            state.ahead = self._reader.submit(self._take, partition, last, upto)
         try:
-            self._project(state, Batch(rows, self._decode))
+            self._project(state, taken.batch)
         except BaseException:
             # What the projections remember may be ahead of the tables.
             del self._partitions[partition]
             raise
-        return len(rows)
+        return len(taken.batch.items)
+
+    def confirm(self) -> None:
+        """Raise CopyRetiredError where these are not the live tables any more.
+
+        A step that has nothing to write does not find that out, and another server's new tables lack its partitions.
+        """
+        self._copy.confirm()
 
     def tracked(self, partition: int) -> Tracked:
         """Return how far the tables reflect the partition. Raises CopyRetiredError."""
@@ -163,17 +201,32 @@ class Projector:
                 state = self._partitions[partition] = _Partition(partition, tracked(session, partition))
         return state
 
-    def _next_rows(self, partition: int, last: Tracked, upto: int | None) -> list[Row]:
-        limit = self.batch_size if upto is None else min(self.batch_size, upto - last.position)
-        if not last.position:
-            return _bounded(self._log.read(partition, 0, limit))
-        rows = self._log.read(partition, last.position - 1, limit + 1)
-        if not rows or rows[0].position != last.position or leaf_hash(rows[0]) != last.leaf_hash:
-            raise HistoryChangedError(f"the event at position {last.position} is not the one that was projected")
-        return _bounded(rows[1:])
+    def _next(self, state: "_Partition", upto: int | None) -> Taken:
+        """Return the next batch: the one that is being made ready, where it is the one that is asked for."""
+        position, ahead = state.tracked.position, state.ahead
+        state.ahead = None
+        if ahead is not None:
+            taken = ahead.result()
+            if (taken.position, taken.upto) == (position, upto):
+                return taken
+        return self._take(state.partition, position, upto)
+
+    def _take(self, partition: int, position: int, upto: int | None) -> Taken:
+        """Read what follows a position, with the event that stands there, and make it ready. For any thread."""
+        limit = self.batch_size if upto is None else min(self.batch_size, upto - position)
+        tail = b""
+        if position:
+            found = self._log.read(partition, position - 1, limit + 1)
+            if found and found[0].position == position:
+                tail = leaf_hash(found.pop(0))
+        else:
+            found = self._log.read(partition, 0, limit)
+        rows = _bounded(found)
+        more = len(rows) < len(found) or len(rows) == self.batch_size
+        return Taken(position, upto, tail, Batch(rows, self._decode) if rows else None, more)
 
     def _project(self, state: "_Partition", batch: Batch) -> None:
-        reached = Tracked(batch.last.position, leaf_hash(batch.last), batch.last.recorded_at)
+        reached = Tracked(batch.last.position, batch.leaves[-1], batch.last.recorded_at)
         with self._copy.write() as writer:
             if tracked(writer, batch.partition) != state.tracked:
                 raise CopyRetiredError("another runner has projected these events")
@@ -189,7 +242,10 @@ class _Partition:
     """What is remembered of a partition between batches."""
 
     def __init__(self, partition: int, reached: Tracked) -> None:
+        self.partition = partition
         self.tracked = reached
+        self.ahead: Future[Taken] | None = None
+        """What follows the batch in hand, while it is made ready."""
         self.ledger = Ledger(partition)
         # In this order: later ones read what earlier ones made of the batch.
         self.projections: tuple[Projection, ...] = (
@@ -256,11 +312,15 @@ def _touch(touched: set[int], row: Row, event: Event) -> None:
 def _keep_in_step(projector: Projector, retentions: Mapping[int, Retention], stop: Stop, wake: Wake) -> None:
     wait = SHORTEST_WAIT_SECONDS
     while not stop():
-        taken = [projector.step(partition) for partition in retentions]
-        if max(taken) == projector.batch_size:
-            continue  # There is more.
+        taken, behind = 0, False
+        for partition in retentions:
+            taken += projector.step(partition)
+            behind |= projector.behind
+        if behind:
+            continue
         if not _drop_some(projector, retentions):
-            wait = SHORTEST_WAIT_SECONDS if any(taken) else min(wait * 1.5, LONGEST_WAIT_SECONDS)
+            projector.confirm()
+            wait = SHORTEST_WAIT_SECONDS if taken else min(wait * 1.5, LONGEST_WAIT_SECONDS)
             wake(wait)
 
 

@@ -20,10 +20,13 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA_VERSION: Final = 13
+SCHEMA_VERSION: Final = 14
 
 CURRENT: Final = 2**63 - 1
 """Stands in ``holds.until`` while the hold stands."""
+
+LINES_A_MARK: Final = 16
+"""Every such line of an account is in ``line_marks``."""
 
 metadata = MetaData()
 
@@ -136,10 +139,12 @@ balances = _table(
     _big("debits"),
     _big("movements"),
     _big("longest_delay"),
+    _big("last"),
     key=("partition", "account_id"),
 )
-"""What an account has; ``debits`` sums what ever left it (modulo 2^64), ``movements`` counts its lines, and
-``longest_delay`` is the longest time from one happening to its being recorded."""
+"""What an account has; ``debits`` sums what ever left it (modulo 2^64), ``movements`` counts its lines,
+``longest_delay`` is the longest time from one happening to its being recorded, and ``last`` is the place of the last
+line (``position << 16 | leg``), 0 where there is none."""
 
 movements = _table(
     "movements",
@@ -155,6 +160,8 @@ movements = _table(
     _big("credit_posted"),
     _big("credit_debits"),
     _big("credit_movements"),
+    _big("debit_before"),
+    _big("credit_before"),
     _big("recorded_at"),
     _big("effective_time", nullable=True),
     _text("kind"),
@@ -162,22 +169,14 @@ movements = _table(
     _small("source_type"),
     _text("reference"),
     _text("merchant_name"),
-    key=("partition", "debit_account", "position", "leg"),
-    in_order=False,
+    key=("partition", "position", "leg"),
 )
 """A movement and what it left on both sides: a line in the statements of two accounts.
 
-``debit_posted`` is the debited account's balance right after it, and so on. ``effective_time`` is NULL where
-it equals the recorded time. The key leads with the debited account because it is the way to one side's lines;
-there is no other index on the position, which a planner without statistics would prefer.
+``debit_posted`` is the debited account's balance right after it, ``debit_before`` the place of the line before it, and
+so on. ``effective_time`` is NULL where it equals the recorded time. Rows only ever come at the end, and so stand there:
+an index that leads from accounts to their lines would be written all over with every batch (``projections.lines``).
 """
-Index(
-    "movements_by_credit",
-    movements.c.partition,
-    movements.c.credit_account,
-    movements.c.position,
-    movements.c.leg,
-)
 for _side in ("debit", "credit"):
     Index(
         f"late_movements_by_{_side}",
@@ -189,6 +188,15 @@ for _side in ("debit", "credit"):
         sqlite_where=movements.c.effective_time.is_not(None),
         postgresql_where=movements.c.effective_time.is_not(None),
     )
+
+line_marks = _table(
+    "line_marks",
+    _small("partition"),
+    _big("account_id"),
+    _big("place"),
+    key=("partition", "account_id", "place"),
+)
+"""Where every sixteenth line of an account stands."""
 
 holds = _table(
     "holds",

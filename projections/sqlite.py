@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -20,12 +20,14 @@ import msgspec
 from sqlalchemy import Table, create_engine
 from sqlalchemy.pool import NullPool
 
+from projections.columns import Columns, length_of, listed
 from projections.schema import SCHEMA_VERSION, metadata
 from projections.store import (
     Copy,
     CopyRetiredError,
     Patience,
     ProjectionsNotReadyError,
+    ProjectionsUnreachableError,
     QuestionOutOfTimeError,
     Session,
     Values,
@@ -41,6 +43,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA cache_size = -65536",
 )
 _VALUES_A_STATEMENT = 16_384
+_LARGEST_LITERAL = 255
 _STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine, some 50 ns each, after which it is asked whether anybody still waits."""
 
@@ -74,6 +77,10 @@ class SQLiteSession:
         """Return all rows."""
         return self.connection.execute(sql, values).fetchall()
 
+    def packed(self, columns: str, binary: str, rows: str) -> str:
+        """Return an expression for all rows of a statement, as arrays in JSON."""
+        return _packed_sql(columns, binary, rows)
+
     def confirm(self) -> None:
         """Do nothing: readers look at the pointer before every question."""
 
@@ -81,21 +88,29 @@ class SQLiteSession:
         """Add rows that are not there yet."""
         self._write("INSERT", table, rows)
 
+    def insert_columns(self, table: Table, columns: Columns) -> None:
+        """Add rows that are not there yet.
+
+        A value that all share and that says little stands in the statement. Handed over once, by a numbered parameter,
+        it would cost as much as the whole row: SQLite looks numbers up one by one.
+        """
+        count, literals = length_of(columns), tuple(map(_literal, columns))
+        varying = [listed(column, count) for column, literal in zip(columns, literals, strict=True) if literal == "?"]
+        width = len(varying)
+        values = list(chain.from_iterable(zip(*varying, strict=True)))
+        for start, size in _pieces(count, _VALUES_A_STATEMENT // width):
+            sql = _insert_sql("INSERT", table.name, literals, size)
+            self.connection.execute(sql, values[start * width : (start + size) * width])
+
     def upsert(self, table: Table, rows: Sequence[Values]) -> None:
         """Add rows, replacing those with the same key."""
         self._write("INSERT OR REPLACE", table, rows)
 
     def _write(self, verb: str, table: Table, rows: Sequence[Values]) -> None:
-        columns = len(table.columns)
-        most = _VALUES_A_STATEMENT // columns
-        execute = self.connection.execute
-        start, total = 0, len(rows)
-        while start < total:
-            # Powers of two keep the number of statements to prepare small.
-            size = min(1 << (total - start).bit_length() - 1, 1 << most.bit_length() - 1)
+        marks = ("?",) * len(table.columns)
+        for start, size in _pieces(len(rows), _VALUES_A_STATEMENT // len(marks)):
             values = list(chain.from_iterable(rows[start : start + size]))
-            execute(_insert_sql(verb, table.name, columns, size), values)
-            start += size
+            self.connection.execute(_insert_sql(verb, table.name, marks, size), values)
 
 
 class SQLiteCopy:
@@ -120,13 +135,17 @@ class SQLiteCopy:
         session = self._opened()
         session.connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._live is not None and self._live() != self.number:
-                raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
+            self.confirm()
             yield session
             session.connection.execute("COMMIT")
         finally:
             if session.connection.in_transaction:
                 session.connection.execute("ROLLBACK")
+
+    def confirm(self) -> None:
+        """Raise CopyRetiredError when this was the live copy and is so no longer."""
+        if self._live is not None and self._live() != self.number:
+            raise CopyRetiredError(f"copy {self.number} of the projections is not the live one any more")
 
     @contextmanager
     def read(self) -> Iterator[SQLiteSession]:
@@ -156,7 +175,11 @@ class SQLiteCopy:
 class SQLiteStore:
     """The copies of the projections of the log in the file at ``log_path``."""
 
-    def __init__(self, log_path: Path) -> None:
+    def __init__(self, log_path: Path, busy_seconds: float = _BUSY_TIMEOUT_SECONDS) -> None:
+        """Take the log's file, and how long questions wait for a lock."""
+        self._log_path = log_path
+        self._busy_seconds = busy_seconds
+        self._prompt: SQLiteStore | None = None
         self._base = log_path.with_suffix(".projections")
         self._pointer_path = self._base.with_name(f"{self._base.name}.json")
         self._patience = Patience()
@@ -176,8 +199,13 @@ class SQLiteStore:
     def create(self) -> SQLiteCopy:
         """Make a new copy with empty tables, which nobody reads until it is published."""
         number = 1 + max((_number(path) for path in self._files()), default=0)
+        making = _hold(self._path(number))  # Before the file, which without it would look abandoned.
+        while making is None or self._path(number).exists():  # Another server makes one just now.
+            if making is not None:
+                os.close(making)
+            number += 1
+            making = _hold(self._path(number))
         path = self._path(number)
-        making = _lock(path)  # Before the file, which without it would look abandoned.
         path.touch(exist_ok=False)
         copy = SQLiteCopy(path, number, live=None, making=making)
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
@@ -221,23 +249,33 @@ class SQLiteStore:
 
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
-        session = self._reader()
-        with session.in_use:
-            session.connection.execute("BEGIN")
-            try:
-                with self._bounded(session.connection):
-                    return work(session)
-            finally:
-                session.connection.execute("ROLLBACK")
+        with self._answering():
+            session = self._reader()
+            with session.in_use:
+                session.connection.execute("BEGIN")
+                try:
+                    with self._bounded(session.connection):
+                        return work(session)
+                finally:
+                    session.connection.execute("ROLLBACK")
 
     def question(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work``, which asks a single statement, on the live copy."""
-        session = self._reader()
-        with session.in_use, self._bounded(session.connection):
-            return work(session)
+        with self._answering():
+            session = self._reader()
+            with session.in_use, self._bounded(session.connection):
+                return work(session)
+
+    def prompt(self) -> "SQLiteStore":
+        """Return the same store for a thread that must not wait."""
+        if self._prompt is None:
+            self._prompt = SQLiteStore(self._log_path, busy_seconds=0.0)
+        return self._prompt
 
     def close(self) -> None:
         """Close every connection of a reader; what is asked, now or later, ends with an error."""
+        if self._prompt is not None:
+            self._prompt.close()
         with self._lock:
             self._closed = True
             sessions, self._sessions = self._sessions, []
@@ -247,6 +285,18 @@ class SQLiteStore:
             session.connection.close()
             session.in_use.release()
         self._local = threading.local()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Tell what keeps a file from being asked from what is wrong with the question, or with the file."""
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.InterfaceError, OSError) as error:
+            raise ProjectionsUnreachableError(f"the projections do not answer: {error}") from error
+        except sqlite3.ProgrammingError as error:
+            if not self._closed:
+                raise
+            raise ProjectionsUnreachableError(f"the projections were closed: {error}") from error
 
     @contextmanager
     def _bounded(self, connection: sqlite3.Connection) -> Iterator[None]:
@@ -283,7 +333,9 @@ class SQLiteStore:
             if mark is None or number is None:
                 raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
             try:
-                connection = _connect(self._path(number), pragmas=("PRAGMA query_only = ON",))
+                connection = _connect(
+                    self._path(number), pragmas=("PRAGMA query_only = ON",), busy_seconds=self._busy_seconds
+                )
             except sqlite3.OperationalError:
                 if self._mark() == mark:
                     raise
@@ -317,7 +369,7 @@ class SQLiteStore:
     def _point_at(self, copy: Copy, before: Callable[[], None] | None) -> None:
         if before is not None:
             before()
-        fresh = self._pointer_path.with_suffix(".new")
+        fresh = self._pointer_path.with_suffix(f".{copy.number}.new")  # Another server may publish its own just now.
         fresh.write_bytes(msgspec.json.encode(_Pointer(SCHEMA_VERSION, copy.number)))
         fresh.replace(self._pointer_path)
 
@@ -333,11 +385,13 @@ def _number(path: Path) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _connect(path: Path, *, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
+def _connect(
+    path: Path, *, pragmas: Sequence[str] = (), busy_seconds: float = _BUSY_TIMEOUT_SECONDS
+) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
-        timeout=_BUSY_TIMEOUT_SECONDS,
+        timeout=busy_seconds,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
@@ -355,10 +409,17 @@ def _lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}-making")
 
 
-def _lock(path: Path) -> int:
-    """Hold a copy as one that is being made, for as long as the returned file is open and this process lives."""
+def _hold(path: Path) -> int | None:
+    """Hold a copy as one that is being made, for as long as the returned file is open and this process lives.
+
+    None where somebody else holds it.
+    """
     held = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        return None
     return held
 
 
@@ -382,7 +443,32 @@ def _delete(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def _pieces(total: int, most: int) -> Iterator[tuple[int, int]]:
+    """Yield where each piece of so many rows begins, and how large it is.
+
+    Powers of two keep the number of statements to prepare small.
+    """
+    start, largest = 0, 1 << most.bit_length() - 1
+    while start < total:
+        size = min(1 << (total - start).bit_length() - 1, largest)
+        yield start, size
+        start += size
+
+
+def _literal(column: Any) -> str:
+    """Return how a column stands in a statement: a value that all rows share and few tables have many of, else "?"."""
+    if column is None:
+        return "NULL"
+    if isinstance(column, int) and 0 <= column <= _LARGEST_LITERAL:
+        return str(column)
+    return "''" if isinstance(column, str) and not column else "?"
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(verb: str, table: str, values: tuple[str, ...], rows: int) -> str:
+    return f"{verb} INTO {table} VALUES {', '.join(['(' + ', '.join(values) + ')'] * rows)}"
+
+
 @cache
-def _insert_sql(verb: str, table: str, columns: int, rows: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return f"{verb} INTO {table} VALUES {', '.join([row] * rows)}"
+def _packed_sql(columns: str, binary: str, rows: str) -> str:
+    return f"(SELECT json_group_array(json_array({columns}, hex({binary}))) FROM ({rows}))"

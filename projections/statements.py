@@ -1,26 +1,38 @@
 """Statements: every movement as a line of two accounts, with the balance it left on both.
 
 A movement is one row that holds both sides' balance, total of debits and number of lines right after it, so the
-figures of any period are differences between two rows, whatever the period's length. As of an effective time
+figures of any period are differences between two rows, whatever the period's length. It holds where the line before
+it of either account is too, which is how lines are found (``projections.lines``). As of an effective time
 the balance is that of the same recorded time, plus what was recorded later but had happened by then:
 ``effective <= recorded`` makes that the whole difference, and only movements recorded late (they have an
 effective time of their own) are looked through, as far back as the account's longest delay.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+import numpy as np
 
 from domain.authorization import AuthorizationCaptured, ForcePosted, RefundPosted
 from domain.bulk import BulkLegReversed, BulkPosted
 from domain.crossing import TransferReceived, TransferReturned, TransferSent
 from domain.event import Event, Leg
+from domain.legs import Legs
 from domain.movements import effective_time, movements
 from domain.ports import Row
 from domain.transfer import TransferPosted, TransferReversed
 from projections import schema
 from projections.answers import Source
 from projections.batch import Batch, Ledger
-from projections.bulks import bulk_rows
+from projections.bulks import bulk_columns
+from projections.columns import Columns
+from projections.lines import place_of
+from projections.running import run_through
 from projections.store import Values, Writer
+
+_LEAST_TOGETHER: Final = 32
+"""Transfers from which working them out over arrays costs less than one by one."""
 
 
 class Statements:
@@ -28,46 +40,54 @@ class Statements:
 
     def apply(self, batch: Batch, writer: Writer, ledger: Ledger) -> None:
         """Add a row for each leg of each event."""
-        touched = ledger.touched
-        partition = batch.partition
-        source = int(Source.TRANSFER)
         rows: list[Values] = []
-        for row, event in batch.items:
-            if isinstance(event, BulkPosted):
-                rows += bulk_rows(ledger, row, event)
+        for plain, items in groupby(batch.items, _is_plain):
+            run = list(items)
+            if plain and len(run) >= _LEAST_TOGETHER:
+                writer.insert_columns(schema.movements, _columns(ledger, run))
                 continue
-            if type(event) is not TransferPosted or event.legs or event.effective_time is not None:
-                rows += _rows(batch, ledger, row, event)
-                continue
-            # The hot path: one leg, not late. It says the same as ``_row``.
-            amount = event.amount
-            debited, credited = touched[event.debit_account], touched[event.credit_account]
-            debited.debit(amount)
-            credited.credit(amount)
-            rows.append(
-                (
-                    partition,
-                    row.position,
-                    0,
-                    event.debit_account,
-                    event.credit_account,
-                    amount,
-                    debited.posted,
-                    debited.debits,
-                    debited.movements,
-                    credited.posted,
-                    credited.debits,
-                    credited.movements,
-                    row.recorded_at,
-                    None,
-                    event.kind,
-                    row.originator_id,
-                    source,
-                    event.reference,
-                    "",
-                )
-            )
+            for row, event in run:
+                if isinstance(event, BulkPosted):
+                    writer.insert_columns(schema.movements, bulk_columns(ledger, row, event))
+                else:
+                    rows += _rows(batch, ledger, row, event)
         writer.insert(schema.movements, rows)
+        writer.insert(schema.line_marks, sorted(ledger.marks))
+
+
+def _is_plain(item: tuple[Row, Event]) -> bool:
+    """Tell whether an event is a transfer of one leg that was recorded as it happened, as most are."""
+    event = item[1]
+    return type(event) is TransferPosted and not event.legs and event.effective_time is None
+
+
+def _columns(ledger: Ledger, items: Sequence[tuple[Row, Any]]) -> Columns:
+    """Return the movements of plain transfers, and carry the figures of their accounts forward."""
+    rows, events = zip(*items, strict=True)
+    positions = np.array([row.position for row in rows], np.int64)
+    legs = Legs(
+        np.array([event.debit_account for event in events], np.int64),
+        np.array([event.credit_account for event in events], np.int64),
+        np.array([event.amount for event in events], np.int64),
+    )
+    return (
+        rows[0].partition,
+        positions,
+        0,
+        *run_through(ledger, legs, place_of(positions, 0)),
+        np.array([row.recorded_at for row in rows], np.int64),
+        None,
+        _shared([event.kind for event in events]),
+        [row.originator_id for row in rows],
+        int(Source.TRANSFER),
+        _shared([event.reference for event in events]),
+        "",
+    )
+
+
+def _shared(texts: list[str]) -> list[str] | str:
+    """Return the one text where all are the same."""
+    return texts[0] if texts.count(texts[0]) == len(texts) else texts
 
 
 def _rows(batch: Batch, ledger: Ledger, row: Row, event: Event) -> list[Values]:
@@ -121,8 +141,9 @@ def _origin(batch: Batch, row: Row, event: Event) -> _Origin:
 
 def _row(ledger: Ledger, row: Row, number: int, leg: Leg, late: int | None, origin: _Origin) -> Values:
     debited, credited = ledger.touched[leg.debit_account], ledger.touched[leg.credit_account]
-    debited.debit(leg.amount)
-    credited.credit(leg.amount)
+    place = place_of(row.position, number)
+    before = debited.debit(leg.amount, place), credited.credit(leg.amount, place)
+    ledger.mark(leg.debit_account, leg.credit_account)
     if late is not None:
         delay = row.recorded_at - late
         debited.longest_delay = max(debited.longest_delay, delay)
@@ -140,6 +161,7 @@ def _row(ledger: Ledger, row: Row, number: int, leg: Leg, late: int | None, orig
         credited.posted,
         credited.debits,
         credited.movements,
+        *before,
         row.recorded_at,
         late,
         leg.kind,

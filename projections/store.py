@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from domain.ports import Left
+from projections.columns import Columns
 
 T = TypeVar("T")
 
@@ -31,6 +32,10 @@ class ProjectionsNotReadyError(Exception):
 
 class CopyRetiredError(Exception):
     """Another copy is live now: what was being done on this one does not count."""
+
+
+class ProjectionsUnreachableError(Exception):
+    """The database of the tables does not answer, or has left a question without an answer."""
 
 
 class QuestionOutOfTimeError(Exception):
@@ -72,6 +77,14 @@ class Session(Protocol):
         """Return all rows."""
         ...
 
+    def packed(self, columns: str, binary: str, rows: str) -> str:
+        """Return an expression for all rows of a statement, as arrays in JSON.
+
+        They hold columns that are numbers and texts, then one of bytes, in hexadecimal digits. One value takes one step
+        of the driver, each of which hands the interpreter to other threads and takes it back.
+        """
+        ...
+
     def confirm(self) -> None:
         """Raise CopyRetiredError when this copy is retired; to be asked when its tracking is empty."""
         ...
@@ -82,6 +95,10 @@ class Writer(Session, Protocol):
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Add rows that are not there yet."""
+        ...
+
+    def insert_columns(self, table: Table, columns: Columns) -> None:
+        """Add rows that are not there yet, told by columns."""
         ...
 
     def upsert(self, table: Table, rows: Sequence[Values]) -> None:
@@ -97,8 +114,12 @@ class Copy(Protocol):
     def write(self) -> AbstractContextManager[Writer]:
         """Begin a transaction, committed at the end of the block unless it raises.
 
-        Raises CopyRetiredError when this was the live copy and is so no longer.
+        Raises what ``confirm`` does.
         """
+        ...
+
+    def confirm(self) -> None:
+        """Raise CopyRetiredError when this was the live copy and is so no longer."""
         ...
 
     def read(self) -> AbstractContextManager[Session]:
@@ -142,18 +163,26 @@ class Store(Protocol):
     def snapshot(self, work: Callable[[Session], T]) -> T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout.
 
-        ``work`` is done again from the start when its copy is retired meanwhile. Raises ProjectionsNotReadyError.
+        ``work`` is done again from the start when its copy is retired meanwhile. Raises ProjectionsNotReadyError and
+        ProjectionsUnreachableError.
         """
         ...
 
     def question(self, work: Callable[[Session], T]) -> T:
-        """Do ``work``, which asks a single statement, on the live copy."""
+        """Do ``work``, which asks a single statement, on the live copy. Raises what ``snapshot`` does."""
         ...
 
     def within(self, left: Left) -> AbstractContextManager[None]:
         """Bound this thread's questions for the length of a block; ``left`` tells how many seconds are left.
 
         A question for which there is no time raises QuestionOutOfTimeError, and has ended in the database by then.
+        """
+        ...
+
+    def prompt(self) -> "Store | None":
+        """Return the same store for a thread that must not wait; None where every question waits for somebody else.
+
+        Where it would have to wait for a lock it raises ProjectionsUnreachableError. It is closed with this one.
         """
         ...
 

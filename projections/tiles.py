@@ -9,7 +9,6 @@ the two must agree.
 from collections.abc import Sequence
 from typing import Final
 
-from domain.leaves import leaf_hashes
 from domain.nodes import HASH_BYTES, parents
 from projections.batch import Batch, Ledger
 from projections.schema import tiles
@@ -30,7 +29,7 @@ class Tiles:
         size = batch.first.position - 1
         if self._partial is None:
             self._partial = load_partial(writer, batch.partition, size)
-        level, new = 0, leaf_hashes([row for row, _ in batch.items])
+        level, new = 0, batch.leaves
         changed = []
         while new:
             index, hashes = size >> TILE_BITS, self._partial.get(level, b"") + b"".join(new)

@@ -1,14 +1,12 @@
 """A question takes no longer than whoever asked it waits."""
 
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
-import psycopg
 import pytest
 
-from projections.store import QuestionOutOfTimeError, Session, open_store
+from projections.store import ProjectionsUnreachableError, QuestionOutOfTimeError, Session, open_store
 from tests.endless import GIVEN_SECONDS, SOON_SECONDS, endless, seconds_from_now
 from tests.projections.world import World
 
@@ -63,5 +61,5 @@ def test_closing_ends_what_is_being_asked(world: World, store_url: str, way: str
         asked = pool.submit(getattr(store, way), work)
         assert asking.wait(SOON_SECONDS)
         store.close()
-        with pytest.raises((sqlite3.OperationalError, psycopg.OperationalError)):
+        with pytest.raises(ProjectionsUnreachableError):
             asked.result(SOON_SECONDS)

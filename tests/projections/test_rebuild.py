@@ -26,9 +26,9 @@ from projections import schema
 from projections.check import Difference, check
 from projections.rebuild import rebuild
 from projections.runner import live_copy, run
-from projections.store import ProjectionsNotReadyError, open_store
-from tests.ledger.engine.world import eventually
+from projections.store import Copy, ProjectionsNotReadyError, open_store
 from tests.projections.world import World
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -106,8 +106,11 @@ TAMPERED: dict[str, tuple[str, Any]] = {
 
 
 def test_every_table_has_a_row_to_tamper_with() -> None:
-    """A new table does not go unchecked; what was dropped is no matter of the log, and has a test of its own."""
-    assert set(TAMPERED) == set(schema.metadata.tables) - {"notices_dropped"}
+    """A new table does not go unchecked; what was dropped is no matter of the log, and has a test of its own.
+
+    So have marks, which are nothing but a key.
+    """
+    assert set(TAMPERED) == set(schema.metadata.tables) - {"notices_dropped", "line_marks"}
 
 
 def test_untouched_tables_have_no_differences(history: World) -> None:
@@ -142,6 +145,20 @@ def test_a_missing_row_is_named(history: World, table: str) -> None:
     found = [each for each in check(history.log, history.store, decode) if each.table == table]
     assert found
     assert found[0].found is None
+
+
+def test_a_mark_at_another_place_is_named(history: World) -> None:
+    """As one that is missing, and one too many."""
+    for _ in range(20):
+        history.transfer(1, 2, 1)
+    history.project()
+    assert check(history.log, history.store, decode) == []
+    tamper(history, "UPDATE line_marks SET place = place + 1 WHERE account_id = 1")
+    told = check(history.log, history.store, decode)
+    assert {(each.table, each.key["account_id"], each.expected is None, each.found is None) for each in told} == {
+        ("line_marks", 1, False, True),
+        ("line_marks", 1, True, False),
+    }
 
 
 def test_a_notice_that_is_there_and_said_to_be_dropped_is_named(history: World) -> None:
@@ -294,3 +311,59 @@ def test_a_runner_sweeps_when_it_starts(history: World, monkeypatch: pytest.Monk
     monkeypatch.setattr(type(history.store), "sweep", lambda _: swept.append(1))
     run(history.log, history.store, decode, lambda: True, lambda _: None)
     assert swept == [1]
+
+
+def test_servers_that_begin_at_once_all_keep_tables(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finds none and makes a copy of its own: nobody waits for another to end, and all go on with the last."""
+    servers = [open_store(store_url) for _ in range(2)]
+    assert [server.live() for server in servers] == [None, None]
+    made: list[Copy] = []
+
+    def meanwhile(owner: Any, name: str) -> None:
+        """Have the other server make its copy while the first one is being made."""
+        real = getattr(owner, name)
+
+        def other(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.undo()
+            making = threading.Thread(target=lambda: made.append(servers[1].create()), daemon=True)
+            making.start()
+            making.join(30)
+            assert made
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, other)
+
+    if store_url.startswith("sqlite"):
+        meanwhile(Path, "touch")
+    else:
+        meanwhile(schema.metadata, "create_all")
+    made.append(servers[0].create())
+    for server, copy in zip(servers, reversed(made), strict=True):
+        server.publish(copy)
+    found = [server.live() for server in servers]
+    assert {None if copy is None else copy.number for copy in found} == {made[0].number}
+    for closing in (*made, *found, *servers):
+        assert closing is not None
+        closing.close()
+
+
+def test_servers_that_publish_at_once_both_do(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither writes the other's pointer, or takes it away before it is in its place."""
+    servers = [open_store(sqlite_url) for _ in range(2)]
+    copies = [server.create() for server in servers]
+    real = Path.replace
+
+    def meanwhile(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        servers[1].publish(copies[1])
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    servers[0].publish(copies[0])
+    live = servers[1].live()
+    assert live is not None
+    assert live.number == copies[0].number
+    for copy in (*copies, live):
+        copy.close()
+    for server in servers:
+        server.close()

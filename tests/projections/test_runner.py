@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Table
 
 from domain.account import AccountKind
+from domain.authorization import AuthorizationApproved
 from domain.event import Event
 from domain.leaf import leaf_hash
 from domain.ports import Row
 from ledger.log.codec import UnknownTopicError, decode
-from projections import schema
+from projections import runner, schema
 from projections.queries import Reader
 from projections.runner import HistoryChangedError, Lag, Projector, lag, live_copy, run
 from projections.store import Copy, CopyRetiredError, ProjectionsNotReadyError, Writer, open_store
@@ -32,6 +33,7 @@ class DyingCopy:
         self.number = copy.number
         self._copy = copy
         self._table = table
+        self.confirm = copy.confirm
         self.read = copy.read
         self.close = copy.close
 
@@ -48,9 +50,14 @@ class DyingWriter:
         self.one = writer.one
         self.confirm = writer.confirm
         self.all = writer.all
+        self.packed = writer.packed
 
     def insert(self, table: Table, rows: Any) -> None:
         self._writer.insert(table, rows)
+        self._die(table)
+
+    def insert_columns(self, table: Table, columns: Any) -> None:
+        self._writer.insert_columns(table, columns)
         self._die(table)
 
     def upsert(self, table: Table, rows: Any) -> None:
@@ -90,20 +97,24 @@ def test_a_batch_that_was_not_committed_counts_once(world: World, table: str) ->
     assert (found.posted, found.held) == (500, 100)
 
 
-def test_a_projector_goes_on_after_a_failed_batch(world: World) -> None:
-    """What it remembered of the failed batch is forgotten."""
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_a_projector_goes_on_after_a_failed_batch(world: World, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
+    """What it remembered of the failed batch is forgotten, whether or not that was read ahead."""
     _, customer = some_history(world)
     copy = live_copy(world.store)
-    projector = Projector(world.log, copy, decode, batch_size=3)
-    projector.step(0)
+    unknown = {AuthorizationApproved.TOPIC}
 
-    def broken(topic: str, state: bytes) -> Event:
-        raise UnknownTopicError(topic)
+    def partly(topic: str, state: bytes) -> Event:
+        if topic in unknown:
+            raise UnknownTopicError(topic)
+        return decode(topic, state)
 
-    projector._decode = broken
+    monkeypatch.setattr(runner, "LEAST_AHEAD", ahead)
+    projector = Projector(world.log, copy, partly, batch_size=3)
+    assert projector.step(0) == 3
     with pytest.raises(UnknownTopicError):
         projector.step(0)
-    projector._decode = decode
+    unknown.clear()
     projector._copy = DyingCopy(copy, "tracking")
     with pytest.raises(Killed):
         projector.step(0)
@@ -116,7 +127,7 @@ def test_a_projector_goes_on_after_a_failed_batch(world: World) -> None:
 
 
 def test_the_runner_follows_the_log(world: World) -> None:
-    """It projects what is there, waits, and is woken for more."""
+    """It projects what is there and waits, longer where nothing is new, until it is woken for more."""
     _, customer = some_history(world)
     waits: list[float] = []
 
@@ -125,9 +136,53 @@ def test_the_runner_follows_the_log(world: World) -> None:
         if len(waits) == 2:
             world.transfer(customer, 1, 5)
 
-    run(world.log, world.store, decode, lambda: len(waits) >= 3, wake)
+    run(world.log, world.store, decode, lambda: len(waits) >= 7, wake)
     assert world.reader.position() == 5
-    assert all(0.02 <= seconds <= 0.05 for seconds in waits)
+    assert waits == pytest.approx([0.02, 0.03, 0.02, 0.03, 0.045, 0.05, 0.05])
+
+
+@pytest.mark.parametrize(("events", "most_bytes"), [(3, runner.MOST_BYTES), (8192, 1)])
+def test_the_runner_does_not_wait_while_there_is_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, events: int, most_bytes: int
+) -> None:
+    """However little a batch may hold, of events or of their bytes, the next one follows at once."""
+    monkeypatch.setattr(runner, "MOST_BYTES", most_bytes)
+    some_history(world)
+    reached: list[int] = []
+
+    def wake(_seconds: float) -> None:
+        reached.append(world.reader.position())
+
+    run(world.log, world.store, decode, lambda: bool(reached), wake, batch_size=events)
+    assert reached == [world.log.head(0)]
+
+
+def test_a_batch_is_read_while_the_one_before_it_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there was more when that one was read; what was read ahead is not taken when less is asked for."""
+    some_history(world)
+    monkeypatch.setattr(runner, "LEAST_AHEAD", 2)
+    copy, read = live_copy(world.store), threading.Semaphore(0)
+    projector = Projector(world.log, copy, decode, batch_size=2)
+    take, project = projector._take, projector._project
+
+    def taking(partition: int, position: int, upto: int | None) -> runner.Taken:
+        taken = take(partition, position, upto)
+        read.release()
+        return taken
+
+    def projecting(*given: Any) -> None:
+        assert read.acquire(timeout=60)
+        assert read.acquire(timeout=60)
+        project(*given)
+
+    monkeypatch.setattr(projector, "_take", taking)
+    monkeypatch.setattr(projector, "_project", projecting)
+    assert projector.step(0) == 2
+    monkeypatch.undo()
+    assert projector.step(0, upto=3) == 1
+    assert [projector.step(0) for _ in range(2)] == [1, 0]
+    copy.close()
+    assert world.reader.position() == world.head == 4
 
 
 def test_an_unknown_topic_stops_the_runner(world: World) -> None:
@@ -200,6 +255,25 @@ def test_two_runners_do_not_count_an_event_twice(world: World) -> None:
     assert late.step(0) == 0
     first.close()
     second.close()
+
+
+def test_a_runner_goes_over_to_new_tables_while_nothing_happens(world: World, store_url: str) -> None:
+    """Tables that another server has made lack what this one projects: it waits for no event to find that out."""
+    some_history(world)
+    other = open_store(store_url)
+    waits: list[float] = []
+
+    def wake(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 1:
+            copy = other.create()
+            other.publish(copy)
+            copy.close()
+            assert world.reader.position() == 0
+
+    run(world.log, world.store, decode, lambda: len(waits) >= 4, wake)
+    assert world.reader.position() == world.log.head(0)
+    other.close()
 
 
 def test_tables_of_another_version_are_made_again(

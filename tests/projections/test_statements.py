@@ -34,6 +34,19 @@ def test_a_line_says_what_moved_and_with_whom(world: World, pair: tuple[int, int
     assert (line.source_type, line.source_id, line.reference) == (Source.TRANSFER, made, "ref")
 
 
+def test_a_mini_statement_tells_the_lines_of_the_statement(world: World, pair: tuple[int, int]) -> None:
+    """The newest first, each once, with the number of the account on the other side where that has one."""
+    bank, customer = pair
+    others = [world.open_account(number=number) for number in ("109", "110")]
+    for number, other in enumerate([*others, bank, customer], 1):
+        world.transfer(bank if other != bank else customer, other, number)
+    lines = lines_of(world, bank)
+    told = world.reader.mini_statement(bank, now=world.now).result
+    assert told is not None
+    assert told.lines == lines[::-1]
+    assert [line.counterparty_number for line in told.lines] == ["108", "108", "110", "109"]
+
+
 def test_a_capture_shows_the_merchant_of_its_authorisation(world: World, pair: tuple[int, int]) -> None:
     """Name and reference come from the authorisation, made in the same batch or long before."""
     bank, customer = pair
