@@ -1,10 +1,11 @@
 """The log as the engine sees it: append at a position, or conflict."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from domain.ports import Left, LogReader, Row
+from ledger.log.archive import Segment
 from ledger.log.merkle import Frontier
 
 
@@ -13,6 +14,8 @@ class Beat(NamedTuple):
 
     owner: str
     age_seconds: float
+    address: str = ""
+    """Where other servers reach it, empty where they cannot."""
 
 
 class Kept(NamedTuple):
@@ -108,8 +111,11 @@ class Log(LogReader, Protocol):
         """Forget what the owner of a partition has taken in."""
         ...
 
-    def beat(self, partition: int, owner: str) -> None:
-        """Record a sign of life of the partition's owner, timed by the database's clock where it has one."""
+    def beat(self, partition: int, owner: str, address: str = "") -> None:
+        """Record a sign of life of the partition's owner, timed by the database's clock where it has one.
+
+        With it goes the address at which other servers reach the owner.
+        """
         ...
 
     def last_beat(self, partition: int) -> Beat | None:
@@ -137,4 +143,21 @@ class Log(LogReader, Protocol):
 
     def close(self) -> None:
         """Close every connection. Closing twice is allowed."""
+        ...
+
+
+class ArchivingLog(Log, Protocol):
+    """A log whose old events can be archived."""
+
+    def segments(self, partition: int) -> list[Segment]:
+        """Return what is archived of a partition, in order; raises LogBroken where the table is damaged."""
+        ...
+
+    def archive(self, segment: Segment, topics: Collection[str], count: int) -> None:
+        """Record a segment, which must be durable and proven, and empty the states of its events of some topics.
+
+        In one transaction; ``count`` is how many there are. Whoever reads them is led to the segment. Raises
+        SegmentRefused with nothing moved where it does not follow what is archived, holds the last event, or the log
+        has another number of such events.
+        """
         ...

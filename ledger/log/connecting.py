@@ -4,6 +4,7 @@ Everything of a server connects so: the log, the vault, the log of reads and the
 hosts (``postgresql://esep@db1,db2/esep``); the one is taken that may be written to, because a standby may be behind.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-#: What the url may override. A dead peer is noticed within about 11 seconds.
+#: What the url may override. A dead peer is noticed within about 11 seconds; each of several hosts has 2 to answer.
 CONNECTION_DEFAULTS: Final[Mapping[str, Any]] = {
     "application_name": "esep",
     "target_session_attrs": "read-write",
@@ -24,27 +25,44 @@ CONNECTION_DEFAULTS: Final[Mapping[str, Any]] = {
 }
 
 
-_FIRST: Final[dict[str, tuple[str, str]]] = {}
-"""Which of several hosts, and at which port, is asked first."""
+_ORDERS: Final[dict[str, list[tuple[str, str]]]] = {}
+"""In which order several hosts, each with its port, are asked."""
+_PROMPT_SECONDS: Final = 1.0
+_SEVERAL_SECONDS: Final = 2
+"""How long each of several hosts is waited for: what has become the primary stands behind those that are gone."""
 
 
 def connect(parameters: Mapping[str, Any], *, autocommit: bool = False) -> psycopg.Connection[Any]:
-    """Connect; of several hosts, first to the one of the last time, so that one that is gone costs no time.
+    """Connect; of several hosts, to the first that may be written to.
 
-    After a failure another one is first: what has become the primary is not kept waiting for what has been it.
+    The one of the last time is asked first, and last the one that kept waiting the last time: a host that is gone does
+    not stand before what has become the primary. Raises psycopg.Error alone.
     """
     places = _places(parameters)
     if not places:
-        return psycopg.connect(**parameters, autocommit=autocommit)
-    hosts = parameters["host"]
-    ordered = {"host": ",".join(host for host, _ in places), "port": ",".join(port for _, port in places)}
+        return _connect(parameters, autocommit=autocommit)
+    hosts, failures = parameters["host"], []
+    for place in places:
+        host, port = place
+        began = time.monotonic()
+        try:
+            connection = _connect({**parameters, "host": host, "port": port}, autocommit=autocommit)
+        except psycopg.OperationalError as error:
+            failures.append(error)
+            if time.monotonic() - began > _PROMPT_SECONDS:
+                _ORDERS[hosts] = [*(each for each in _places(parameters) if each != place), place]
+        else:
+            _ORDERS[hosts] = [place, *(each for each in _places(parameters) if each != place)]
+            return connection
+    raise psycopg.OperationalError("; ".join(map(str, failures))) from failures[-1]
+
+
+def _connect(parameters: Mapping[str, Any], *, autocommit: bool) -> psycopg.Connection[Any]:
     try:
-        connection = psycopg.connect(**{**parameters, **ordered}, autocommit=autocommit)
-    except psycopg.Error:
-        _FIRST[hosts] = places[1]
-        raise
-    _FIRST[hosts] = connection.info.host, str(connection.info.port)
-    return connection
+        return psycopg.connect(**parameters, autocommit=autocommit)
+    except OSError as error:
+        # It waits with a selector, which is one more open file than the socket: the process may have no more.
+        raise psycopg.OperationalError(f"cannot wait for the database to answer: {error}") from error
 
 
 def _places(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -54,14 +72,14 @@ def _places(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     ports = str(parameters.get("port", "5432")).split(",")
     places = list(zip(hosts, ports if len(ports) > 1 else ports * len(hosts), strict=True))
-    first = _FIRST.get(parameters["host"])
-    start = places.index(first) if first in places else 0
-    return places[start:] + places[:start]
+    known = _ORDERS.get(parameters["host"], [])
+    return known if sorted(known) == sorted(places) else places
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
     """Return what libpq connects with. Raises psycopg.ProgrammingError for a url that it does not understand."""
-    return {**CONNECTION_DEFAULTS, **conninfo_to_dict(_libpq_url(url))}
+    said = conninfo_to_dict(_libpq_url(url))
+    return {**_defaults(said), **said}
 
 
 def completed(url: str) -> str:
@@ -69,8 +87,13 @@ def completed(url: str) -> str:
     if not url.startswith("postgres"):
         return url
     said = conninfo_to_dict(_libpq_url(url))
-    more = urlencode({name: value for name, value in CONNECTION_DEFAULTS.items() if name not in said})
+    more = urlencode({name: value for name, value in _defaults(said).items() if name not in said})
     return f"{url}{'&' if '?' in url else '?'}{more}" if more else url
+
+
+def _defaults(said: Mapping[str, Any]) -> dict[str, Any]:
+    several = {"connect_timeout": _SEVERAL_SECONDS} if "," in str(said.get("host", "")) else {}
+    return {**CONNECTION_DEFAULTS, **several}
 
 
 def _libpq_url(url: str) -> str:

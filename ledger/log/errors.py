@@ -1,4 +1,4 @@
-"""How an append can fail. The engine tells these apart; nobody else needs to."""
+"""How a log can fail to append, to read, and to archive, told apart by what may be done about it."""
 
 
 class LogError(Exception):
@@ -46,6 +46,18 @@ class ReadOutOfTime(LogError):
 
 class LogBroken(LogError):
     """The storage itself failed (an I/O error, a damaged file): the process must not go on."""
+
+
+class SegmentUnreadable(LogError):
+    """A segment of the archive is missing, or is not what was archived. Whoever asks for an event in it gets none."""
+
+    def __init__(self, segment: str, message: str) -> None:
+        super().__init__(message)
+        self.segment = segment
+
+
+class SegmentRefused(LogError):
+    """A segment does not follow what is archived, or reaches too far: nothing was moved."""
 
 
 class SchemaTooNew(LogError):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ledger.log.api import Log
+from ledger.log.api import ArchivingLog
 from ledger.log.connecting import connect, connection_parameters
 from ledger.log.pools import ClosingPool
 from ledger.log.postgres import PostgresLog
@@ -17,12 +17,15 @@ from ledger.log.sqlite import SQLiteLog
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 
-def open_log(database_url: str) -> Log:
+def open_log(database_url: str, archive: Path | None = None) -> ArchivingLog:
     """Open ``sqlite:///path/to/file.db`` or ``postgresql://user@host/database``, bringing its schema up to date.
 
-    Raises ValueError for any other url, SchemaTooNew, LogUnavailable or LogBroken.
+    ``archive`` is the directory in which what is archived stands. Raises ValueError for any other url, SchemaTooNew,
+    LogUnavailable or LogBroken.
     """
-    return SQLiteLog(_sqlite_path(database_url)) if _is_sqlite(database_url) else PostgresLog(database_url)
+    if _is_sqlite(database_url):
+        return SQLiteLog(_sqlite_path(database_url), archive=archive)
+    return PostgresLog(database_url, archive=archive)
 
 
 def open_tables(database_url: str) -> Engine:

@@ -5,9 +5,11 @@ each in a short transaction of its own, so that appends never wait for a large o
 and a snapshot without it does not exist.
 """
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import psycopg
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -83,19 +85,20 @@ class Housekeeping:
         gone = delete(mailbox).where(mailbox.c.partition == partition, taken)
         self._run(lambda c: c.execute(gone))
 
-    def beat(self, partition: int, owner: str) -> None:
-        """Record a sign of life of the partition's owner."""
+    def beat(self, partition: int, owner: str, address: str = "") -> None:
+        """Record a sign of life of the partition's owner, and where it is reached."""
         insert = _INSERT[self._engine.dialect.name](engines)
-        new = insert.values(partition=partition, owner=owner, beat_at=self._clock())
-        taken = {"owner": new.excluded.owner, "beat_at": new.excluded.beat_at}
+        new = insert.values(partition=partition, owner=owner, beat_at=self._clock(), address=address)
+        taken = {name: new.excluded[name] for name in ("owner", "beat_at", "address")}
         sign = new.on_conflict_do_update(index_elements=["partition"], set_=taken)
         self._run(lambda c: c.execute(sign), self._at_once)
 
     def last_beat(self, partition: int) -> Beat | None:
         """Return the last sign of life, None when there was none or the owner said goodbye."""
-        age = select(engines.c.owner, (self._clock() - engines.c.beat_at)).where(engines.c.partition == partition)
-        found = self._run(lambda c: c.execute(age).first())
-        return None if found is None else Beat(found[0], max(0.0, found[1] / SECOND))
+        age = self._clock() - engines.c.beat_at
+        last = select(engines.c.owner, age, engines.c.address).where(engines.c.partition == partition)
+        found = self._run(lambda c: c.execute(last).first())
+        return None if found is None else Beat(found[0], max(0.0, found[1] / SECOND), found[2])
 
     def release(self, partition: int, owner: str) -> None:
         """Forget the sign of life if it is this owner's."""
@@ -215,6 +218,8 @@ class Housekeeping:
                 return work(connection)
         except DBAPIError as error:
             raise self._failure(error.orig or error) from error
+        except (psycopg.Error, sqlite3.Error) as error:  # From what SQLAlchemy does without wrapping: see _at_once.
+            raise self._failure(error) from error
         except PoolTimeout as error:
             raise LogUnavailable("every connection to the database is in use") from error
 

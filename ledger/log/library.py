@@ -6,6 +6,8 @@ other applications are kept in the same database. The library's snapshots and pr
 supported: they would need events and positions of two kinds in one append.
 """
 
+from pathlib import Path
+
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
@@ -26,12 +28,13 @@ class EsepFactory(InfrastructureFactory[EsepTrackingRecorder]):
 
     DATABASE_URL = "ESEP_DATABASE_URL"
     PARTITION = "ESEP_PARTITION"
+    ARCHIVE = "ESEP_ARCHIVE"
 
     def __init__(self, env: Environment | EnvType | None, *, log: Log | None = None, partition: int = 0) -> None:
         super().__init__(env)
         self._partition = int(self.env.get(self.PARTITION, str(partition)))
         self._is_own_log = log is None
-        self._log = log or open_log(self._database_url())
+        self._log = log or open_log(self._database_url(), self._archive())
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         if purpose != "events":
@@ -52,6 +55,10 @@ class EsepFactory(InfrastructureFactory[EsepTrackingRecorder]):
     def close(self) -> None:
         if self._is_own_log:
             self._log.close()
+
+    def _archive(self) -> Path | None:
+        directory = self.env.get(self.ARCHIVE)
+        return Path(directory) if directory else None
 
     def _database_url(self) -> str:
         url = self.env.get(self.DATABASE_URL)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
 from domain.leaves import leaf_hashes
 from domain.ports import Row
@@ -19,9 +19,19 @@ from ledger.locking import alone
 from ledger.log.checks import check_read
 from ledger.log.errors import SchemaTooNew
 from ledger.log.merkle import Frontier
-from ledger.log.schema import checkpoints, cosignatures, events, layout, mailbox, metadata, schema_versions, trees
+from ledger.log.schema import (
+    checkpoints,
+    cosignatures,
+    events,
+    layout,
+    mailbox,
+    metadata,
+    schema_versions,
+    segments,
+    trees,
+)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 
 Step = Callable[[Connection], None]
 
@@ -50,6 +60,16 @@ def _add_layout(connection: Connection) -> None:
         connection.execute(insert(layout).values(partition=0, partitions=last + 1))
 
 
+def _add_addresses(connection: Connection) -> None:
+    """Let the owner of a partition say where it is reached, beside its sign of life."""
+    connection.execute(text("ALTER TABLE engines ADD COLUMN address TEXT NOT NULL DEFAULT ''"))
+
+
+def _add_segments(connection: Connection) -> None:
+    """Make the table of what is archived, which is nothing yet."""
+    segments.create(connection)
+
+
 def _page(connection: Connection, partition: int, after: int) -> list[Row]:
     columns = [events.c[name] for name in Row._fields]
     following = select(*columns).where(events.c.partition == partition, events.c.position > after)
@@ -65,7 +85,7 @@ def _plain(value: Any) -> Any:
 
 
 #: How to come to each version from the one before. Version 1 is the first, so nothing leads to it.
-STEPS: Mapping[int, Step] = {2: _add_trees, 3: _add_layout}
+STEPS: Mapping[int, Step] = {2: _add_trees, 3: _add_layout, 4: _add_addresses, 5: _add_segments}
 
 _ADVISORY_LOCK = 0x65736570  # "esep"
 

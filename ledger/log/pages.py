@@ -1,7 +1,10 @@
 """Reading rows a page at a time, so that what is read at once has a bound in bytes as well as in rows.
 
-Most events take a hundred bytes, a bulk takes a quarter of a million. How many rows make a page goes by the rows that
-were read last: a page of bulks is short, and only the first one behind small events is longer than it should be.
+Most events take a hundred bytes, a bulk takes a quarter of a million. How many rows make a page is decided by the
+statement that reads them: as many as were asked for where they are small, which the database tells from their lengths
+without reading them, a few where they are not, and two where the few are still too many bytes (SQLite gives no value of
+more than a gigabyte). A statement of its own would cost more than the lengths do, since its answer has to wait for the
+interpreter.
 """
 
 from collections.abc import Callable
@@ -11,30 +14,29 @@ from domain.ports import Row
 
 MOST_BYTES: Final = 32 << 20
 """Bytes of events after which a read ends, whatever its limit."""
+MOST_ROWS: Final = 4_096
+"""Rows that are taken over at once; whoever else wants the interpreter waits for a page as a whole."""
+FEW_ROWS: Final = 64
+"""Rows that are read at once where more would be too many bytes."""
+FEWEST: Final = 2
+"""Rows that a read has at least, where there are as many, as ``LogReader.read`` promises."""
 
-Page = Callable[[int, int], list[Row]]
-"""Reads the rows behind a position, at most so many."""
+Page = Callable[[int, int, int], list[Row]]
+"""Reads the rows behind a position, at most so many; FEW_ROWS of them, or FEWEST, where more have more than so many
+bytes."""
 
 
-class Pages:
-    """How many rows are read at once. For any thread: a size that another one has just set is as good."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._size = most
-
-    def read(self, page: Page, after: int, limit: int) -> list[Row]:
-        """Return rows behind a position: up to ``limit``, and no more once they take MOST_BYTES."""
-        rows: list[Row] = []
-        room = MOST_BYTES
-        while len(rows) < limit and room > 0:
-            wanted = min(self._size, limit - len(rows))
-            found = page(rows[-1].position if rows else after, wanted)
-            rows += found
-            taken = sum(len(row.state) for row in found)
-            room -= taken
-            if found:
-                self._size = min(self._most, max(1, MOST_BYTES * len(found) // (taken + 1)))
-            if len(found) < wanted:
-                break
-        return rows
+def read_pages(page: Page, after: int, limit: int) -> list[Row]:
+    """Return rows behind a position: up to ``limit``, and no more pages once they take MOST_BYTES."""
+    rows: list[Row] = []
+    room = MOST_BYTES
+    while len(rows) < limit and room > 0:
+        wanted = min(MOST_ROWS, limit - len(rows))
+        found = page(rows[-1].position if rows else after, wanted, MOST_BYTES)
+        rows += found
+        taken = sum(len(row.state) for row in found)
+        room -= taken
+        # Two small ones are all that there are: nobody who follows the log shall look once more for each event.
+        if len(found) not in {wanted, FEW_ROWS} and not (len(found) == FEWEST and taken * FEW_ROWS > MOST_BYTES):
+            break
+    return rows

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
@@ -20,6 +21,7 @@ from sqlalchemy import BigInteger, ColumnElement, cast, create_engine, func
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
+from ledger.log.archive import Archive, Place
 from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.connecting import connect, connection_parameters
 from ledger.log.direct import DirectConnection
@@ -34,18 +36,16 @@ from ledger.log.errors import (
     TreeChanged,
     VersionTaken,
 )
-from ledger.log.housekeeping import Housekeeping
 from ledger.log.merkle import Frontier
 from ledger.log.packing import CopyPacker, binary_growth, binary_values, rows_of
-from ledger.log.pages import Pages
+from ledger.log.pages import FEW_ROWS, FEWEST, read_pages
 from ledger.log.patience import Patience, timeout_ms
 from ledger.log.pools import ClosingPool
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT, trees
+from ledger.log.segments import Archiving
 from ledger.log.trees import Growth, Trees, load_tree
 
 _READERS = 8
-_ROWS_A_PAGE = 512
-"""Rows that are read at once; each further page costs a round trip, a fifth of what its rows do."""
 _LIMIT_WAITING = "SET LOCAL lock_timeout = '500ms'"
 _TAKE_OVER_ATTEMPTS = 10
 _UNBLOCK_AFTER_SECONDS = 0.3
@@ -75,15 +75,17 @@ _INSERT = (
 _TREE = "SELECT size, edges, root FROM trees WHERE partition = $1"
 _ALL_BINARY = [Format.BINARY] * 15
 _HEAD = "SELECT max(position) FROM events WHERE partition = $1"
-_READ = (
+_EVENTS = (
     "SELECT partition, position, originator_id, originator_version, topic, state, recorded_at, request_id, caller"
-    " FROM events WHERE partition = $1 AND position > $2 ORDER BY position LIMIT $3"
+    " FROM events WHERE partition = $1 AND "
 )
-_AGGREGATE = (
-    "SELECT partition, position, originator_id, originator_version, topic, state, recorded_at, request_id, caller"
-    " FROM events WHERE partition = $1 AND originator_id = $2 AND originator_version <= $3"
-    " ORDER BY originator_version"
+_WEIGHT = "(SELECT sum(octet_length(state)) FROM events WHERE partition = $1 AND position > $2 AND position <= $2 + {})"
+_PAGE = (
+    f"{_EVENTS}position > $2 ORDER BY position LIMIT CASE WHEN {_WEIGHT.format('$3::bigint')} > $4"
+    f" THEN least($3, CASE WHEN {_WEIGHT.format(FEW_ROWS)} > $4 THEN {FEWEST} ELSE {FEW_ROWS} END) ELSE $3 END"
 )
+_NEXT = f"{_EVENTS}position > $2 ORDER BY position LIMIT 1"
+_AGGREGATE = f"{_EVENTS}originator_id = $2 AND originator_version <= $3 ORDER BY originator_version"
 _FIND = (
     "SELECT request_id, position FROM events WHERE partition = $1 AND request_id = ANY($2::uuid[])"
     " UNION ALL SELECT originator_id, position FROM events WHERE partition = $1"
@@ -93,18 +95,23 @@ _WHOSE = (
     "SELECT originator_id FROM events"
     " WHERE partition = $1 AND position > $2 AND position <= $3 AND topic = $4 ORDER BY position"
 )
+_PLACE = (
+    "SELECT first, last, file, size, sha256 FROM segments"
+    " WHERE partition = $1 AND first <= $2 ORDER BY first DESC LIMIT 1"
+)
 _END_BLOCKERS = "SELECT pg_terminate_backend(pid) FROM unnest(pg_blocking_pids(%s)) AS pid WHERE pid > 0"
 
 
-class PostgresLog(Housekeeping):
+class PostgresLog(Archiving):
     """The log in the database that ``url`` names, as libpq understands it."""
 
-    def __init__(self, url: str) -> None:
-        """Connect and bring the schema up to date.
+    def __init__(self, url: str, *, archive: Path | None = None) -> None:
+        """Connect and bring the schema up to date; ``archive`` is the directory of what is archived.
 
         Raises SchemaTooNew or LogUnavailable.
         """
         self._parameters = connection_parameters(url)
+        self._archive = Archive(archive)
         self._closed = False
         self._appending = threading.Lock()
         self._writer: DirectConnection | None = None
@@ -113,7 +120,6 @@ class PostgresLog(Housekeeping):
         self._trees = Trees(self, self.tree)
         self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
-        self._pages = Pages(_ROWS_A_PAGE)
         self.within = self._patience.within
         engine = create_engine(
             "postgresql+psycopg://",
@@ -162,7 +168,11 @@ class PostgresLog(Housekeeping):
         """Return up to ``limit`` rows with a position greater than ``after``, in order; fewer when they are large."""
 
         def read(reader: DirectConnection) -> list[Row]:
-            return self._pages.read(lambda behind, size: _rows(reader, _READ, partition, behind, size), after, limit)
+            return read_pages(partial(page, reader), after, limit)
+
+        def page(reader: DirectConnection, behind: int, size: int, most: int) -> list[Row]:
+            rows = _rows(reader, _PAGE, partition, behind, size, most)
+            return self._archive.whole(rows, partial(_place_of, reader, partition), most)
 
         rows = self._read(read)
         check_read(rows, after)
@@ -171,7 +181,12 @@ class PostgresLog(Housekeeping):
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
         upto = _LAST_VERSION if upto_version is None else upto_version
-        return self._read(lambda reader: _rows(reader, _AGGREGATE, partition, originator_id.hex(), upto))
+
+        def read(reader: DirectConnection) -> list[Row]:
+            rows = _rows(reader, _AGGREGATE, partition, originator_id.hex(), upto)
+            return self._archive.whole(rows, partial(_place_of, reader, partition))
+
+        return self._read(read)
 
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
@@ -362,9 +377,14 @@ def _rows(reader: DirectConnection, query: str, *values: int | str) -> list[Row]
     return rows_of(reader.fetch(query, [_text(value) for value in values], tuple))
 
 
+def _place_of(reader: DirectConnection, partition: int, position: int) -> Place | None:
+    found = reader.fetch(_PLACE, [_text(partition), _text(position)], tuple)
+    return Place._make(found[0]) if found else None
+
+
 def _before(connection: DirectConnection, row: Row) -> Row | None:
     """Return the event just before a row's position, None when there is none."""
-    found = _rows(connection, _READ, row.partition, row.position - 2, 1) if row.position > 1 else []
+    found = _rows(connection, _NEXT, row.partition, row.position - 2) if row.position > 1 else []
     return found[0] if found and found[0].position == row.position - 1 else None
 
 

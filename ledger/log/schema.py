@@ -3,7 +3,8 @@
 ``events`` is the history itself, ``trees`` the Merkle tree over it, which every append brings forward in its own
 transaction. ``checkpoints`` are trees that were signed, ``cosignatures`` what witnesses put under them. ``engines``
 holds a sign of life per partition and ``snapshots`` what an engine saved to start faster: both may be lost without
-losing anything. ``layout`` says how many partitions the ledger was made with. ``mailbox`` tells the
+losing anything. ``segments`` names the files of the archive that hold the states of old events, whose rows stay here
+with an empty one. ``layout`` says how many partitions the ledger was made with. ``mailbox`` tells the
 owner of one partition what another has sent it, where they are two processes: a notice that may be lost and repeated.
 Every key begins with the partition, and there is no sequence, table lock or foreign key, so that the tables can be
 spread over many machines by partition.
@@ -106,6 +107,7 @@ engines = Table(
     Column("partition", SmallInteger, primary_key=True, autoincrement=False),
     Column("owner", Text, nullable=False),
     Column("beat_at", BigInteger, nullable=False),  # microseconds since the Unix epoch, by the database's clock
+    Column("address", Text, nullable=False, server_default=""),  # where other servers reach it; empty for nowhere
 )
 
 snapshots = Table(
@@ -116,6 +118,20 @@ snapshots = Table(
     Column("chunk", Integer, nullable=False, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
     PrimaryKeyConstraint("partition", "position", "chunk", name="snapshots_by_position"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("partition", SmallInteger, nullable=False, autoincrement=False),
+    Column("first", BigInteger, nullable=False, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("file", Text, nullable=False),  # its name in the archive's directory
+    Column("size", BigInteger, nullable=False),  # in bytes
+    Column("sha256", LargeBinary, nullable=False),
+    Column("edges", LargeBinary, nullable=False),  # of the tree of all events up to the last, as trees holds them
+    Column("archived_at", BigInteger, nullable=False),  # microseconds since the Unix epoch
+    PrimaryKeyConstraint("partition", "first", name="segments_by_first"),
 )
 
 layout = Table(

@@ -16,13 +16,14 @@ from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_engine, literal
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
+from ledger.log.archive import Archive
 from ledger.log.checks import check_appended, check_read, check_tail
 from ledger.log.errors import (
     LogBroken,
@@ -34,34 +35,25 @@ from ledger.log.errors import (
     TreeChanged,
     VersionTaken,
 )
-from ledger.log.housekeeping import Housekeeping
 from ledger.log.merkle import Frontier
-from ledger.log.packing import PAGE_SQL, LineBreakError, rows_of, unpack_page, unpack_positions
-from ledger.log.pages import Pages
 from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Batch, Run
+from ledger.log.segments import Archiving
+from ledger.log.sqlite_reading import find_ids, read_aggregate, read_rows
 from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
 _ROWS_A_STATEMENT = 2048
-_ROWS_A_PAGE = 1024
-_IDS_A_STATEMENT = 8192
 _PAGE_BYTES = 16_384
 _CHECKPOINT_PAGES = 2048
 _READERS = 8
 _WAL_RETRY_SECONDS = 0.01
 _STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine, some 50 ns each, after which it is asked whether anybody still waits."""
-_LAST_VERSION = 2**31 - 1
 
 _HEAD = "SELECT max(position) FROM events WHERE partition = ?"
 _ROW = "SELECT * FROM events WHERE partition = ? AND position = ?"
-_READ = "SELECT * FROM events WHERE partition = ? AND position > ? ORDER BY position LIMIT ?"
-_AGGREGATE = (
-    "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
-    " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
-)
 _WHOSE = (
     "SELECT originator_id FROM events"
     " WHERE partition = ? AND position > ? AND position <= ? AND topic = ? ORDER BY position"
@@ -93,23 +85,28 @@ _INSERT_RUN = (
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
 )
 """A run of rows; of each, the last value holds where its state begins and, in the lower 32 bits, how long it is."""
-_FIND = (
-    "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
-)
-
 _T = TypeVar("_T")
 
 
-class SQLiteLog(Housekeeping):
+class SQLiteLog(Archiving):
     """The log in the file at ``path``, which is made when it does not exist."""
 
-    def __init__(self, path: str | Path, *, busy_timeout_seconds: float = 5.0, most_pages: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        busy_timeout_seconds: float = 5.0,
+        most_pages: int | None = None,
+        archive: Path | None = None,
+    ) -> None:
         """Open the file and bring its schema up to date.
 
-        ``most_pages`` bounds the size of the file. Raises SchemaTooNew, LogUnavailable (another process holds
-        the file) or LogBroken (it cannot be opened, or is not a database).
+        ``most_pages`` bounds the size of the file, ``archive`` is the directory of what is archived.
+        Raises SchemaTooNew, LogUnavailable (another process holds the file) or LogBroken (it cannot be opened, or is no
+        database).
         """
         self._path = Path(path)
+        self._archive = Archive(archive)
         self._busy_timeout_seconds = busy_timeout_seconds
         self._most_pages = most_pages
         self._closed = False
@@ -119,7 +116,6 @@ class SQLiteLog(Housekeeping):
         self._trees = Trees(self, self.tree)
         self.acknowledged = self._trees.acknowledged
         self._patience = Patience()
-        self._pages = Pages(_ROWS_A_PAGE)
         self.within = self._patience.within
         engine = create_engine("sqlite://", poolclass=ClosingPool, creator=partial(self._connect, synchronous="NORMAL"))
         super().__init__(engine, clock=_now, failure=self._failure)
@@ -183,23 +179,17 @@ class SQLiteLog(Housekeeping):
 
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
         """Return up to ``limit`` rows with a position greater than ``after``, in order; fewer when they are large."""
-        rows = self._read(lambda reader: self._pages.read(partial(_some, reader, partition), after, limit))
+        rows = self._read(lambda reader: read_rows(reader, self._archive, partition, after, limit))
         check_read(rows, after)
         return rows
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
-        upto = _LAST_VERSION if upto_version is None else upto_version
-
-        def page(reader: sqlite3.Connection, last: Row | None, size: int) -> list[Row]:
-            version = -1 if last is None else last.originator_version
-            return _page(reader, _AGGREGATE, partition, originator_id, version, upto, size)
-
-        return self._read(lambda reader: _paged(reader, page))
+        return self._read(lambda reader: read_aggregate(reader, self._archive, partition, originator_id, upto_version))
 
     def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Return the position at which each id was first recorded, leaving out the unknown ones."""
-        return self._read(lambda reader: _find(reader, partition, ids)) if ids else {}
+        return self._read(lambda reader: find_ids(reader, partition, ids)) if ids else {}
 
     def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
@@ -409,83 +399,6 @@ def _append_sql(rows: int) -> str:
 def _values_sql(table: str, columns: int, rows: int) -> str:
     row = f"({', '.join('?' * columns)})"
     return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"
-
-
-def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:
-    found: tuple[bytes | None, ...] = reader.execute(sql, values).fetchone()
-    return found
-
-
-def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> list[Row]:
-    try:
-        return unpack_page(partition, _first(reader, PAGE_SQL.format(sql), partition, *values))
-    except LineBreakError:
-        return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
-
-
-def _some(reader: sqlite3.Connection, partition: int, after: int, limit: int) -> list[Row]:
-    """Return the rows behind a position, only some of them where they are larger than SQLite's largest value (1 GB)."""
-    try:
-        return _page(reader, _READ, partition, after, limit)
-    except sqlite3.DataError:
-        if limit == 1:
-            raise
-        return _some(reader, partition, after, limit // 2)
-
-
-def _paged(
-    reader: sqlite3.Connection,
-    page: Callable[[sqlite3.Connection, Row | None, int], list[Row]],
-) -> list[Row]:
-    rows: list[Row] = []
-    size = _ROWS_A_PAGE
-    while True:
-        try:
-            found = page(reader, rows[-1] if rows else None, size)
-        except sqlite3.DataError:
-            # A page larger than SQLite's largest value (1 GB): take fewer rows at a time.
-            if size == 1:
-                raise
-            size //= 2
-            continue
-        rows += found
-        if len(found) < size:
-            return rows
-
-
-def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the values of a row with its texts, which readers are given as bytes, as such."""
-    partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = values
-    return (
-        partition,
-        position,
-        originator_id,
-        version,
-        topic.decode(),
-        state,
-        recorded_at,
-        request_id or None,
-        caller.decode(),
-    )
-
-
-def _find(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
-    most = min(_IDS_A_STATEMENT, reader.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // 2)
-    positions: dict[bytes, int] = {}
-    for start in range(0, len(ids), most):
-        wanted = ids[start : start + most]
-        for sql in _find_sql(len(wanted)):
-            for found, position in unpack_positions(*_first(reader, sql, partition, *wanted)):
-                positions[found] = min(position, positions.get(found, position))
-    return positions
-
-
-def _find_sql(ids: int) -> tuple[str, str]:
-    marks = ", ".join("?" * ids)
-    return (
-        _FIND.format(id="request_id", ids=marks, also=""),
-        _FIND.format(id="originator_id", ids=marks, also=" AND originator_version = 1"),
-    )
 
 
 def _conflict(message: str) -> Exception:

@@ -1,27 +1,18 @@
 """Examples of the events of bulks, the least and the most that each can hold."""
 
-import numpy as np
-
 from domain.bulk import BulkLegReversed, BulkPosted
 from domain.event import Event, Leg
-from domain.legs import STORED, RefusedLeg
+from domain.legs import RefusedLeg
+from tests.bulks import bulk_posted
 from tests.ledger.log.golden_values import FINGERPRINT, MONEY, TIME
-
-
-def column(*numbers: int) -> bytes:
-    """Return a column as an event holds it."""
-    return np.array(numbers, STORED).tobytes()
-
 
 BULK_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
     BulkPosted: (
-        BulkPosted(count=1, debit_accounts=column(1), credit_accounts=column(2), amounts=column(1), currency="KGS"),
-        BulkPosted(
-            count=3,
-            debit_accounts=column(1, 2, 2**53 - 1),
-            credit_accounts=column(2, 3, 1),
-            amounts=column(MONEY, 10**15, 258),
-            currency="KGS",
+        bulk_posted((1, 2, 1)),
+        bulk_posted(
+            (1, 2, MONEY),
+            (2, 3, 10**15),
+            (2**53 - 1, 1, 258),
             kind="salary",
             references=("ref-1", "", 'жалакы \\ "5"'),
             refused=(

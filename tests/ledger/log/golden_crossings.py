@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.account import AccountKind, AccountOpened
 from domain.crossing import TransferCompleted, TransferReceived, TransferRejected, TransferReturned, TransferSent
 from domain.event import Event, Leg
 from tests.ledger.log.golden_values import FINGERPRINT, ID, MONEY, TIME
@@ -52,3 +53,12 @@ CROSSING_EXAMPLES: dict[type[Event], tuple[Event, Event]] = {
         ),
     ),
 }
+
+RESERVED: dict[type[Event], dict[str, Event]] = {
+    AccountOpened: {
+        "reserved": AccountOpened(
+            participant="esep", kind=AccountKind.CLEARING, currency="KGS", fingerprint=FINGERPRINT, reserved=True
+        )
+    },
+}
+"""Clearing accounts as they are opened since nobody but the ledger may use them."""

@@ -55,7 +55,7 @@ from ledger.log.codec import UnknownTopicError, Upcaster, decode, encode
 from tests.ledger.log.golden_bulks import BULK_EXAMPLES
 from tests.ledger.log.golden_cards import CARD_EXAMPLES
 from tests.ledger.log.golden_credits import CREDIT_EXAMPLES, CREDITED
-from tests.ledger.log.golden_crossings import CROSSING_EXAMPLES
+from tests.ledger.log.golden_crossings import CROSSING_EXAMPLES, RESERVED
 from tests.ledger.log.golden_inputs import WITH_INPUTS
 from tests.ledger.log.golden_payments import PAYMENT_EXAMPLES
 from tests.ledger.log.golden_rules import RULES_EXAMPLES
@@ -366,7 +366,7 @@ GROWN: dict[type[Event], dict[str, Event]] = {
 def forms_of(kind: type[Event]) -> dict[str, Event]:
     """Return an event's examples by the names of their forms."""
     minimal, full = EXAMPLES[kind]
-    grown = (GROWN, TAPPED, CREDITED, WITH_INPUTS)
+    grown = (GROWN, TAPPED, CREDITED, WITH_INPUTS, RESERVED)
     return {
         "minimal": minimal,
         "full": full,

@@ -1,5 +1,8 @@
 """Everything connects to PostgreSQL alike: to the host that may be written to, and not for ever to one that is dead."""
 
+import os
+import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +11,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import OperationalError
 
-from ledger.log.connecting import CONNECTION_DEFAULTS, completed, connect
+from ledger.log.connecting import CONNECTION_DEFAULTS, completed, connect, connection_parameters
 from ledger.log.errors import LogUnavailable
 from ledger.log.factory import open_log, open_tables
 from ledger.log.postgres import PostgresLog
 from ledger.settings import Settings
-from tests.ledger.engine.world import eventually
 from tests.ledger.log.rows import row
+from tests.waiting import eventually
 
 SEVERAL = "postgresql://esep@127.0.0.1:1,127.0.0.1:2/esep"
 
@@ -40,26 +43,82 @@ def test_a_database_that_may_only_be_read_is_not_taken(postgres_url: str) -> Non
 
 
 @pytest.mark.postgres
+def test_a_process_without_files_to_spare_cannot_connect(postgres_url: str) -> None:
+    """With room for the socket and for nothing to wait with, the failure is one of the driver's, as any other."""
+    parameters, (soft, hard) = connection_parameters(postgres_url), resource.getrlimit(resource.RLIMIT_NOFILE)
+    connect(parameters).close()  # What is imported at the first time opens files as well.
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        with pytest.raises(psycopg.OperationalError, match="Too many open files"):
+            connect(parameters)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Hosts:
+    """Three hosts that are asked as psycopg would ask them: one is the primary, some keep whoever asks waiting."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.primary = "db1"
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+        self._now = 0.0
+        monkeypatch.setattr(psycopg, "connect", self._answer)
+        monkeypatch.setattr(time, "monotonic", lambda: self._now)
+
+    def _answer(self, *, host: str, port: str, connect_timeout: int, **_given: Any) -> str:
+        self.asked.append(f"{host}:{port}")
+        if host in self.silent:
+            self._now += float(connect_timeout)
+            raise psycopg.errors.ConnectionTimeout(f"{host} does not answer")
+        if host != self.primary:
+            raise psycopg.OperationalError(f"{host} is read-only")
+        return host
+
+    def connect(self, url: str) -> tuple[object, str]:
+        """Return what is connected to, or the failure, and who was asked in which order."""
+        self.asked.clear()
+        try:
+            found: object = connect(connection_parameters(url))
+        except psycopg.OperationalError as error:
+            found = str(error)
+        return found, " ".join(self.asked)
+
+
+def test_a_host_that_is_gone_does_not_stand_before_the_new_primary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the last time is asked first, the one that kept waiting last, each of them for two seconds."""
+    hosts, url = Hosts(monkeypatch), "postgresql://esep@db1:5,db2:6,db3:7/esep"
+    assert hosts.connect(url) == ("db1", "db1:5")
+    hosts.primary = "db3"
+    assert hosts.connect(url) == ("db3", "db1:5 db2:6 db3:7")
+    assert hosts.connect(url) == ("db3", "db3:7")
+    hosts.primary, hosts.silent = "", {"db3"}
+    failure = "db3 does not answer; db1 is read-only; db2 is read-only"
+    assert hosts.connect(url) == (failure, "db3:7 db1:5 db2:6")
+    assert hosts.connect(url)[1] == "db1:5 db2:6 db3:7"
+    hosts.primary = "db2"
+    assert hosts.connect(url) == ("db2", "db1:5 db2:6")
+    assert hosts._now == 4.0
+
+
+@pytest.mark.postgres
 def test_the_host_that_answered_last_is_asked_first(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host that is gone costs its time once, not at every connection; and after a failure another one is first."""
+    """A host that is gone costs its time once, not at every connection."""
     said = conninfo_to_dict(postgres_url)
     parameters = {**said, "host": f"/nowhere,{said['host']}", "port": f"1,{said.get('port', 5432)}"}
     connect(parameters).close()
-    asked: list[dict[str, Any]] = []
+    asked: list[Any] = []
+    really = psycopg.connect
 
-    def refuse(**given: Any) -> None:
-        asked.append(given)
-        raise psycopg.OperationalError("nobody is there")
+    def note(**given: Any) -> psycopg.Connection[Any]:
+        asked.append(given["host"])
+        return really(**given)
 
-    monkeypatch.setattr(psycopg, "connect", refuse)
-    with pytest.raises(psycopg.OperationalError):
-        connect(parameters)
-    with pytest.raises(psycopg.OperationalError):
-        connect(parameters)
-    assert [(each["host"], each["port"]) for each in asked] == [
-        (f"{said['host']},/nowhere", f"{said.get('port', 5432)},1"),
-        (f"/nowhere,{said['host']}", f"1,{said.get('port', 5432)}"),
-    ]
+    monkeypatch.setattr(psycopg, "connect", note)
+    connect(parameters).close()
+    assert asked == [said["host"]]
 
 
 @pytest.mark.postgres
@@ -92,9 +151,8 @@ def test_projections_notice_a_dead_database_as_soon_as_the_log_does() -> None:
     """They are handed a url that says so."""
     said = conninfo_to_dict(Settings(database_url=SEVERAL).read_url)
     assert said["host"] == "127.0.0.1,127.0.0.1"
-    assert {name: said[name] for name in CONNECTION_DEFAULTS} == {
-        name: str(value) for name, value in CONNECTION_DEFAULTS.items()
-    }
+    defaults = {**CONNECTION_DEFAULTS, "connect_timeout": 2}
+    assert {name: said[name] for name in defaults} == {name: str(value) for name, value in defaults.items()}
 
 
 def test_what_the_url_says_itself_stands(tmp_path: Path) -> None:

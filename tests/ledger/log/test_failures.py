@@ -53,7 +53,7 @@ def wait_until_blocked(dba: psycopg.Connection[tuple[object, ...]]) -> int:
 def test_no_room_in_the_file(tmp_path: Path) -> None:
     """A full SQLite file refuses the whole batch, and takes it when there is room again."""
     path = tmp_path / "esep.db"
-    with closing(SQLiteLog(path, most_pages=20)) as log:
+    with closing(SQLiteLog(path, most_pages=24)) as log:
         with pytest.raises(StorageFull):
             log.append(rows(1, 5000))
         assert log.head(0) == 0

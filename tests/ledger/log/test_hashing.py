@@ -25,6 +25,7 @@ from ledger.log.factory import open_log
 from ledger.log.hashing import LEAST_ROWS, Hashing
 from ledger.log.merkle import Frontier
 from ledger.log.runs import Batch
+from scripts.memory import peak_bytes
 from tests.ledger.log.rows import id_of, row, rows
 from tests.ledger.log.test_merkle import ROWS
 from tests.ledger.log.test_trees import check
@@ -267,19 +268,13 @@ def test_it_holds_nothing(log: Log) -> None:
     process = with_helper(log)
     for _ in range(3):
         append(log, 8000)
-    before = peak(process)
+    before = peak_bytes(process)
     for _ in range(20):
         append(log, 8000)
     assert helper_of(log) == process
-    assert peak(process) - before < 8 << 10
+    assert peak_bytes(process) - before < 8 << 20
     held = {int(each.name): str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
     assert {number for number, name in held.items() if not name.startswith("/memfd:esep-hasher")} == {0, 1, 2}
-
-
-def peak(process: int) -> int:
-    """Return the most memory that a process has had, in KiB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")

@@ -24,6 +24,18 @@ def test_beat(log: Log, rival: Log) -> None:
     assert 0 <= beat.age_seconds < 5
 
 
+def test_a_beat_tells_where_its_owner_is_reached(log: Log, rival: Log) -> None:
+    """The address goes with the owner: who says none is reached nowhere, whoever was before."""
+    log.beat(0, "first", "10.0.0.1:50051")
+    beat = rival.last_beat(0)
+    assert beat is not None
+    assert beat.address == "10.0.0.1:50051"
+    rival.beat(0, "second")
+    beat = log.last_beat(0)
+    assert beat is not None
+    assert beat.address == ""
+
+
 def test_beat_is_renewed(log: Log, rival: Log) -> None:
     """The last sign of life counts, whoever gave it."""
     log.beat(0, "first")

@@ -142,8 +142,9 @@ def test_the_tree_of_an_older_database(empty_url: str, count: int) -> None:
     log.close()
     engine = open_tables(empty_url)
     with engine.begin() as connection:
-        for table in ("trees", "checkpoints", "cosignatures", "layout", "mailbox"):
+        for table in ("trees", "checkpoints", "cosignatures", "layout", "mailbox", "segments"):
             connection.execute(text(f"DROP TABLE {table}"))
+        connection.execute(text("ALTER TABLE engines DROP COLUMN address"))
         connection.execute(text("UPDATE schema_versions SET version = 1"))
     engine.dispose()
     raised = all_at_once(lambda: open_log(empty_url).close())
@@ -154,3 +155,27 @@ def test_the_tree_of_an_older_database(empty_url: str, count: int) -> None:
     log.append(rows(count + 1, count + 3))
     assert log.tree(0).size == count + 3
     log.close()
+
+
+def test_the_owner_of_an_older_database_is_reached_nowhere(empty_url: str) -> None:
+    """A sign of life from before owners said where they are reached stands, and the next one says where."""
+    log = open_log(empty_url)
+    log.beat(0, "first", "10.0.0.1:50051")
+    log.close()
+    engine = open_tables(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE segments"))
+        connection.execute(text("ALTER TABLE engines DROP COLUMN address"))
+        connection.execute(text("UPDATE schema_versions SET version = 3"))
+    engine.dispose()
+    raised = all_at_once(lambda: open_log(empty_url).close())
+    assert raised == []
+    log = open_log(empty_url)
+    before = log.last_beat(0)
+    log.beat(0, "second", "10.0.0.2:50051")
+    after = log.last_beat(0)
+    log.close()
+    assert before is not None
+    assert after is not None
+    assert (before.owner, before.address) == ("first", "")
+    assert (after.owner, after.address) == ("second", "10.0.0.2:50051")

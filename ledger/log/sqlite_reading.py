@@ -1,0 +1,120 @@
+"""How a SQLite log is read: a page of rows in one step (see ``packing``), and whatever of them is archived.
+
+For one reader's connection, which gives texts as bytes.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from domain.ports import Row
+from ledger.log.archive import Archive, Place
+from ledger.log.packing import PAGE_SQL, LineBreakError, rows_of, unpack_page, unpack_positions
+from ledger.log.pages import FEW_ROWS, FEWEST, read_pages
+
+_ROWS_A_PAGE = 1024
+_IDS_A_STATEMENT = 8192
+_LAST_VERSION = 2**31 - 1
+
+_WEIGHT = "(SELECT sum(length(state)) FROM events WHERE partition = ?1 AND position > ?2 AND position <= ?2 + {})"
+_PAGE = (
+    "SELECT * FROM events WHERE partition = ?1 AND position > ?2 ORDER BY position LIMIT"
+    f" iif({_WEIGHT.format('?3')} > ?4, min(?3, iif({_WEIGHT.format(FEW_ROWS)} > ?4, {FEWEST}, {FEW_ROWS})), ?3)"
+)
+_AGGREGATE = (
+    "SELECT * FROM events WHERE partition = ? AND originator_id = ?"
+    " AND originator_version > ? AND originator_version <= ? ORDER BY originator_version LIMIT ?"
+)
+_PLACE = (
+    "SELECT first, last, file, size, sha256 FROM segments"
+    " WHERE partition = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+)
+_FIND = (
+    "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
+)
+
+
+def read_rows(reader: sqlite3.Connection, archive: Archive, partition: int, after: int, limit: int) -> list[Row]:
+    """Return up to ``limit`` rows behind a position, fewer when they are large."""
+
+    def page(behind: int, size: int, most: int) -> list[Row]:
+        rows = _page(reader, _PAGE, partition, behind, size, most)
+        return archive.whole(rows, partial(_place_of, reader, partition), most)
+
+    return read_pages(page, after, limit)
+
+
+def read_aggregate(
+    reader: sqlite3.Connection, archive: Archive, partition: int, originator_id: bytes, upto_version: int | None
+) -> list[Row]:
+    """Return the rows of one aggregate in version order, up to and including ``upto_version``."""
+    upto = _LAST_VERSION if upto_version is None else upto_version
+    rows: list[Row] = []
+    version = -1
+    while found := _page(reader, _AGGREGATE, partition, originator_id, version, upto, _ROWS_A_PAGE):
+        rows += found
+        version = rows[-1].originator_version
+        if len(found) < _ROWS_A_PAGE:
+            break
+    return archive.whole(rows, partial(_place_of, reader, partition))
+
+
+def find_ids(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+    """Return the position at which each id was first recorded, leaving out the unknown ones."""
+    most = min(_IDS_A_STATEMENT, reader.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // 2)
+    positions: dict[bytes, int] = {}
+    for start in range(0, len(ids), most):
+        wanted = ids[start : start + most]
+        for sql in _find_sql(len(wanted)):
+            for found, position in unpack_positions(*_first(reader, sql, partition, *wanted)):
+                positions[found] = min(position, positions.get(found, position))
+    return positions
+
+
+def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> list[Row]:
+    """Return the rows of a page in one step, or one by one where joining them does not work.
+
+    That is when a text holds a line break, and when they are more together than SQLite's largest value (1 GB).
+    """
+    try:
+        return unpack_page(partition, _first(reader, PAGE_SQL.format(sql), partition, *values))
+    except (LineBreakError, sqlite3.DataError):
+        return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
+
+
+def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:
+    found: tuple[bytes | None, ...] = reader.execute(sql, values).fetchone()
+    return found
+
+
+def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the values of a row with its texts, which readers are given as bytes, as such."""
+    partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = values
+    return (
+        partition,
+        position,
+        originator_id,
+        version,
+        topic.decode(),
+        state,
+        recorded_at,
+        request_id or None,
+        caller.decode(),
+    )
+
+
+def _find_sql(ids: int) -> tuple[str, str]:
+    marks = ", ".join("?" * ids)
+    return (
+        _FIND.format(id="request_id", ids=marks, also=""),
+        _FIND.format(id="originator_id", ids=marks, also=" AND originator_version = 1"),
+    )
+
+
+def _place_of(reader: sqlite3.Connection, partition: int, position: int) -> Place | None:
+    found = reader.execute(_PLACE, (partition, position)).fetchone()
+    if found is None:
+        return None
+    first, last, file, size, digest = found
+    return Place(first, last, file.decode(), size, digest)
