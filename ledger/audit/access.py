@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import BigInteger, Column, Engine, LargeBinary, MetaData, Table, Text, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.locking import alone
 from ledger.log.errors import LogUnavailable
@@ -157,3 +158,5 @@ def _answering() -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise LogUnavailable(f"the log of reads does not answer: {type(error.orig).__name__}") from None
+    except PoolTimeout:
+        raise LogUnavailable("every connection to the log of reads is in use") from None

@@ -91,8 +91,6 @@ def read_on(log: LogReader, partition: int, after: int, upto: int) -> Iterator[S
             continue
         if not rows:
             return
-        rows = [row for row in rows if row.position <= upto]
-        if rows:
-            yield rows
-        after += max(1, len(rows))
+        yield rows
+        after = rows[-1].position
         size = min(_AT_A_TIME, 2 * size)

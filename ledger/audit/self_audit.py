@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
+from domain.ports import Row
 from ledger.audit.reading import read_on
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.note import Note, NoteError
@@ -27,6 +28,8 @@ from ledger.log.errors import LogBroken
 from ledger.log.merkle import HASH_BYTES, Frontier
 
 _CHUNK: Final = 2_048
+MOST_BYTES: Final = 8 << 20
+"""Bytes of events after which no more are read before they are looked at: each may be a bulk."""
 _IDLE_SECONDS: Final = 0.5
 _COMPARE_SECONDS: Final = 5.0
 _AWAY_SECONDS: Final = 2.0
@@ -106,40 +109,38 @@ class SelfAudit:
         tree = TreeCheck(Frontier(), iter(()), {}, findings)
         with Verification(self._partition, tree, findings) as verification:
             following = _Following(self._log, self._partition, self._tables, verification, tree, findings)
-            began, compared, whole = time.monotonic(), 0.0, False
-            newest: int | None = None
+            began = time.monotonic()
             while True:
-                worked = time.thread_time()
-                reached = verification.rows.position
+                worked, reached = time.thread_time(), verification.rows.position
                 try:
-                    newest = self._newest(findings) if newest is None else newest
-                    went_on = following.forward()
-                    due = not went_on and not findings and time.monotonic() - compared > _COMPARE_SECONDS
-                    if due and following.compare():
-                        compared = time.monotonic()
-                        whole = whole or verification.rows.position >= newest
+                    went_on = following.step(self._newest)
                 except Exception as failure:  # noqa: BLE001 - a database that is away is no difference
-                    if following.torn and not isinstance(failure, OSError | MemoryError):
-                        # Everything had been read: it is the events themselves that nobody can take in.
-                        message = f"what stands behind position {reached} cannot be taken in: {reason_of(failure)}"
-                        self._alarm(Finding(Check.ROWS, message, reached + 1), reached)
-                        return self._wait(_AGAIN_SECONDS)
-                    _log.warning("self_audit.waits", error=repr(failure))
-                    if self._wait(_AWAY_SECONDS) or following.torn:
-                        return self._wait(0)
-                    continue
-                over = not went_on and whole and time.monotonic() - began > self._pace.again_seconds
+                    stop = self._failed(failure, reached, torn=following.torn)
+                    if stop is None:
+                        continue
+                    return stop
+                over = not went_on and following.whole and time.monotonic() - began > self._pace.again_seconds
                 if over and not findings:
                     verification.chains.finish()
                 if findings:
                     self._alarm(min(findings.listed(), key=_vagueness), reached)
                     return self._wait(_AGAIN_SECONDS)
-                self._agrees(verification.rows.position, whole=whole, over=over)
+                self._agrees(verification.rows.position, whole=following.whole, over=over)
                 if over:
                     return False
                 rest = (time.thread_time() - worked) * (1 / self._pace.share - 1)
                 if self._wait(rest if went_on else max(rest, _IDLE_SECONDS)):
                     return True
+
+    def _failed(self, failure: Exception, reached: int, *, torn: bool) -> bool | None:
+        """Wait after a failure; tell whether to stop, None where the pass can go on."""
+        if torn and not isinstance(failure, OSError | MemoryError):
+            # Everything had been read: it is the events themselves that nobody can take in.
+            message = f"what stands behind position {reached} cannot be taken in: {reason_of(failure)}"
+            self._alarm(Finding(Check.ROWS, message, reached + 1), reached)
+            return self._wait(_AGAIN_SECONDS)
+        _log.warning("self_audit.waits", partition=self._partition, error=repr(failure))
+        return self._wait(_AWAY_SECONDS) or (False if torn else None)
 
     def _newest(self, findings: Findings) -> int:
         """Return the position that a pass must come to: the newest, and no less than what differed before.
@@ -157,13 +158,13 @@ class SelfAudit:
         before = self.audited
         finding = None if whole else before.finding
         if before.finding is not None and finding is None:
-            _log.warning("self_audit.agrees_again", position=position)
+            _log.warning("self_audit.agrees_again", partition=self._partition, position=position)
         if position > before.position or finding is not before.finding or over:
             reached = position if whole else max(position, before.position)
             self._note(Audited(reached, _now(), before.passes + over, finding))
 
     def _alarm(self, finding: Finding, reached: int) -> None:
-        _log.error("self_audit.difference", reached=reached, **msgspec.to_builtins(finding))
+        _log.error("self_audit.difference", partition=self._partition, reached=reached, **msgspec.to_builtins(finding))
         self._note(Audited(reached, _now(), self.audited.passes, finding))
 
     def _note(self, audited: Audited) -> None:
@@ -191,6 +192,23 @@ class _Following:
         self._findings = findings
         self.torn = False
         """Whether events were being taken in when something failed: the pass cannot go on."""
+        self.whole = False
+        """Whether everything was compared, up to what was the newest event when the pass began."""
+        self._newest: int | None = None
+        self._compared = 0.0
+
+    def step(self, newest: Callable[[Findings], int]) -> bool:
+        """Go on, or compare where there is nothing to go on to; tell whether there was.
+
+        ``newest`` tells which position the pass must come to.
+        """
+        self._newest = newest(self._findings) if self._newest is None else self._newest
+        went_on = self.forward()
+        due = not went_on and not self._findings and time.monotonic() - self._compared > _COMPARE_SECONDS
+        if due and self.compare():
+            self._compared = time.monotonic()
+            self.whole = self.whole or self._verification.rows.position >= self._newest
+        return went_on
 
     def forward(self, most: int | None = None) -> bool:
         """Look at the next events, none behind ``most``; tell whether there were any. Reads all before it looks."""
@@ -204,7 +222,8 @@ class _Following:
         upto = position + len(hashes) // HASH_BYTES
         if upto == position:
             return False
-        rows = [row for page in read_on(self._log, self._partition, position, upto) for row in page]
+        rows, upto = self._read(position, upto)
+        hashes = hashes[: (upto - position) * HASH_BYTES]
         pin = self._newest_pin()
         if pin is not None:
             self._tree.pin(*pin)
@@ -218,6 +237,17 @@ class _Following:
         self._tree.finish(upto)
         self.torn = False
         return True
+
+    def _read(self, after: int, upto: int) -> tuple[list[Row], int]:
+        """Return what is read at once of the events up to a position, and the position up to which it should reach."""
+        rows: list[Row] = []
+        room = MOST_BYTES
+        for page in read_on(self._log, self._partition, after, upto):
+            rows += page
+            room -= sum(len(row.state) for row in page)
+            if room <= 0:
+                return rows, rows[-1].position
+        return rows, upto
 
     def compare(self) -> bool:
         """Compare figures and the stored tree; tell whether they could be compared."""

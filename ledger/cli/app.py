@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from ledger.cli.archive import archive
 from ledger.cli.audit.commands import audit
 from ledger.cli.authorizations import authorizations
 from ledger.cli.balance import balance
@@ -29,7 +30,20 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (serve, status, balance, statement, authorizations, receipt, check, rebuild, rekey, forget, bench):
+for command in (
+    serve,
+    status,
+    balance,
+    statement,
+    authorizations,
+    receipt,
+    check,
+    rebuild,
+    rekey,
+    forget,
+    archive,
+    bench,
+):
     app.command(epilog=EPILOG)(command)
 app.add_typer(audit, name="audit")
 app.add_typer(qr, name="qr")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ledger.cli.options import settings
 from ledger.cli.problems import USAGE, Problem, ProblemError
-from ledger.log.api import Log
+from ledger.log.api import ArchivingLog
 from ledger.log.codec import UnknownTopicError
 from ledger.log.factory import open_log
 from projections.store import ProjectionsNotReadyError, Store, open_store
@@ -19,7 +19,7 @@ from projections.store import ProjectionsNotReadyError, Store, open_store
 class Databases(NamedTuple):
     """The log, and the tables made from it."""
 
-    log: Log
+    log: ArchivingLog
     store: Store
 
 
@@ -29,7 +29,7 @@ def databases() -> Iterator[Databases]:
     known = settings()
     require_file(known.log_url)
     try:
-        log, store = open_log(known.log_url), open_store(known.read_url)
+        log, store = open_log(known.log_url, known.archive_dir), open_store(known.read_url)
     except ValueError as error:
         advice = "Correct the settings database_url and projections_url."
         raise ProblemError(Problem("SETTINGS_INVALID", str(error), advice), USAGE) from None

@@ -31,7 +31,7 @@ def rekey(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
 def forget(as_json: AsJson = False) -> None:  # noqa: FBT002 - typer's way
     """Destroy again the keys of erased customers, which a restored backup of the vault may have brought back."""
     with reporting(as_json=as_json), _vault(added=False) as (vault, known, _):
-        log = open_log(known.log_url)
+        log = open_log(known.log_url, known.archive_dir)
         try:
             forgotten = forget_again(vault, log, 0, time.time_ns() // 1000)
         finally:

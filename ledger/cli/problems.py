@@ -13,7 +13,7 @@ from rich.text import Text
 from domain.refusals import Reason
 from ledger.audit.export.format import ExportError
 from ledger.cli.output import print_document
-from ledger.log.errors import LogError
+from ledger.log.errors import LogError, SegmentUnreadable
 from ledger.rpc.client import reason
 
 REFUSED: Final = 1
@@ -50,6 +50,13 @@ def reporting(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(REFUSED) from None
     except grpc.RpcError as error:
         _print(problem_of(error), as_json=as_json)
+        raise typer.Exit(REFUSED) from None
+    except SegmentUnreadable as error:
+        advice = "Put the segment back from a backup, or correct the setting archive."
+        _print(
+            Problem(Reason.ARCHIVE_UNREADABLE.name, f"{str(error)[0].upper()}{str(error)[1:]}.", advice),
+            as_json=as_json,
+        )
         raise typer.Exit(REFUSED) from None
     except (LogError, OSError) as error:
         advice = "Check the setting database_url, and that the database runs."

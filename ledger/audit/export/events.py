@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from domain.ports import Row
 from ledger.audit.export.files import WholeFile, damaged
 from ledger.audit.export.format import Encoding, ExportError, event_lines, read_event_lines
+from ledger.log.parquet import ADVICE, arrow, event_fields, rows_of
 
 _AT_ONCE: Final = 4 << 20
 _LONGEST_LINE: Final = 64 << 20
@@ -87,15 +88,13 @@ def _rows(path: Path, lines: bytes, first: int) -> list[Row]:
 # Parquet.
 
 
-def _arrow() -> Any:
+def _arrow() -> tuple[Any, Any]:
     """Return pyarrow with its Parquet, which is an extra; raises ExportError."""
     try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+        return arrow()
     except ImportError:
-        advice = "Install the extra: pip install 'esep[parquet]'; or export as jsonl."
+        advice = f"Install the extra: {ADVICE}; or export as jsonl."
         raise ExportError("PARQUET_MISSING", "Parquet files need pyarrow, which is not installed.", advice) from None
-    return pa, pq
 
 
 class _Parquet:
@@ -126,19 +125,7 @@ class _Parquet:
 
 
 def _schema(pa: Any) -> Any:
-    return pa.schema(
-        [
-            pa.field("partition", pa.int32(), nullable=False),
-            pa.field("position", pa.int64(), nullable=False),
-            pa.field("originator_id", pa.binary(16), nullable=False),
-            pa.field("originator_version", pa.int64(), nullable=False),
-            pa.field("recorded_at", pa.timestamp("us", "UTC"), nullable=False),
-            pa.field("topic", pa.string(), nullable=False),
-            pa.field("state", pa.binary(), nullable=False),
-            pa.field("request_id", pa.binary(16)),
-            pa.field("caller", pa.string(), nullable=False),
-        ]
-    )
+    return pa.schema(event_fields(pa))
 
 
 def _batches(file: Any) -> Iterator[Any]:
@@ -157,10 +144,6 @@ def _read_parquet(path: Path) -> Generator[Sequence[Row], None, None]:
             for batch in _batches(file):
                 if any(batch.column(each.name).null_count for each in wanted if not each.nullable):
                     raise damaged(path, "a value is missing in it")
-                columns = [
-                    batch.column(name).cast(pa.int64()) if name == "recorded_at" else batch.column(name)
-                    for name in Row._fields
-                ]
-                yield [Row._make(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
+                yield rows_of(pa, batch)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise damaged(path, str(error).splitlines()[0]) from None

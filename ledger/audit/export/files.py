@@ -19,6 +19,7 @@ from ledger.audit.export.format import TEMPORARY, ExportError, Written
 _FILE_MODE: Final = 0o600
 _DIRECTORY_MODE: Final = 0o700
 _AT_ONCE: Final = 1 << 20
+_PARTITION: Final = "partition-"
 _KEPT: Final = "What was written as a whole is kept: the same command goes on behind it."
 _REFUSALS: Final = {
     errno.ENOSPC: ("DISK_FULL", f"Make room. {_KEPT}"),
@@ -130,6 +131,17 @@ def damaged(path: Path, what: str) -> ExportError:
     return ExportError("EXPORT_DAMAGED", f"{path}: {what}.", "Take a good copy, or export again to another directory.")
 
 
+def directory_of(directory: Path, partition: int) -> Path:
+    """Return where a partition stands in an export: partition 0 in the directory itself, each other one in its own."""
+    return directory / f"{_PARTITION}{partition}" if partition else directory
+
+
+def partitions_in(directory: Path) -> list[int]:
+    """Return the partitions other than 0 that an export holds, in order."""
+    names = (path.name.removeprefix(_PARTITION) for path in directory.glob(f"{_PARTITION}*") if path.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal() and name == str(int(name)) != "0")
+
+
 @contextmanager
 def filing(directory: Path) -> Iterator[None]:
     """Say in words what a disk refuses inside; raises ExportError."""
@@ -142,19 +154,18 @@ def filing(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Keep others from writing to a directory, which is made if it is not there; raises ExportError."""
+def alone(directory: Path, what: str, advice: str = "Wait for it.") -> Iterator[None]:
+    """Keep others from writing to a directory, which is made if it is not there; raises ExportError.
+
+    ``what`` they do there is named, with what whoever comes second can do.
+    """
     directory.mkdir(_DIRECTORY_MODE, exist_ok=True)
     number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ExportError(
-                "EXPORT_RUNNING",
-                f"Another export to {directory} is running.",
-                "Wait for it, or name another directory.",
-            ) from None
+            raise ExportError(f"{what.upper()}_RUNNING", f"Another {what} to {directory} is running.", advice) from None
         yield
     finally:
         os.close(number)

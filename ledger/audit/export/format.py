@@ -45,6 +45,11 @@ class ExportError(Exception):
         self.message = message
         self.advice = advice
 
+    @classmethod
+    def broken(cls, what: str) -> "ExportError":
+        """Return that a server's history is not whole."""
+        return cls("HISTORY_BROKEN", f"The server's history is not whole: {what}.", "Tell the ledger's operator.")
+
 
 class Written(msgspec.Struct, frozen=True):
     """A file as it was written."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from domain.ports import Row
 from ledger.audit.export.events import check_encoding, read
-from ledger.audit.export.files import damaged, digest_of
+from ledger.audit.export.files import damaged, digest_of, directory_of, partitions_in
 from ledger.audit.export.format import ExportError, Manifest, Piece, Written, read_figures_lines
 from ledger.audit.export.journal import check_there, load_manifest
 from ledger.audit.source import AccountFigures
@@ -110,6 +110,17 @@ class ExportSource:
 
     def _behind(self, after: int) -> Iterator[Piece]:
         return (piece for piece in self.manifest.pieces if piece.last > after)
+
+
+def sources(directory: Path) -> list[ExportSource]:
+    """Return the exports of all partitions that are in a directory, by partition; raises ExportError."""
+    found = [ExportSource(directory)]
+    for partition in partitions_in(directory):
+        source = ExportSource(directory_of(directory, partition))
+        if source.partition != partition:
+            raise damaged(directory_of(directory, partition), f"it is an export of partition {source.partition}")
+        found.append(source)
+    return found
 
 
 def _files(manifest: Manifest) -> Iterator[Written]:

@@ -52,7 +52,7 @@ def export(
 
     Without an encoding it is that of the export that is there, or lines of JSON. Raises ExportError, or OSError.
     """
-    with alone(directory):
+    with alone(directory, "export", "Wait for it, or name another directory."):
         standing = Standing(directory)
         known = standing.known
         chosen = encoding or (known.encoding if known else Encoding.JSONL)
@@ -85,42 +85,50 @@ class _Pieces:
         self._directory = directory
         self._encoding = encoding
         self._most = most
+        self._rows: Iterator[Sequence[Row]] = iter(())
+        self._waiting: Sequence[Row] = ()
+        """Events that were read and belong to the next piece."""
 
     def write(self, standing: Standing, report: Report) -> None:
         after = standing.reached
-        rows = _contiguous(self._source.rows(after), after)
+        self._rows = _contiguous(self._source.rows(after), after)
         leaves = Leaves(self._source.leaf_hashes(after))
-        waiting: Sequence[Row] = ()
         while after < self._source.head:
-            last = min(self._source.head, (after // self._most + 1) * self._most)
-            with WholeFile(self._directory / events_file(after + 1, self._encoding)) as file:
-                events = writer(file, self._encoding)
-                first, row = after + 1, None
-                while after < last:
-                    waiting = waiting or next(rows, ())
-                    if not waiting:
-                        raise _broken(f"its events end at position {after}, not at {self._source.head}")
-                    taken, waiting = waiting[: last - after], waiting[last - after :]
-                    events.add(taken)
-                    row, after = taken[-1], taken[-1].position
-                    report(after)
-                events.end()
-                written = file.finish()
-            hashes = leaves.take(last - first + 1)
-            if len(hashes) < (last - first + 1) * HASH_BYTES:
-                raise _broken("its tiles end before its events")
-            if row is None or hashes[-HASH_BYTES:] != leaf_hash(row):
-                raise _broken(f"its tiles do not hold the leaf hash of the event at position {last}")
+            first, last = after + 1, min(self._source.head, (after // self._most + 1) * self._most)
+            events, newest = self._events(first, last, report)
+            hashes = leaves.take(last - after)
+            if len(hashes) < (last - after) * HASH_BYTES:
+                raise ExportError.broken("its tiles end before its events")
+            if hashes[-HASH_BYTES:] != leaf_hash(newest):
+                raise ExportError.broken(f"its tiles do not hold the leaf hash of the event at position {last}")
             with WholeFile(self._directory / leaves_file(first)) as file:
                 file.write(hashes)
-                standing.add(Piece(first, last, written, file.finish()))
+                standing.add(Piece(first, last, events, file.finish()))
+            after = last
+
+    def _events(self, first: int, last: int, report: Report) -> tuple[Written, Row]:
+        """Write the events of one piece; return the file, and the last event."""
+        after = first - 1
+        with WholeFile(self._directory / events_file(first, self._encoding)) as file:
+            events = writer(file, self._encoding)
+            while True:
+                self._waiting = self._waiting or next(self._rows, ())
+                if not self._waiting:
+                    raise ExportError.broken(f"its events end at position {after}, not at {self._source.head}")
+                taken, self._waiting = self._waiting[: last - after], self._waiting[last - after :]
+                events.add(taken)
+                after = taken[-1].position
+                report(after)
+                if after == last:
+                    events.end()
+                    return file.finish(), taken[-1]
 
 
 def _contiguous(pieces: Iterator[Sequence[Row]], after: int) -> Iterator[Sequence[Row]]:
     """Pass on what follows position by position."""
     for rows in pieces:
         if rows[0].position != after + 1 or rows[-1].position != after + len(rows):
-            raise _broken(f"its events behind position {after} are not all there")
+            raise ExportError.broken(f"its events behind position {after} are not all there")
         after += len(rows)
         yield rows
 
@@ -170,10 +178,6 @@ def _accounts(source: ProvingSource, directory: Path) -> Written:
         while page := list(islice(figures, _ACCOUNTS_AT_ONCE)):
             file.write(figures_lines(page))
         return file.finish()
-
-
-def _broken(what: str) -> ExportError:
-    return ExportError("HISTORY_BROKEN", f"The server's history is not whole: {what}.", "Tell the ledger's operator.")
 
 
 def _differs(what: str) -> ExportError:

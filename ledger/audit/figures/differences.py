@@ -133,6 +133,36 @@ def compare(
     )
 
 
+def together(found: Sequence[Difference]) -> Difference:
+    """Return the differences of several partitions as one, whose positions are those of none of them."""
+    topics: Counter[str] = Counter()
+    sums: dict[str, list[CurrencySum]] = {}
+    for each in found:
+        topics.update(each.topics)
+        for one in each.sums:
+            sums.setdefault(one.currency, []).append(one)
+    return Difference(
+        first=0,
+        last=0,
+        events=sum(each.events for each in found),
+        topics=dict(sorted(topics.items())),
+        opened=[account for each in found for account in each.opened],
+        closed=[account for each in found for account in each.closed],
+        accounts=[account for each in found for account in each.accounts],
+        sums=[
+            CurrencySum(
+                currency,
+                sum(each.posted for each in of),
+                sum(each.held for each in of),
+                sum(each.available for each in of),
+                sum(each.moved for each in of),
+            )
+            for currency, of in sorted(sums.items())
+        ],
+        disagreements=[wrong for each in found for wrong in each.disagreements],
+    )
+
+
 def unlike(told: Iterable[AccountFigures], made: Iterable[AccountFigures]) -> list[str]:
     """Say where figures that the ledger told are not those that the events make."""
     expected = {figures.account_id: figures for figures in made}

@@ -11,6 +11,7 @@ from domain.command import Command
 from domain.event import Leg
 from domain.ids import parts_of
 from domain.quoting import ConfirmQuote, CreateQuote
+from domain.transfer_reversal import ReverseTransfer
 from ledger.audit.replay.kept import Kept
 
 Fields = dict[str, Any]
@@ -46,7 +47,7 @@ def open_account(kept: Kept) -> Candidates:
     """Return what may have been asked where an account was opened."""
     event: Any = kept.event
     if event.kind is account.AccountKind.CLEARING:
-        yield transit.OpenClearing, {"currency": event.currency}
+        yield transit.OpenClearing, {"currency": event.currency, "reserved": event.reserved}
     fields = {
         "participant_id": event.participant,
         "kind": event.kind,
@@ -80,10 +81,7 @@ def reverse_transfer(kept: Kept) -> Candidates:
     event: Any = kept.event
     amount = sum(leg.amount for leg in event.legs if leg.kind == transfer.REVERSAL)
     for named in (None, amount):
-        yield (
-            transfer.ReverseTransfer,
-            {"transfer_id": own_id(kept), "amount_tyiyn": named, "explanation": event.explanation},
-        )
+        yield ReverseTransfer, {"transfer_id": own_id(kept), "amount_tyiyn": named, "explanation": event.explanation}
 
 
 def received_transfer(kept: Kept) -> Candidates:

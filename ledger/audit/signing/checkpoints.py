@@ -5,8 +5,9 @@ that the log has lost or changed what was signed: nothing more is signed then, b
 checkpoint could prove that the ledger speaks with two tongues.
 """
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, NamedTuple, Self
 
 from domain.ports import Clock
 from domain.times import SECOND
@@ -62,6 +63,13 @@ class Checkpoints:
         self.origin = origin_of(ledger, partition)
         self._keys = keys
         self._witnesses = witnesses
+
+    @classmethod
+    def of_each(
+        cls, log: Log, partitions: Iterable[int], clock: Clock, *, audited: Callable[[int], Audited], **options: Any
+    ) -> dict[int, Self]:
+        """Return those of several partitions, all signed with the same keys."""
+        return {each: cls(log, each, clock, audited=partial(audited, each), **options) for each in partitions}
 
     def verifier_keys(self) -> list[tuple[VerifierKey, SigningKey]]:
         """Return every key of the ledger, past and future ones included, as verifiers know it."""

@@ -32,6 +32,7 @@ class _Opened(msgspec.Struct):
     currency: str
     overdraft_limit: int = 0
     minimum_balance: int = 0
+    reserved: bool = False
 
 
 class _Set(msgspec.Struct):
@@ -52,6 +53,7 @@ class Tallies:
         self.currencies: list[str] = []
         self._owners: dict[tuple[str, str], int] = {}
         self._told_owners: list[tuple[str, str]] = []
+        self._reserved: list[int] = []
         self._findings = findings
         self._columns = {name: np.zeros(_FIRST_ROOM, np.int64) for name in _COLUMNS}
 
@@ -104,6 +106,14 @@ class Tallies:
             }
         return found
 
+    def clearing(self) -> dict[str, int]:
+        """Return by currency what the ledger's own clearing accounts have."""
+        found: dict[str, int] = {}
+        for index in self._reserved:
+            currency = self.currencies[self._columns["currency"][index]]
+            found[currency] = found.get(currency, 0) + int(self._columns["posted"][index])
+        return found
+
     def _open(self, account: int, row: Row) -> None:
         told = _OPENED(row.state)
         if account != self.account(self.count + 1):
@@ -124,6 +134,8 @@ class Tallies:
             self._told_owners.append(owner)
         self._columns["owner"][self.count] = self._owners[owner]
         self._columns["opened_at"][self.count] = row.position
+        if told.reserved:
+            self._reserved.append(self.count)
         self._columns["overdraft_limit"][self.count] = self._bounded(told.overdraft_limit, account, row)
         self._columns["minimum_balance"][self.count] = self._bounded(told.minimum_balance, account, row)
 

@@ -44,6 +44,8 @@ class Check(StrEnum):
     """The domain's own books have the figures that follow from what stands in the events."""
     FIGURES = "figures"
     """The ledger answers the figures that follow from the events."""
+    CROSSINGS = "crossings"
+    """What arrived from another partition was sent there, and clearing accounts hold what crossed and nothing else."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -16,6 +16,7 @@ from ledger.audit.signing.keys import SigningKeys
 from ledger.audit.signing.note import Note
 from ledger.audit.verify.findings import Check, Finding
 from ledger.audit.verify.verifier import Verdict
+from ledger.audit.verify.whole import Whole
 
 FORMAT: Final = "esep-audit-report"
 VERSION: Final = 1
@@ -28,6 +29,20 @@ class Tool(msgspec.Struct, frozen=True):
 
     name: str
     version: str
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the partitions of a ledger came to together."""
+
+    partitions: int
+    transfers: int
+    """How many went from one partition to another."""
+    cut_at: str
+    """Up to which recorded time the histories are one cut through the ledger."""
+    in_transit_tyiyn: dict[str, int]
+    """By currency, what was sent up to the cut, and neither received nor returned."""
+    findings: tuple[Finding, ...]
+    findings_total: int
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +86,35 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How many there are of each kind, those included that are not told."""
     began_at: str
     ended_at: str
+    partitions: tuple["Report", ...] = ()
+    """Of a ledger of several partitions, what is reported of the others than the first; ``ok`` above is of them all."""
+    crossings: Crossing | None = None
+    """What they came to together; none where there is one partition."""
 
 
-def report_of(verdict: Verdict, *, source: str, tool_version: str, began: int, ended: int) -> Report:
+def report_of(whole: Whole, *, source: str, tool_version: str, began: int, ended: int) -> Report:
     """Return what is to be reported; times in microseconds since the Unix epoch."""
+    first, *others = (
+        _of_partition(verdict, source=source, tool_version=tool_version, began=began, ended=ended)
+        for verdict in whole.verdicts
+    )
+    several = bool(others or whole.findings)
+    crossed = _crossing(whole) if several else None
+    return msgspec.structs.replace(first, ok=whole.ok, partitions=tuple(others), crossings=crossed)
+
+
+def _crossing(whole: Whole) -> Crossing:
+    return Crossing(
+        partitions=whole.crossed.partitions,
+        transfers=whole.crossed.transfers,
+        cut_at=_text(whole.crossed.cut_at),
+        in_transit_tyiyn=whole.crossed.in_transit,
+        findings=tuple(whole.findings.listed()),
+        findings_total=whole.findings.total,
+    )
+
+
+def _of_partition(verdict: Verdict, *, source: str, tool_version: str, began: int, ended: int) -> Report:
     return Report(
         tool=Tool("esep audit verify", tool_version),
         source=source,

@@ -38,12 +38,16 @@ class Verdict(NamedTuple):
     partition: int
     origin: str
     head: int
+    recorded_at: int
+    """When the last event was recorded, in microseconds since the Unix epoch."""
     events: int
     root: bytes
     aggregates: int
     requests: int
     open_holds: int
     sums: dict[str, dict[str, int]]
+    clearing: dict[str, int]
+    """By currency, what the ledger's own clearing accounts have."""
     checkpoints: int
     last_checkpoint: int
     kept: tuple[str, ...]
@@ -168,8 +172,9 @@ def verify(
     kept: Sequence[KeptNote] = (),
     directory: str | None = None,
     progress: Progress | None = None,
+    watch: Callable[[Sequence[Row]], None] | None = None,
 ) -> Verdict:
-    """Look at a whole history; ``directory`` is where the temporary file goes."""
+    """Look at a whole history; ``directory`` is where temporary files go; ``watch`` is shown the events as well."""
     findings, head = Findings(), source.head
     try:
         trust = Trust(keys, source.keys())
@@ -183,6 +188,8 @@ def verify(
     with Verification(source.partition, tree, findings, directory) as verification:
         for rows in _pieces(source, findings, verification.rows):
             verification.add(rows)
+            if watch is not None:
+                watch(rows)
             if progress is not None:
                 progress(verification.rows.position, head)
         verification.finish(head)
@@ -194,12 +201,14 @@ def verify(
             partition=source.partition,
             origin=notes.origin,
             head=head,
+            recorded_at=verification.rows.recorded_at,
             events=verification.rows.count,
             root=tree.frontier.root,
             aggregates=verification.chains.aggregates,
             requests=verification.chains.requests,
             open_holds=len(verification.holds.open),
             sums=verification.tallies.sums(),
+            clearing=verification.tallies.clearing(),
             checkpoints=notes.counted,
             last_checkpoint=0 if notes.last is None else notes.last.size,
             kept=tuple(each.name for each in kept),

@@ -5,7 +5,7 @@ Whoever keeps one can show later that history was rewritten, cut off or put back
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,7 +14,8 @@ from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import USAGE, Problem, ProblemError, reporting
-from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest
+from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest, GetCheckpointResponse
+from protos.esep.v1.checkpoint_pb2 import Checkpoint
 
 _FIRST_KEYS: Final = "Compare the keys with those that you were given in another way, once."
 
@@ -37,27 +38,42 @@ def checkpoint(
     token: Token = None,
     as_json: AsJson = False,  # noqa: FBT002 - typer's way
 ) -> None:
-    """Keep a signed checkpoint of the history as it is now, to verify against later."""
+    """Keep a signed checkpoint of the history as it is now, of each partition, to verify against later."""
     with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         for path in (note, keys):
             if path is not None and path.exists():
                 message = f"{path} is there already."
                 raise ProblemError(Problem("FILE_EXISTS", message, "Keep it, and name another file."), USAGE)
-        ledger = connection.ledger
-        answer = ledger.audit.GetCheckpoint(GetCheckpointRequest(), metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
-        verifiers = [key.verifier_key for key in answer.keys]
+        answers = [_ask(connection, 0)]
+        answers += [_ask(connection, each) for each in range(1, answers[0].partition_count)]
+        verifiers = [key.verifier_key for answer in answers for key in answer.keys]
         with filing(note):
-            keep(note, answer.checkpoint.note)
+            keep(note, "".join(answer.checkpoint.note for answer in answers))
             if keys is not None:
                 keep(keys, "".join(f"{key}\n" for key in verifiers))
-        size, root = answer.checkpoint.tree.position, answer.checkpoint.root_hash.hex()
+        documents = [_document(answer.checkpoint) for answer in answers]
         if as_json:
-            print_document({"note": str(note), "tree_size": size, "root": root, "keys": verifiers})
+            several = {"partitions": documents} if documents[1:] else {}
+            print_document({"note": str(note), **documents[0], "keys": verifiers, **several})
             return
         out = console()
-        out.print(f"[green]{told(str(note))} holds the checkpoint of {size:,} events[/], root {root}")
+        for each, where in zip(documents, ("", *(f" of partition {n}" for n in range(1, len(documents)))), strict=True):
+            size, root = each["tree_size"], each["root"]
+            out.print(f"[green]{told(str(note))} holds the checkpoint of {size:,} events{where}[/], root {root}")
         if keys is not None:
             out.print(f"{told(str(keys))} holds the ledger's {len(verifiers)} keys. {_FIRST_KEYS}")
+
+
+def _ask(connection: Connection, partition: int) -> GetCheckpointResponse:
+    ledger, request = connection.ledger, GetCheckpointRequest(partition=partition)
+    answer: GetCheckpointResponse = ledger.audit.GetCheckpoint(
+        request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS
+    )
+    return answer
+
+
+def _document(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {"tree_size": checkpoint.tree.position, "root": checkpoint.root_hash.hex()}
 
 
 def keep(path: Path, text: str) -> None:

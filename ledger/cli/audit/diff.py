@@ -1,21 +1,31 @@
 """``esep audit diff``: what changed between two moments, on a live server or in an export."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from domain.money import SOM
-from ledger.audit.export.source import ExportSource
-from ledger.audit.figures.differences import AccountChange, Difference, Events, compare, from_the_beginning, unlike
+from ledger.audit.export.files import directory_of
+from ledger.audit.export.source import ExportSource, sources
+from ledger.audit.figures.differences import (
+    AccountChange,
+    Difference,
+    Events,
+    compare,
+    from_the_beginning,
+    together,
+    unlike,
+)
 from ledger.audit.figures.figuring import event_of
 from ledger.cli.audit.live import LiveHistory
-from ledger.cli.audit.points import FromExport, newest, position_of
-from ledger.cli.connection import Connection
+from ledger.cli.audit.points import FromExport, is_position, newest, position_of
+from ledger.cli.connection import DEADLINE_SECONDS, Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import amount, console, print_document, table, told
 from ledger.cli.problems import REFUSED, USAGE, Problem, ProblemError, reporting
+from protos.esep.v1.statement_service_pb2 import GetTrialBalanceRequest
 
 _SHOWN: Final = 50
 
@@ -25,9 +35,28 @@ To = Annotated[
 ]
 
 
+Partition = Annotated[
+    int | None,
+    typer.Option(
+        "--partition",
+        metavar="NUMBER",
+        min=0,
+        help="Of a ledger of several partitions, this one alone. Without it all of them, and moments are times.",
+    ),
+]
+
+
+class Part(NamedTuple):
+    """What changed in one partition."""
+
+    partition: int
+    found: Difference
+
+
 def diff(
     start: From,
     end: To = "",
+    partition: Partition = None,
     export: FromExport = None,
     server: Server = "",
     tls_ca: TlsCa = None,
@@ -42,17 +71,35 @@ def diff(
     """
     with reporting(as_json=as_json), ExitStack() as stack:
         if export is not None:
-            found = _of_export(export, start, end)
+            exported = sources(export) if partition is None else [ExportSource(directory_of(export, partition))]
+            _check_times(len(exported), start, end)
+            parts = [Part(source.partition, _of_export(source, start, end)) for source in exported]
         else:
             connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key, token))
-            found = _of_server(connection, start, end)
-        print_document(_document(found)) if as_json else _print(found)
-        if found.disagreements:
+            wanted = [partition] if partition is not None else range(_count(connection))
+            _check_times(len(wanted), start, end)
+            parts = [Part(each, _of_server(connection, each, start, end)) for each in wanted]
+        print_document(_document(parts)) if as_json else _print(parts)
+        if any(each.found.disagreements for each in parts):
             raise typer.Exit(REFUSED)
 
 
-def _of_export(directory: Path, start: str, end: str) -> Difference:
-    source = ExportSource(directory)
+def _count(connection: Connection) -> int:
+    """Return how many partitions the ledger has; raises grpc.RpcError."""
+    request = GetTrialBalanceRequest()
+    answer = connection.ledger.statements.GetTrialBalance(request, timeout=DEADLINE_SECONDS)
+    return 1 + max((each.partition for each in answer.positions), default=0)
+
+
+def _check_times(partitions: int, start: str, end: str) -> None:
+    """Raise ProblemError for a position where there are several partitions, each of which has one."""
+    for named in (start, end):
+        if partitions > 1 and is_position(named):
+            message = f"{named} is a position, and each of the ledger's {partitions} partitions has one."
+            raise ProblemError(Problem("INVALID_ARGUMENT", message, "Give --partition, or times."), USAGE)
+
+
+def _of_export(source: ExportSource, start: str, end: str) -> Difference:
     first, last = _bounds(source, start, end)
     found, after = from_the_beginning(source.rows(0), first, last)
     if last == source.head:
@@ -60,11 +107,11 @@ def _of_export(directory: Path, start: str, end: str) -> Difference:
     return found
 
 
-def _of_server(connection: Connection, start: str, end: str) -> Difference:
-    history = LiveHistory(connection.ledger, newest(connection))
+def _of_server(connection: Connection, partition: int, start: str, end: str) -> Difference:
+    history = LiveHistory(connection.ledger, newest(connection, partition), partition=partition)
     first, last = _bounds(history, start, end)
     events = Events()
-    for rows in LiveHistory(connection.ledger, last).rows(first):
+    for rows in LiveHistory(connection.ledger, last, partition=partition).rows(first):
         for row in rows:
             events.add(row, event_of(row))
     return compare(first, last, history.figures_at(first), history.figures_at(last), events)
@@ -79,10 +126,20 @@ def _bounds(history: LiveHistory | ExportSource, start: str, end: str) -> tuple[
     return first, last
 
 
-def _document(found: Difference) -> dict[str, Any]:
+def _document(parts: Sequence[Part]) -> dict[str, Any]:
+    positions = [
+        {"partition": each.partition, "from_position": each.found.first, "to_position": each.found.last}
+        for each in parts
+    ]
+    if len(parts) > 1:
+        return {"partitions": positions} | _changes(together([each.found for each in parts]))
+    (only,) = parts
+    named = {"partition": only.partition} if only.partition else {}
+    return named | {"from_position": only.found.first, "to_position": only.found.last} | _changes(only.found)
+
+
+def _changes(found: Difference) -> dict[str, Any]:
     return {
-        "from_position": found.first,
-        "to_position": found.last,
         "events": found.events,
         "events_by_topic": found.topics,
         "opened_account_ids": found.opened,
@@ -121,9 +178,12 @@ def _account(change: AccountChange) -> dict[str, Any]:
     }
 
 
-def _print(found: Difference) -> None:
+def _print(parts: Sequence[Part]) -> None:
     out = console()
-    out.print(f"[bold]From position {found.first} to position {found.last}[/]  {found.events} events")
+    for number, part in parts:
+        where = f"Partition {number}: from" if len(parts) > 1 or number else "From"
+        out.print(f"[bold]{where} position {part.first} to position {part.last}[/]  {part.events} events")
+    found = parts[0].found if len(parts) == 1 else together([each.found for each in parts])
     _print_accounts(found)
     sums = table(
         "Sums", "currency", "posted", "held", "available", "moved", right=("posted", "held", "available", "moved")

@@ -9,13 +9,16 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Final, NamedTuple
 
+import grpc
 import typer
 
 from domain import ids
 from domain.account import AccountOpened
+from ledger.audit.export.files import directory_of, partitions_in
 from ledger.audit.export.source import ExportSource
 from ledger.audit.figures.explain import Figure
 from ledger.audit.figures.explain import Step as Told
@@ -126,7 +129,7 @@ def explain(
     """
     with reporting(as_json=as_json), ExitStack() as stack:
         if export is not None:
-            found = _of_export(ExportSource(export), account, figure, as_of)
+            found = _of_export(_exported(export, account), account, figure, as_of)
         else:
             connection = stack.enter_context(Connection(server, tls_ca, tls_cert, tls_key, token))
             found = _of_server(connection, account, figure, as_of)
@@ -136,9 +139,16 @@ def explain(
 
 
 def _of_server(connection: Connection, account: str, figure: FigureName, as_of: str) -> Explained:
-    history = LiveHistory(connection.ledger, newest(connection))
-    position = position_of(as_of, history, end_of_day=True)
     account_id = connection.account_id(account)
+    partition = ids.account_partition(account_id)
+    try:
+        head = newest(connection, partition)
+    except grpc.RpcError as error:
+        if partition and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+            raise _unknown(account) from None  # The ledger has no such partition.
+        raise
+    history = LiveHistory(connection.ledger, head, partition=partition)
+    position = position_of(as_of, history, end_of_day=True)
     return Explained(account_id, figure, position, _ask(history, account_id, figure, position))
 
 
@@ -151,6 +161,15 @@ def _ask(history: LiveHistory, account_id: int, figure: FigureName, position: in
         request.page_token = page.next_page_token
         if not request.page_token:
             return Result(page.sum_tyiyn, page.lapsed_tyiyn, page.figure_tyiyn)
+
+
+def _exported(directory: Path, account: str) -> ExportSource:
+    """Return the export of an account's partition."""
+    named = account_named(account)
+    partition = ids.account_partition(named) if isinstance(named, int) else 0
+    if partition and partition not in partitions_in(directory):
+        raise _unknown(account)
+    return ExportSource(directory_of(directory, partition))
 
 
 def _of_export(source: ExportSource, account: str, figure: FigureName, as_of: str) -> Explained:

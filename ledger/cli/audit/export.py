@@ -1,13 +1,15 @@
 """``esep audit export``: the whole history into files that need no ledger, made, continued or extended."""
 
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import grpc
 import typer
 
-from ledger.audit.export.files import filing
+from ledger.audit.export.files import directory_of, filing
 from ledger.audit.export.format import Encoding, Manifest
 from ledger.audit.export.writer import EVENTS_PER_FILE
 from ledger.audit.export.writer import export as write
@@ -17,6 +19,7 @@ from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import ProblemError, problem_of, reporting
 from ledger.cli.progress import progress
+from projections.rebuild import Progress as Bar
 
 _KEPT: Final = "What was exported so far is kept: the same command goes on behind it. "
 
@@ -48,27 +51,38 @@ def export(
 ) -> None:
     """Write all events, hashes, signed checkpoints and balances into a directory, up to the newest position.
 
+    Of a ledger of several partitions, every partition: those other than 0 in directories of their own within it.
     Broken off, it goes on where it was; called again later, it takes in what has happened since.
     """
     with reporting(as_json=as_json), Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
         began = time.monotonic()
-        source = LiveSource(connection.ledger, patience=PATIENCE_SECONDS)
+        first = LiveSource(connection.ledger, patience=PATIENCE_SECONDS)
+        others = [_source(connection, partition) for partition in range(1, first.partitions)]
+        made = []
         with filing(directory), progress("exporting", silent=as_json) as bar:
             try:
-                made = write(
-                    source,
-                    directory,
-                    encoding,
-                    lambda reached: bar(source.partition, reached, source.head),
-                    events_per_file=events_per_file,
-                )
+                for source in (first, *others):
+                    where = directory_of(directory, source.partition)
+                    tell = partial(_tell, bar, source)
+                    made.append(write(source, where, encoding, tell, events_per_file=events_per_file))
             except grpc.RpcError as error:
                 problem = problem_of(error)
                 raise ProblemError(problem._replace(advice=_KEPT + problem.advice)) from None
         if as_json:
-            print_document(_document(directory, made))
+            documents = [_document(directory_of(directory, each.partition), each) for each in made]
+            print_document(documents[0] | ({"partitions": documents} if others else {}))
         else:
-            _print(directory, made, time.monotonic() - began)
+            for each in made:
+                _print(directory_of(directory, each.partition), each)
+            _print_sum(made, time.monotonic() - began)
+
+
+def _source(connection: Connection, partition: int) -> LiveSource:
+    return LiveSource(connection.ledger, partition=partition, patience=PATIENCE_SECONDS)
+
+
+def _tell(bar: Bar, source: LiveSource, reached: int) -> None:
+    bar(source.partition, reached, source.head)
 
 
 def _document(directory: Path, made: Manifest) -> dict[str, object]:
@@ -84,10 +98,13 @@ def _document(directory: Path, made: Manifest) -> dict[str, object]:
     }
 
 
-def _print(directory: Path, made: Manifest, seconds: float) -> None:
-    out = console()
-    out.print(f"[green]{told(made.origin)} up to position {made.head} is in {told(str(directory))}[/]")
-    out.print(f"{len(made.pieces)} pieces, {_size(made) / 1e6:,.1f} MB, in {seconds:.1f} s")
+def _print(directory: Path, made: Manifest) -> None:
+    console().print(f"[green]{told(made.origin)} up to position {made.head} is in {told(str(directory))}[/]")
+
+
+def _print_sum(made: Sequence[Manifest], seconds: float) -> None:
+    pieces, size = sum(len(each.pieces) for each in made), sum(map(_size, made))
+    console().print(f"{pieces} pieces, {size / 1e6:,.1f} MB, in {seconds:.1f} s")
 
 
 def _size(made: Manifest) -> int:

@@ -55,7 +55,7 @@ class LiveHistory:
                 self._waiting.wait(error)
                 continue
             if after < self.head:
-                raise _broken(f"it ends at position {after}, and is to have {self.head} events")
+                raise ExportError.broken(f"it ends at position {after}, and is to have {self.head} events")
 
     def leaf_hashes(self, after: int) -> Iterator[bytes]:
         """Yield the leaf hashes behind a position."""
@@ -64,17 +64,17 @@ class LiveHistory:
             request = pb.ReadTilesRequest(partition=self.partition, tree_size=self.head, first_tile=tile)
             tiles = self.ask(self.ledger.audit.ReadTiles, request).tiles
             if not tiles:
-                raise _broken(f"it has no tiles behind position {tile * _TILE_WIDTH}")
+                raise ExportError.broken(f"it has no tiles behind position {tile * _TILE_WIDTH}")
             yield b"".join(tiles)[skipped * HASH_BYTES :]
             tile, skipped = tile + len(tiles), 0
 
     def figures_at(self, position: int) -> Iterator[AccountFigures]:
         """Yield what the server answers that each account had right after a position.
 
-        Where the server is another one in the middle, which does not know the first one's page tokens, the pages are
-        read from the first one again, and what was told is not told twice.
+        Where the server is another one in the middle, with another key of page tokens than the first one, all pages are
+        read again, and what was told is not told twice.
         """
-        request = pb.ListAccountFiguresRequest(page_size=_PAGE)
+        request = pb.ListAccountFiguresRequest(partition=self.partition, page_size=_PAGE)
         request.as_of.CopyFrom(AsOf(position=LogPosition(partition=self.partition, position=position)))
         told = begun_again = at = 0
         while True:
@@ -98,7 +98,7 @@ class LiveHistory:
         """Return the last position recorded at or before a time in microseconds, 0 when there is none."""
         as_of = AsOf()
         as_of.record_time.FromMicroseconds(time)
-        request = pb.ListAccountFiguresRequest(as_of=as_of, page_size=1)
+        request = pb.ListAccountFiguresRequest(partition=self.partition, as_of=as_of, page_size=1)
         position: int = self.ask(self.ledger.audit.ListAccountFigures, request).position.position
         return position
 
@@ -144,6 +144,8 @@ class LiveSource(LiveHistory):
         super().__init__(ledger, newest.checkpoint.tree.position, partition=partition, patience=patience)
         self._keys = [key.verifier_key for key in newest.keys]
         self._newest = newest.checkpoint.note
+        self.partitions = newest.partition_count or 1
+        """How many partitions the ledger has."""
         self._notes: list[str] | None = None
 
     def checkpoints(self) -> Sequence[str]:
@@ -183,6 +185,14 @@ def _figures(told: pb_audit.AccountFigures) -> AccountFigures:
     )
 
 
+def check_archive(error: grpc.RpcError) -> None:
+    """Raise ExportError for a segment of the archive that is lost: asking again does not help, and reads on nowhere."""
+    info = reason(cast("grpc.Call", error))
+    if info is not None and info.reason == Reason.ARCHIVE_UNREADABLE.name:
+        message = f"the segment {info.metadata['segment']} of the archive cannot be read"
+        raise ExportError(info.reason, message, Reason.ARCHIVE_UNREADABLE.value.advice) from None
+
+
 def _is_of_another_server(error: grpc.RpcError) -> bool:
     """Tell whether a page was refused because its token is not one of the server that was asked."""
     info = reason(cast("grpc.Call", error))
@@ -196,12 +206,8 @@ def rows_of(columns: pb_audit.EventColumns, partition: int) -> list[Row]:
     except (ValueError, struct.error):
         rows = []
     if not rows:
-        raise _broken("it tells columns that are no events")
+        raise ExportError.broken("it tells columns that are no events")
     return rows
-
-
-def _broken(what: str) -> ExportError:
-    return ExportError("HISTORY_BROKEN", f"The server's history is not whole: {what}.", "Tell the ledger's operator.")
 
 
 def _rows(columns: pb_audit.EventColumns, partition: int) -> list[Row]:
@@ -236,7 +242,11 @@ class _Waiting:
         self._until: float | None = None
 
     def wait(self, error: grpc.RpcError) -> None:
-        """Wait a moment where asking again may help; raise the error where it does not, or no longer."""
+        """Wait a moment where asking again may help; raise the error where it does not, or no longer.
+
+        Raises ExportError at once for a segment of the archive that is lost: somebody has to put it back.
+        """
+        check_archive(error)
         now = time.monotonic()
         self._until = self._until or now + self._patience
         unavailable = error.code() is grpc.StatusCode.UNAVAILABLE

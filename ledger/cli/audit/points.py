@@ -24,9 +24,9 @@ FromExport = Annotated[
 ]
 
 
-def newest(connection: Connection) -> int:
-    """Return a server's last position; raises grpc.RpcError."""
-    request = pb.ListAccountFiguresRequest(page_size=1)
+def newest(connection: Connection, partition: int = 0) -> int:
+    """Return the last position of a partition; raises grpc.RpcError."""
+    request = pb.ListAccountFiguresRequest(partition=partition, page_size=1)
     answer = connection.ledger.audit.ListAccountFigures(request, timeout=DEADLINE_SECONDS)
     return answer.position.position
 
@@ -39,13 +39,18 @@ def position_of(named: str, history: LiveHistory | ExportSource, *, end_of_day: 
     """
     if not named:
         return history.head
-    if not (named.isascii() and named.isdecimal()):
+    if not is_position(named):
         return min(history.position_at(_microseconds(named, end_of_day=end_of_day)), history.head)
     position = int(named[:_MOST_DIGITS])
     if position > history.head or len(named) > _MOST_DIGITS:
         message = f"Position {named[:_MOST_DIGITS]} is later than the last one, {history.head}."
         raise ProblemError(Problem("POSITION_IN_FUTURE", message, "Name an earlier position, or a time."), REFUSED)
     return position
+
+
+def is_position(named: str) -> bool:
+    """Tell whether a moment is named by a position."""
+    return named.isascii() and named.isdecimal()
 
 
 def _microseconds(text: str, *, end_of_day: bool) -> int:

@@ -11,7 +11,7 @@ import grpc
 
 from domain import ids
 from domain.ports import Row
-from ledger.cli.audit.live import LiveSource
+from ledger.cli.audit.live import LiveSource, check_archive
 from ledger.cli.connection import DEADLINE_SECONDS
 from ledger.rpc.client import Ledger
 from protos.esep.v1 import audit_service_pb2 as pb
@@ -26,9 +26,9 @@ _PASSING: Final = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERN
 class PatientSource(LiveSource):
     """A live source that reads on behind what is missing."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, partition: int = 0) -> None:
         """Ask for a checkpoint. Raises grpc.RpcError."""
-        super().__init__(ledger)
+        super().__init__(ledger, partition=partition)
         self._missing = 0
 
     def rows(self, after: int) -> Iterator[Sequence[Row]]:
@@ -39,6 +39,7 @@ class PatientSource(LiveSource):
                     yield rows
                     after = rows[-1].position
             except grpc.RpcError as error:
+                check_archive(error)
                 if error.code() not in _PASSING:
                     raise
                 self._await()
@@ -63,6 +64,7 @@ class PatientSource(LiveSource):
             try:
                 return self._page(after + 1, last), last
             except grpc.RpcError as error:
+                check_archive(error)
                 if error.code() not in _PASSING:
                     raise
                 self._await()  # It may be the server that is away again, and not the event.

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from ledger.audit.export.files import filing
-from ledger.audit.export.source import ExportSource
+from ledger.audit.export.source import ExportSource, sources
 from ledger.audit.signing.keys import SigningKeysError
 from ledger.audit.signing.note import NoteError, VerifierKey
 from ledger.audit.source import Source
@@ -19,7 +19,7 @@ from ledger.audit.verify.findings import Check, Finding
 from ledger.audit.verify.notes import KeptNote
 from ledger.audit.verify.report import SIGNER, Report, auditors_keys, report_of, signed
 from ledger.audit.verify.verifier import Verdict
-from ledger.audit.verify.verifier import verify as look_at
+from ledger.audit.verify.whole import Whole, notes_in, verify_whole
 from ledger.cli.audit.reading import PatientSource
 from ledger.cli.connection import Connection
 from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
@@ -86,7 +86,7 @@ def verify(
     Ends with 0 when all is well, with 1 and findings when something is not.
     """
     with reporting(as_json=as_json):
-        keys, kept = _keys(key or ()), [_kept(path) for path in against or ()]
+        keys, kept = _keys(key or ()), [note for path in against or () for note in _kept(path)]
         if export is not None and server:
             message = "An export is verified without a server."
             raise ProblemError(Problem("INVALID_ARGUMENT", message, "Give --export, or a server."), USAGE)
@@ -96,15 +96,18 @@ def verify(
         began = _now()
         if export is not None:
             with filing(export):
-                source: Source = ExportSource(export)
-                verdict = _verified(source, keys, kept, as_json=as_json)
-                _add_damaged(ExportSource(export), verdict)
+                exported = sources(export)
+                whole = _verified(exported, keys, kept, as_json=as_json)
+                for source, verdict in zip(exported, whole.verdicts, strict=True):
+                    _add_damaged(source, verdict)
             name = f"export {export}"
         else:
             with Connection(server, tls_ca, tls_cert, tls_key, token) as connection:
-                verdict = _verified(PatientSource(connection.ledger), keys, kept, as_json=as_json)
+                first = PatientSource(connection.ledger)
+                others = [PatientSource(connection.ledger, each) for each in range(1, first.partitions)]
+                whole = _verified([first, *others], keys, kept, as_json=as_json)
                 name = f"server {connection.address}"
-        made = report_of(verdict, source=name, tool_version=version("esep"), began=began, ended=_now())
+        made = report_of(whole, source=name, tool_version=version("esep"), began=began, ended=_now())
         signer = None if report is None else _write(made, report, sign_with or report.with_name(DEFAULT_KEY))
         if as_json:
             print_document({"report": msgspec.to_builtins(made), "signed_by": signer})
@@ -114,11 +117,11 @@ def verify(
             raise typer.Exit(REFUSED)
 
 
-def _verified(source: Source, keys: Sequence[VerifierKey], kept: Sequence[KeptNote], *, as_json: bool) -> Verdict:
+def _verified(
+    all_of_them: Sequence[Source], keys: Sequence[VerifierKey], kept: Sequence[KeptNote], *, as_json: bool
+) -> Whole:
     with progress("verifying", silent=as_json) as bar:
-        return look_at(
-            source, keys=keys, kept=kept, progress=lambda reached, head: bar(source.partition, reached, head)
-        )
+        return verify_whole(all_of_them, keys=keys, kept=kept, progress=bar)
 
 
 def _add_damaged(source: ExportSource, verdict: Verdict) -> None:
@@ -153,9 +156,9 @@ def _spare(report: Path | None, read: Sequence[Path]) -> None:
         raise ProblemError(Problem("INVALID_ARGUMENT", f"{report} is read, and cannot be the report.", advice), USAGE)
 
 
-def _kept(path: Path) -> KeptNote:
+def _kept(path: Path) -> list[KeptNote]:
     try:
-        return KeptNote(str(path), path.read_text(encoding="utf-8"))
+        return [KeptNote(str(path), note) for note in notes_in(path.read_text(encoding="utf-8"))]
     except (OSError, UnicodeDecodeError) as wrong:
         advice = "Name a file that holds a checkpoint as the ledger signed it."
         raise ProblemError(Problem("INVALID_ARGUMENT", f"{path} cannot be read: {wrong}.", advice), USAGE) from None
@@ -188,6 +191,27 @@ def _refusals(path: Path) -> Iterator[None]:
 
 def _print(report: Report, path: Path | None, signer: str | None) -> None:
     out = console()
+    for each in (report, *report.partitions):
+        _print_partition(each)
+    if report.crossings is not None:
+        crossed = report.crossings
+        moving = ", ".join(f"{told(currency)} {money(amount)}" for currency, amount in crossed.in_transit_tyiyn.items())
+        out.print(
+            f"{crossed.partitions} partitions: {crossed.transfers:,} transfers crossed, "
+            f"in transit up to {crossed.cut_at}: {moving or 'nothing'}"
+        )
+    if not report.keys_given_by_auditor:
+        out.print("[yellow]The keys are the ledger's own word: give those that you have from elsewhere with --key.[/]")
+    if report.ok:
+        out.print("[green]Everything is as it must be.[/]")
+    else:
+        _print_findings(report)
+    if signer is not None:
+        out.print(f"The report is in {told(str(path))}, signed by {signer}")
+
+
+def _print_partition(report: Report) -> None:
+    out = console()
     out.print(f"{told(report.origin) or '?'} up to position {report.head}, root {report.root}")
     out.print(
         f"{report.events:,} events of {report.aggregates:,} aggregates, {report.checkpoints} checkpoints, "
@@ -198,19 +222,25 @@ def _print(report: Report, path: Path | None, signer: str | None) -> None:
             f"{told(currency)}: {sums['accounts']:,} accounts come to {money(sums['sum_tyiyn'])} together, "
             f"{money(sums['debited_tyiyn'])} were debited"
         )
-    if not report.keys_given_by_auditor:
-        out.print("[yellow]The keys are the ledger's own word: give those that you have from elsewhere with --key.[/]")
-    if report.ok:
-        out.print("[green]Everything is as it must be.[/]")
-    else:
-        grid = table(f"{sum(report.findings_total.values())} findings", "check", "position", "field", "what")
-        for each in report.findings:
-            where = "" if each.position is None else str(each.position)
-            where += f"–{each.upto}" if each.upto is not None and each.upto != each.position else ""
-            grid.add_row(each.check.value, where, each.field or "", told(each.message))
-        out.print(grid)
-    if signer is not None:
-        out.print(f"The report is in {told(str(path))}, signed by {signer}")
+
+
+def _print_findings(report: Report) -> None:
+    for each in (report, *report.partitions):
+        if each.findings:
+            where = f" in partition {each.partition}" if report.partitions else ""
+            _print_found(each.findings, f"{sum(each.findings_total.values())} findings{where}")
+    if report.crossings is not None and report.crossings.findings:
+        total = report.crossings.findings_total
+        _print_found(report.crossings.findings, f"{total} findings between partitions")
+
+
+def _print_found(findings: Sequence[Finding], title: str) -> None:
+    grid = table(title, "check", "position", "field", "what")
+    for each in findings:
+        where = "" if each.position is None else str(each.position)
+        where += f"–{each.upto}" if each.upto is not None and each.upto != each.position else ""
+        grid.add_row(each.check.value, where, each.field or "", told(each.message))
+    console().print(grid)
 
 
 def _now() -> int:

@@ -15,7 +15,8 @@ from domain.clearing import ForcePost
 from domain.event import Leg
 from domain.ports import LogReader, Row
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
-from domain.transfer import CreateTransfer, ReverseTransfer
+from domain.transfer import CreateTransfer
+from domain.transfer_reversal import ReverseTransfer
 from ledger.audit.reading import read_on
 from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.checkpoints import Checkpoints

@@ -1,35 +1,24 @@
 """What the verifier reads in bulks: every leg in the columns, by itself, and not by the domain's own reading."""
 
-from typing import Any
-
-import numpy as np
 import pytest
 
 from domain import bulk
 from domain.bulk import BulkLegReversed, BulkPosted
 from domain.event import Event, Leg
-from domain.legs import STORED, Legs, RefusedLeg
+from domain.legs import Legs, RefusedLeg
 from ledger.audit.verify import fold
 from ledger.audit.verify.findings import Check
 from ledger.audit.verify.verifier import verify
 from ledger.log.codec import encode
+from tests.bulks import bulk_posted
 from tests.ledger.audit.test_verifier import DOLLARS, ONE, OPENED, SOME, TWO, Made, found, posted
-
-
-def posted_bulk(*legs: tuple[int, int, int], **fields: Any) -> BulkPosted:
-    """Return the event of a bulk."""
-    debits, credits_, amounts = (np.array(column, STORED).tobytes() for column in zip(*legs, strict=True))
-    return BulkPosted(
-        count=len(legs), debit_accounts=debits, credit_accounts=credits_, amounts=amounts, currency="KGS", **fields
-    )
-
 
 RIGHT = (ONE, TWO, 5), (TWO, ONE, 3), (ONE, TWO, 7)
 
 
 def test_bulks_count_in_every_sum() -> None:
     """What their legs move is moved, refused ones move nothing, and a reversal takes it back."""
-    event = posted_bulk(*RIGHT, (ONE, DOLLARS, 9), refused=(RefusedLeg(1, "X"), RefusedLeg(3, "X")))
+    event = bulk_posted(*RIGHT, (ONE, DOLLARS, 9), refused=(RefusedLeg(1, "X"), RefusedLeg(3, "X")))
     back = BulkLegReversed(leg=2, legs=(Leg("reversal", TWO, ONE, 7),))
     verdict = verify(Made(*OPENED, (SOME, 1, event), (SOME, 2, back), posted(ONE, TWO, 1)))
     assert [each for each in verdict.findings.listed() if each.check is not Check.FIGURES] == []
@@ -49,7 +38,7 @@ def test_bulks_count_in_every_sum() -> None:
 )
 def test_a_leg_that_moves_no_money_is_found(leg: tuple[int, int, int], what: str) -> None:
     """Among legs that are right, by the position of its bulk."""
-    findings = found(Made(*OPENED, (SOME, 1, posted_bulk(*RIGHT, leg, *RIGHT))), Check.MONEY)
+    findings = found(Made(*OPENED, (SOME, 1, bulk_posted(*RIGHT, leg, *RIGHT))), Check.MONEY)
     assert findings[0].position == 4
     assert what in findings[0].message
 
@@ -61,12 +50,13 @@ def test_a_leg_that_moves_no_money_is_found(leg: tuple[int, int, int], what: str
         (b'"amounts":"BQ', b'"amounts":"!Q'),
         (b'"amounts":"BQ', b'"amounts":"BQAAAAAAAAAF'),
         (b'"count":3', b'"count":-1'),
+        (b'"currency"', b'"references":["","","",""],"currency"'),
         (b'"currency"', b'"refused":[{"leg":3,"reason":"X"}],"currency"'),
     ],
 )
 def test_columns_that_do_not_fit_are_no_bulk(change: tuple[bytes, bytes]) -> None:
     """Nobody reads other legs from them than were posted: the event is told to be none."""
-    state = encode(posted_bulk(*RIGHT)).replace(*change)
+    state = encode(bulk_posted(*RIGHT)).replace(*change)
     (finding, *_) = found(Made(*OPENED, (SOME, 1, (BulkPosted.TOPIC, state))), Check.EVENTS)
     assert (finding.position, finding.field) == (4, "state")
 
@@ -77,7 +67,7 @@ def test_a_domain_that_reads_other_legs_is_found(monkeypatch: pytest.MonkeyPatch
     def all_legs(event: BulkPosted) -> Legs:
         return bulk.asked_legs(event)
 
-    event: Event = posted_bulk(*RIGHT, refused=(RefusedLeg(1, "X"),))
+    event: Event = bulk_posted(*RIGHT, refused=(RefusedLeg(1, "X"),))
     made = Made(*OPENED, (SOME, 1, event))
     assert found(made, Check.FOLD) == []
     monkeypatch.setattr(fold, "posted_legs", all_legs)

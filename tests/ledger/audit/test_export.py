@@ -265,7 +265,7 @@ def test_files_beside_an_export_are_left_alone(whole: Path) -> None:
 
 def test_two_exports_at_once(whole: Path) -> None:
     """A directory takes one export at a time."""
-    with alone(whole):
+    with alone(whole, "export"):
         assert refusal(whole, ListSource(ROWS)).reason == "EXPORT_RUNNING"
 
 

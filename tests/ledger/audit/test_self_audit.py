@@ -1,7 +1,7 @@
 """The ledger's audit of itself: what it agrees to, what is an alarm and what is not, and what is signed meanwhile."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ledger.audit.signing.checkpoint import Checkpoint
 from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError
 from ledger.audit.source import AccountFigures
 from ledger.audit.verify.findings import Check, Finding
+from ledger.audit.verify.verifier import Verification
 from ledger.log.api import Log
 from ledger.log.errors import LogUnavailable
 from ledger.log.merkle import Frontier
@@ -83,6 +84,26 @@ def test_an_untouched_ledger_agrees(original: Original) -> None:
     result = audited(original.place, lambda each: each.passes == 3, again_seconds=0.0)
     assert (result.position, result.finding) == (head, None)
     assert result.at
+
+
+def test_large_events_are_looked_at_few_at_a_time(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held in memory goes by bytes, not by events; nothing is left out by that."""
+    sizes: list[int] = []
+    add = Verification.add
+
+    def measured(self: Verification, rows: Sequence[Row]) -> None:
+        sizes.append(sum(len(row.state) for row in rows))
+        add(self, rows)
+
+    monkeypatch.setattr(Verification, "add", measured)
+    monkeypatch.setattr("ledger.audit.self_audit.MOST_BYTES", 3_000)
+    monkeypatch.setattr("ledger.audit.reading._AT_A_TIME", 4)
+    rows = all_rows(original.place)
+    result = audited(original.place, lambda each: each.position == len(rows))
+    assert result.finding is None
+    assert sum(sizes) == sum(len(row.state) for row in rows)
+    assert max(sizes) < 3_000 + 4 * max(len(row.state) for row in rows)
+    assert len(sizes) >= 3
 
 
 def test_what_happens_meanwhile_is_followed(ledger: Place) -> None:
