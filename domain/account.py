@@ -8,7 +8,7 @@ except by captures, advices and force posts; settlement, clearing, cash and fee 
 """
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Self
 from uuid import UUID
 
 import msgspec
@@ -40,12 +40,18 @@ class AccountKind(StrEnum):
     CLEARING = "clearing"
 
 
+LEDGER: Final = "esep"
+"""The participant that keeps the clearing accounts of transfers between partitions: the ledger itself."""
 GUARDED = frozenset({AccountKind.CUSTOMER, AccountKind.MERCHANT, AccountKind.PROVIDER})
 """Kinds whose available balance must cover what leaves them."""
 
 
 class AccountOpened(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An account was opened, with balance 0."""
+    """An account was opened, with balance 0.
+
+    Only the ledger's own clearing accounts are ``reserved``: transfers cross to other partitions over them, and nobody
+    has anything else done with them.
+    """
 
     TOPIC: ClassVar[str] = "account.opened.v1"
 
@@ -58,6 +64,7 @@ class AccountOpened(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     reference: str = ""
     tags: dict[str, str] = {}
     fingerprint: str = ""
+    reserved: bool = False
 
 
 class AccountFrozen(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -127,6 +134,7 @@ class Account(msgspec.Struct, frozen=True):
     debits_frozen: bool = False
     credits_frozen: bool = False
     closed: bool = False
+    reserved: bool = False
 
 
 def evolve(account: Account | None, change: Change, recorded_at: int) -> Account:
@@ -145,6 +153,7 @@ def evolve(account: Account | None, change: Change, recorded_at: int) -> Account
             tags=event.tags,
             created_at=recorded_at,
             updated_at=recorded_at,
+            reserved=event.reserved,
         )
     if account is None:
         raise ValueError(f"{event.TOPIC} before account.opened")
@@ -255,7 +264,7 @@ class _LifecycleCommand(Command):
             return refuse(Reason.EXPECTED_VERSION_MISMATCH, expected=self.expected_version, actual=version)
         if accounts.is_closed(index):
             return refuse(Reason.ACCOUNT_CLOSED, account_id=self.account_id)
-        refusal = self._guard(books, index)
+        refusal = accounts.reserved_refusal(index) or self._guard(books, index)
         if refusal is not None:
             return refusal
         return [Change(account_originator(self.account_id), version + 1, self._event())]

@@ -14,6 +14,12 @@ REPLAY_TOO_FAR = Row(
     "More events would have to be replayed than one question may ask for.",
     "Ask for an earlier decision first, and go on in the order of the log.",
 )
+ARCHIVE_UNREADABLE = Row(
+    Kind.UNAVAILABLE,
+    False,
+    "An archived event is needed, and its segment of the archive is missing or was changed; nothing was recorded.",
+    "Have the segment in the metadata put back, then send the same request again.",
+)
 OUTCOME_NOT_FOUND = Row(
     Kind.NOT_FOUND,
     False,

@@ -151,10 +151,11 @@ class _NewAuthorization(AtTill):
         held = self._account(books)
         if held == self.credit_account_id:
             return invalid("credit_account_id", "SAME_ACCOUNT", "is the account that pays")
-        for account in (held, self.credit_account_id):
-            if books.accounts.find(account) < 0:
-                return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account)
-        return None
+        accounts = books.accounts
+        held_index, credit_index = accounts.find(held), accounts.find(self.credit_account_id)
+        if held_index < 0 or credit_index < 0:
+            return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=held if held_index < 0 else self.credit_account_id)
+        return accounts.reserved_refusal(held_index) or accounts.reserved_refusal(credit_index)
 
     def _currency(self, books: "Books") -> Refusal | None:
         accounts = books.accounts

@@ -98,12 +98,6 @@ def posted_legs(event: BulkPosted) -> Legs:
     return legs.taken(posted_numbers(event)) if event.refused else legs
 
 
-def debited_accounts(event: BulkPosted) -> list[int]:
-    """Return the accounts that the legs of a bulk debit, or would have."""
-    accounts: list[int] = np.unique(asked_legs(event).debits).tolist()
-    return accounts
-
-
 class Bulk(msgspec.Struct, frozen=True):
     """A bulk and what has been reversed of its legs."""
 
@@ -183,14 +177,9 @@ class PostBulk(Command):
         """Return what tells this bulk from any other; made once, because it goes through every column."""
         return self._fingerprint
 
-    def payers(self) -> list[int]:
-        """Return the accounts that money would leave."""
-        accounts: list[int] = np.unique(self.legs.debits).tolist()
-        return accounts
-
     def touched_accounts(self, books: "Books") -> tuple[int, ...]:
         """Return the accounts that money would leave."""
-        return tuple(self.payers())
+        return tuple(self.legs.payers)
 
     def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
         """Post the bulk: every leg that can be, in the order of the legs; the refused ones stand beside them."""

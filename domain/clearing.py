@@ -122,6 +122,9 @@ class AuthorizeRefund(Command):
             return refuse(Reason.CURRENCY_MISMATCH)
         if books.accounts.is_closed(index):
             return refuse(Reason.ACCOUNT_CLOSED, account_id=self.account_id)
+        refusal = books.accounts.reserved_refusal(index)
+        if refusal is not None:
+            return refusal
         event = RefundAuthorized(
             account=self.account_id,
             amount=self.amount_tyiyn,

@@ -28,6 +28,8 @@ from domain.refusals import Reason, Refusal, refuse
 DEBITS_FROZEN: Final = 1
 CREDITS_FROZEN: Final = 2
 CLOSED: Final = 4
+RESERVED: Final = 8
+"""The ledger's own clearing account, over which transfers cross to another partition and nothing else moves."""
 
 KINDS: Final = tuple(AccountKind)
 _GUARDED: Final = tuple(kind in GUARDED for kind in KINDS)
@@ -116,18 +118,26 @@ class Accounts:
         """Tell whether the account is a customer's."""
         return KINDS[self.kind[index]] is AccountKind.CUSTOMER
 
-    def debit_refusal(self, index: int) -> Refusal | None:
-        """Return why money may not leave the account by itself, None when it may."""
-        return self._refusal(index, DEBITS_FROZEN)
+    def debit_refusal(self, index: int, *, transit: bool = False) -> Refusal | None:
+        """Return why money may not leave the account by itself, None when it may; what crosses uses a reserved one."""
+        return self._refusal(index, DEBITS_FROZEN | (0 if transit else RESERVED))
 
-    def credit_refusal(self, index: int) -> Refusal | None:
-        """Return why money may not reach the account, None when it may."""
-        return self._refusal(index, CREDITS_FROZEN)
+    def credit_refusal(self, index: int, *, transit: bool = False) -> Refusal | None:
+        """Return why money may not reach the account, None when it may; what crosses uses a reserved one."""
+        return self._refusal(index, CREDITS_FROZEN | (0 if transit else RESERVED))
 
-    def _refusal(self, index: int, frozen: int) -> Refusal | None:
-        restrictions = self.restrictions[index]
-        if not restrictions & (frozen | CLOSED):
+    def reserved_refusal(self, index: int) -> Refusal | None:
+        """Return why nobody may have anything done with the account, None when it is not the ledger's own."""
+        if not self.restrictions[index] & RESERVED:
             return None
+        return refuse(Reason.ACCOUNT_RESERVED, account_id=account_id(self.partition, index))
+
+    def _refusal(self, index: int, barring: int) -> Refusal | None:
+        restrictions = self.restrictions[index] & (barring | CLOSED)
+        if not restrictions:
+            return None
+        if restrictions & RESERVED:
+            return self.reserved_refusal(index)
         reason = Reason.ACCOUNT_CLOSED if restrictions & CLOSED else Reason.ACCOUNT_FROZEN
         return refuse(reason, account_id=account_id(self.partition, index))
 
@@ -222,7 +232,7 @@ class Accounts:
         self.currency.append(_number_of(event.currency, names.currencies, journal))
         self.participant.append(_number_of(event.participant, names.participants, journal))
         self.kind.append(KINDS.index(event.kind))
-        self.restrictions.append(0)
+        self.restrictions.append(RESERVED if event.reserved else 0)
 
     @staticmethod
     def _set(column: "array[int]", index: int, value: int, journal: Journal) -> None:
@@ -252,6 +262,7 @@ class Accounts:
             (DEBITS_FROZEN if account.debits_frozen else 0)
             | (CREDITS_FROZEN if account.credits_frozen else 0)
             | (CLOSED if account.closed else 0)
+            | (RESERVED if account.reserved else 0)
         )
         return (
             index > 0

@@ -5,7 +5,8 @@ has one for each currency. ``TransferSent`` moves it there from the payer, at ho
 ``TransferReceived`` moves it on to the payee from the destination's clearing account, or ``TransferRejected`` says
 why not; then home records ``TransferCompleted``, or ``TransferReturned`` moves the money back. Each event balances
 by itself, so the books of every partition sum to zero at any moment, and all clearing accounts of a currency
-together hold what is in transit.
+together hold what is in transit. Nothing else moves money to them or from them: a caller who could would make
+money look as if it were on its way.
 
 What follows the sending stands in ``domain.transit``. Legs beside the main one do not cross, and are refused: a
 return must always succeed, and could not promise it for money that others have spent.
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from domain.transfer import CreateTransfer
 
 CLEARING_CLAIM: Final = "transit_clearing"
-LEDGER: Final = "esep"
-"""The participant that keeps the clearing accounts: the ledger itself."""
 
 
 class TransferSent(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -156,11 +155,9 @@ def settle_request(transfer_id: bytes) -> bytes:
 
 
 def crosses(transfer: "CreateTransfer", books: "Books", partitions: int) -> bool:
-    """Tell whether the money goes from this partition to another one of the ledger."""
+    """Tell whether the money goes to another partition of the ledger."""
     there = account_partition(transfer.credit_account)
-    return (
-        there != books.partition and there < partitions and account_partition(transfer.debit_account) == books.partition
-    )
+    return there != books.partition and there < partitions
 
 
 def as_asked(event: TransferSent) -> dict[str, Any]:
@@ -186,7 +183,7 @@ def send(transfer: "CreateTransfer", books: "Books", context: Context) -> list[C
     clearing = clearing_account(books, currency)
     if isinstance(clearing, Refusal):
         return clearing
-    refusal = msgspec.structs.replace(transfer, credit_account=clearing).guard(books, context)
+    refusal = msgspec.structs.replace(transfer, credit_account=clearing).guard(books, context, sends=True)
     if refusal is not None:
         return refusal
     sent = TransferSent(

@@ -14,6 +14,12 @@ TRANSFER_CROSSED = Row(
     "The transfer went to another partition, which a reversal does not reach.",
     "Send the money back with a transfer from the payee.",
 )
+ACCOUNT_RESERVED = Row(
+    Kind.STATE,
+    True,
+    "The account is the ledger's own, for transfers between partitions, and serves nothing else.",
+    "Use another account.",
+)
 CLEARING_NOT_OPEN = Row(
     Kind.UNAVAILABLE,
     False,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from domain.columns import CLOSED, CREDITS_FROZEN, DEBITS_FROZEN, GUARDED_KINDS, Accounts
+from domain.columns import CLOSED, CREDITS_FROZEN, DEBITS_FROZEN, GUARDED_KINDS, RESERVED, Accounts
 from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT, MAX_BALANCE
 from domain.refusals import Reason, Refusal, Violation
@@ -24,7 +24,7 @@ MOST_VIOLATIONS: Final = 20
 STORED: Final = np.dtype("<i8")
 """How a column stands in an event, and in a request: 8 bytes a leg, signed, the lowest byte first."""
 _SAFE: Final = MAX_BALANCE // 4
-"""Balances and sums up to this cannot overflow 64 bits in the arithmetic below, however they are combined."""
+"""Up to this, neither bounds of balances nor those of 64 bits can be passed in the arithmetic below."""
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -53,6 +53,12 @@ class Legs(NamedTuple):
     def taken(self, kept: "Flags | Numbers") -> "Legs":
         """Return some of the legs."""
         return Legs(self.debits[kept], self.credits[kept], self.amounts[kept])
+
+    @property
+    def payers(self) -> list[int]:
+        """The accounts that the legs debit, each once, ascending."""
+        accounts: list[int] = np.unique(self.debits).tolist()
+        return accounts
 
     @property
     def total(self) -> int:
@@ -117,7 +123,8 @@ def _barred(accounts: Accounts, debits: Numbers, credits_: Numbers, currency: in
     foreign = (currencies[debits] != currency) | (currencies[credits_] != currency)
     if foreign.any():
         found += [RefusedLeg(leg, Reason.CURRENCY_MISMATCH.name) for leg in np.flatnonzero(foreign).tolist()]
-    paying, paid = restrictions[debits] & (DEBITS_FROZEN | CLOSED), restrictions[credits_] & (CREDITS_FROZEN | CLOSED)
+    never = CLOSED | RESERVED
+    paying, paid = restrictions[debits] & (DEBITS_FROZEN | never), restrictions[credits_] & (CREDITS_FROZEN | never)
     restricted = ((paying | paid) != 0) & ~foreign
     for leg in np.flatnonzero(restricted).tolist() if restricted.any() else ():
         refusal = accounts.debit_refusal(int(debits[leg])) or accounts.credit_refusal(int(credits_[leg]))
@@ -136,7 +143,7 @@ def _short(accounts: Accounts, legs: Legs) -> Numbers | None:
     posted, held = accounts.view("posted"), accounts.view("held")
     payers, place = np.unique(legs.debits, return_inverse=True)
     before = posted[payers]
-    largest = max(np.abs(before).max(), np.abs(posted[legs.credits]).max(), held[payers].max())
+    largest = max(np.abs(before).max(), np.abs(posted[legs.credits]).max())
     if largest > _SAFE or legs.total > _SAFE:
         return None
     leaving = np.zeros(len(payers), np.int64)

@@ -45,7 +45,8 @@ class LogReader(Protocol):
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
         """Return up to ``limit`` rows with a position greater than ``after``, in order.
 
-        There may be fewer, when they are large; none only where nothing stands behind ``after``.
+        There may be fewer, when they are large, but two at least where there are two: so that whoever reads the last
+        row it has seen again, to know that it is still there, sees whether another one follows.
         """
         ...
 

@@ -204,6 +204,7 @@ class Reason(Enum):
         Kind.STATE, True, "The participant is registered already.", "Update it, or choose another participant id."
     )
     TRANSFER_CROSSED = crossings.TRANSFER_CROSSED
+    ACCOUNT_RESERVED = crossings.ACCOUNT_RESERVED
     ADJUSTMENT_NOT_REVERSIBLE = Row(
         Kind.STATE,
         True,
@@ -400,6 +401,7 @@ class Reason(Enum):
         "The database does not answer; the outcome may be unknown.",
         "Wait as told by RetryInfo, then send the same request again.",
     )
+    ARCHIVE_UNREADABLE = audits.ARCHIVE_UNREADABLE
     ISSUER_UNAVAILABLE = Row(
         Kind.UNAVAILABLE,
         False,
@@ -418,6 +420,12 @@ class Reason(Enum):
         False,
         "Another server owns this part of the ledger, or ownership is changing.",
         "Wait as told by RetryInfo, then send the same request again.",
+    )
+    OWNER_UNREACHABLE = Row(
+        Kind.UNAVAILABLE,
+        False,
+        "The server that owns this part of the ledger gave no answer; whether it did what was asked is not known.",
+        "Wait as told by RetryInfo, then send the same request again: it is done once.",
     )
     CLEARING_NOT_OPEN = crossings.CLEARING_NOT_OPEN
     SHUTTING_DOWN = Row(

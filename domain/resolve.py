@@ -299,6 +299,9 @@ def capture_legs(
             return refuse(Reason.ACCOUNT_NOT_FOUND, account_id=leg.credit_account)
         if target == source:
             return invalid("parts", "SAME_ACCOUNT", "debits and credits the same account")
+        refusal = accounts.reserved_refusal(source) or accounts.reserved_refusal(target)
+        if refusal is not None:
+            return refusal
         if accounts.currency[target] != accounts.currency[source]:
             return refuse(Reason.CURRENCY_MISMATCH)
         if accounts.would_pass_limit(target, amount):

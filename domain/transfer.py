@@ -15,10 +15,8 @@ from pydantic_core import PydanticCustomError
 from domain.command import (
     AccountId,
     Amount,
-    Command,
     CurrencyCode,
     EffectiveTime,
-    Explanation,
     MovementKind,
     Reference,
     Tags,
@@ -26,8 +24,8 @@ from domain.command import (
 )
 from domain.crossing import Crossing, TransferSent, as_asked, crosses, send
 from domain.event import Change, Context, Event, Leg
-from domain.ids import account_partition, is_reserved
-from domain.limits import SpendingReturned, give_back
+from domain.ids import account_partition
+from domain.limits import SpendingReturned
 from domain.refusals import Reason, Refusal, refuse
 from domain.refused_batch import Asked
 from domain.rules import Operation
@@ -182,27 +180,38 @@ class Transfer(msgspec.Struct, frozen=True):
         return self.credit is not None or (self.quote is not None and leg.kind in _ONWARD)
 
 
+def begun(change: Change, recorded_at: int, **more: Any) -> Transfer:
+    """Return a transfer after the event that holds what was asked for; ``more`` is what that kind of event adds."""
+    event: Any = change.event
+    return Transfer(
+        transfer_id=change.originator_id,
+        debit_account=event.debit_account,
+        credit_account=event.credit_account,
+        amount=event.amount,
+        currency=event.currency,
+        kind=event.kind,
+        reference=event.reference,
+        tags=event.tags,
+        effective_time=recorded_at if event.effective_time is None else event.effective_time,
+        created_at=recorded_at,
+        updated_at=recorded_at,
+        **more,
+    )
+
+
 def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Transfer:
     """Return the transfer after one more of its events."""
     event = change.event
-    if isinstance(event, TransferPosted | TransferDeclined):
-        return Transfer(
-            transfer_id=change.originator_id,
-            debit_account=event.debit_account,
-            credit_account=event.credit_account,
-            amount=event.amount,
-            currency=event.currency,
-            kind=event.kind,
-            reference=event.reference,
-            tags=event.tags,
+    if isinstance(event, TransferPosted):
+        return begun(
+            change,
+            recorded_at,
             legs=event.legs,
-            effective_time=recorded_at if event.effective_time is None else event.effective_time,
-            created_at=recorded_at,
-            updated_at=recorded_at,
-            decline=(event.reason, event.detail) if isinstance(event, TransferDeclined) else None,
-            quote=event.quote.bytes if isinstance(event, TransferPosted) and event.quote is not None else None,
-            credit=_credit(event),
+            quote=None if event.quote is None else event.quote.bytes,
+            credit=None if event.credit_file is None else (event.credit_file.bytes, event.credit_line),
         )
+    if isinstance(event, TransferDeclined):
+        return begun(change, recorded_at, legs=event.legs, decline=(event.reason, event.detail))
     if transfer is None or not isinstance(event, TransferReversed):
         raise ValueError(f"{event.TOPIC} is not the next event of a transfer")
     return msgspec.structs.replace(
@@ -212,12 +221,6 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
         reversed_amount=transfer.reversed_amount + sum(leg.amount for leg in event.legs if leg.kind == REVERSAL),
         reversed_whole=transfer.reversed_whole or event.whole,
     )
-
-
-def _credit(event: TransferPosted | TransferDeclined) -> tuple[bytes, int] | None:
-    if isinstance(event, TransferPosted) and event.credit_file is not None:
-        return event.credit_file.bytes, event.credit_line
-    return None
 
 
 def payee(transfer: Transfer | TransferPosted) -> int:
@@ -290,8 +293,8 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
             return send(self, books, context)
         return refusal
 
-    def guard(self, books: "Books", context: Context) -> Refusal | None:
-        """Return why the transfer cannot be posted now, None when it can."""
+    def guard(self, books: "Books", context: Context, *, sends: bool = False, receives: bool = False) -> Refusal | None:
+        """Return why the transfer cannot be posted now, None when it can; the clearing account takes what crosses."""
         accounts = books.accounts
         debit = accounts.find(self.debit_account)
         if debit < 0:
@@ -303,7 +306,7 @@ class CreateTransfer(msgspec.Struct, frozen=True, gc=False):
         if currency != accounts.currency[credit] or (self.currency and self.currency != books.currencies[currency]):
             return refuse(Reason.CURRENCY_MISMATCH)
         if accounts.restrictions[debit] or accounts.restrictions[credit]:
-            refusal = accounts.debit_refusal(debit) or accounts.credit_refusal(credit)
+            refusal = accounts.debit_refusal(debit, transit=receives) or accounts.credit_refusal(credit, transit=sends)
             if refusal is not None:
                 return refusal
         if self.effective_time is not None:
@@ -420,81 +423,3 @@ class TransferModel(BetweenTwo):
             tuple(Leg(leg.kind, leg.debit_account_id, leg.credit_account_id, leg.amount_tyiyn) for leg in self.legs),
             self.effective_time,
         )
-
-
-class ReverseTransfer(Command):
-    """Move a transfer's money back: all that is left of it and its legs, or ``amount_tyiyn`` of its main part."""
-
-    NAME: ClassVar[str] = "reverse_transfer"
-
-    transfer_id: UUID
-    amount_tyiyn: Amount | None = None
-    explanation: Explanation = ""
-
-    def target(self) -> UUID:
-        """Return the transfer's id."""
-        return self.transfer_id
-
-    def needs(self) -> tuple[bytes, ...]:
-        """Return the aggregates that must be at hand for the decision."""
-        return (self.transfer_id.bytes,)
-
-    def touched_accounts(self, books: "Books") -> tuple[int, ...]:
-        """Return the accounts money would leave: those the transfer credited."""
-        transfer = books.aggregate(self.transfer_id.bytes)
-        if not isinstance(transfer, Transfer):
-            return ()
-        return (transfer.credit_account, *(leg.credit_account for leg in transfer.legs))
-
-    def decide(self, books: "Books", context: Context) -> list[Change] | Refusal:
-        """Reverse what is left, if the credited accounts can give it back."""
-        transfer = books.aggregate(self.transfer_id.bytes)
-        if not isinstance(transfer, Transfer) or transfer.decline is not None:
-            return refuse(Reason.TRANSFER_NOT_FOUND, transfer_id=self.transfer_id)
-        if transfer.kind == ADJUSTMENT and is_reserved(transfer.transfer_id):
-            return refuse(Reason.ADJUSTMENT_NOT_REVERSIBLE, transfer_id=self.transfer_id)
-        if transfer.reversed_whole:
-            return refuse(Reason.ALREADY_REVERSED, transfer_id=self.transfer_id)
-        if transfer.crossing is not None:
-            return refuse(Reason.TRANSFER_CROSSED, transfer_id=self.transfer_id)
-        left = transfer.amount - transfer.reversed_amount
-        amount = left if self.amount_tyiyn is None else self.amount_tyiyn
-        if amount > left:
-            return refuse(Reason.OVER_REVERSAL, remaining_tyiyn=left)
-        legs = self._legs(transfer, amount)
-        refusal = self._guard(books, legs)
-        if refusal is not None:
-            return refusal
-        whole = self.amount_tyiyn is None or (amount == left and all(map(transfer.carries, transfer.legs)))
-        event = TransferReversed(
-            legs=tuple(legs),
-            whole=whole,
-            explanation=self.explanation,
-            fingerprint=self.fingerprint(),
-            spending_returned=_given_back(books, transfer, amount, whole=amount == left),
-        )
-        return [Change(self.transfer_id.bytes, transfer.version + 1, event)]
-
-    def _legs(self, transfer: Transfer, amount: int) -> list[Leg]:
-        """Return what moves back: from the end, so that what went on to a third account comes back first."""
-        legs: list[Leg] = []
-        for leg in reversed(transfer.legs):
-            back = amount if transfer.carries(leg) else leg.amount if self.amount_tyiyn is None else 0
-            if back:
-                legs.append(Leg(f"{leg.kind}_reversal"[:32], leg.credit_account, leg.debit_account, back))
-        if amount:
-            legs.append(Leg(REVERSAL, transfer.credit_account, transfer.debit_account, amount))
-        return legs
-
-    @staticmethod
-    def _guard(books: "Books", legs: list[Leg]) -> Refusal | None:
-        first = CreateTransfer(b"", legs[0].debit_account, legs[0].credit_account, legs[0].amount)
-        return msgspec.structs.replace(first, legs=tuple(legs[1:])).guard_legs(books)
-
-
-def _given_back(books: "Books", transfer: Transfer, amount: int, *, whole: bool) -> SpendingReturned | None:
-    """Return what a reversal gives back of the limits: to the day on which the quote was confirmed."""
-    if transfer.quote is None or not amount:
-        return None
-    quote: Any = books.aggregate(transfer.quote)
-    return give_back(quote.spending, quote.updated_at, amount, whole=whole)

@@ -8,18 +8,18 @@ A return is never refused. The payer's account takes its money again frozen or n
 what is in transit from an account keeps it open.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
 from pydantic import Field
 
-from domain.account import AccountKind, AccountOpened
+from domain.account import LEDGER, AccountKind, AccountOpened
 from domain.claim import claim
 from domain.command import AccountId, Amount, Command, EffectiveTime, MovementKind, Reference, Tags
 from domain.crossing import (
     CLEARING_CLAIM,
-    LEDGER,
     Crossing,
     TransferCompleted,
     TransferReceived,
@@ -34,7 +34,7 @@ from domain.crossing import (
 from domain.event import Change, Context, Leg
 from domain.ids import MAX_PARTITIONS, account_originator
 from domain.refusals import Reason, Refusal, refuse
-from domain.transfer import REVERSAL, CreateTransfer, Transfer
+from domain.transfer import REVERSAL, CreateTransfer, Transfer, begun
 
 if TYPE_CHECKING:
     from domain.books import Books
@@ -44,11 +44,18 @@ Position = Annotated[int, Field(strict=True, gt=0)]
 
 
 class OpenClearing(Command):
-    """Open the partition's clearing account of a currency, once."""
+    """Open the partition's clearing account of a currency, once.
+
+    ``reserved`` is no part of what is asked: it is False only where an opening is decided again that was recorded
+    before these accounts were reserved.
+    """
 
     NAME: ClassVar[str] = "open_clearing"
+    SECRETS: ClassVar[frozenset[str]] = frozenset({"reserved"})
+    UNKEPT: ClassVar[Mapping[str, Any]] = {"reserved": True}
 
     currency: Currency
+    reserved: bool = True
 
     def needs(self) -> tuple[bytes, ...]:
         """Return the claim that names the account, if it is open."""
@@ -60,7 +67,11 @@ class OpenClearing(Command):
             return refuse(Reason.CURRENCY_UNKNOWN, currencies=", ".join(sorted(context.policy.currencies)))
         key = account_originator(books.accounts.next_id())
         opened = AccountOpened(
-            participant=LEDGER, kind=AccountKind.CLEARING, currency=self.currency, fingerprint=self.fingerprint()
+            participant=LEDGER,
+            kind=AccountKind.CLEARING,
+            currency=self.currency,
+            fingerprint=self.fingerprint(),
+            reserved=self.reserved,
         )
         return [Change(key, 1, opened), claim(CLEARING_CLAIM, self.currency, holder=key)]
 
@@ -126,7 +137,7 @@ class ReceiveTransfer(Command):
         }
         key = delivery_id(self.transfer_id.bytes, self.home)
         paid = CreateTransfer(b"", clearing, self.credit_account_id, self.amount_tyiyn, self.currency)
-        refusal = paid.guard(books, context)
+        refusal = paid.guard(books, context, receives=True)
         if refusal is not None:
             rejected = TransferRejected(reason=refusal.reason.name, detail=dict(refusal.metadata), **content)
             return [Change(key, 1, rejected)]
@@ -200,21 +211,7 @@ def evolve(transfer: Transfer | None, change: Change, recorded_at: int) -> Trans
     """Return a transfer between partitions, as home knows it, after one more of its events."""
     event = change.event
     if isinstance(event, TransferSent):
-        return Transfer(
-            transfer_id=change.originator_id,
-            debit_account=event.debit_account,
-            credit_account=event.credit_account,
-            amount=event.amount,
-            currency=event.currency,
-            kind=event.kind,
-            reference=event.reference,
-            tags=event.tags,
-            legs=(),
-            effective_time=recorded_at if event.effective_time is None else event.effective_time,
-            created_at=recorded_at,
-            updated_at=recorded_at,
-            crossing=Crossing(event.legs[0].credit_account),
-        )
+        return begun(change, recorded_at, legs=(), crossing=Crossing(event.legs[0].credit_account))
     if transfer is None or transfer.crossing is None:
         raise ValueError(f"{event.TOPIC} is not the next event of a transfer")
     crossing = transfer.crossing

@@ -14,30 +14,19 @@ from domain.account import AccountClosed, AccountFrozen, AccountKind, AccountOpe
 from domain.aggregate import fold
 from domain.authorization import AuthorizationApproved
 from domain.books import MOST_BULKS, Books
-from domain.bulk import Bulk, BulkLegReversed, BulkPosted, PostBulk, ReverseBulkLeg, asked_legs, posted_legs
+from domain.bulk import Bulk, BulkLegReversed, BulkPosted, ReverseBulkLeg, asked_legs, posted_legs
 from domain.columns import undo
 from domain.event import Change, Context, Leg
-from domain.ids import account_originator
-from domain.legs import MAX_LEGS, STORED, Legs, RefusedLeg, violations
+from domain.ids import account_id, account_originator
+from domain.legs import MAX_LEGS, Legs, RefusedLeg, violations
 from domain.money import MAX_AMOUNT, MAX_BALANCE
 from domain.movements import movements, net
 from domain.refusals import Reason, Refusal
 from domain.transfer import CreateTransfer
-from tests.domain.spec import ANA, BEK, CASH, DOLLARS, NOBODY, NOW, POLICY, SETTLEMENT, SHOP, Spec, uid
+from tests.bulks import Asked, column, post_bulk
+from tests.domain.spec import ANA, BEK, CASH, DAY, DOLLARS, NOBODY, NOW, POLICY, SETTLEMENT, SHOP, Spec, uid
 
 BULK = uid(7)
-Asked = tuple[int, int, int]
-
-
-def column(numbers: Any) -> bytes:
-    """Return numbers as a column."""
-    return np.fromiter(numbers, STORED).tobytes()
-
-
-def bulk(*legs: Asked, **fields: Any) -> PostBulk:
-    """Return the command for these legs."""
-    debits, credits_, amounts = map(column, zip(*legs, strict=True))
-    return PostBulk(debit_account_ids=debits, credit_account_ids=credits_, amounts_tyiyn=amounts, **fields)
 
 
 def refused(spec: Spec) -> tuple[RefusedLeg, ...]:
@@ -52,7 +41,7 @@ def refused(spec: Spec) -> tuple[RefusedLeg, ...]:
 def test_every_leg_that_can_be_is_posted() -> None:
     """The event holds the columns as they were asked for, and the accounts have what they come to."""
     spec = Spec().funds(ANA, 1_000)
-    asked = bulk((ANA, BEK, 300), (ANA, SHOP, 700), (CASH, ANA, 5), references=("a", "", "c"), kind="salary")
+    asked = post_bulk((ANA, BEK, 300), (ANA, SHOP, 700), (CASH, ANA, 5), references=("a", "", "c"), kind="salary")
     spec.when(asked, BULK)
     event = spec.event()
     assert (event.count, event.kind, event.currency, event.references) == (3, "salary", "KGS", ("a", "", "c"))
@@ -65,7 +54,7 @@ def test_every_leg_that_can_be_is_posted() -> None:
 def test_a_leg_may_spend_what_an_earlier_one_brought_in() -> None:
     """Credits of legs already posted count, those of later ones do not."""
     spec = Spec().funds(ANA, 100)
-    spec.when(bulk((BEK, SHOP, 40), (ANA, BEK, 60), (BEK, SHOP, 50), (BEK, SHOP, 20), (BEK, SHOP, 10)))
+    spec.when(post_bulk((BEK, SHOP, 40), (ANA, BEK, 60), (BEK, SHOP, 50), (BEK, SHOP, 20), (BEK, SHOP, 10)))
     short = Reason.INSUFFICIENT_FUNDS.name
     assert refused(spec) == (RefusedLeg(0, short, BEK), RefusedLeg(3, short, BEK))
     spec.then_figures(ANA, posted=40).then_figures(BEK, posted=0).then_figures(SHOP, posted=60)
@@ -74,7 +63,7 @@ def test_a_leg_may_spend_what_an_earlier_one_brought_in() -> None:
 def test_a_refused_leg_brings_nothing_in() -> None:
     """What a refused leg would have credited pays for no later leg."""
     spec = Spec().funds(ANA, 100)
-    spec.when(bulk((ANA, BEK, 101), (BEK, SHOP, 1), (ANA, BEK, 100), (BEK, SHOP, 100)))
+    spec.when(post_bulk((ANA, BEK, 101), (BEK, SHOP, 1), (ANA, BEK, 100), (BEK, SHOP, 100)))
     assert [each.leg for each in refused(spec)] == [0, 1]
     spec.then_figures(SHOP, posted=100)
 
@@ -91,7 +80,7 @@ def test_what_is_held_pays_for_no_leg() -> None:
         rule_version="1",
     )
     spec = Spec().funds(ANA, 100).given((uid(1), hold), (ANA, MinimumBalanceSet(minimum=20)))
-    spec.when(bulk((ANA, BEK, 50), (ANA, BEK, 1)))
+    spec.when(post_bulk((ANA, BEK, 50), (ANA, BEK, 1)))
     assert refused(spec) == (RefusedLeg(1, Reason.INSUFFICIENT_FUNDS.name, ANA),)
 
 
@@ -101,8 +90,9 @@ def test_the_first_reason_counts() -> None:
     spec.given((account_originator(7), AccountOpened(participant="b", kind=AccountKind.CASH, currency="KGS")))
     spec.given((7, AccountClosed()))
     spec.when(
-        bulk(
-            (ANA, DOLLARS, 1), (ANA, BEK, 1), (SHOP, ANA, 1), (7, BEK, 1), (CASH, 7, 1), (ANA, SHOP, 1), (CASH, ANA, 1)
+        post_bulk(
+            *((ANA, DOLLARS, 1), (ANA, BEK, 1), (SHOP, ANA, 1), (7, BEK, 1), (CASH, 7, 1), (ANA, SHOP, 1)),
+            *((CASH, ANA, 1), (7, DOLLARS, 1)),
         )
     )
     assert refused(spec) == (
@@ -112,6 +102,7 @@ def test_the_first_reason_counts() -> None:
         RefusedLeg(3, "ACCOUNT_CLOSED", 7),
         RefusedLeg(4, "ACCOUNT_CLOSED", 7),
         RefusedLeg(5, "INSUFFICIENT_FUNDS", ANA),
+        RefusedLeg(7, "CURRENCY_MISMATCH"),
     )
     spec.then_figures(ANA, posted=1)
 
@@ -119,29 +110,48 @@ def test_the_first_reason_counts() -> None:
 @pytest.mark.parametrize("code", ["USD", "XXX"])
 def test_a_bulk_has_one_currency(code: str) -> None:
     """Where it is named, legs of accounts in any other are refused, also where nobody keeps accounts in it."""
-    spec = Spec().when(bulk((CASH, ANA, 1), (SETTLEMENT, BEK, 1), currency_code=code))
+    spec = Spec().when(post_bulk((CASH, ANA, 1), (SETTLEMENT, BEK, 1), currency_code=code))
     assert refused(spec) == tuple(RefusedLeg(leg, "CURRENCY_MISMATCH") for leg in (0, 1))
     assert spec.event().currency == code
 
 
 def test_a_bulk_of_which_nothing_is_posted_is_posted_all_the_same() -> None:
     """Its outcome is what became of its legs: the same request is answered with the same refusals for ever."""
-    spec = Spec().when(bulk((ANA, BEK, 1), (BEK, ANA, 1)), BULK)
+    spec = Spec().when(post_bulk((ANA, BEK, 1), (BEK, ANA, 1)), BULK)
     assert [each.leg for each in refused(spec)] == [0, 1]
     assert movements(spec.event()) == ()
 
 
 def test_entries_that_name_no_account_are_all_told_and_nothing_moves() -> None:
     """An unknown account is a mistake in the request, not an outcome: the whole bulk is refused, without a record."""
-    spec = Spec().when(bulk((CASH, ANA, 1), (NOBODY, ANA, 1), (CASH, 1 << 40 | 1, 1)))
+    spec = Spec().when(post_bulk((CASH, ANA, 1), (NOBODY, ANA, 1), (CASH, 1 << 40 | 1, 1), (DOLLARS + 1, ANA, 1)))
     spec.then_refused(Reason.ACCOUNTS_UNKNOWN)
     assert isinstance(spec.decided, Refusal)
-    assert [each.field for each in spec.decided.violations] == ["debit_account_ids[1]", "credit_account_ids[2]"]
+    wrong = ["debit_account_ids[1]", "debit_account_ids[3]", "credit_account_ids[2]"]
+    assert [each.field for each in spec.decided.violations] == wrong
     assert not spec.decided.reason.value.recorded
 
 
+def test_an_id_of_no_account_is_unknown_in_every_partition() -> None:
+    """Accounts are numbered from 1 in each: the number before the first is nobody's."""
+    here = [account_id(1, index) for index in range(3)]
+    spec = Spec(partition=1).when(post_bulk((here[1], here[0], 1), (here[0], here[2], 1)))
+    spec.then_refused(Reason.ACCOUNTS_UNKNOWN)
+    assert isinstance(spec.decided, Refusal)
+    assert [each.field for each in spec.decided.violations] == ["debit_account_ids[1]", "credit_account_ids[0]"]
+
+
 def test_an_effective_time_out_of_bounds_refuses_the_whole() -> None:
-    Spec().when(bulk((CASH, ANA, 1), effective_time=2 * NOW)).then_refused(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
+    Spec().when(post_bulk((CASH, ANA, 1), effective_time=2 * NOW)).then_refused(Reason.EFFECTIVE_TIME_OUT_OF_BOUNDS)
+
+
+def test_a_bulk_happened_when_it_says() -> None:
+    """And was recorded when it was."""
+    spec = Spec().when(post_bulk((CASH, ANA, 1), effective_time=NOW - DAY), BULK)
+    assert isinstance(spec.decided, list)
+    bulk = fold([(spec.decided[0], spec.now)])
+    assert isinstance(bulk, Bulk)
+    assert (bulk.effective_time, bulk.created_at, bulk.updated_at) == (NOW - DAY, spec.now, spec.now)
 
 
 def test_columns_are_looked_at_entry_by_entry() -> None:
@@ -180,23 +190,23 @@ def test_the_content_of_a_bulk_has_one_fingerprint() -> None:
     prints = {
         each.fingerprint()
         for each in (
-            bulk(*legs),
-            bulk(*reversed(legs)),
-            bulk((1, 2, 3), (2, 1, 4)),
-            bulk(*legs, references=("", "x")),
-            bulk(*legs, references=("x", "")),
-            bulk(*legs, kind="salary"),
-            bulk(*legs, currency_code="KGS"),
-            bulk(*legs, effective_time=1),
+            post_bulk(*legs),
+            post_bulk(*reversed(legs)),
+            post_bulk((1, 2, 3), (2, 1, 4)),
+            post_bulk(*legs, references=("", "x")),
+            post_bulk(*legs, references=("x", "")),
+            post_bulk(*legs, kind="salary"),
+            post_bulk(*legs, currency_code="KGS"),
+            post_bulk(*legs, effective_time=1),
         )
     }
     assert len(prints) == 8
-    assert bulk(*legs).fingerprint() == bulk(*legs).fingerprint()
+    assert post_bulk(*legs).fingerprint() == post_bulk(*legs).fingerprint()
 
 
 def test_what_an_event_moves_on_an_account_is_the_sum_of_its_movements() -> None:
     """The short way, over columns, says the same as the movements one by one."""
-    spec = Spec().funds(ANA, 10).when(bulk((ANA, BEK, 4), (ANA, BEK, 9), (BEK, ANA, 3), (SHOP, ANA, 1)))
+    spec = Spec().funds(ANA, 10).when(post_bulk((ANA, BEK, 4), (ANA, BEK, 9), (BEK, ANA, 3), (SHOP, ANA, 1)))
     for account in (ANA, BEK, SHOP, NOBODY):
         moved = [
             (leg.credit_account == account, leg.debit_account == account, leg.amount) for leg in movements(spec.event())
@@ -210,7 +220,7 @@ def test_what_an_event_moves_on_an_account_is_the_sum_of_its_movements() -> None
 
 def posted() -> Spec:
     """Return books with a bulk of three legs, the second of them refused."""
-    return Spec().funds(ANA, 100).when(bulk((ANA, BEK, 60), (ANA, BEK, 41), (ANA, SHOP, 40)), BULK)
+    return Spec().funds(ANA, 100).when(post_bulk((ANA, BEK, 60), (ANA, BEK, 41), (ANA, SHOP, 40)), BULK)
 
 
 def back(leg: int, **fields: Any) -> ReverseBulkLeg:
@@ -302,7 +312,7 @@ class Twins:
 
     def at_once(self, legs: list[Asked], request: UUID) -> list[tuple[int, str, str]]:
         """Post the legs as a bulk; return which were refused, and why."""
-        decided = bulk(*legs, currency_code="KGS").decide(self.bulks, Context(request.bytes, NOW, POLICY))
+        decided = post_bulk(*legs, currency_code="KGS").decide(self.bulks, Context(request.bytes, NOW, POLICY))
         assert isinstance(decided, list)
         before = copy.deepcopy(self.bulks.accounts.posted)
         mark = len(self.bulks.journal)
@@ -318,6 +328,7 @@ class Twins:
 @given(st.lists(LEGS, min_size=1, max_size=4), st.sampled_from([0, 1]), st.integers(0, 41))
 @example([[(2, 5, MAX_AMOUNT)], [(1, 5, MAX_AMOUNT)] * 40], 1, 0)
 @example([[(1, 5, MAX_AMOUNT)] * 3 + [(5, 2, 7), (2, 5, 7)]], 1, 0)
+@example([[(6, 5, MAX_AMOUNT)] * 3], 1, 0)
 def test_a_bulk_comes_to_what_its_legs_come_to_one_by_one(drawn: list[list[Asked]], near: int, seed: int) -> None:
     """The same legs are refused for the same reasons, and every balance is the same, at the bounds of balances too."""
     twins = Twins(near_the_limit=bool(near), seed=seed)
@@ -339,7 +350,7 @@ def test_the_largest_bulk_moves_what_it_says_to_the_last_tyiyn() -> None:
         opened = AccountOpened(participant="b", kind=kind, currency="KGS")
         books.evolve(Change(account_originator(index), 1, opened), NOW, index)
     legs = [(1 + leg % 2, 3, MAX_AMOUNT - (leg == 8_000)) for leg in range(MAX_LEGS)]
-    decided = bulk(*legs).decide(books, Context(BULK.bytes, NOW, POLICY))
+    decided = post_bulk(*legs).decide(books, Context(BULK.bytes, NOW, POLICY))
     assert isinstance(decided, list)
     event: Any = decided[0].event
     books.evolve(decided[0], NOW, 4)
@@ -356,9 +367,29 @@ def test_few_bulks_are_remembered() -> None:
     spec = Spec().funds(ANA, 10_000)
     ids = [uid(2_000 + number) for number in range(MOST_BULKS + 5)]
     for each in ids:
-        spec.when(bulk((ANA, BEK, 2)), each)
+        spec.when(post_bulk((ANA, BEK, 2)), each)
         spec.given_done(ReverseBulkLeg(bulk_id=each, leg=0, amount_tyiyn=1))
     assert [spec.books.at_hand(each.bytes) for each in ids] == [False] * 5 + [True] * MOST_BULKS
     spec.given_done(ReverseBulkLeg(bulk_id=ids[0], leg=0))
     assert not spec.books.at_hand(ids[5].bytes)
     spec.when(ReverseBulkLeg(bulk_id=ids[0], leg=0)).then_refused(Reason.ALREADY_REVERSED)
+
+
+def test_a_bulk_is_remembered_since_it_was_last_in_use() -> None:
+    """The one that nobody has touched for longest is forgotten; an undo brings back the same ones, and no more."""
+    spec = Spec().funds(ANA, 10_000)
+    ids = [uid(2_000 + number) for number in range(MOST_BULKS + 1)]
+
+    def reverse(bulk: UUID) -> None:
+        spec.given_done(ReverseBulkLeg(bulk_id=bulk, leg=0, amount_tyiyn=1))
+
+    for each in ids:
+        spec.when(post_bulk((ANA, BEK, 3)), each)
+    for each in (*ids[:-1], ids[0]):
+        reverse(each)
+    before, mark = set(spec.books._bulks), len(spec.books.journal)
+    reverse(ids[-1])
+    assert [spec.books.at_hand(each.bytes) for each in ids] == [each != ids[1] for each in ids]
+    undo(spec.books.journal, mark)
+    assert [spec.books.at_hand(each.bytes) for each in ids] == [each != ids[-1] for each in ids]
+    assert set(spec.books._bulks) == before

@@ -6,9 +6,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.account import AccountClosed, AccountFrozen, AccountKind, AccountOpened, CloseAccount
+from domain.account import LEDGER, AccountClosed, AccountFrozen, AccountKind, AccountOpened, CloseAccount
 from domain.crossing import (
-    LEDGER,
     TransferCompleted,
     TransferReceived,
     TransferRejected,
@@ -18,11 +17,12 @@ from domain.crossing import (
     delivery_id,
     receive_request,
 )
-from domain.event import Leg
+from domain.event import Leg, Policy
 from domain.ids import account_id
 from domain.money import MAX_BALANCE
 from domain.refusals import Reason
-from domain.transfer import ReverseTransfer, fees, payee
+from domain.transfer import fees, payee
+from domain.transfer_reversal import ReverseTransfer
 from domain.transit import CompleteTransfer, OpenClearing, ReceiveTransfer, ReturnTransfer
 from tests.domain.spec import ANA, BEK, CASH, DOLLARS, NOBODY, NOW, POLICY, SECOND, SHOP, Spec, uid
 
@@ -64,7 +64,7 @@ def test_a_clearing_account_is_the_ledgers_own() -> None:
     """Opening it makes a clearing account of the currency, kept by the ledger and found by its currency."""
     spec = Spec(TWO)
     spec.when(OpenClearing(currency="KGS"))
-    spec.then(AccountOpened(participant=LEDGER, kind=AccountKind.CLEARING, currency="KGS"))
+    spec.then(AccountOpened(participant=LEDGER, kind=AccountKind.CLEARING, currency="KGS", reserved=True))
     spec.then_claimed(("transit_clearing", "KGS"))
     spec.when(OpenClearing(currency="EUR")).then_refused(Reason.CURRENCY_UNKNOWN)
 
@@ -120,10 +120,9 @@ def test_the_payers_side_is_guarded_as_ever(
     assert total(spec) == 0
 
 
-@pytest.mark.parametrize("account", [account_id(2, 1), account_id(1, 1)])
-def test_no_money_is_sent_where_there_is_no_partition(account: int) -> None:
-    """An account of a partition that the ledger does not have is not found; with one partition, none is elsewhere."""
-    policy = TWO if account == account_id(2, 1) else POLICY
+@pytest.mark.parametrize(("policy", "account"), [(TWO, account_id(2, 1)), (POLICY, account_id(1, 1)), (TWO, NOBODY)])
+def test_no_money_is_sent_where_there_is_no_other_partition(policy: Policy, account: int) -> None:
+    """An account of a partition that the ledger does not have is not found, nor is one that home does not have."""
     spec = Spec(policy).given_done(OpenClearing(currency="KGS")).funds(ANA, FUNDS)
     spec.when(spec.transfer(ANA, account, 1)).then_refused(Reason.ACCOUNT_NOT_FOUND, account_id=account)
     elsewhere = spec.transfer(account, ANA, 1)
@@ -201,7 +200,8 @@ def test_a_received_transfer_is_completed_at_home() -> None:
     assert spec.books.sent_from(ANA) == 60
     spec.when(CompleteTransfer(transfer_id=transfer, position=9)).then(TransferCompleted(position=9))
     spec.then_figures(ANA, posted=40).then_figures(CLEARING, posted=60)
-    assert spec.life(transfer).crossing.way is Way.COMPLETED
+    ended = spec.life(transfer)
+    assert (ended.crossing.way, ended.version) == (Way.COMPLETED, 2)
     assert not spec.books.transit
 
 

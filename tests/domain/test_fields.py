@@ -12,7 +12,8 @@ from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettle
 from domain.command import Command
 from domain.money import MAX_AMOUNT
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
-from domain.transfer import LegModel, ReverseTransfer, TransferModel
+from domain.transfer import LegModel, TransferModel
+from domain.transfer_reversal import ReverseTransfer
 from tests.domain.spec import uid
 
 ID = UUID(int=7)

@@ -11,7 +11,7 @@ from domain.proposal import ProposalApproved, ProposalRejected, ProposalState
 from domain.publishing import ApproveRules, ProposeRules, RejectRules, RulesModel
 from domain.refusals import Reason, Refusal
 from domain.rules import Fee, Operation
-from domain.transfer import ReverseTransfer
+from domain.transfer_reversal import ReverseTransfer
 from tests.domain.spec import ANA, BEK, CASH, DAY, DOLLARS, NOBODY, NOW, SECOND, Spec, uid
 
 ONE, OTHER = uid(1), uid(2)

@@ -19,7 +19,8 @@ from domain.quote import QuoteConfirmed, QuoteCreated
 from domain.recipient import Recipient, ToAccount, ToCard, ToPhone
 from domain.refusals import Reason
 from domain.rules import Fee, Holds, Operation, Period
-from domain.transfer import ReverseTransfer, TransferPosted
+from domain.transfer import TransferPosted
+from domain.transfer_reversal import ReverseTransfer
 from tests.domain.spec import SECOND as ONE_SECOND
 from tests.domain.transfer_world import (
     ADIL,

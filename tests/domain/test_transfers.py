@@ -9,7 +9,8 @@ from domain.account import AccountClosed, AccountFrozen
 from domain.event import Leg
 from domain.money import MAX_AMOUNT, MAX_BALANCE
 from domain.refusals import Reason
-from domain.transfer import ReverseTransfer, TransferDeclined, TransferPosted, TransferReversed
+from domain.transfer import TransferDeclined, TransferPosted, TransferReversed
+from domain.transfer_reversal import ReverseTransfer
 from tests.domain.spec import ANA, BEK, CASH, DAY, DOLLARS, NOBODY, NOW, SETTLEMENT, SHOP, Spec
 
 TOO_LATE = NOW + DAY

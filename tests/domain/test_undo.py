@@ -19,7 +19,8 @@ from domain.engine import ENGINE_ID, EngineStarted
 from domain.event import Change, Context, Leg
 from domain.refusals import Refusal
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart, expire
-from domain.transfer import CreateTransfer, ReverseTransfer
+from domain.transfer import CreateTransfer
+from domain.transfer_reversal import ReverseTransfer
 from tests.domain.spec import NOW, POLICY, uid
 
 Step = tuple[int, int, int, int]

@@ -62,7 +62,7 @@ class OpenAccountRequest(_message.Message):
     validate_only: _builtins.bool
     """validate_only decides and records nothing. No account_id is given then."""
     participant_id: _builtins.str
-    """participant_id is the bank that will keep the account. Required."""
+    """participant_id is the bank that will keep the account. Required; esep is the ledger itself, and none."""
     kind: _account_pb2.AccountKind.ValueType
     """kind is what the account is for. Required."""
     currency_code: _builtins.str

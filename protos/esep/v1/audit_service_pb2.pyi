@@ -38,7 +38,7 @@ class ReadEventsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     partition: _builtins.int
-    """partition is the log's partition."""
+    """partition is the log's partition, from 0. An account that the filter names must be of it."""
     first_position: _builtins.int
     """first_position is the first position that counts. 0 is the beginning."""
     last_position: _builtins.int
@@ -128,11 +128,13 @@ class SubscribeEventsRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def after(self) -> _common_pb2.LogPosition:
-        """after is the position behind which the stream begins. Absent is the beginning."""
+        """after is the position behind which the stream begins, and with it the partition whose events are sent: position 0 is
+        its beginning. Absent is the beginning of partition 0. A partition that the ledger does not have is INVALID_ARGUMENT.
+        """
 
     @_builtins.property
     def filter(self) -> _audit_pb2.EventFilter:
-        """filter keeps some of the events. Absent keeps all."""
+        """filter keeps some of the events. Absent keeps all. An account that it names must be of the stream's partition."""
 
     def __init__(
         self,
@@ -272,6 +274,7 @@ class GetAggregateHistoryRequest(_message.Message):
 
     AGGREGATE_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
@@ -279,6 +282,10 @@ class GetAggregateHistoryRequest(_message.Message):
     """aggregate_id is its id: the transfer_id, authorization_id, card_id or whatever else it is called elsewhere."""
     account_id: _builtins.int
     """account_id is an account's number. What is moved and held stands in other aggregates: see ExplainBalance."""
+    partition: _builtins.int
+    """partition is where the aggregate lives, from 0: the one that the receipt of its making names. With an account_id it may
+    be left out; where it is not, it must be the account's.
+    """
     page_size: _builtins.int
     """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
@@ -292,13 +299,14 @@ class GetAggregateHistoryRequest(_message.Message):
         *,
         aggregate_id: _builtins.str = ...,
         account_id: _builtins.int = ...,
+        partition: _builtins.int = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "aggregate", b"aggregate", "aggregate_id", b"aggregate_id", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "partition", b"partition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_aggregate: _TypeAlias = _typing.Literal["aggregate_id", "account_id"]  # noqa: Y015
     _WhichOneofArgType_aggregate: _TypeAlias = _typing.Literal["aggregate", b"aggregate"]  # noqa: Y015
@@ -353,7 +361,7 @@ class ExplainBalanceRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
-    """account_id is the account."""
+    """account_id is the account, which tells the partition as well."""
     figure: _audit_pb2.BalanceFigure.ValueType
     """figure is what to explain. Required."""
     page_size: _builtins.int
@@ -442,8 +450,13 @@ class ReplayDecisionRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the request's id, whoever sent it."""
+    partition: _builtins.int
+    """partition is where the request was decided, from 0: the one that its receipt names. With a position it may be left out;
+    where it is not, it must be the position's.
+    """
     @_builtins.property
     def position(self) -> _common_pb2.LogPosition:
         """position is where the request's first event stands."""
@@ -453,10 +466,11 @@ class ReplayDecisionRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "position", b"position", "request_id", b"request_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "position", b"position", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "partition", b"partition", "position", b"position", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["request_id", "position"]  # noqa: Y015
     _WhichOneofArgType_decision: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
@@ -673,6 +687,9 @@ class GetCheckpointResponse(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     SELF_AUDIT_FIELD_NUMBER: _builtins.int
+    PARTITION_COUNT_FIELD_NUMBER: _builtins.int
+    partition_count: _builtins.int
+    """partition_count is how many partitions the ledger has, counted from 0: each has a history and checkpoints of its own."""
     @_builtins.property
     def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
         """checkpoint is what was signed."""
@@ -683,7 +700,9 @@ class GetCheckpointResponse(_message.Message):
 
     @_builtins.property
     def self_audit(self) -> _checkpoint_pb2.SelfAudit:
-        """self_audit is how far the ledger has derived the history anew, when, and with which result."""
+        """self_audit is how far the ledger has derived the history anew, when, and with which result. It is told by a server
+        that owns the partition; where an earlier checkpoint is asked for and none does, nothing was looked at.
+        """
 
     def __init__(
         self,
@@ -691,10 +710,11 @@ class GetCheckpointResponse(_message.Message):
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
         keys: _abc.Iterable[_checkpoint_pb2.CheckpointKey] | None = ...,
         self_audit: _checkpoint_pb2.SelfAudit | None = ...,
+        partition_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "self_audit", b"self_audit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys", "self_audit", b"self_audit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "keys", b"keys", "partition_count", b"partition_count", "self_audit", b"self_audit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1005,7 +1025,7 @@ Global___ReadTilesResponse: _TypeAlias = ReadTilesResponse  # noqa: Y015
 
 @_typing.final
 class ListAccountFiguresRequest(_message.Message):
-    """ListAccountFiguresRequest names a moment."""
+    """ListAccountFiguresRequest names a partition and a moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1013,10 +1033,13 @@ class ListAccountFiguresRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
+    partition: _builtins.int
+    """partition is the one whose accounts are listed, from 0. A position that as_of names must be of it."""
     @_builtins.property
     def as_of(self) -> _common_pb2.AsOf:
         """as_of is the moment, by position or by record_time. Absent is now."""
@@ -1032,10 +1055,11 @@ class ListAccountFiguresRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "partition", b"partition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

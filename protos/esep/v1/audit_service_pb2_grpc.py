@@ -35,6 +35,11 @@ class AuditServiceStub(object):
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     def __init__(self, channel):
@@ -125,6 +130,11 @@ class AuditServiceServicer(object):
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     def ReadEvents(self, request, context):
@@ -201,7 +211,7 @@ class AuditServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCardAsOf(self, request, context):
-        """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+        """GetCardAsOf reads a card and all that belongs to it as they were at one instant. Cards live in partition 0.
 
         Guarantees: everything is of one position.
         Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
@@ -296,7 +306,7 @@ class AuditServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAccountFigures(self, request, context):
-        """ListAccountFigures lists what every account had right after a position, by account id.
+        """ListAccountFigures lists what every account of a partition had right after a position, by account id.
 
         Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
         are those that GetBalance answers as of the same position.
@@ -398,6 +408,11 @@ class AuditService(object):
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     @staticmethod

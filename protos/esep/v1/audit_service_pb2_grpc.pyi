@@ -36,6 +36,11 @@ class AuditServiceStub:
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     @_typing.overload
@@ -96,7 +101,7 @@ class AuditServiceStub:
     of a request; REPLAY_TOO_FAR.
     """
     GetCardAsOf: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.GetCardAsOfRequest, _audit_service_pb2.GetCardAsOfResponse]
-    """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+    """GetCardAsOf reads a card and all that belongs to it as they were at one instant. Cards live in partition 0.
 
     Guarantees: everything is of one position.
     Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
@@ -159,7 +164,7 @@ class AuditServiceStub:
     the 18 that are left, the last of them of 112 hashes.
     """
     ListAccountFigures: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccountFiguresRequest, _audit_service_pb2.ListAccountFiguresResponse]
-    """ListAccountFigures lists what every account had right after a position, by account id.
+    """ListAccountFigures lists what every account of a partition had right after a position, by account id.
 
     Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
     are those that GetBalance answers as of the same position.
@@ -178,6 +183,11 @@ class AuditServiceAsyncStub(AuditServiceStub):
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -235,7 +245,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     of a request; REPLAY_TOO_FAR.
     """
     GetCardAsOf: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetCardAsOfRequest, _audit_service_pb2.GetCardAsOfResponse]  # type: ignore[assignment]
-    """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+    """GetCardAsOf reads a card and all that belongs to it as they were at one instant. Cards live in partition 0.
 
     Guarantees: everything is of one position.
     Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
@@ -298,7 +308,7 @@ class AuditServiceAsyncStub(AuditServiceStub):
     the 18 that are left, the last of them of 112 hashes.
     """
     ListAccountFigures: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAccountFiguresRequest, _audit_service_pb2.ListAccountFiguresResponse]  # type: ignore[assignment]
-    """ListAccountFigures lists what every account had right after a position, by account id.
+    """ListAccountFigures lists what every account of a partition had right after a position, by account id.
 
     Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
     are those that GetBalance answers as of the same position.
@@ -316,6 +326,11 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     answered: LEDGER_UNAVAILABLE.
 
     The books as of a moment, on both axes of time, are StatementService's: GetTrialBalance, GetBalance and GetStatement.
+
+    Each partition of the ledger has a history of its own, with its own positions, tree and checkpoints. Every server
+    answers about every partition; only GetCheckpoint is passed on, to the server that decides there. A partition that the
+    ledger does not have is INVALID_ARGUMENT, UNKNOWN for the field that names it, and so is a min_position or as_of of
+    another partition than the one that is asked about.
     """
 
     @_abc_1.abstractmethod
@@ -407,7 +422,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.GetCardAsOfRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.GetCardAsOfResponse, _abc.Awaitable[_audit_service_pb2.GetCardAsOfResponse]]:
-        """GetCardAsOf reads a card and all that belongs to it as they were at one instant.
+        """GetCardAsOf reads a card and all that belongs to it as they were at one instant. Cards live in partition 0.
 
         Guarantees: everything is of one position.
         Refused with: CARD_NOT_FOUND, also as of a moment at which the card was not issued yet. A moment later than the
@@ -518,7 +533,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_service_pb2.ListAccountFiguresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_service_pb2.ListAccountFiguresResponse, _abc.Awaitable[_audit_service_pb2.ListAccountFiguresResponse]]:
-        """ListAccountFigures lists what every account had right after a position, by account id.
+        """ListAccountFigures lists what every account of a partition had right after a position, by account id.
 
         Guarantees: all pages together hold each account that was open or closed by then once, all of one position; the figures
         are those that GetBalance answers as of the same position.

@@ -103,7 +103,7 @@ class BulkRefusals(_message.Message):
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """reasons are upper-snake names, the same that CreateTransfer would carry in ErrorInfo: CURRENCY_MISMATCH,
-        ACCOUNT_CLOSED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS or BALANCE_LIMIT.
+        ACCOUNT_CLOSED, ACCOUNT_RESERVED, ACCOUNT_FROZEN, INSUFFICIENT_FUNDS or BALANCE_LIMIT.
         """
 
     @_builtins.property

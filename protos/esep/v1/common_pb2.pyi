@@ -10,7 +10,7 @@ Identifiers
   transfer_id, authorization_id, refund_id and the like
                     equal to the request_id of the call that created the thing.
   account_id        positive, below 2^53, so that a JSON reader keeps it exactly.
-  participant_id    a bank: [a-z0-9-]{1,32}.
+  participant_id    a bank: [a-z0-9-]{1,32}. The ledger itself is esep.
 
 Money is an integer count of tyiyn, the hundredth part of a som. An amount to move is 1 … 10^15. A currency_code is
 ISO 4217; left empty it means the currency of the accounts named, and given it must be that one.
@@ -37,8 +37,9 @@ A refusal that depends on the state of something that exists is recorded and fin
 ErrorInfo.metadata holds recorded "true", partition, position and replayed. Validation, not found, permission,
 expected version, rate limits and infrastructure failures are not recorded: the same id may be tried again.
 Any method may answer UNAUTHENTICATED, PERMISSION_DENIED (decided before existence), INVALID_ARGUMENT,
-RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, UNAVAILABLE and INTERNAL, and any write REQUEST_ID_REUSED; methods' comments
-name only the reasons of their own. After a timeout, GetOutcome or the same request again tells what happened.
+RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, UNAVAILABLE and INTERNAL, any write REQUEST_ID_REUSED, and any that moves money
+or changes accounts ACCOUNT_RESERVED, for the ledger's own accounts. Methods' comments name only the reasons of their
+own. After a timeout, GetOutcome or the same request again tells what happened.
 """
 
 from collections import abc as _abc
