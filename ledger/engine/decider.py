@@ -16,8 +16,8 @@ from domain.books import Books, NotAtHandError
 from domain.columns import undo
 from domain.command import Command
 from domain.credit import CreditFile, CreditLinesDecided, decide_line, not_taken, refused
-from domain.engine import CommandDeclined
-from domain.event import Change, Context, Policy
+from domain.engine import ENGINE_ID, CommandDeclined
+from domain.event import Change, Context, Event, Policy
 from domain.ids import derived_id
 from domain.plain import PlainTransfers, try_move_all
 from domain.ports import Clock, Row
@@ -137,9 +137,10 @@ class Decider:
         del batch.ids[ids:]
         self.position, self.recorded_at = before
 
-    def record(self, change: Change, batch: Batch, *, caller: str = TIMER, request_id: bytes | None = None) -> None:
-        """Append one change to the batch and take it into the state."""
-        self._append([change], batch, caller, request_id, self.now())
+    def record_own(self, event: Event, batch: Batch) -> None:
+        """Record what the engine has to say of itself."""
+        change = Change(ENGINE_ID, self.books.life.version + 1, event)
+        self._append([change], batch, TIMER, None, self.now())
 
     def now(self) -> int:
         """Return the recorded time of the next event: the clock, or just after the last record."""
@@ -234,7 +235,8 @@ class Decider:
         return first
 
     def _expire(self, change: Change, batch: Batch, expires_at: int) -> None:
-        self.record(change, batch, request_id=derived_id(change.originator_id, f"expire:{expires_at}"))
+        request_id = derived_id(change.originator_id, f"expire:{expires_at}")
+        self._append([change], batch, TIMER, request_id, self.now())
 
     def _expire_lapsed(self, command: Command | CreateTransfer, batch: Batch, now: int) -> int:
         """End the holds that have lapsed on the accounts the command touches, before it is decided."""

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection
 import structlog
 
 from domain.books import InTransit
-from domain.engine import ENGINE_ID, EngineStarted
-from domain.event import Change, Event, Policy
+from domain.engine import EngineStarted
+from domain.event import Policy
 from domain.ports import Clock
 from domain.refusals import Reason, Refused, refuse
 from domain.times import SECOND
@@ -31,14 +31,16 @@ from ledger.engine.loading import empty_decider, load_decider
 from ledger.engine.lookup import LookUps
 from ledger.engine.modes import ANSWERS, Mode
 from ledger.engine.observer import NoObserver, Observer
-from ledger.engine.owner import certainly_gone, this_owner
+from ledger.engine.owner import is_free, this_owner
+from ledger.engine.pace import delay
 from ledger.engine.pulse import Pulse
 from ledger.engine.settings import EngineSettings
+from ledger.engine.taking_over import check_clock, take_over
 from ledger.engine.threads import SYSTEM_THREADS, Threads
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
-from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull, TailChanged
+from ledger.log.errors import AppendConflict, LogError, LogUnavailable, StorageFull
 
 _log = structlog.get_logger("esep.engine")
 
@@ -46,7 +48,7 @@ _FRUITLESS = 3
 """Conflicts in a row that the log does not explain before the engine gives up."""
 
 _BREATH = 0.2
-"""Seconds the engine waits before each batch while the projections are too far behind, and between last looks."""
+"""Seconds between last looks."""
 
 
 class Engine:
@@ -72,8 +74,8 @@ class Engine:
         self.owner = this_owner()
         self.durable = 0
         """The last position known to be durable."""
-        self.projected: int | None = None
-        """How far the projections are, told by whoever watches them; None where nobody does."""
+        self.projections_behind = 0.0
+        """Seconds, told by whoever watches the projections."""
         self.mode = Mode.STARTING
         self._clock = clock
         self._policy = policy or Policy()
@@ -93,7 +95,7 @@ class Engine:
         self._committer = Committer(log, partition, self._written, observer or NoObserver(), threads)
         self._look_ups = LookUps(log, partition, lambda: self.durable, threads)
         self._thread = threads.thread(self._run, f"esep-decide-{partition}")
-        self._pulse = Pulse(self, threads)
+        self.pulse = Pulse(self, threads)
 
     # For callers.
 
@@ -133,7 +135,7 @@ class Engine:
         """Load the state and become owner or standby, in the background."""
         self._committer.start()
         self._thread.start()
-        self._pulse.start()
+        self.pulse.start()
 
     def wait_until_serving(self, timeout: float) -> bool:
         """Wait until requests are taken; return whether they are."""
@@ -255,14 +257,6 @@ class Engine:
                 self._enter(Mode.STANDBY)
                 return
 
-    def _check_clock(self) -> None:
-        behind = (self._decider.recorded_at - self._clock.now()) / SECOND
-        if behind > self.settings.max_clock_lag:
-            raise EngineError(
-                f"the clock is {behind:.0f} s behind the last record of partition {self.partition}: "
-                "set it right, then start again"
-            )
-
     def _follow(self) -> int:
         """Take in what the log holds after the last decided position; return how many events that were."""
         taken = self._follower.follow(self._decider)
@@ -278,10 +272,12 @@ class Engine:
             with self._changed:
                 self._await_work(batch)
                 failed, outpaced = self._failed, self._outpaced
-                tickets = [] if failed is not None or outpaced else self._take(batch)
+                room = 0 if failed is not None or outpaced else self.settings.max_batch_events - len(batch.rows)
+                tickets = self._intake.take(room)
             if failed is not None or outpaced:
                 self._recover(batch)
                 return
+            self._wait_for_projections(tickets)
             for ticket in tickets:
                 self._decide(ticket, batch)
             self._add_own(batch)
@@ -307,14 +303,10 @@ class Engine:
             return _BREATH  # What is being looked up comes back, or is answered, without a word to this thread.
         return None if due is None else min(max((due - self._clock.now()) / SECOND, 0.001), 1.0)
 
-    def _take(self, batch: Batch) -> list[Ticket]:
-        if self._too_far_ahead() and self.mode is not Mode.STOPPING:
-            self._changed.wait(_BREATH)
-        return self._intake.take(self.settings.max_batch_events - len(batch.rows))
-
-    def _too_far_ahead(self) -> bool:
-        """Tell whether the projections have fallen behind by more than they may."""
-        return self.projected is not None and self.durable - self.projected > self.settings.max_unprojected
+    def _wait_for_projections(self, tickets: list[Ticket]) -> None:
+        if self.projections_behind > self.settings.max_projection_lag:
+            events = sum(ticket.weight for ticket in tickets)
+            self.pause(delay(events, self.projections_behind, self.settings.max_projection_lag))
 
     def _decide(self, ticket: Ticket, batch: Batch) -> None:
         try:
@@ -331,10 +323,7 @@ class Engine:
         if self._decider.books.any_lapsed(self._clock.now()) and len(batch.rows) < self.settings.max_batch_events:
             self._decider.expire_due(batch, self.settings.expiries_per_batch)
         while self._snapshots.taken:
-            self._record_own(self._snapshots.taken.popleft(), batch)
-
-    def _record_own(self, event: Event, batch: Batch) -> None:
-        self._decider.record(Change(ENGINE_ID, self._decider.books.life.version + 1, event), batch)
+            self._decider.record_own(self._snapshots.taken.popleft(), batch)
 
     def _hand_over(self, batch: Batch) -> Batch:
         self._decider.seal(batch)
@@ -449,8 +438,7 @@ class Engine:
         try:
             self._follow()
             beat = self.log.last_beat(self.partition)
-            free = beat is None or beat.age_seconds >= self.settings.takeover_after or certainly_gone(beat.owner)
-            if free and self._take_over():
+            if is_free(beat, self.settings.takeover_after) and self._take_over():
                 return
         except (LogUnavailable, StorageFull) as failure:
             _log.warning("log.unavailable", partition=self.partition, error=str(failure))
@@ -458,26 +446,14 @@ class Engine:
 
     def _take_over(self) -> bool:
         """Append ``EngineStarted``; return whether the partition is ours."""
-        self._check_clock()
-        epoch = self._decider.books.life.epoch + 1
-        batch = self._decider.begin()
-        self._record_own(EngineStarted(epoch=epoch, owner=self.owner, policy=self._policy), batch)
-        self._decider.seal(batch)
-        try:
-            self.log.take_over(batch.rows, tail=self._follower.last)
-        except TailChanged as changed:
-            self._decider.undo(batch)
-            raise HistoryChangedError(str(changed)) from changed
-        except AppendConflict:
-            self._decider.undo(batch)
+        check_clock(self._decider, self.settings.max_clock_lag)
+        started = EngineStarted(epoch=self.epoch + 1, owner=self.owner, policy=self._policy)
+        position = take_over(self.log, self._decider, self._follower, started)
+        if position is None:
             return False
-        except LogError:
-            self._decider.undo(batch)
-            raise
-        self.durable = batch.last
-        self._follower.wrote(batch.rows[-1])
-        self._pulse.beat()
-        _log.info("engine.started", partition=self.partition, epoch=epoch, position=self.durable)
+        self.durable = position
+        self.pulse.beat()
+        _log.info("engine.started", partition=self.partition, epoch=self.epoch, position=position)
         self._enter(Mode.OWNER)
         return True
 
@@ -492,7 +468,7 @@ class Engine:
             taken = self._snapshots.keep_now(decider)
             if taken is not None:
                 batch = decider.begin()
-                self._record_own(taken, batch)
+                decider.record_own(taken, batch)
                 self.log.append(batch.rows)
                 self.durable = batch.last
             self.log.release(self.partition, self.owner)

@@ -17,7 +17,7 @@ from domain.refusals import Reason, refuse
 from ledger.engine.threads import Threads
 from ledger.engine.tickets import BatchTicket, CommandTicket, CreditTicket, Declined, Ticket
 from ledger.log.codec import UnknownTopicError, decode
-from ledger.log.errors import LogError
+from ledger.log.errors import LogError, SegmentUnreadable
 
 _THREADS: Final = 2
 
@@ -51,7 +51,10 @@ class LookUps:
 
     def start(self, ticket: Ticket, then: Callable[[Ticket, Declined | None], None]) -> None:
         """Look things up for the ticket, then call ``then`` with it, and with a refusal when that failed."""
-        self._pool.submit(self._run, ticket, then)
+        try:
+            self._pool.submit(self._run, ticket, then)
+        except RuntimeError:  # Closed: the engine was stopped just when it had taken the ticket.
+            then(ticket, Declined(refuse(Reason.SHUTTING_DOWN)))
 
     def close(self) -> None:
         """Finish what was started."""
@@ -61,6 +64,9 @@ class LookUps:
         refusal: Declined | None = None
         try:
             self._look_up(ticket)
+        except SegmentUnreadable as lost:
+            _log.error("archive.unreadable", partition=self._partition, segment=lost.segment, error=str(lost))
+            refusal = Declined(refuse(Reason.ARCHIVE_UNREADABLE, segment=lost.segment))
         except LogError:
             refusal = Declined(refuse(Reason.LEDGER_UNAVAILABLE))
         except UnknownTopicError as unknown:

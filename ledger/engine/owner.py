@@ -1,9 +1,11 @@
-"""Who owns a partition: a name for this process, and whether another owner is certainly gone."""
+"""Who owns a partition: a name for this process, and whether another owner is gone."""
 
 import os
 import secrets
 import socket
 from pathlib import Path
+
+from ledger.log.api import Beat
 
 
 def this_owner() -> str:
@@ -29,6 +31,11 @@ def certainly_gone(owner: str) -> bool:
         return bool(boot) and bool(_boot())
     now_running = _started(int(pid))
     return bool(started) and now_running != started
+
+
+def is_free(beat: Beat | None, silence: float) -> bool:
+    """Tell whether nobody owns a partition, by its last sign of life, which is none, too old, or a dead process's."""
+    return beat is None or beat.age_seconds >= silence or certainly_gone(beat.owner)
 
 
 def _boot() -> str:

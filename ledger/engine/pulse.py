@@ -18,6 +18,8 @@ class Pulse:
     """Beats while the engine owns its partition, on a thread of its own."""
 
     def __init__(self, engine: "Engine", threads: Threads) -> None:
+        self.address = ""
+        """Where other servers reach the one that beats; told before ``start``, if at all."""
         self._engine = engine
         self._thread = threads.thread(self._run, f"esep-beat-{engine.partition}")
 
@@ -28,7 +30,7 @@ class Pulse:
     def beat(self) -> None:
         """Give a sign of life now; one that does not get through is made up for by the next."""
         try:
-            self._engine.log.beat(self._engine.partition, self._engine.owner)
+            self._engine.log.beat(self._engine.partition, self._engine.owner, self.address)
         except LogError as failure:
             _log.warning("beat.failed", partition=self._engine.partition, error=str(failure))
 

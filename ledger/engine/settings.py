@@ -8,7 +8,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
 
     max_batch_events: int = 8_192
     """A batch takes no further ticket once it holds this many events."""
-    max_queued: int = 200_000
+    max_queued: int = 50_000
     """Requests waiting, each transfer of a batch counted; more are answered RESOURCE_EXHAUSTED."""
     recent_requests: int = 500_000
     """Request ids kept in memory."""
@@ -18,8 +18,8 @@ class EngineSettings(msgspec.Struct, frozen=True):
     """Lapsed holds that the sweep records in one batch."""
     snapshot_every: int = 1_000_000
     """Events between snapshots; one more is made at a graceful stop."""
-    max_unprojected: int = 1_000_000
-    """Events by which projections may fall behind before the engine slows down."""
+    max_projection_lag: float = 5.0
+    """How far projections may fall behind before requests are taken in more slowly."""
     beat_interval: float = 1.0
     """Between signs of life of an owner."""
     takeover_after: float = 5.0

@@ -47,6 +47,7 @@ class _Kind(msgspec.Struct):
 
     format: int
     partition: int
+    position: int
 
 
 class _Snapshot(msgspec.Struct):
@@ -152,6 +153,12 @@ def load_trusted(log: Log, partition: int, *, after: int = 0, upto: int | None =
             return data
         upto = position - 1
     return None
+
+
+def trusted_position(log: Log, partition: int) -> int:
+    """Return the position of the newest snapshot for which the log vouches, 0 for none."""
+    data = load_trusted(log, partition)
+    return 0 if data is None else msgspec.msgpack.decode(data, type=_Kind).position
 
 
 class TrustedSnapshots:

@@ -150,11 +150,12 @@ class Courier(Errand):
         for carried, _ in self._mailed.values():
             waiting.setdefault(carried.there, {})[receive_request(carried.transfer, home)] = carried
         for there, requests in waiting.items():
-            for request, position in self._log.find(there, list(requests)).items():
-                carried = requests[request]
+            found = {position: request for request, position in self._log.find(there, list(requests)).items()}
+            for row in rows_at(self._log, there, sorted(found)):
+                carried = requests[found[row.position]]
                 del self._mailed[carried.transfer]
                 self._hand[carried.transfer] = now + AGAIN_SECONDS
-                self._received(carried, position, None)
+                self._received(carried, row.position, decode(row.topic, row.state))
             late = [each for each in requests.values() if self._mailed.get(each.transfer, (each, now + 1))[1] <= now]
             if late:
                 self._mail(there, late, now)
@@ -230,12 +231,17 @@ def submit_all(log: Log, engine: Home, asked: Sequence[tuple[T, CommandTicket]])
 
 
 def rows_at(log: Log, partition: int, positions: Sequence[int]) -> Iterator[Row]:
-    """Yield the rows at these positions, in order; rows that stand close together are read at once."""
+    """Yield the rows at these positions, in order; rows that stand close together are read at once.
+
+    Large ones between them make a read shorter than was asked: it goes on behind what it brought.
+    """
     start = 0
     for end in range(1, len(positions) + 1):
         if end < len(positions) and positions[end] - positions[start] <= SPARSE * (end + 1 - start):
             continue
-        first, last = positions[start], positions[end - 1]
+        after, last = positions[start] - 1, positions[end - 1]
         wanted = set(positions[start:end])
-        yield from (row for row in log.read(partition, first - 1, last - first + 1) if row.position in wanted)
+        while after < last and (rows := log.read(partition, after, last - after)):
+            yield from (row for row in rows if row.position in wanted)
+            after = rows[-1].position
         start = end

@@ -7,6 +7,7 @@ partition has none of this: no courier, no clearing account, one engine as ever.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -91,12 +92,14 @@ class Partitions:
         self._opener = threading.Thread(target=self._open_clearing, name="esep-clearing", daemon=True)
 
     @classmethod
-    def opened(cls, log_url: str, owned: Sequence[int], clock: Clock, **options: Any) -> "Partitions":
-        """Return the partitions with a handle of the log each, which ``stop`` closes."""
+    def opened(
+        cls, log_url: str, owned: Sequence[int], clock: Clock, *, archive: Path | None = None, **options: Any
+    ) -> "Partitions":
+        """Return the partitions with a handle of the log and its archive each, which ``stop`` closes."""
         logs: dict[int, Log] = {}
         try:
             for partition in owned:
-                logs[partition] = open_log(log_url)
+                logs[partition] = open_log(log_url, archive)
             partitions = cls(logs, clock, **options)
         except BaseException:
             for log in logs.values():
@@ -120,6 +123,11 @@ class Partitions:
     def serving(self) -> bool:
         """Whether every one of them takes requests."""
         return all(engine.serving for engine in self.engines.values())
+
+    def advertise(self, address: str) -> None:
+        """Have the engines say with every sign of life where other servers reach this one. Before ``start``."""
+        for engine in self.engines.values():
+            engine.pulse.address = address
 
     def start(self) -> None:
         """Let every engine become owner or standby, in the background."""

@@ -19,8 +19,9 @@ from ledger.engine.tickets import BatchOutcome
 from ledger.log.factory import open_log
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.translation import Content, to_command, to_transfer, verdict
-from tests.ledger.engine.world import BRISK, DAY, Desk, HandClock, columns, eventually, open_holds
+from tests.ledger.engine.world import BRISK, DAY, Desk, HandClock, columns, open_holds
 from tests.reference.ledger import Ledger
+from tests.waiting import eventually
 
 ACCOUNTS = st.sampled_from([2, 1, 2, 3, 4, 5, 6, 7])
 TRIALS = st.sampled_from([False, False, False, True])

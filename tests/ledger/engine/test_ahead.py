@@ -67,6 +67,24 @@ def test_an_id_made_ahead_is_recognised_after_a_restart(log: Log, clock: HandClo
     assert isinstance(outcome, Repeated)
 
 
+def test_a_generation_that_began_behind_an_undo_begins_where_it_went_back_to() -> None:
+    """The index is complete from there on, so that a look-up at that position is recent enough."""
+    recent = RecentRequests(4, since=0, position=10)
+    recent.went_back(7)
+    assert recent.floor == 7
+    for position in (8, 9, 10, 11):
+        recent.add(position.to_bytes(16, "big"), position, START)
+        recent.roll(START, position)
+    assert recent.floor == 9
+    recent.went_back(10)
+    assert recent.floor == 9
+    recent.went_back(8)
+    for position in (9, 10):
+        recent.add(position.to_bytes(16, "little"), position, START)
+        recent.roll(START, position)
+    assert recent.floor == 8
+
+
 def test_more_ids_ahead_than_are_kept_are_looked_up() -> None:
     """When too many ids are ahead to be kept, no id up to the latest of them is new without a look."""
     clock = HandClock()

@@ -5,31 +5,23 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import pytest
 
 from domain.account import FreezeAccount, UnfreezeAccount
 from domain.authorize import Authorize
 from domain.books import Books
-from domain.bulk import Bulk, BulkPosted, PostBulk, ReverseBulkLeg, posted_legs
+from domain.bulk import Bulk, BulkPosted, ReverseBulkLeg, posted_legs
 from domain.event import Change
-from domain.legs import STORED
 from domain.transfer import TransferPosted
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, BatchOutcome, Declined, Repeated
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
+from tests.bulks import post_bulk
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, DAY, Desk, HandClock, columns, engine_at
 
 OFTEN = EngineSettings(**{**{name: getattr(BRISK, name) for name in BRISK.__struct_fields__}, "snapshot_every": 5})
-Asked = tuple[int, int, int]
-
-
-def bulk(legs: list[Asked], **fields: Any) -> PostBulk:
-    """Return the command for these legs."""
-    debits, credits_, amounts = (np.array(column, STORED).tobytes() for column in zip(*legs, strict=True))
-    return PostBulk(debit_account_ids=debits, credit_account_ids=credits_, amounts_tyiyn=amounts, **fields)
 
 
 def refusals(outcome: Any) -> list[tuple[int, str]]:
@@ -51,7 +43,7 @@ def play(desk: Desk, accounts: list[int], steps: list[Any], *, in_bulks: bool) -
             continue
         legs = [(accounts[debit], accounts[credit], amount) for debit, credit, amount in step]
         if in_bulks:
-            found.append(refusals(desk.ask(bulk(legs))))
+            found.append(refusals(desk.ask(post_bulk(*legs))))
         else:
             found.append(refusals(desk.ask_many([desk.transfer(*leg) for leg in legs])))
         desk.ask(desk.transfer(accounts[0], accounts[1], 3))
@@ -101,12 +93,12 @@ def test_a_request_posts_one_bulk(tmp_path: Path) -> None:
     with engine_at(f"sqlite:///{tmp_path / 'log.db'}") as desk:
         cash, ana = desk.open("cash"), desk.open()
         request = desk.ids.recent()
-        first = desk.ask(bulk([(cash, ana, 5)] * 3), request)
-        again = desk.ask(bulk([(cash, ana, 5)] * 3), request)
+        first = desk.ask(post_bulk(*[(cash, ana, 5)] * 3), request)
+        again = desk.ask(post_bulk(*[(cash, ana, 5)] * 3), request)
         assert isinstance(again, Repeated)
         assert again.position == first.position
         assert desk.posted(ana) == 15
-        tried = desk.ask(bulk([(cash, ana, 5)]), validate_only=True)
+        tried = desk.ask(post_bulk(*[(cash, ana, 5)]), validate_only=True)
         assert (tried.position, desk.posted(ana)) == (0, 15)
 
 
@@ -114,7 +106,7 @@ def test_bulks_weigh_what_they_hold(tmp_path: Path) -> None:
     """The queue is bounded by the movements in it, however few requests they came in."""
     with engine_at(f"sqlite:///{tmp_path / 'log.db'}") as desk:
         cash, ana = desk.open("cash"), desk.open()
-        waiting = [desk.start(bulk([(cash, ana, 1)] * 2_000), weight=2_000) for _ in range(20)]
+        waiting = [desk.start(post_bulk(*[(cash, ana, 1)] * 2_000), weight=2_000) for _ in range(20)]
         assert all(isinstance(wait(), Accepted) for wait in waiting)
         assert desk.engine.queued == 0
         assert desk.posted(ana) == 40_000
@@ -126,7 +118,7 @@ def test_a_leg_is_reversed_after_a_restart(tmp_path: Path) -> None:
     with engine_at(url, clock) as desk:
         cash, ana, bek = desk.open("cash"), desk.open(), desk.open()
         request = desk.ids.recent()
-        desk.ask(bulk([(cash, ana, 5), (cash, bek, 9), (ana, bek, 50)]), request)
+        desk.ask(post_bulk(*[(cash, ana, 5), (cash, bek, 9), (ana, bek, 50)]), request)
         back = {"bulk_id": UUID(bytes=request)}
         assert isinstance(desk.ask(ReverseBulkLeg(leg=1, amount_tyiyn=4, **back)), Accepted)
     with engine_at(url, clock, seed=1) as desk:
@@ -145,11 +137,27 @@ def test_holds_that_have_lapsed_pay_for_legs(tmp_path: Path) -> None:
         desk.ask(desk.transfer(cash, ana, 100))
         held = desk.ask(Authorize(account_id=ana, credit_account_id=shop, amount_tyiyn=80, kind="purchase"))
         assert isinstance(held, Accepted)
-        assert refusals(desk.ask(bulk([(ana, cash, 21)]))) == [(0, "INSUFFICIENT_FUNDS")]
+        assert refusals(desk.ask(post_bulk(*[(ana, cash, 21)]))) == [(0, "INSUFFICIENT_FUNDS")]
         clock.advance(400 * DAY)
-        assert refusals(desk.ask(bulk([(ana, cash, 100)]))) == []
+        assert refusals(desk.ask(post_bulk(*[(ana, cash, 100)]))) == []
         topics = [row.topic for row in desk.rows()]
         assert topics.index("authorization.expired.v1") < len(topics) - 1 - topics[::-1].index("bulk.posted.v1")
+
+
+def test_a_hold_that_has_lapsed_keeps_no_leg_from_being_reversed(tmp_path: Path) -> None:
+    """The hold of the account that gives the money back is ended first, where its time is over."""
+    clock = HandClock()
+    with engine_at(f"sqlite:///{tmp_path / 'log.db'}", clock) as desk:
+        cash, ana, shop = desk.open("cash"), desk.open(), desk.open("merchant")
+        request = desk.ids.recent()
+        desk.ask(post_bulk((cash, ana, 100)), request)
+        held = desk.ask(Authorize(account_id=ana, credit_account_id=shop, amount_tyiyn=80, kind="purchase"))
+        assert isinstance(held, Accepted)
+        back = ReverseBulkLeg(bulk_id=UUID(bytes=request), leg=0)
+        assert isinstance(desk.ask(back), Declined)
+        clock.advance(400 * DAY)
+        assert isinstance(desk.ask(back), Accepted)
+        assert desk.posted(ana) == 0
 
 
 def test_what_a_log_holds_of_a_bulk_is_one_event(tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_what_a_log_holds_of_a_bulk_is_one_event(tmp_path: Path) -> None:
     with engine_at(f"sqlite:///{tmp_path / 'log.db'}") as desk:
         cash, ana = desk.open("cash"), desk.open()
         before = len(desk.rows())
-        desk.ask(bulk([(cash, ana, leg + 1) for leg in range(8_190)]))
+        desk.ask(post_bulk(*[(cash, ana, leg + 1) for leg in range(8_190)]))
         (row,) = desk.rows()[before:]
         event = decode(row.topic, row.state)
         assert isinstance(event, BulkPosted)
@@ -174,7 +182,7 @@ def test_a_bulk_whose_commit_fails_is_posted_once(tmp_path: Path, fault: Fault) 
         cash, ana = desk.open("cash"), desk.open()
         log.foreign.append((desk.ids.recent(), TransferPosted(cash, ana, 7)))
         log.faults.append(fault)
-        outcome = desk.insist(bulk([(cash, ana, 5), (ana, cash, 6), (ana, cash, 1)]))
+        outcome = desk.insist(post_bulk(*[(cash, ana, 5), (ana, cash, 6), (ana, cash, 1)]))
         assert outcome.position
         moved = [row for row in desk.rows() if row.topic == BulkPosted.TOPIC]
         assert len(moved) == 1

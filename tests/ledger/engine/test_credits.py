@@ -13,7 +13,8 @@ from domain.transfer import TransferPosted
 from ledger.engine.tickets import Accepted, BatchOutcome, CreditTicket, Declined
 from ledger.log.codec import decode
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import SECOND, Desk, HandClock, columns, eventually
+from tests.ledger.engine.world import SECOND, Desk, HandClock, columns
+from tests.waiting import eventually
 
 AMOUNT = 100
 

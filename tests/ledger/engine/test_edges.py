@@ -24,7 +24,8 @@ from ledger.engine.tickets import Accepted, BatchOutcome, Declined
 from ledger.log.api import Log
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import FaultyLog
-from tests.ledger.engine.world import Desk, HandClock, eventually
+from tests.ledger.engine.world import Desk, HandClock
+from tests.waiting import eventually
 
 
 def test_a_record_of_a_decline_holds_its_id_against_every_other_use(desk: Desk) -> None:

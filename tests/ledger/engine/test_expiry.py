@@ -7,11 +7,12 @@ from domain.authorize import Authorize
 from domain.event import HoldRule, Policy
 from domain.refusals import Reason
 from domain.resolve import Capture, Increment
-from domain.transfer import ReverseTransfer
+from domain.transfer_reversal import ReverseTransfer
 from ledger.engine.tickets import Accepted
 from ledger.log.api import Log
 from ledger.log.codec import decode
-from tests.ledger.engine.world import DAY, SECOND, Desk, HandClock, eventually
+from tests.ledger.engine.world import DAY, SECOND, Desk, HandClock
+from tests.waiting import eventually
 
 
 def held(desk: Desk, amount: int = 1_000) -> tuple[int, int, bytes, int]:

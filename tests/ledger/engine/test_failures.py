@@ -16,7 +16,8 @@ from ledger.log.api import Log
 from ledger.log.errors import LogUnavailable
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock, columns
+from tests.waiting import eventually
 
 FAULTS = [Fault.LOST, Fault.ANSWER_LOST, Fault.FULL, Fault.FOREIGN, Fault.CONFLICT]
 TRANSFERS = 6

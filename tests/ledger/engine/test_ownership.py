@@ -17,7 +17,8 @@ from ledger.engine.tickets import Accepted, Repeated
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, Desk, HandClock, columns, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock, columns
+from tests.waiting import eventually
 
 PATIENT = msgspec.structs.replace(BRISK, takeover_after=1.5)
 """A standby's, so that an owner on a busy machine is not taken for dead."""
@@ -28,9 +29,9 @@ class Silent(FaultyLog):
 
     silent = False
 
-    def beat(self, partition: int, owner: str) -> None:
+    def beat(self, partition: int, owner: str, address: str = "") -> None:
         if not self.silent:
-            self.inner.beat(partition, owner)
+            self.inner.beat(partition, owner, address)
 
 
 @pytest.fixture

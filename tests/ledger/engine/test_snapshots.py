@@ -16,7 +16,7 @@ from domain.publishing import ApproveRules, ProposeRules, RulesModel
 from domain.refusals import Reason
 from domain.resolve import Capture
 from domain.rules import Operation
-from domain.transfer import ReverseTransfer
+from domain.transfer_reversal import ReverseTransfer
 from ledger.engine import snapshot
 from ledger.engine.modes import Mode
 from ledger.engine.requests import Ahead
@@ -24,7 +24,8 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Accepted, Declined
 from ledger.log.api import Log
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, PATIENCE, SECOND, Desk, HandClock, columns, eventually, open_holds
+from tests.ledger.engine.world import BRISK, PATIENCE, SECOND, Desk, HandClock, columns, open_holds
+from tests.waiting import eventually
 
 OFTEN = EngineSettings(
     beat_interval=0.02, standby_interval=0.01, retry_interval=0.005, patience=0.05, takeover_after=0.3, snapshot_every=1

@@ -17,14 +17,8 @@ from domain.clearing import ForcePost, PostRefund, RecordSettlementNotice
 from domain.command import Command
 from domain.event import Event, Leg
 from domain.resolve import Capture, CapturePart, Increment, Replace, Reverse, ReversePart
-from domain.transfer import (
-    BatchDeclined,
-    BatchPosted,
-    CreateTransfer,
-    ReverseTransfer,
-    TransferDeclined,
-    TransferPosted,
-)
+from domain.transfer import BatchDeclined, BatchPosted, CreateTransfer, TransferDeclined, TransferPosted
+from domain.transfer_reversal import ReverseTransfer
 from ledger.engine.tickets import Accepted, Declined, Outcome
 from ledger.log.codec import decode
 from tests.ledger.engine.world import Desk

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from time import monotonic, sleep
-from typing import Any, TypeVar
+from typing import Any
 
 from domain.account import OpenAccount
 from domain.aggregate import Aggregate, fold
@@ -29,8 +29,6 @@ PATIENCE = 20.0
 BRISK = EngineSettings(
     beat_interval=0.02, standby_interval=0.01, retry_interval=0.005, patience=0.05, takeover_after=0.3
 )
-
-_T = TypeVar("_T")
 
 
 class HandClock:
@@ -183,17 +181,6 @@ def columns(desk: Desk) -> dict[str, list[int]]:
 def open_holds(desk: Desk) -> dict[bytes, Any]:
     """Return every open authorisation."""
     return dict(desk.books.open)
-
-
-def eventually(find: Callable[[], _T], timeout: float = PATIENCE) -> _T:
-    """Return what ``find`` finds as soon as it finds something."""
-    deadline = monotonic() + timeout
-    while True:
-        found = find()
-        if found:
-            return found
-        assert monotonic() < deadline, "it never came about"
-        sleep(0.002)
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from ledger.engine.tickets import Accepted, BatchTicket, CommandTicket, Repeated
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
 from ledger.process.partitions import Partitions
-from tests.ledger.engine.world import PATIENCE, Ids, eventually
+from tests.ledger.engine.world import PATIENCE, Ids
+from tests.waiting import eventually
 
 TWO = Policy(several=2)
 BRISK = EngineSettings(

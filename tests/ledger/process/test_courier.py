@@ -5,20 +5,35 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from domain.crossing import TransferCompleted, TransferReceived, TransferRejected, TransferReturned, TransferSent
+from domain.books import InTransit
+from domain.crossing import (
+    TransferCompleted,
+    TransferReceived,
+    TransferRejected,
+    TransferReturned,
+    TransferSent,
+    receive_request,
+)
 from domain.ids import account_id
-from domain.refusals import Reason
+from domain.ports import Row
+from domain.refusals import Reason, Refused, refuse
 from domain.transfer import CreateTransfer
-from ledger.engine.tickets import Accepted, Declined, Repeated
+from domain.transit import CompleteTransfer, ReceiveTransfer
+from ledger.engine.tickets import Accepted, CommandTicket, Declined, Repeated
+from ledger.log.api import Log, Mail
+from ledger.log.codec import encode
 from ledger.log.errors import LogUnavailable
-from tests.ledger.engine.world import eventually
+from ledger.process.courier import Courier, Home, rows_at
+from tests.ledger.log.rows import rows
+from tests.ledger.process.crossing import received, sent, sent_row, transfer_id
 from tests.ledger.process.harbour import (
     AMOUNT,
     CLOSED,
@@ -31,6 +46,7 @@ from tests.ledger.process.harbour import (
     Figures,
     Harbour,
 )
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 DEATH_SECONDS = 120
@@ -196,6 +212,143 @@ def test_an_atomic_batch_crosses_after_a_start_from_a_snapshot(url: str) -> None
     figures = Figures(url)
     assert figures.posted[account_id(1, PAYEE)] == FUNDS + 30
     assert figures.count(TransferSent) == 2
+
+
+@pytest.mark.parametrize("most", [1, 3, 1_000])
+def test_rows_that_are_wanted_are_found_among_large_ones(most: int) -> None:
+    """A read that ends early, because what stands in between is large, is not taken for the end of the log."""
+    held, asked = rows(1, 400), []
+
+    def read(_partition: int, after: int, limit: int) -> list[Row]:
+        asked.append(after)
+        return held[after : after + min(limit, most)]
+
+    wanted = [1, 2, 9, 30, 31, 399]
+    log = cast("Log", SimpleNamespace(read=read))
+    assert [row.position for row in rows_at(log, 0, wanted)] == wanted
+    assert most < 1_000 or asked == [0, 398]
+
+
+class Quay:
+    """A home that has sent some transfers, the logs, and a destination that notes what it is asked."""
+
+    def __init__(self, count: int) -> None:
+        self.ids = [transfer_id(number) for number in range(count)]
+        self.asked: list[CommandTicket] = []
+        self.mailed: list[int] = []
+        self.sent = sent()
+        self.rows = [sent_row(position, each, self.sent) for position, each in enumerate(self.ids, 1)]
+        in_transit = {row.originator_id: InTransit(self.sent.debit_account, AMOUNT, row.position) for row in self.rows}
+        self.home = SimpleNamespace(
+            partition=0, serving=True, durable=count, in_transit=lambda: dict(in_transit), submit=self.asked.append
+        )
+        self.there = SimpleNamespace(partition=1, durable=0, submit=self.asked.append)
+        self.received: list[Row] = []
+
+    def read(self, partition: int, after: int, limit: int) -> list[Row]:
+        return [self.rows, self.received][partition][after : after + limit]
+
+    def find(self, partition: int, ids: Sequence[bytes]) -> dict[bytes, int]:
+        found = {row.request_id: row.position for row in self.received} if partition else {}
+        return {each: found[each] for each in ids if each in found}
+
+    def receive(self) -> None:
+        """Have the first transfer received by the process that has been told of it."""
+        event = received(self.ids[0], self.sent)
+        key = self.ids[0].bytes
+        self.received = [Row(1, 1, key, 1, event.TOPIC, encode(event), 2, receive_request(key, 0), "bank-a")]
+
+    def send_mail(self, _partition: int, mail: Sequence[Mail]) -> None:
+        self.mailed += [each.position for each in mail]
+
+    def courier(self, *, here: bool = True, in_hand: int = 10) -> Courier:
+        engines = {0: self.home, 1: self.there} if here else {0: self.home}
+        return Courier(cast("Home", self.home), cast("Log", self), cast("dict[int, Home]", engines), in_hand=in_hand)
+
+    @property
+    def carried(self) -> list[int]:
+        """The positions of what the destination was asked to receive."""
+        known = {each: position for position, each in enumerate(self.ids, 1)}
+        return [known[cast("ReceiveTransfer", each.command).transfer_id] for each in self.asked]
+
+
+def test_nothing_is_carried_before_it_is_durable_at_home() -> None:
+    """A row that can be read may still be lost to a failover, until the engine has heard that it is not."""
+    quay = Quay(3)
+    quay.home.durable = 2
+    courier = quay.courier()
+    courier.step()
+    assert quay.carried == [1, 2]
+    quay.home.durable = 3
+    courier.step()
+    assert quay.carried == [1, 2, 3]
+
+
+def test_so_many_are_carried_at_once_and_no_more() -> None:
+    quay = Quay(5)
+    courier = quay.courier(in_hand=3)
+    courier.step()
+    courier.step()
+    assert quay.carried == [1, 2, 3]
+
+
+def test_another_process_is_told_once_until_it_is_time_to_tell_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    quay = Quay(2)
+    courier = quay.courier(here=False)
+    for _ in range(3):
+        courier.step()
+    assert quay.mailed == [1, 2]
+    monkeypatch.setattr("ledger.process.courier.AGAIN_SECONDS", 0.0)
+    courier = quay.courier(here=False)
+    courier.step()
+    courier.step()
+    assert quay.mailed[2:] == [1, 2, 1, 2, 1, 2]
+
+
+def test_what_another_process_has_received_is_completed_once() -> None:
+    """It is brought home when its log shows it, and not looked after any more."""
+    quay = Quay(1)
+    courier = quay.courier(here=False)
+    courier.step()
+    assert not quay.asked
+    quay.receive()
+    for _ in range(3):
+        courier.step()
+    assert [type(each.command) for each in quay.asked] == [CompleteTransfer]
+    assert quay.mailed == [1]
+
+
+def test_who_refuses_to_be_asked_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue, or an engine that is not serving yet."""
+    monkeypatch.setattr("ledger.process.courier.LATER_SECONDS", 0.0)
+    quay = Quay(1)
+    busy = [Refused(refuse(Reason.QUEUE_FULL))]
+
+    def submit(ticket: CommandTicket) -> None:
+        if busy:
+            raise busy.pop()
+        quay.asked.append(ticket)
+
+    quay.there.submit = submit
+    courier = quay.courier()
+    courier.step()
+    assert not quay.asked
+    courier.step()
+    assert quay.carried == [1]
+
+
+def test_what_cannot_be_taken_now_is_asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when it is begun again because nobody has answered."""
+    monkeypatch.setattr("ledger.process.courier.LATER_SECONDS", 0.0)
+    quay = Quay(1)
+    courier = quay.courier()
+    courier.step()
+    (ticket,) = quay.asked
+    ticket.outcome = Declined(refuse(Reason.CLEARING_NOT_OPEN), 0)
+    assert ticket.deliver is not None
+    ticket.deliver(ticket)
+    courier.step()
+    assert quay.carried == [1, 1]
 
 
 def test_a_courier_goes_on_after_its_log_was_away(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,9 @@ REQUEST, AGAIN = b"r" * 16, b"s" * 16
 PREFIX = "941799"
 NOW = 1_790_000_000_000_000
 ROTATED = HeldKeys({"1": FIRST, "2": SECOND}, "2", HASHES)
-TAP = Tap(4_500, 417, 417, "261122", b"\x01\x02\x03\x04", 1, 1, cardholder_verified=True)
+TERMINAL = Terminal(date="261122")
+"""A terminal whose clock stands still."""
+TAP = Tap(4_500, 417, 417, TERMINAL.date, b"\x01\x02\x03\x04", 1, 1, cardholder_verified=True)
 KEY = bytes(range(16))
 
 
@@ -54,7 +56,7 @@ def provisioned(vault: Vault, token_id: bytes = TOKEN) -> Phone:
 
 def tried(vault: Vault, phone: Phone, paid: int = 4_500, **changed: Any) -> Verdict:
     """Return the verdict on a tap of a phone, with some of what the terminal sends changed on its way."""
-    sent = phone.tap(paid)
+    sent = phone.tap(paid, TERMINAL)
     tap = Tap(
         paid,
         sent.country_number,
