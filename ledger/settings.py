@@ -68,10 +68,14 @@ class Settings(BaseSettings):
     """Where the SQLite files stand."""
     database_url: SecretStr | None = None
     """The log: ``sqlite:///path`` or ``postgresql://…``; by default ``log.db`` in the data directory."""
+    archive: Path | None = None
+    """The directory of archived events, which every server of the ledger reads; by default `archive` in `data_dir`."""
     projections_url: SecretStr | None = None
     """The log beside whose file, or in whose database, the projections are kept; by default the log itself."""
     listen: str = "127.0.0.1:50051"
     """Host and port of the gRPC server; port 0 lets the system choose."""
+    advertise: str = ""
+    """Host and port at which the ledger's other servers reach this one; by default what it listens on."""
     metrics_listen: str = ""
     """Host and port of the Prometheus endpoint; empty for none."""
     development: bool = False
@@ -94,8 +98,12 @@ class Settings(BaseSettings):
     """How far the clock of the issuer may be from this server's."""
     token_lifetime_seconds: Annotated[int, Field(ge=1, le=86_400)] = 3_600
     """How long a token may be valid at most, from its issue to its end."""
+    forwarding_keys_file: Path | None = None
+    """Keys that the servers of a ledger of several partitions share, one a line, to forward calls to each other."""
+    server_authorities_file: Path | None = None
+    """Certificates of the authorities that sign servers' certificates, in PEM; needed with the former."""
     page_token_key: SecretStr | None = None
-    """The secret that keeps page tokens from being forged; without one, tokens end with the server that gave them."""
+    """The secret that keeps page tokens from being forged; without one it follows from the master keys."""
     clock_offset_file: Path | None = None
     """A file with seconds to add to the clock; only in development."""
     services_file: Path | None = None
@@ -127,8 +135,8 @@ class Settings(BaseSettings):
     log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
     """How log lines are written: for people, or one JSON object a line."""
 
-    max_queued: Annotated[int, Field(ge=1)] = 200_000
-    """Requests that may wait for their outcome; more are answered RESOURCE_EXHAUSTED."""
+    max_queued: Annotated[int, Field(ge=1)] = 50_000
+    """Requests that may wait, each transfer of a batch counted; more are answered RESOURCE_EXHAUSTED."""
     takeover_after_seconds: Annotated[float, Field(gt=0)] = 5.0
     """A standby takes over when the owner has given no sign of life for so long."""
     snapshot_every: Annotated[int, Field(ge=1)] = 1_000_000
@@ -297,6 +305,11 @@ class Settings(BaseSettings):
         return self.log_url
 
     @property
+    def archive_dir(self) -> Path:
+        """Where the segments of archived events stand."""
+        return (self.archive or self.data_dir / "archive").absolute()
+
+    @property
     def keys_file(self) -> Path:
         """Where the master keys stand."""
         return self.master_keys_file or self.data_dir / "master-keys.json"
@@ -372,6 +385,7 @@ class Settings(BaseSettings):
         """What the processes beside the one that decides are told."""
         return ChildSettings(
             log_url=self.log_url,
+            archive=self.archive_dir,
             store_url=self.read_url,
             log_format=self.log_format,
             keep_notices=self.notification_retention_seconds * SECOND,

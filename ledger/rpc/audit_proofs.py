@@ -32,17 +32,18 @@ _log = structlog.get_logger("esep.audit")
 
 
 class AuditProofs:
-    """Signs, finds and proves."""
+    """Signs, finds and proves what one partition holds."""
 
     def __init__(self, gateway: Gateway, checkpoints: Checkpoints, log_reads: LogReads, reads: Reads) -> None:
+        """Take the checkpoints and the reads of the partition."""
         self._gateway = gateway
+        self._partition = log_reads.partition
         self._checkpoints = checkpoints
         self._log = log_reads
         self._reads = reads
 
     async def checkpoint(self, request: pb.GetCheckpointRequest) -> pb.GetCheckpointResponse:
         """Sign a checkpoint, or find one; raises Refused."""
-        self._check_partition(request.partition, "partition")
         if request.tree_size < 0:
             raise Refused(invalid("tree_size", "NEGATIVE", "is negative"))
         if request.tree_size and request.cosigned:
@@ -52,14 +53,14 @@ class AuditProofs:
         else:
             issued = await self._issued(await self._at_least(request))
         return pb.GetCheckpointResponse(
-            checkpoint=checkpoint_message(issued, self._gateway.engine.partition),
+            checkpoint=checkpoint_message(issued, self._partition),
             keys=[key_message(*each) for each in self._checkpoints.verifier_keys()],
-            self_audit=self_audit_message(self._checkpoints.audited(), self._gateway.engine.partition),
+            self_audit=self_audit_message(self._checkpoints.audited(), self._partition),
+            partition_count=len(self._gateway.engines),
         )
 
     async def checkpoints(self, request: pb.ListCheckpointsRequest, below: int, limit: int) -> list[Issued]:
         """Return the checkpoints that are kept below a size, the largest first; raises Refused."""
-        self._check_partition(request.partition, "partition")
 
         def find() -> list[Issued]:
             return self._checkpoints.listed(below=below, cosigned=request.cosigned, limit=limit)
@@ -68,7 +69,6 @@ class AuditProofs:
 
     async def cosign(self, request: pb.CosignCheckpointRequest) -> pb.CosignCheckpointResponse:
         """Keep a witness's signature; raises Refused."""
-        self._check_partition(request.partition, "partition")
         if len(request.cosignature) > MAX_COSIGNATURE:
             raise Refused(invalid("cosignature", "TOO_LONG", f"has more than {MAX_COSIGNATURE} characters"))
         try:
@@ -77,11 +77,10 @@ class AuditProofs:
             raise _no_checkpoint() from None
         except NoteError as wrong:
             raise Refused(invalid("cosignature", "NOT_ACCEPTED", str(wrong))) from None
-        return pb.CosignCheckpointResponse(checkpoint=checkpoint_message(issued, self._gateway.engine.partition))
+        return pb.CosignCheckpointResponse(checkpoint=checkpoint_message(issued, self._partition))
 
     async def inclusion(self, request: pb.ProveInclusionRequest) -> pb.ProveInclusionResponse:
         """Prove that an event is in a tree; raises Refused."""
-        self._check_partition(request.event.partition, "event.partition")
         position = request.event.position
         if position < 1:
             raise Refused(invalid("event.position", "NOT_POSITIVE", "is less than 1"))
@@ -98,7 +97,6 @@ class AuditProofs:
 
     async def consistency(self, request: pb.ProveConsistencyRequest) -> pb.ProveConsistencyResponse:
         """Prove that a tree is the beginning of another; raises Refused."""
-        self._check_partition(request.partition, "partition")
         old, new = request.old_tree_size, request.new_tree_size
         if old < 1:
             raise Refused(invalid("old_tree_size", "NOT_POSITIVE", "is less than 1: nothing follows from no tree"))
@@ -111,7 +109,6 @@ class AuditProofs:
 
     async def tiles(self, request: pb.ReadTilesRequest) -> pb.ReadTilesResponse:
         """Read tiles of a tree; raises Refused."""
-        self._check_partition(request.partition, "partition")
         size, level, first = request.tree_size, request.level, request.first_tile
         if size < 1:
             raise Refused(invalid("tree_size", "NOT_POSITIVE", "is less than 1: no tree has no tiles"))
@@ -134,7 +131,7 @@ class AuditProofs:
         return request.min_position.position
 
     async def _issued(self, at_least: int) -> Issued:
-        engine = self._gateway.engine
+        engine = self._gateway.engine_of(self._partition)
         tree = engine.log.acknowledged(engine.partition) if engine.serving else None
         if tree is None:
             raise Refused(refuse(Reason.NOT_THE_OWNER))
@@ -156,7 +153,7 @@ class AuditProofs:
     # Proofs.
 
     async def _over_tiles(self, size: int, work: Callable[[TileTree], T]) -> T:
-        partition = self._gateway.engine.partition
+        partition = self._partition
         tiles = pb.GetCheckpointRequest(min_position=LogPosition(partition=partition, position=size))
         answer = await self._reads.ask(tiles, lambda: self._reads.reader.over_tiles(partition, size, work))
         return answer.result
@@ -165,11 +162,6 @@ class AuditProofs:
         head = await self._log.head()
         if size > head:
             raise Refused(invalid(field, "POSITION_IN_FUTURE", f"is later than the last position, {head}"))
-
-    def _check_partition(self, partition: int, field: str) -> None:
-        own = self._gateway.engine.partition
-        if partition != own:
-            raise Refused(invalid(field, "UNKNOWN", f"is not a partition of this server ({own})"))
 
 
 def _no_checkpoint(field: str = "tree_size") -> Refused:

@@ -25,6 +25,7 @@ from ledger.audit.replay.past import TooFarError
 from ledger.audit.replay.replayer import NoDecisionError, Replayed, Replayer, Verdict
 from ledger.engine.lookup import history
 from ledger.engine.snapshot import TrustedSnapshots
+from ledger.log.api import Log
 from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
@@ -47,20 +48,46 @@ class CardMoment(msgspec.Struct, frozen=True):
     time: int
 
 
-class AuditQuestions:
-    """Answers them from the log; figures to compare with come from the projections."""
+class Replaying:
+    """Decides again, for all partitions: one request at a time, so that the books of one partition alone are held."""
 
-    def __init__(self, gateway: Gateway, audit: AuditReads, log_reads: LogReads, reads: Reads, policy: Policy) -> None:
+    def __init__(self, log: Log, policy: Policy) -> None:
+        self.lock = asyncio.Lock()
+        """Held by whoever has a decision made again."""
+        self._log = log
+        self._policy = policy
+        self._of: tuple[int, Replayer] | None = None
+
+    def of(self, partition: int) -> Replayer:
+        """Return what decides again what a partition has decided; what was at hand of another one is let go."""
+        held = self._of
+        if held is None or held[0] != partition:
+            snapshots = TrustedSnapshots(self._log, partition)
+            held = self._of = partition, Replayer(self._log, partition, self._policy, snapshots)
+        return held[1]
+
+
+class AuditQuestions:
+    """Answers them for one partition, from its log; figures to compare with come from the projections."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        audit: AuditReads,
+        log_reads: LogReads,
+        reads: Reads,
+        replaying: "Replaying",
+        utc_offset_seconds: int,
+    ) -> None:
+        """Take what reads the log of the partition that they are about."""
         self._gateway = gateway
         self._audit = audit
         self._log_reads = log_reads
         self._reads = reads
-        log, partition = gateway.engine.log, gateway.engine.partition
-        self._log = log
-        self._replayer = Replayer(log, partition, policy, TrustedSnapshots(log, partition))
-        self._replaying = asyncio.Lock()
-        self._explainer = Explainer(log, partition)
-        self._usage = Usage(policy.utc_offset_seconds)
+        self._log = gateway.engine.log
+        self._replaying = replaying
+        self._explainer = Explainer(self._log, audit.partition)
+        self._usage = Usage(utc_offset_seconds)
 
     async def position(self, request: Any) -> int:
         """Return the position that a question is about; raises Refused."""
@@ -69,7 +96,8 @@ class AuditQuestions:
         match asked.WhichOneof("point"):
             case "position":
                 if asked.position.partition != self._audit.partition:
-                    raise Refused(invalid("as_of.position.partition", "UNKNOWN", "is not a partition of this server"))
+                    message = f"is not the partition that is asked about ({self._audit.partition})"
+                    raise Refused(invalid("as_of.position.partition", "UNKNOWN", message))
                 if asked.position.position < 0:
                     raise Refused(invalid("as_of.position", "NEGATIVE", "is negative"))
                 if asked.position.position > head:
@@ -101,7 +129,7 @@ class AuditQuestions:
         """Return an account's balance right after a position, and what of its holds had lapsed; raises Refused."""
         moment = AtPosition(self._audit.partition, upto)
         now, reader = self._reads.clock.now(), self._reads.reader
-        await self._reads.reached(upto)
+        await self._reads.reached(upto, moment.partition)
         found = await self._reads.ask(request, lambda: reader.balance(account, now=now, as_of=moment))
         if found.result is None:
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
@@ -171,11 +199,14 @@ class AuditQuestions:
     async def _replayed(self, request_id: bytes | None, position: int) -> tuple[int, Replayed]:
 
         def replay() -> tuple[int, Replayed]:
-            at = position if request_id is None else self._replayer.position_of(request_id)
-            return at, self._replayer.replay(at)
+            replayer = self._replaying.of(self._audit.partition)
+            at = position if request_id is None else replayer.position_of(request_id)
+            return at, replayer.replay(at)
 
         try:
-            async with self._replaying:  # Whoever waits here holds none of the threads that others' questions need.
+            async with (
+                self._replaying.lock
+            ):  # Whoever waits here holds none of the threads that others' questions need.
                 return await self._gateway.question(replay)
         except NoDecisionError:
             named = {"position": position} if request_id is None else {"request_id": ids.format_uuid(request_id)}

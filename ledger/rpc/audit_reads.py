@@ -53,7 +53,7 @@ class AuditReads:
     def __init__(self, gateway: Gateway, log_reads: LogReads, settings: RpcSettings) -> None:
         self._gateway = gateway
         self._log = log_reads
-        self.reader = EventReader(gateway.engine.log, gateway.engine.partition)
+        self.reader = EventReader(gateway.engine.log, log_reads.partition)
         self._heartbeat_seconds = settings.heartbeat_seconds
         self._news = Positions(log_reads.head, settings.notification_poll_seconds)
 

@@ -58,7 +58,7 @@ class BalanceWatch:
                 told = position
             news.fell_back(position)
             quiet = self._heartbeat_seconds - (clock() - told_at)
-            if quiet <= 0 or not await news.news(max(position, told) + 1, quiet):
+            if quiet <= 0 or not await news.news(told + 1, quiet):
                 yield Seen([], told)
                 told_at = clock()
 

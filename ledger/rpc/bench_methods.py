@@ -14,15 +14,12 @@ from protos.esep.v1 import transfer_service_pb2 as pb
 SERVICE: Final = "esep.bench.Empty"
 
 
-def bench_handler() -> grpc.GenericRpcHandler:
-    """Return the handler of ``esep.bench.Empty``: CreateTransfer and CreateTransfers."""
-    return grpc.method_handlers_generic_handler(
-        SERVICE,
-        {
-            "CreateTransfer": _empty(pb.CreateTransferRequest, pb.CreateTransferResponse),
-            "CreateTransfers": _empty(pb.CreateTransfersRequest, pb.CreateTransfersResponse),
-        },
-    )
+def bench_handlers() -> dict[str, Handler]:
+    """Return the methods of ``esep.bench.Empty``: CreateTransfer and CreateTransfers."""
+    return {
+        "CreateTransfer": _empty(pb.CreateTransferRequest, pb.CreateTransferResponse),
+        "CreateTransfers": _empty(pb.CreateTransfersRequest, pb.CreateTransfersResponse),
+    }
 
 
 def _empty(request: type[Any], response: type[Any]) -> Handler:

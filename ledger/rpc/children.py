@@ -13,11 +13,10 @@ from ledger.rpc.settings import ChildSettings
 class Children:
     """Starts and stops them together."""
 
-    def __init__(self, told: ChildSettings, registry: CollectorRegistry) -> None:
-        """Take what they are told, and where what they find is shown."""
-        projector = ProjectorProcess(told.log_url, told.store_url, told.log_format, told.keep_notices, told.partitions)
-        auditor = SelfAuditProcess(told.log_url, told.store_url, told.log_format, told.audit_file, told.pace)
-        auditor.show(registry)
+    def __init__(self, told: ChildSettings, registry: CollectorRegistry, *, several: bool = False) -> None:
+        """Take what they are told, where what they find is shown, and whether the ledger has several partitions."""
+        projector, auditor = ProjectorProcess(told), SelfAuditProcess(told)
+        auditor.show(registry, several=several)
         self._both = (projector, auditor)
         self.wake = projector.wake
         self.audited = auditor.audited

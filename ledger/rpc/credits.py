@@ -15,15 +15,14 @@ from domain.card import Card, CardClosed, Status
 from domain.claim import Claim
 from domain.refusals import Reason, refuse
 from ledger.rpc.gateway import Gateway
-from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.translate.credit import Found, Target
 from projections.queries import Reader
 from projections.resources import CARD
-from projections.store import ProjectionsNotReadyError
+from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError
 
 _MOST_BEHIND: Final = 20_000
 """How many events behind the tables are looked through; with more of them the log is asked card by card."""
-_NOT_NOW: Final = (ProjectionsNotReadyError, *UNREACHABLE)
+_NOT_NOW: Final = (ProjectionsNotReadyError, ProjectionsUnreachableError)
 
 
 class CreditTargets:

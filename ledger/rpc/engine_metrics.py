@@ -46,9 +46,10 @@ class Commits:
 class EngineMetrics(Collector):
     """What the engines of a server do; in a ledger of several partitions, each with its partition as a label."""
 
-    def __init__(self, partitions: Sequence[int] = (0,)) -> None:
+    def __init__(self, partitions: Sequence[int] = (0,), *, several: bool = False) -> None:
+        """Take the partitions whose engines are here, and whether the ledger has several."""
         self.commits = {partition: Commits() for partition in partitions}
-        self._labels = ("partition",) if len(self.commits) > 1 else ()
+        self._labels = ("partition",) if several else ()
         self._engines: Mapping[int, Watched] = {}
 
     def watch(self, engines: Mapping[int, Watched], registry: CollectorRegistry) -> None:

@@ -51,10 +51,12 @@ RETRY_SECONDS: Final[dict[Reason, float | None]] = {
     Reason.TOO_MANY_STREAMS: 5.0,
     Reason.MESSAGE_TOO_LARGE: None,  # Sending it again cannot help.
     Reason.LEDGER_UNAVAILABLE: 1.0,
+    Reason.ARCHIVE_UNREADABLE: 30.0,
     Reason.ISSUER_UNAVAILABLE: 5.0,
     Reason.PROVIDER_UNAVAILABLE: 5.0,
     Reason.CODE_NOT_SENT: 5.0,
     Reason.NOT_THE_OWNER: 1.0,
+    Reason.OWNER_UNREACHABLE: 1.0,
     Reason.CLEARING_NOT_OPEN: 1.0,
     Reason.SHUTTING_DOWN: 1.0,
     Reason.UNKNOWN_EVENT: 30.0,
@@ -141,10 +143,12 @@ def pushback(reason: Reason) -> str:
     """Return when a client library that retries by itself should (gRFC A6), in milliseconds; -1 for never.
 
     Never for a position that was waited for: the time that is left would not do for waiting again, and the answer
-    would be lost to the deadline.
+    would be lost to the deadline. Nor for a segment of the archive that somebody has to put back: it is to be named.
     """
     delay = RETRY_SECONDS[reason]
-    return "-1" if reason is Reason.POSITION_NOT_REACHED or delay is None else str(round(delay * 1000))
+    if delay is None or reason in (Reason.POSITION_NOT_REACHED, Reason.ARCHIVE_UNREADABLE):
+        return "-1"
+    return str(round(delay * 1000))
 
 
 def status(refusal: Refusal) -> Status:

@@ -12,6 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
+import structlog
+
 from domain.aggregate import evolve
 from domain.bulk import PostBulk
 from domain.command import Command
@@ -32,12 +34,14 @@ from ledger.engine.tickets import (
 )
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
-from ledger.log.errors import LogError, ReadOutOfTime
+from ledger.log.errors import LogError, ReadOutOfTime, SegmentUnreadable
 from ledger.rpc import calls
 from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle, settle_lines
 
 T = TypeVar("T")
+
+_log = structlog.get_logger("esep.archive")
 
 
 class LedgerEngine(Protocol):
@@ -132,25 +136,26 @@ class Gateway:
         """Return the partition in which something was made under an id; partition 0 where there is none.
 
         Ids are unique within their partition: several requests may bear one where payers of several partitions sent
-        them. Then it is the caller's own, so that nobody can hide a transfer behind one of theirs.
+        them. Then it is the caller's own, else what was recorded first: nobody can hide a transfer behind one of
+        theirs, neither from who made it nor from others who may read it.
         """
         if len(self.engines) == 1:
             return self.engine.partition
         return await self.in_thread(self._home_of, request_id, calls.current().caller)
 
     def _home_of(self, request_id: bytes, caller: str) -> int:
-        homes = []
+        found: list[tuple[int, int]] = []
         for number, outcomes in sorted(self.outcomes_of.items()):
             position = self.engine.log.find(number, [request_id]).get(request_id)
             if position is not None:
-                if outcomes.rows(position - 1, 1)[0].caller == caller:
+                row = outcomes.rows(position - 1, 1)[0]
+                if row.caller == caller:
                     return number
-                homes.append(number)
-        return homes[0] if homes else self.engine.partition
+                found.append((row.recorded_at, number))
+        return min(found)[1] if found else self.engine.partition
 
-    async def find(self, request_id: bytes, caller: str, customer: bytes | None) -> Done:
-        """Return what is recorded under a request id of this caller, in whichever partition; raises Refused."""
-        home = await self.home_of(request_id)
+    async def find(self, request_id: bytes, caller: str, customer: bytes | None, home: int) -> Done:
+        """Return what is recorded in a partition under a request id of this caller; raises Refused."""
         return await self.in_thread(self.outcomes_of[home].find, request_id, caller, customer)
 
     async def current(self, aggregate_id: bytes, partition: int = 0) -> object:
@@ -182,7 +187,7 @@ class Gateway:
         """Return what a bulk did, or did when it was first sent; raises Refused. Each of its legs counts as one."""
         payer = calls.current().payer
         if payer is not None:
-            self._check_payer(self.engine, payer, command.payers())
+            self._check_payer(self.engine, payer, command.legs.payers)
         weight = len(command.legs.amounts)
         return await self.execute(command, request_id, validate_only=validate_only, weight=weight)
 
@@ -252,6 +257,9 @@ class Gateway:
             return await self._loop.run_in_executor(threads, work)
         except ReadOutOfTime:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
+        except SegmentUnreadable as lost:
+            _log.error("archive.unreadable", segment=lost.segment, error=str(lost))
+            raise Refused(refuse(Reason.ARCHIVE_UNREADABLE, segment=lost.segment)) from None
         except LogError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
         except UnknownTopicError:

@@ -119,6 +119,12 @@ def tags(labels: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(labels.items()))
 
 
+def set_timestamp(message: Timestamp, microseconds: int) -> None:
+    """Set a point in time that stands within another message."""
+    message.seconds, rest = divmod(microseconds, SECOND)
+    message.nanos = rest * 1000
+
+
 def timestamp(microseconds: int) -> Timestamp:
     """Return a point in time as it stands on the wire."""
     seconds, rest = divmod(microseconds, SECOND)

@@ -13,6 +13,8 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
+from hashlib import sha256
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -23,16 +25,25 @@ from google.protobuf.message import DecodeError
 
 from domain.refusals import Reason, Refusal, Refused, invalid, refuse
 from ledger.rpc import calls, errors
+from ledger.rpc.callers import Caller
 from ledger.rpc.calls import Context, Handler
+from ledger.rpc.forwarding import Forwarding, Passed, Received
 from ledger.rpc.guard import Guard, opened, rule_of, told
+from ledger.rpc.homes import HOMES
 from ledger.rpc.identity import Identity, Metadata, acting
 from ledger.rpc.metrics import Metrics
 from ledger.rpc.permissions import NONE, PERMISSIONS, Row
 from ledger.rpc.rates import PACED, Rates
+from ledger.rpc.sealing import SEAL_KEY
 from ledger.rpc.streams import OpenStreams
 
 GUARDED: Final = "/esep."
-_DRAIN_SECONDS: Final = 0.1
+_TURN_SECONDS: Final = 0.01
+_QUIET_TURNS: Final = 10
+_RESTLESS_SECONDS: Final = 2.0
+"""How long a server that stops waits for calls to cease, beyond those under way."""
+LARGE_BYTES: Final = 16_384
+"""Larger requests write much at once (no question is as long): they are not decoded when there is no room for them."""
 _REQUEST_ID_LENGTH: Final = 36
 _TRACE_ID: Final = slice(3, 35)
 _TRACE_PARENT_LENGTH: Final = 55
@@ -51,6 +62,20 @@ class _Unreadable(NamedTuple):
     refusal: Refusal
 
 
+class _Coming:
+    """A call as it came in, and what its line of the log says of its way between servers."""
+
+    __slots__ = ("metadata", "request", "way")
+
+    def __init__(self, request: Any, metadata: Metadata) -> None:
+        self.request = request
+        self.metadata = metadata
+        self.way: dict[str, str] = {}
+
+
+Work = Callable[[_Coming, Context], Awaitable[Any]]
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Guards every method of the ledger's own services; health and reflection pass by."""
 
@@ -61,6 +86,8 @@ class Gate(grpc.aio.ServerInterceptor):
         note: Note,
         metrics: Metrics,
         rates: Rates,
+        full: Callable[[], bool],
+        forwarding: Forwarding | None,
         *,
         max_deadline_seconds: float,
         max_request_bytes: int,
@@ -73,27 +100,38 @@ class Gate(grpc.aio.ServerInterceptor):
         self._note = note
         self._metrics = metrics
         self._rates = rates
+        self._full = full
         self._streams = OpenStreams(metrics, max_streams)
         self._max_deadline_seconds = max_deadline_seconds
         self._max_request_bytes = max_request_bytes
         self._max_calls = max_calls
         self._permission_seconds = permission_seconds
+        self._forwarding = forwarding
         self._draining = False
         self._under_way = 0
+        self._met = 0
+        """How many calls there ever were."""
         self._guarded: dict[str, Handler] = {}
+        self._taking_in: dict[str, Handler] = {}
 
     async def drain(self, grace: float) -> None:
         """Answer SHUTTING_DOWN to new calls and open streams, and wait for calls under way, ``grace`` seconds at most.
 
         Before the server itself is stopped, because grpcio cancels what it has received and not begun: the caller
-        would not learn that it may send the request again. For the same reason a moment passes in any case.
+        would not learn that it may send the request again. For the same reason it is waited until none comes any
+        more, for a moment counted in turns of the event loop: time passes on a starved machine, and no call is met.
         """
         self._draining = True
-        end = asyncio.get_running_loop().time() + grace
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         self._streams.end_all()
-        await asyncio.sleep(min(grace, _DRAIN_SECONDS))
-        while self._under_way and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once in its life
-            await asyncio.sleep(_DRAIN_SECONDS / 10)
+        quiet = 0
+        while clock() - begun < grace:
+            met = self._met
+            await asyncio.sleep(_TURN_SECONDS)
+            quiet = quiet + 1 if self._met == met else 0
+            if not self._under_way and (quiet >= _QUIET_TURNS or clock() - begun >= _RESTLESS_SECONDS):
+                break
         self._streams.cut_off()
 
     async def intercept_service(
@@ -103,7 +141,10 @@ class Gate(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """Return the method's guarded handler."""
         method = handler_call_details.method
-        guarded = self._guarded.get(method)
+        forwarding = self._forwarding if method in HOMES else None
+        taking_in = forwarding if forwarding is not None and _is_sealed(handler_call_details) else None
+        made = self._guarded if taking_in is None else self._taking_in
+        guarded = made.get(method)
         if guarded is not None:
             return guarded
         handler = await continuation(handler_call_details)
@@ -113,14 +154,18 @@ class Gate(grpc.aio.ServerInterceptor):
             raise TypeError(f"{method} takes a stream, which no method of the ledger does")
         unary: Any = handler.unary_unary
         streaming: Any = handler.unary_stream
-        make: Any = grpc.unary_stream_rpc_method_handler if streaming else grpc.unary_unary_rpc_method_handler
-        made: Handler = make(
-            self._guard_stream(method, streaming) if streaming else self._guard(method, unary),
-            request_deserializer=self._decoder(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
-        )
-        self._guarded[method] = made
-        return made
+        decode, encode = self._decoder(handler.request_deserializer), handler.response_serializer
+        if streaming:
+            guarded = grpc.unary_stream_rpc_method_handler(self._guard_stream(method, streaming), decode, encode)
+        elif taking_in is None:
+            work = self._called(method, unary, forwarding)
+            encode = encode if forwarding is None else _unless_bytes(encode)
+            guarded = grpc.unary_unary_rpc_method_handler(self._guard(method, work), decode, encode)
+        else:
+            work = self._taken_in(method, unary, taking_in)
+            guarded = grpc.unary_unary_rpc_method_handler(self._guard(method, work), _with_digest(decode), encode)
+        made[method] = guarded
+        return guarded
 
     def _decoder(self, decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
         if decode is None:
@@ -129,6 +174,8 @@ class Gate(grpc.aio.ServerInterceptor):
         def guarded(data: bytes) -> Any:
             if len(data) > self._max_request_bytes:
                 return _Unreadable(refuse(Reason.MESSAGE_TOO_LARGE, bytes=len(data), max_bytes=self._max_request_bytes))
+            if len(data) > LARGE_BYTES and self._full():
+                return _Unreadable(refuse(Reason.QUEUE_FULL))
             try:
                 return decode(data)
             except DecodeError:
@@ -136,39 +183,71 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return guarded
 
-    def _guard(self, method: str, behaviour: Behaviour) -> Behaviour:
-        row = PERMISSIONS.get(method, NONE)
-        paced = method in PACED
+    def _guard(self, method: str, work: Work) -> Behaviour:
+        """Return a method whose every call ends with an answer, a count and a line of the log."""
 
         async def answer(request: Any, context: Context) -> Any:
             started = perf_counter()
-            refusal: Refusal | None = None
+            coming = _Coming(request, dict(context.invocation_metadata() or ()))
             code = grpc.StatusCode.OK
-            metadata: Metadata = dict(context.invocation_metadata() or ())
+            reason: Reason | None = None
             self._under_way += 1
+            self._met += 1
             try:
-                call = self._open(context, metadata, self._max_deadline_seconds)
-                async with asyncio.timeout_at(call.deadline):
-                    await self._admit(row, request, call)
-                    if paced:
-                        self._rates.admit_subject(method, request, call.who)
-                    await self._note(method, request, call)
-                    return await behaviour(request, context)
+                return await work(coming, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
+            except Passed as passed:
+                code, reason, end = passed.code, passed.reason, passed.end
             except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave
                 refusal = self._refusal(method, error)
+                code, reason, end = errors.code(refusal.reason), refusal.reason, partial(errors.abort, refusal=refusal)
             finally:
                 self._under_way -= 1
-                if refusal is not None:
-                    code = errors.code(refusal.reason)
                 seconds = perf_counter() - started
-                self._metrics.answered(method, code, None if refusal is None else refusal.reason, seconds)
-                _log_call(method, code, refusal, request, metadata, seconds)
-            return await errors.abort(context, refusal)
+                self._metrics.answered(method, code, reason, seconds)
+                _log_call(method, code, reason, coming.request, coming.metadata, seconds, **coming.way)
+            return await end(context)
 
         return answer
+
+    def _called(self, method: str, behaviour: Behaviour, forwarding: Forwarding | None) -> Work:
+        """Return what a call comes to: it is done here, or by the server that owns what it is about."""
+        row = PERMISSIONS.get(method, NONE)
+        paced = method in PACED
+
+        async def work(coming: _Coming, context: Context) -> Any:
+            request = coming.request
+            call = self._open(context, coming.metadata, self._max_deadline_seconds)
+            async with asyncio.timeout_at(call.deadline):
+                await self._admit(row, request, call)
+                if paced:
+                    self._rates.admit_subject(method, request, call.who)
+                await self._note(method, request, call)
+                route = None if forwarding is None else await forwarding.route(method, request)
+                if forwarding is None or route is None:
+                    return await behaviour(request, context)
+                coming.way["forwarded_to"] = route.address
+                return await forwarding.ask(route, method, request, call, coming.metadata)
+
+        return work
+
+    def _taken_in(self, method: str, behaviour: Behaviour, forwarding: Forwarding) -> Work:
+        """Return what a call that another server forwards comes to: it was counted and noted there."""
+        row = PERMISSIONS.get(method, NONE)
+
+        async def work(coming: _Coming, context: Context) -> Any:
+            received: Received = coming.request
+            said = forwarding.taken_in(coming.metadata, method, received.digest)
+            self._metrics.taken_in(said.sender)
+            coming.request, coming.way["forwarded_by"] = received.message, said.sender
+            call = self._open(context, coming.metadata, self._max_deadline_seconds, said.who)
+            async with asyncio.timeout_at(call.deadline):
+                await self._admit(row, coming.request, call)
+                return await behaviour(coming.request, context)
+
+        return work
 
     def _guard_stream(self, method: str, behaviour: Streaming) -> Behaviour:
         """Return a coroutine that writes the stream itself: a cancelled generator would be found by the collector."""
@@ -200,6 +279,7 @@ class Gate(grpc.aio.ServerInterceptor):
                         sent += 1
 
             self._under_way += 1
+            self._met += 1
             try:
                 await send()
             except asyncio.CancelledError:
@@ -211,12 +291,14 @@ class Gate(grpc.aio.ServerInterceptor):
                 await errors.abort(context, refusal)
             finally:
                 self._under_way -= 1
-                self._metrics.streamed(method, code, None if refusal is None else refusal.reason, sent)
-                _log_call(method, code, refusal, request, metadata, perf_counter() - started, messages=sent)
+                reason = None if refusal is None else refusal.reason
+                self._metrics.streamed(method, code, reason, sent)
+                _log_call(method, code, reason, request, metadata, perf_counter() - started, messages=sent)
 
         return answer
 
-    def _open(self, context: Context, metadata: Metadata, longest: float) -> calls.Call:
+    def _open(self, context: Context, metadata: Metadata, longest: float, known: Caller | None = None) -> calls.Call:
+        """Begin a call; ``known`` is who makes it, where another server has found that out and counted it."""
         if self._draining:
             raise Refused(refuse(Reason.SHUTTING_DOWN))
         if self._under_way > self._max_calls:
@@ -225,10 +307,11 @@ class Gate(grpc.aio.ServerInterceptor):
         seconds = longest if remaining is None else min(remaining, longest)
         if seconds <= 0:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED))
-        caller = acting(self._identity.caller(context, metadata), metadata)
+        caller = acting(self._identity.caller(context, metadata), metadata) if known is None else known
         call = opened(calls.Call(caller, asyncio.get_running_loop().time() + seconds))
         calls.enter(call)
-        self._rates.admit_caller(caller)
+        if known is None:
+            self._rates.admit_caller(caller)
         return call
 
     async def _admit(self, row: Row, request: Any, call: calls.Call) -> None:
@@ -240,8 +323,15 @@ class Gate(grpc.aio.ServerInterceptor):
 
     async def _admit_in_time(self, row: Row, request: Any, call: calls.Call) -> None:
         """Admit a stream, which has no end, as if it were a call that has one."""
-        async with asyncio.timeout(min(call.remaining(), self._max_deadline_seconds)):
-            await self._admit(row, request, call)
+        limit = asyncio.timeout(min(call.remaining(), self._max_deadline_seconds))
+        try:
+            async with limit:
+                await self._admit(row, request, call)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            late = call.remaining() == 0
+            raise Refused(refuse(Reason.DEADLINE_EXCEEDED if late else Reason.LEDGER_UNAVAILABLE)) from None
 
     def _refusal(self, method: str, error: Exception) -> Refusal:
         """Return what the caller is told of an error."""
@@ -267,21 +357,37 @@ class Gate(grpc.aio.ServerInterceptor):
         return refuse(Reason.INTERNAL, correlation_id=correlation_id)
 
 
+def _is_sealed(details: grpc.HandlerCallDetails) -> bool:
+    """Tell whether a call comes from another server, as it says itself; whether that is so is asked later."""
+    return any(key == SEAL_KEY for key, _ in details.invocation_metadata or ())
+
+
+def _with_digest(decode: Callable[[bytes], Any]) -> Callable[[bytes], Received]:
+    return lambda data: Received(sha256(data).digest(), decode(data))
+
+
+def _unless_bytes(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    """Let through what another server has put into bytes."""
+    if serialize is None:
+        raise TypeError("a method of the ledger encodes its answers")
+    return lambda answer: answer if type(answer) is bytes else serialize(answer)
+
+
 def _log_call(
     method: str,
     code: grpc.StatusCode,
-    refusal: Refusal | None,
+    reason: Reason | None,
     request: Any,
     metadata: Metadata,
     seconds: float,
-    **more: int,
+    **more: int | str,
 ) -> None:
     log.info(
         "call",
         method=method,
         caller=calls.caller_name(),
         code=code.name,
-        reason="" if refusal is None else refusal.reason.name,
+        reason="" if reason is None else reason.name,
         request_id=getattr(request, "request_id", "")[:_REQUEST_ID_LENGTH],
         duration_ms=round(seconds * 1000, 3),
         trace_id=_trace_id(metadata),

@@ -28,6 +28,8 @@ def serve_metrics(address: str) -> None:
 
 
 BATCH_TRANSFERS: Final = "Transfers in a CreateTransfers, legs in a PostBulk."
+FORWARDED_CALLS: Final = "Calls forwarded to the server that owns a partition."
+TAKEN_IN_CALLS: Final = "Calls that another server forwarded to this one."
 
 
 class Distribution:
@@ -63,6 +65,8 @@ class Metrics(Collector):
         self._batches = Distribution(TRANSFERS)
         self._open_streams: Counter[str] = Counter()
         self._streamed: Counter[str] = Counter()
+        self._forwarded: Counter[tuple[int, grpc.StatusCode]] = Counter()
+        self._taken_in: Counter[str] = Counter()
         registry.register(self)
 
     def answered(self, method: str, code: grpc.StatusCode, reason: Reason | None, seconds: float) -> None:
@@ -86,6 +90,14 @@ class Metrics(Collector):
         self._count(method, code, reason)
         self._streamed[method] += messages
 
+    def forwarded(self, partition: int, code: grpc.StatusCode) -> None:
+        """Count one call that was forwarded to the owner of a partition, and how that went."""
+        self._forwarded[partition, code] += 1
+
+    def taken_in(self, sender: str) -> None:
+        """Count one call that another server forwarded to this one."""
+        self._taken_in[sender] += 1
+
     def _count(self, method: str, code: grpc.StatusCode, reason: Reason | None) -> None:
         self._calls[method, code] += 1
         if reason is not None:
@@ -103,6 +115,8 @@ class Metrics(Collector):
         yield HistogramMetricFamily("esep_rpc_batch_transfers", BATCH_TRANSFERS)
         yield GaugeMetricFamily("esep_rpc_open_streams", "Streams that are open.", labels=("method",))
         yield CounterMetricFamily("esep_rpc_streamed_messages", "Messages of ended streams.", labels=("method",))
+        yield CounterMetricFamily("esep_rpc_forwarded_calls", FORWARDED_CALLS, labels=("partition", "code"))
+        yield CounterMetricFamily("esep_rpc_taken_in_calls", TAKEN_IN_CALLS, labels=("sender",))
 
     def collect(self) -> Iterator[Metric]:
         """Return the families with their values now."""
@@ -123,4 +137,10 @@ class Metrics(Collector):
         streamed = CounterMetricFamily("esep_rpc_streamed_messages", "Messages of ended streams.", labels=("method",))
         for method, count in self._streamed.copy().items():
             streamed.add_metric((method,), count)
-        yield from (calls, refusals, seconds, batches, open_streams, streamed)
+        forwarded = CounterMetricFamily("esep_rpc_forwarded_calls", FORWARDED_CALLS, labels=("partition", "code"))
+        for (partition, code), count in self._forwarded.copy().items():
+            forwarded.add_metric((str(partition), code.name), count)
+        taken_in = CounterMetricFamily("esep_rpc_taken_in_calls", TAKEN_IN_CALLS, labels=("sender",))
+        for sender, count in self._taken_in.copy().items():
+            taken_in.add_metric((sender,), count)
+        yield from (calls, refusals, seconds, batches, open_streams, streamed, forwarded, taken_in)

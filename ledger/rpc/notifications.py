@@ -17,12 +17,12 @@ from domain.services.catalogue import Language
 from ledger.rpc.customers import Customers
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.positions import Positions
-from ledger.rpc.reads import UNREACHABLE, LogReads, Reads
+from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.translate.notification import Asked, dropped, notification_message
 from projections.answers import Channel, Cursor, Notice, NoticeList, NoticePage
 from projections.outbox import NoticesDroppedError
-from projections.store import ProjectionsNotReadyError
+from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError
 from protos.esep.v1 import notification_pb2
 
 MOST: Final = 500
@@ -62,7 +62,7 @@ class Notifications:
             raise Refused(dropped(self.partition, error.dropped)) from None
         except ProjectionsNotReadyError:
             return NoticePage((), after, 0)
-        except UNREACHABLE:
+        except ProjectionsUnreachableError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
     def _read(self, after: Cursor, asked: Asked, limit: int) -> NoticePage:
@@ -127,5 +127,5 @@ class Notifications:
     async def _projected(self) -> int:
         try:
             return await self._gateway.in_thread(self._reads.reader.position, self.partition)
-        except (ProjectionsNotReadyError, *UNREACHABLE):
+        except (ProjectionsNotReadyError, ProjectionsUnreachableError):
             return 0

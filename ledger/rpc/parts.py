@@ -1,7 +1,6 @@
 """What the services share: one of each for a server, put together from the engine, the projections and the vault."""
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
@@ -14,9 +13,7 @@ from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.issuer import LocalIssuer
 from ledger.rpc.accesses import Accesses
 from ledger.rpc.aliases import Aliases
-from ledger.rpc.audit_proofs import AuditProofs
-from ledger.rpc.audit_questions import AuditQuestions
-from ledger.rpc.audit_reads import AuditReads
+from ledger.rpc.audits import Audits
 from ledger.rpc.balance_watch import BalanceWatch
 from ledger.rpc.bindings import Bindings
 from ledger.rpc.cards import Cards
@@ -49,7 +46,7 @@ class Parts:
         engine: LedgerEngine,
         reader: Reader,
         vault: VaultPort,
-        checkpoints: Checkpoints,
+        checkpoints: Mapping[int, Checkpoints],
         access_log: AccessLog,
         settings: RpcSettings,
         *,
@@ -71,14 +68,12 @@ class Parts:
         self.gateway = gateway = Gateway(engine, self.threads, others)
         self.facts = AccountFacts(gateway)
         self.operations = Operations(gateway, self.facts)
-        self.pager = Pager(page_key or secrets.token_bytes(32))
+        self.pager = Pager(page_key or vault.vault.secret("page tokens"))
         self.log_reads = LogReads(gateway, settings.position_poll_seconds)
         self.reads = Reads(gateway, reader, self.pager, clock, settings.position_poll_seconds)
         self.proposals = ProposalReads(self.log_reads, self.reads, clock)
         self.accesses = Accesses(access_log, clock)
-        self.audit = AuditReads(gateway, self.log_reads, settings)
-        self.audit_proofs = AuditProofs(gateway, checkpoints, self.log_reads, self.reads)
-        self.audit_questions = AuditQuestions(gateway, self.audit, self.log_reads, self.reads, policy)
+        self.audits = Audits(gateway, checkpoints, self.log_reads, self.reads, settings, policy)
         # What needs the vault.
         kept, providers = vault.vault, GrpcProviders(settings.providers, settings.provider_timeout_seconds)
         self.vault_work = work = VaultWork(settings.max_concurrent_calls)

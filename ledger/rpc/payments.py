@@ -32,7 +32,6 @@ from ledger.rpc.intake import Intake
 from ledger.rpc.outcomes import Done
 from ledger.rpc.personal import PersonalData
 from ledger.rpc.providers import SILENCE, Delivery, Order, Providers
-from ledger.rpc.reads import UNREACHABLE
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate.payment import merchant_code, payment_message, qr_amount, read_code, transaction_key
@@ -40,7 +39,7 @@ from ledger.rpc.vault_work import VaultWork
 from ledger.vault.vault import Vault
 from projections.queries import Reader
 from projections.resources import PAYMENT
-from projections.store import ProjectionsNotReadyError
+from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError
 from protos.esep.v1 import payment_pb2
 from protos.esep.v1 import payment_service_pb2 as pb
 
@@ -335,7 +334,7 @@ class Payments:
                 continue
             try:
                 waiting = await self._gateway.in_thread(self._waiting)
-            except (Refused, *UNREACHABLE, ProjectionsNotReadyError):
+            except (Refused, ProjectionsUnreachableError, ProjectionsNotReadyError):
                 continue
             self._ask_after(waiting, next_ask)
 

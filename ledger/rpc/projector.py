@@ -19,12 +19,14 @@ from multiprocessing.context import SpawnProcess
 import structlog
 from prometheus_client import Gauge
 
+from domain.times import SECOND
 from ledger.engine.engine import Engine
 from ledger.log.codec import decode
 from ledger.log.factory import open_log
 from ledger.logging import configure_logging
+from ledger.rpc.settings import ChildSettings
 from projections.queries import Reader
-from projections.runner import run
+from projections.runner import Lag, lag, run
 from projections.store import ProjectionsNotReadyError, open_store
 
 _log = structlog.get_logger("esep.projector")
@@ -41,11 +43,9 @@ _WATCH_SECONDS = 0.25
 class ProjectorProcess:
     """Runs the projections in a child process, and starts it again when it dies."""
 
-    def __init__(
-        self, log_url: str, store_url: str, log_format: str, keep_notices: int, partitions: tuple[int, ...] = (0,)
-    ) -> None:
-        """Take where log and tables stand, for how many microseconds notices are kept, 0 for ever, and of what."""
-        self._arguments = (log_url, store_url, log_format, keep_notices, partitions)
+    def __init__(self, told: ChildSettings) -> None:
+        """Take what the child is told."""
+        self._told = told
         self._context = get_context("spawn")
         self._stopping = threading.Event()
         self._wake: Connection | None = None
@@ -78,13 +78,11 @@ class ProjectorProcess:
                 self._process.kill()
 
     def _spawn(self) -> None:
-        told, wake = self._context.Pipe(duplex=False)
+        woken, wake = self._context.Pipe(duplex=False)
         os.set_blocking(wake.fileno(), False)
-        process = self._context.Process(
-            target=project, args=(told, *self._arguments), name="esep-projector", daemon=True
-        )
+        process = self._context.Process(target=project, args=(woken, self._told), name="esep-projector", daemon=True)
         process.start()
-        told.close()
+        woken.close()
         self._process, self._wake = process, wake
 
     def _keep(self) -> None:
@@ -96,11 +94,9 @@ class ProjectorProcess:
             self._spawn()
 
 
-def project(
-    told: Connection, log_url: str, store_url: str, log_format: str, keep_notices: int, partitions: tuple[int, ...]
-) -> None:
+def project(woken: Connection, told: ChildSettings) -> None:
     """Keep the projections until the other end of the pipe is closed. Runs in the child."""
-    configure_logging(log_format)
+    configure_logging(told.log_format)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # The parent is asked to stop, and closes the pipe.
     os.nice(_NICENESS)
@@ -111,28 +107,36 @@ def project(
 
     def wait(seconds: float) -> None:
         nonlocal looked
-        ready, _, _ = select.select([told], [], [], seconds)
+        ready, _, _ = select.select([woken], [], [], seconds)
         if ready:
             time.sleep(max(0.0, looked + _LEAST_SECONDS - time.monotonic()))
-            if not os.read(told.fileno(), _PIPEFUL):
+            if not os.read(woken.fileno(), _PIPEFUL):
                 stop.set()
         looked = time.monotonic()
 
-    log, store = open_log(log_url), open_store(store_url)
-    run(log, store, decode, stop.is_set, wait, partitions=partitions, keep_notices=keep_notices)
+    log, store = open_log(told.log_url, told.archive), open_store(told.store_url)
+    run(log, store, decode, stop.is_set, wait, partitions=told.partitions, keep_notices=told.keep_notices)
 
 
 async def watch_projections(engines: Sequence[Engine], reader: Reader) -> None:
-    """Tell the engines and the metrics, for as long as this runs, how far the projections are."""
-    lag = Gauge("esep_projection_lag_events", "Events that the projections have not taken in yet")
+    """Tell the engines and the metrics, for as long as this runs, how far behind the projections are."""
+    events = Gauge("esep_projection_lag_events", "Events that the projections have not taken in yet")
+    seconds = Gauge("esep_projection_lag_seconds", "Age of the oldest event that the projections have not taken in")
     while True:
         try:
-            for engine in engines:
-                engine.projected = await asyncio.to_thread(reader.position, engine.partition)
-            lag.set(sum(max(0, engine.durable - (engine.projected or 0)) for engine in engines))
-        except ProjectionsNotReadyError:
-            for engine in engines:
-                engine.projected = 0
+            found = [await asyncio.to_thread(_behind, engine, reader) for engine in engines]
+            for engine, behind in zip(engines, found, strict=True):
+                engine.projections_behind = behind.age / SECOND
+            events.set(sum(behind.events for behind in found))
+            seconds.set(max(behind.age for behind in found) / SECOND)
         except Exception as failure:  # noqa: BLE001 - the database may be away; the next look tells
             _log.warning("projections.unknown", error=repr(failure))
         await asyncio.sleep(_WATCH_SECONDS)
+
+
+def _behind(engine: Engine, reader: Reader) -> Lag:
+    try:
+        position = reader.position(engine.partition)
+    except ProjectionsNotReadyError:
+        position = 0
+    return lag(engine.log, engine.partition, position, time.time_ns() // 1000)

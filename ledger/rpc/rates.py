@@ -20,6 +20,8 @@ SECOND: Final = 1_000_000_000
 BURST_SECONDS: Final = 2
 """A caller may be ahead of its rate by as many seconds of it: computers wake up and send what has gathered."""
 _KEPT: Final = 100_000
+_LONGEST_ID: Final = 40
+"""Characters of a subject's id that count: a longer one is none, and is refused afterwards."""
 
 
 class Buckets:
@@ -107,7 +109,7 @@ class Rates:
         paced = PACED.get(method)
         if paced is None or caller.role is Role.DEVELOPER:
             return
-        named = f"{paced.field} {getattr(request, paced.field).replace('-', '').lower()}"
+        named = f"{paced.field} {getattr(request, paced.field)[:_LONGEST_ID].replace('-', '').lower()}"
         wait = self._subjects[paced.limit].wait(named, monotonic_ns())
         if wait:
             raise _too_fast(paced.field, wait)

@@ -4,12 +4,10 @@ Projections are behind the log by moments. A caller who has just written names t
 the answer waits for it within the call's deadline.
 """
 
-import sqlite3
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
-
-import psycopg
 
 from domain.aggregate import Aggregate
 from domain.ports import Clock, Row
@@ -20,14 +18,18 @@ from ledger.rpc.paging import Pager
 from ledger.rpc.positions import Positions
 from projections.answers import Answer, PositionInFutureError
 from projections.queries import Reader
-from projections.store import ProjectionsNotReadyError, QuestionOutOfTimeError
+from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
+
+_LONG_SECONDS: Final = 0.002
+"""What takes the event loop longer was no short question."""
+_MOST_SECONDS: Final = 0.02
+"""After which the event loop gives a question up."""
+_THREADS_SHARE: Final = 100
+"""For how many times as long threads ask after that: so the loop waits for a hundredth of the time at most."""
 
 T = TypeVar("T")
 C = TypeVar("C")
-
-UNREACHABLE: Final = (sqlite3.OperationalError, psycopg.OperationalError)
-"""What the drivers raise for a database that does not answer."""
 
 
 class Listed(NamedTuple, Generic[T]):
@@ -102,6 +104,9 @@ class Reads:
     def __init__(self, gateway: Gateway, reader: Reader, pager: Pager, clock: Clock, poll_seconds: float) -> None:
         self._gateway = gateway
         self.reader = reader
+        self._prompt = reader.prompt()
+        self._not_before = 0.0
+        """When the event loop may ask again itself, by its own time."""
         self.pager = pager
         self.clock = clock
         self._positions = {each: Positions(partial(self._reached, each), poll_seconds) for each in gateway.engines}
@@ -110,6 +115,20 @@ class Reads:
         """Return a question's answer, not before the request's min_position; raises Refused."""
         partition = self._asked_partition(request)
         return await self.ask_at(min_position(request, partition), question, partition)
+
+    async def glance(self, request: Any, question: Callable[[Reader], Answer[T]]) -> Answer[T]:
+        """Return the answer to a question of a few look-ups, not before the request's min_position; raises Refused.
+
+        Where the tables are files of this machine the event loop asks itself: handing it to a thread would take longer.
+        """
+        partition = self._asked_partition(request)
+        asked = min_position(request, partition)
+        if asked:
+            await self._positions[partition].reached(asked)
+        answer = self._at_once(question)
+        if answer is None or answer.positions.get(partition, asked) < asked:
+            answer = await self.ask_at(asked, lambda: question(self.reader), partition)
+        return answer
 
     async def ask_at(self, asked: int, question: Callable[[], Answer[T]], partition: int = 0) -> Answer[T]:
         """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
@@ -131,12 +150,12 @@ class Reads:
             raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
         except QuestionOutOfTimeError:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
-        except UNREACHABLE:
+        except ProjectionsUnreachableError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
-    async def reached(self, position: int) -> None:
-        """Wait until the tables reflect a position of partition 0; raises Refused."""
-        await self._positions[self._gateway.engine.partition].reached(position)
+    async def reached(self, position: int, partition: int = 0) -> None:
+        """Wait until the tables reflect a position of a partition; raises Refused."""
+        await self._positions[partition].reached(position)
 
     async def caught_up(self) -> None:
         """Wait until the tables reflect whatever every partition holds by now; raises Refused."""
@@ -183,6 +202,25 @@ class Reads:
             await self._positions[self._gateway.engine.partition].reached(1)
             return await self._ask(question)
 
+    def _at_once(self, question: Callable[[Reader], Answer[T]]) -> Answer[T] | None:
+        """Return what the event loop finds out itself, None for what a thread has to ask, or to refuse.
+
+        A disk may make it wait, whatever the question: then threads ask for a hundred times as long.
+        """
+        prompt, clock = self._prompt, asyncio.get_running_loop().time
+        begun = clock()
+        if prompt is None or begun < self._not_before:
+            return None
+        try:
+            with prompt.within(lambda: begun + _MOST_SECONDS - clock()):
+                return question(prompt)
+        except (ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError):
+            return None
+        finally:
+            ended = clock()
+            if ended - begun > _LONG_SECONDS:
+                self._not_before = ended + _THREADS_SHARE * (ended - begun)
+
     async def _ask(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         left = calls.time_left()
 
@@ -197,7 +235,7 @@ class Reads:
     async def _reached(self, partition: int) -> int:
         try:
             return await self._gateway.look(self.reader.position, partition)
-        except (ProjectionsNotReadyError, *UNREACHABLE):
+        except (ProjectionsNotReadyError, ProjectionsUnreachableError):
             return 0  # Their tables are being made, or cannot be asked just now: whoever waits goes on waiting.
 
 
@@ -217,7 +255,9 @@ def min_position(request: Any, partition: int) -> int:
         return 0
     asked: LogPosition = request.min_position
     if asked.partition != partition:
-        raise Refused(invalid("min_position.partition", "UNKNOWN", f"is not a partition of this server ({partition})"))
+        raise Refused(
+            invalid("min_position.partition", "UNKNOWN", f"is not the partition that is asked about ({partition})")
+        )
     if asked.position < 0:
         raise Refused(invalid("min_position.position", "NEGATIVE", "is negative"))
     return asked.position

@@ -1,10 +1,11 @@
 """Putting the edge together, and taking it down in order: health, streams, calls; the caller drains the engine."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import grpc
+import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -14,8 +15,9 @@ from domain.ports import Clock
 from domain.services.catalogue import Catalogue
 from ledger.audit.access import AccessLog
 from ledger.audit.signing.checkpoints import Checkpoints
-from ledger.rpc.bench_methods import bench_handler
+from ledger.rpc import bench_methods
 from ledger.rpc.client import SERVICES, method_names
+from ledger.rpc.forwarding import Forwarding
 from ledger.rpc.gateway import LedgerEngine
 from ledger.rpc.guard import Guard
 from ledger.rpc.health import Health
@@ -27,6 +29,7 @@ from ledger.rpc.listening import listen
 from ledger.rpc.parts import Parts
 from ledger.rpc.permissions import check_complete
 from ledger.rpc.rates import Rates
+from ledger.rpc.reception import receiving
 from ledger.rpc.services import add_services
 from ledger.rpc.settings import RpcSettings
 from ledger.rpc.subjects import Subjects
@@ -35,25 +38,43 @@ from projections.queries import Reader
 
 _SPARE_CALLS: Final = 256
 """The library's own limit, which refuses without a reason, is met only by a flood that the gate cannot answer."""
+_NEARLY: Final = 0.9
+"""The share of the queue that large requests may fill: what is left is for small ones, of which one waits no longer."""
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
+
+
+_log = structlog.get_logger("esep.rpc")
 
 
 class Edge:
     """A gRPC server before an engine and its projections. Made and used inside a running event loop."""
 
-    def __init__(self, server: grpc.aio.Server, gate: Gate, health: Health, parts: Parts) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, gate: Gate, health: Health, parts: Parts, forwarding: Forwarding | None
+    ) -> None:
         self.server = server
+        self.address = ""
+        """Where the ledger's other servers reach this one, once it is bound; empty where they never call."""
+        self._forwarding = forwarding
         self._gate = gate
         self._health = health
         self.parts = parts
         self._upkeep: list[asyncio.Task[None]] = []
+        self._serving: asyncio.Task[Any] | None = None
+        self._stopping = False
 
     def bind(self) -> int:
-        """Take the port that the settings name, before anything is served; return it. Raises OSError."""
+        """Take the port that the settings name, before anything is served; return it. Raises OSError or ValueError."""
+        settings = self.parts.settings
         try:
-            return listen(self.server, self.parts.settings)
+            port = listen(self.server, settings)
         except RuntimeError as error:
-            raise OSError(f"cannot listen on {self.parts.settings.listen}: {error}") from error
+            raise OSError(f"cannot listen on {settings.listen}: {error}") from error
+        if self._forwarding is not None:
+            self._forwarding.own_address = self.address = settings.advertised(port)
+            if not self.address:
+                raise ValueError(f"listen={settings.listen} names no host to be forwarded to: advertise is needed")
+        return port
 
     async def start(self) -> None:
         """Serve on the port. Health says NOT_SERVING until the engine takes requests."""
@@ -62,15 +83,30 @@ class Edge:
         kept = (self.parts.customers, self.parts.tokens, self.parts.payments)
         self._upkeep = [asyncio.create_task(each.keep()) for each in kept]
 
+    def watch(self, give_up: Callable[[BaseException], None]) -> None:
+        """Have it told when calls are received no more though nobody stops: this process must not stay the owner."""
+
+        def ended(serving: "asyncio.Task[Any]") -> None:
+            error = None if serving.cancelled() else serving.exception()
+            if not self._stopping:
+                _log.critical("serving.ended", exc_info=error)
+                give_up(error or RuntimeError("calls are received no more"))
+
+        self._serving = asyncio.create_task(self.server.wait_for_termination())
+        self._serving.add_done_callback(ended)
+
     async def stop(self, grace: float) -> None:
-        """Say NOT_SERVING, take no new calls, give those under way ``grace`` seconds; then stop the engine."""
+        """Say NOT_SERVING, take no new calls, give those under way ``grace`` seconds; then end what the edge runs."""
+        self._stopping = True
         await self._health.drain()
         await self._gate.drain(grace)
         await self.server.stop(grace)
+        if self._forwarding is not None:
+            await self._forwarding.close()
         for task in self._upkeep:
             task.cancel()
         await self.parts.notifications.close()
-        await self.parts.audit.close()
+        await self.parts.audits.close()
         await self.parts.balance_watch.close()
         self.parts.accesses.close()
         await self.parts.payments.close()
@@ -83,7 +119,7 @@ def build_server(
     engine: LedgerEngine,
     reader: Reader,
     vault: VaultPort,
-    checkpoints: Checkpoints,
+    checkpoints: Mapping[int, Checkpoints],
     access_log: AccessLog,
     settings: RpcSettings,
     *,
@@ -97,9 +133,9 @@ def build_server(
 ) -> Edge:
     """Return the edge of an engine, not started. Call it inside the event loop that it will run in.
 
-    ``page_key`` keeps page tokens from being forged, and is the same on every server of a ledger; without one, a
-    token is good until this server stops. ``identity`` is by default what the settings imply. ``others`` are the
-    engines of the partitions other than 0.
+    ``page_key`` keeps page tokens from being forged, and is the same on every server of a ledger; without one it
+    follows from the master keys of the vault. ``identity`` is by default what the settings imply. ``others`` are the
+    engines of the partitions other than 0, and ``checkpoints`` those of every partition.
     """
     check_complete(method_names())
     parts = Parts(
@@ -116,12 +152,15 @@ def build_server(
         registry=registry,
         others=others,
     )
+    forwarding = Forwarding(parts.gateway, settings, parts.metrics) if others and settings.forwards else None
     gate = Gate(
         identity or identity_of(settings, clock),
         Guard(Subjects(parts.gateway, parts.facts, parts.customers, parts.cards)),
         parts.accesses.note,
         parts.metrics,
         Rates(settings),
+        lambda: all(each.queued > _NEARLY * settings.max_queued for each in (engine, *others)),
+        forwarding,
         max_deadline_seconds=settings.max_deadline_seconds,
         max_request_bytes=settings.max_request_bytes,
         max_streams=settings.max_streams,
@@ -130,20 +169,21 @@ def build_server(
     )
     server = _server(gate, settings)
     add_services(server, parts)
-    agrees = lambda: checkpoints.audited().finding is None  # noqa: E731 - a question, asked again and again
+
+    def agrees() -> bool:
+        return all(each.audited().finding is None for each in checkpoints.values())
+
     health = Health((engine, *others), SERVICES, settings.health_poll_seconds, agrees)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if settings.bench_methods:
-        server.add_generic_rpc_handlers((bench_handler(),))
+        server.add_registered_method_handlers(bench_methods.SERVICE, bench_methods.bench_handlers())
     if settings.reflection:
         reflection.enable_server_reflection((*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME), server)
-    return Edge(server, gate, health, parts)
+    return Edge(server, gate, health, parts, forwarding)
 
 
 def _server(gate: Gate, settings: RpcSettings) -> grpc.aio.Server:
     options = server_options(settings.max_request_bytes)
     if settings.channelz:
         options.append(("grpc.enable_channelz", 1))
-    return grpc.aio.server(
-        interceptors=[gate], options=options, maximum_concurrent_rpcs=2 * settings.max_concurrent_calls + _SPARE_CALLS
-    )
+    return receiving([gate], options, 2 * settings.max_concurrent_calls + _SPARE_CALLS)

@@ -62,9 +62,7 @@ def add_services(server: grpc.aio.Server, of: Parts) -> None:
         account.add_AccountServiceServicer_to_server: AccountService(gateway, log_reads, reads),
         adjustment.add_AdjustmentServiceServicer_to_server: AdjustmentService(gateway, log_reads, of.proposals),
         alias.add_AliasServiceServicer_to_server: AliasService(gateway, of.aliases, log_reads, countries),
-        audit.add_AuditServiceServicer_to_server: AuditService(
-            of.audit, of.audit_questions, of.audit_proofs, log_reads, of.accesses, of.pager, of.teller
-        ),
+        audit.add_AuditServiceServicer_to_server: AuditService(of.audits, of.accesses, of.pager, of.teller),
         authorization.add_AuthorizationServiceServicer_to_server: AuthorizationService(
             gateway, log_reads, of.teller, clock
         ),

@@ -3,6 +3,7 @@
 Fields that the server's own settings have as well bear the same names there.
 """
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NamedTuple, Self
@@ -20,6 +21,9 @@ from ledger.rpc.callers import KnownCaller
 
 MEBIBYTE = 1 << 20
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+ANYWHERE = ("0.0.0.0", "[::]", "")  # noqa: S104 - what is no address to be reached at
+MAX_PORT = 65_535
+ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[1-9][0-9]{0,4}")
 
 
 def known_policy(name: str) -> str:
@@ -40,17 +44,19 @@ class ChildSettings(NamedTuple):
     """What the processes beside the one that decides are told."""
 
     log_url: str
+    archive: Path
+    """Where archived events stand."""
     store_url: str
     """Of the projections."""
     log_format: str
     keep_notices: int
     """For how many microseconds notifications are kept, 0 for ever."""
     audit_file: Path
-    """Where the result of the ledger's audit of itself stands."""
+    """Where the result of the ledger's audit of itself stands; of partitions other than 0, beside it."""
     pace: Pace
     """How fast, and how often, the ledger audits itself."""
     partitions: tuple[int, ...] = (0,)
-    """Which partitions are projected."""
+    """Which partitions are projected and audited."""
 
 
 class Endpoint(BaseModel):
@@ -106,6 +112,14 @@ class RpcSettings(BaseModel):
     key_file: Path | None = None
     client_authorities_file: Path | None = None
     """Certificates of the authorities that sign clients' certificates; without them no client is asked for one."""
+    advertise: str = ""
+    """``host:port`` at which other servers reach this one, where that is not what it listens on."""
+    forwarding_keys_file: Path | None = None
+    """Keys that the servers of a ledger share; without them nothing is forwarded, but in development."""
+    server_authorities_file: Path | None = None
+    """Certificates of the authorities that sign servers' certificates."""
+    takeover_after_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """After how long without a sign of life nothing is forwarded to a server any more."""
     callers: dict[str, KnownCaller] = {}
     """Who may call outside development, by the name in the certificate; and what a token may say of these names."""
     token_keys_file: Path | None = None
@@ -126,6 +140,8 @@ class RpcSettings(BaseModel):
     max_concurrent_calls: Annotated[int, Field(gt=0)] = 10_000
     max_streams: Annotated[int, Field(ge=0)] = 500
     """Streams open at once; they count among the calls, and must leave room for others."""
+    max_queued: Annotated[int, Field(gt=0)] = 50_000
+    """Requests that the engine lets wait, each transfer of a batch counted; it is the engine that holds to it."""
     read_threads: Annotated[int, Field(gt=0)] = 4
     providers: dict[str, Endpoint] = {}
     """Where providers of services answer, by their ids in the directory; ``*`` for all others."""
@@ -185,8 +201,40 @@ class RpcSettings(BaseModel):
             )
         elif self.client_authorities_file is None and self.token_keys_file is None:
             raise ValueError("client_authorities_file or token_keys_file is needed: by what are callers known?")
+        self._check_forwarding()
         if self.token_keys_file is not None and not (self.token_issuer and self.token_audience):
             raise ValueError("token_keys_file needs token_issuer and token_audience")
         if self.max_streams >= self.max_concurrent_calls:
             raise ValueError("max_streams leaves no room for other calls: it must be below max_concurrent_calls")
         return self
+
+    @property
+    def forwards(self) -> bool:
+        """Whether servers forward calls to each other, where there are several partitions."""
+        return self.development or self.forwarding_keys_file is not None
+
+    def advertised(self, port: int) -> str:
+        """Return where other servers reach the one that listens on a port; nowhere where no host is named."""
+        if self.advertise:
+            return self.advertise
+        host = self.listen.rpartition(":")[0]
+        return "" if host in ANYWHERE else f"{host}:{port}"
+
+    def _check_forwarding(self) -> None:
+        files = (self.forwarding_keys_file, self.server_authorities_file)
+        if self.advertise and not (
+            ADDRESS.fullmatch(self.advertise) and int(self.advertise.rpartition(":")[2]) <= MAX_PORT
+        ):
+            raise ValueError("advertise is not host:port")
+        if self.development:
+            if files != (None, None):
+                raise ValueError(
+                    "development mode forwards without keys: leave out forwarding_keys_file and "
+                    "server_authorities_file, or it"
+                )
+            if self.advertise and self.advertise.rpartition(":")[0] not in LOOPBACK:
+                raise ValueError("development mode is reached on loopback only: advertise names another host")
+        elif None in files and files != (None, None):
+            raise ValueError("forwarding_keys_file and server_authorities_file are needed both, or neither")
+        elif self.advertise and not self.forwards:
+            raise ValueError("advertise is of no use without forwarding_keys_file and server_authorities_file")

@@ -13,7 +13,8 @@ from ledger.rpc.reads import LogReads, Reads, positions_message, unknown_account
 from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit
 from ledger.rpc.translate import statement as translate
-from projections.answers import Answer, AuthorizationRecord, Axis, LineCursor, RecordCursor
+from projections.answers import Answer, AtPosition, AuthorizationRecord, Axis, Balance, LineCursor, RecordCursor
+from projections.queries import Reader
 from protos.esep.v1 import authorization_pb2
 from protos.esep.v1 import statement_service_pb2 as pb
 from protos.esep.v1.statement_service_pb2_grpc import StatementServiceServicer
@@ -39,8 +40,15 @@ class StatementService(StatementServiceServicer):
         intake.account_id(request.account_id, "account_id")
         moment = translate.as_of(intake, request.as_of, [request.account_id])
         intake.check()
-        now, reader = self._reads.clock.now(), self._reads.reader
-        found = await self._reads.ask(request, lambda: reader.balance(request.account_id, now=now, as_of=moment))
+        now = self._reads.clock.now()
+
+        def question(reader: Reader) -> Answer[Balance | None]:
+            return reader.balance(request.account_id, now=now, as_of=moment)
+
+        if moment is None:
+            found = await self._reads.glance(request, question)
+        else:
+            found = await self._reads.ask(request, lambda: question(self._reads.reader))
         if found.result is None:
             raise unknown_account(request.account_id)
         (position,) = positions_message(found.positions)
@@ -100,22 +108,24 @@ class StatementService(StatementServiceServicer):
         if not 0 <= request.limit <= MAX_LINES:
             intake.wrong("limit", "RANGE", f"is not 1 to {MAX_LINES}, or 0 for {DEFAULT_LINES}")
         intake.check()
-        now, reader, limit = self._reads.clock.now(), self._reads.reader, request.limit or DEFAULT_LINES
-        found = await self._reads.ask(
+        now, limit = self._reads.clock.now(), request.limit or DEFAULT_LINES
+        found = await self._reads.glance(
             request,
-            lambda: reader.mini_statement(
+            lambda reader: reader.mini_statement(
                 request.account_id, now=now, lines=limit, open_authorizations=MAX_OPEN_AUTHORIZATIONS
             ),
         )
         if found.result is None:
             raise unknown_account(request.account_id)
         (position,) = positions_message(found.positions)
-        return pb.GetMiniStatementResponse(
-            lines=[translate.line_message(line) for line in found.result.lines],
+        response = pb.GetMiniStatementResponse(
             open_authorizations=[await self._told(record, now) for record in found.result.open_authorizations],
             balance=translate.balance_message(found.result.balance),
             position=position,
         )
+        for line in found.result.lines:
+            translate.fill_line(response.lines.add(), line)
+        return response
 
     async def GetStatement(self, request: pb.GetStatementRequest, context: Context) -> pb.GetStatementResponse:
         """Read every movement of a period, a page at a time."""
@@ -144,17 +154,19 @@ class StatementService(StatementServiceServicer):
             raise unknown_account(request.account_id)
         statement = found.result
         (position,) = positions_message(found.positions)
-        return pb.GetStatementResponse(
+        response = pb.GetStatementResponse(
             account_id=statement.account_id,
             currency_code=statement.currency,
             opening_tyiyn=statement.opening,
             closing_tyiyn=statement.closing,
             total_debits_tyiyn=statement.total_debits,
             total_credits_tyiyn=statement.total_credits,
-            lines=[translate.line_message(line) for line in statement.lines],
             next_page_token=self._reads.pager.token(request, statement.next),
             position=position,
         )
+        for line in statement.lines:
+            translate.fill_line(response.lines.add(), line)
+        return response
 
     async def ListAuthorizations(
         self, request: pb.ListAuthorizationsRequest, context: Context
@@ -203,6 +215,8 @@ class StatementService(StatementServiceServicer):
         """Sum all accounts by currency and kind."""
         intake = Intake()
         moment = translate.as_of(intake, request.as_of, [])
+        if isinstance(moment, AtPosition) and moment.partition >= self._reads.partitions:
+            intake.wrong("as_of.position.partition", "UNKNOWN", f"is none of the ledger's {self._reads.partitions}")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
         if moment is not None and self._reads.partitions > 1:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from domain import ids
 from domain.authorization import ACQUIRER_CLAIM, Authorization, ForcePosted, RefundPosted
-from domain.bulk import Bulk, debited_accounts
+from domain.bulk import Bulk, asked_legs
 from domain.card import Card
 from domain.claim import Claim
 from domain.credit import CreditFile
@@ -260,7 +260,7 @@ class Subjects:
 
     async def _bulk(self, request: Any) -> Whose:
         bulk = await self._current(request.bulk_id)
-        return Whose(await self._banks(debited_accounts(bulk.posted))) if isinstance(bulk, Bulk) else NOBODYS
+        return Whose(await self._banks(asked_legs(bulk.posted).payers)) if isinstance(bulk, Bulk) else NOBODYS
 
     async def _bulk_leg_back(self, request: Any) -> Whose:
         bulk = await self._current(request.bulk_id)

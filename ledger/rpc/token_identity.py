@@ -153,11 +153,12 @@ class TokenIdentity:
         try:
             claims = jwt.decode(token, key_of, list(_ALGORITHMS), self._registry).claims
             expected.validate(claims)
+            life = claims["exp"] - claims["iat"]
         except JoseError as error:
             raise _Distrusted(error.error) from None
-        except (ValueError, TypeError, KeyError, RecursionError, binascii.Error):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, binascii.Error):
             raise _Distrusted("not a token") from None
-        if not 0 < claims["exp"] - claims["iat"] <= terms.lifetime_seconds:
+        if not 0 < life <= terms.lifetime_seconds:
             raise _Distrusted("too long a life")
         return _Checked(self._named(claims), int(claims["exp"]) + terms.leeway_seconds, _binding(claims), keys)
 

@@ -131,12 +131,13 @@ class TransferService(TransferServiceServicer):
         intake = Intake()
         request_id = intake.known_id(request.request_id, "request_id")
         intake.check()
-        log = self._log.at(await self._gateway.home_of(request_id))
+        home = await self._gateway.home_of(request_id)
+        log = self._log.at(home)
         position = await log.position(request)
         who = calls.current().who
-        done = await self._gateway.find(request_id, who.name, who.customer)
+        done = await self._gateway.find(request_id, who.name, who.customer, home)
         answer = await self._teller.outcome(done)
-        answer.position.CopyFrom(self._log.at(done.partition).message(max(position, done.position)))
+        answer.position.CopyFrom(log.message(max(position, done.position)))
         return answer
 
     def _columns(self, result: BatchResult) -> pb.CreateTransfersResponse:

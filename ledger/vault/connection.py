@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ledger.vault.errors import VaultFull, VaultUnavailable
 
@@ -28,6 +29,8 @@ def begin(engine: Engine) -> Iterator[Connection]:
         raise VaultUnavailable(f"the vault's database does not answer: {type(error.orig).__name__}") from None
     except DBAPIError as error:
         raise VaultUnavailable(f"the vault's database refuses: {type(error.orig).__name__}") from None
+    except PoolTimeout:
+        raise VaultUnavailable("every connection to the vault's database is in use") from None
 
 
 def _full(error: BaseException | None) -> bool:

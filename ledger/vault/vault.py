@@ -86,6 +86,10 @@ class Vault:
         """Close its connections."""
         self._engine.dispose()
 
+    def secret(self, purpose: str) -> bytes:
+        """Return 32 bytes for a purpose: the same for all servers with these master keys, also after ``esep rekey``."""
+        return self._master.hash("secret", purpose.encode())
+
     # Registration.
 
     def content(self, participant: str, personal: Personal) -> bytes:

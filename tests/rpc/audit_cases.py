@@ -4,8 +4,10 @@ from unittest.mock import patch
 
 from domain.refusals import Reason
 from ledger.audit.replay import past
-from protos.esep.v1.audit_service_pb2 import GetAggregateHistoryRequest, ReplayDecisionRequest
+from protos.esep.v1.audit_service_pb2 import GetAggregateHistoryRequest, ReadEventsRequest, ReplayDecisionRequest
 from protos.esep.v1.common_pb2 import LogPosition
+from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
+from tests.rpc.old import archive_all
 from tests.rpc.world import Bank, Refusal, new_id
 
 
@@ -19,4 +21,17 @@ def replay_too_far(bank: Bank) -> Refusal:
         return bank.refused(bank.ledger.audit.ReplayDecision, request)
 
 
-AUDIT_CASES = {Reason.AGGREGATE_NOT_FOUND: aggregate_not_found, Reason.REPLAY_TOO_FAR: replay_too_far}
+def archive_unreadable(bank: Bank) -> Refusal:
+    bank.move(bank.rich, bank.poor, 1)
+    head = LogPosition(position=bank.world.log.head(0))
+    bank.call(bank.ledger.statements.GetBalance, GetBalanceRequest(account_id=bank.rich, min_position=head))
+    for segment in archive_all(bank.world):
+        (bank.world.archive / segment.file).unlink()
+    return bank.refused(bank.ledger.audit.ReadEvents, ReadEventsRequest(page_size=500))
+
+
+AUDIT_CASES = {
+    Reason.AGGREGATE_NOT_FOUND: aggregate_not_found,
+    Reason.REPLAY_TOO_FAR: replay_too_far,
+    Reason.ARCHIVE_UNREADABLE: archive_unreadable,
+}

@@ -36,10 +36,10 @@ FORGETFUL: Final = EngineSettings(beat_interval=0.05, recent_requests=2, cached_
 class Stage:
     """A ledger with two banks, payees and a provider. It can be closed, and opened again on the same files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
         self._open = ExitStack()
-        self.world = self._open.enter_context(World(directory))
+        self.world = self._open.enter_context(World(directory, **settings))
         self.bank = Bank(self.world)
         self.scheme: Scheme = scheme_of(self.bank)
         self.provider: Provider = self._open.enter_context(provider_of(self.bank))

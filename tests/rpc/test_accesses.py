@@ -20,10 +20,10 @@ from protos.esep.v1 import audit_service_pb2 as api
 from protos.esep.v1.customer_service_pb2 import GetCustomerRequest
 from protos.esep.v1.participant_service_pb2 import ListParticipantsRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest, GetTrialBalanceRequest
-from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import projected
 from tests.rpc.world import Bank, World, refused
 from tests.security.scenes import OWN_BANK, Caller
+from tests.waiting import eventually
 
 READ = "/esep.v1.AuditService/ReadEvents"
 LIST = "/esep.v1.AuditService/ListAccess"

@@ -19,8 +19,8 @@ from protos.esep.v1.account_pb2 import ACCOUNT_KIND_CUSTOMER
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from tests.rpc.test_cards import issuing
-from tests.rpc.test_guard import eventually
 from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, new_id, refused
+from tests.waiting import eventually
 
 
 @pytest.fixture

@@ -376,6 +376,9 @@ class Gone(grpc.RpcError):
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.UNAVAILABLE
 
+    def trailing_metadata(self) -> tuple[Any, ...]:
+        return ()
+
 
 def goes(method: Any, times: int) -> Any:
     """Return a method whose server is gone so many times, and then there again."""

@@ -53,6 +53,33 @@ def test_whole_pieces_are_read_ahead() -> None:
     assert max(begun) <= (3 + audit_reads.AHEAD) * AT_ONCE
 
 
+def test_the_next_two_pieces_are_under_way_before_they_are_asked_for() -> None:
+    """The database is at work while the first one is sent."""
+    begun: list[int] = []
+
+    async def look(start: int) -> Looked:
+        begun.append(start)
+        return Looked(Piece([], start + AT_ONCE), last=False)
+
+    async def follow() -> None:
+        pieces = Pieces(look, 0)
+        await pieces.next()
+        await asyncio.sleep(0)
+        await pieces.close()
+
+    asyncio.run(follow())
+    assert begun == [0, AT_ONCE, 2 * AT_ONCE]
+
+
+def test_no_message_is_larger_than_it_should_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for one that holds a single event."""
+    monkeypatch.setattr(audit_reads, "MOST_BYTES", 100)
+    sizes = [60, 40, 1, 99, 1, 250, 50, 50, 30]
+    rows = [row(position)._replace(state=b"x" * size) for position, size in enumerate(sizes, 1)]
+    told = [[len(each.state) for each in message] for message in audit_reads.messages(rows)]
+    assert told == [[60, 40], [1, 99], [1], [250], [50, 50], [30]]
+
+
 def test_behind_a_short_piece_nothing_is_guessed() -> None:
     """Nobody knows where the piece behind a short one begins before it is there."""
     assert told([5, 9, 12]) == ([5, 9, 12], [0, 5, 9])

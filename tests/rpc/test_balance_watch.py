@@ -8,10 +8,10 @@ from ledger.log.codec import decode
 from projections.rebuild import rebuild
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import statement_service_pb2 as api
-from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import projected
 from tests.rpc.test_refusals import held
 from tests.rpc.world import PATIENCE, Bank, refused
+from tests.waiting import eventually
 
 
 class Watching:
@@ -32,6 +32,7 @@ class Watching:
         """Return what is told before the stream has caught up: the accounts and what is posted to each."""
         told = {}
         while not (message := self.next()).HasField("caught_up"):
+            assert message.HasField("balances")
             told = {each.account_id: each.posted_tyiyn for each in message.balances.balances}
         return told
 

@@ -72,12 +72,36 @@ def test_the_same_request_is_answered_with_the_first_outcome(bank: Bank) -> None
         assert bank.refused(bank.ledger.bulks.PostBulk, other).reason == "REQUEST_ID_REUSED"
 
 
+def test_each_leg_counts_as_a_request(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the queue, which is bounded so, and in the histogram of batches."""
+    weights, submit = [], bank.world.engine.submit
+
+    def weigh(ticket: Any) -> None:
+        weights.append(ticket.weight)
+        submit(ticket)
+
+    monkeypatch.setattr(bank.world.engine, "submit", weigh)
+    before = bank.world.registry.get_sample_value("esep_rpc_batch_transfers_sum") or 0
+    post(bank, *[(bank.rich, bank.poor, 1)] * 7)
+    assert weights == [7]
+    assert bank.world.registry.get_sample_value("esep_rpc_batch_transfers_sum") == before + 7
+
+
 def test_a_trial_run_decides_and_records_nothing(bank: Bank) -> None:
     before = bank.world.log.head(0)
     answer = post(bank, (bank.poor, bank.rich, 5), (bank.rich, bank.poor, 5), validate_only=True)
     assert (list(answer.bulk.refusals.legs), answer.bulk.posted_tyiyn) == ([0], 5)
     assert not answer.HasField("receipt")
     assert bank.world.log.head(0) == before
+
+
+def test_a_trial_reversal_decides_and_records_nothing(bank: Bank) -> None:
+    posted = post(bank, (bank.rich, bank.poor, 5))
+    back = pb.ReverseBulkLegRequest(request_id=new_id(), bulk_id=posted.bulk.bulk_id, validate_only=True)
+    tried = bank.call(bank.ledger.bulks.ReverseBulkLeg, back)
+    assert (tried.reversal.amount_tyiyn, tried.reversal.HasField("record_time")) == (5, False)
+    assert not tried.HasField("receipt")
+    assert bank.world.log.head(0) == posted.receipt.position
 
 
 def test_an_outcome_is_told_by_its_id(bank: Bank) -> None:
@@ -104,18 +128,23 @@ def test_legs_are_listed_in_pages(bank: Bank) -> None:
         pb.ReverseBulkLegRequest(request_id=new_id(), bulk_id=posted.bulk.bulk_id, leg=2, amount_tyiyn=2),
     )
 
+    pages: list[int] = []
+
     def listed(**fields: Any) -> list[Any]:
         found: list[Any] = []
+        pages.clear()
         request = pb.ListBulkLegsRequest(bulk_id=posted.bulk.bulk_id, page_size=2, **fields)
         while True:
             page = bank.call(bank.ledger.bulks.ListBulkLegs, request)
             assert len(page.legs) <= 2
             found += page.legs
+            pages.append(len(page.legs))
             request.page_token = page.next_page_token
             if not page.next_page_token:
                 return found
 
     assert [(each.debit_account_id, each.credit_account_id, each.amount_tyiyn) for each in listed()] == legs
+    assert pages == [2, 2, 2, 2, 1]
     assert [(each.leg, each.reference) for each in listed()] == [(leg, f"r{leg}") for leg in range(9)]
     assert [each.leg for each in listed(account_id=bank.poor)] == [0, 1, 3, 4, 6, 7]
     refused_ = listed(refused_only=True)

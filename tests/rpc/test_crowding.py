@@ -6,9 +6,11 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 
-from tests.rpc.test_guard import eventually
-from tests.rpc.world import PATIENCE, Bank, refused, transfer
+from ledger.rpc.interceptor import LARGE_BYTES
+from tests.rpc.world import PATIENCE, Bank, HeldEngine, refused, transfer
+from tests.waiting import eventually
 
+GARBAGE = b"\xff"
 MOST = 4
 MORE = 10
 
@@ -42,3 +44,23 @@ def served(bank: Bank) -> bool:
     except grpc.RpcError:
         return False
     return True
+
+
+@pytest.mark.parametrize("settings", [{"max_queued": 10}])
+@pytest.mark.parametrize(
+    ("waiting", "size", "reason"),
+    [
+        (10, LARGE_BYTES + 1, "QUEUE_FULL"),
+        (9, LARGE_BYTES + 1, "INVALID_ARGUMENT"),
+        (10, LARGE_BYTES, "INVALID_ARGUMENT"),
+    ],
+)
+def test_a_large_request_is_not_decoded_when_the_queue_is_nearly_full(
+    limited_bank: Bank, monkeypatch: pytest.MonkeyPatch, waiting: int, size: int, reason: str
+) -> None:
+    """Refusing what there is no room for costs next to nothing; a small request has the rest of the room."""
+    send: Any = limited_bank.ledger.channel.unary_unary("/esep.v1.TransferService/CreateTransfers")
+    monkeypatch.setattr(HeldEngine, "queued", waiting)
+    refusal = refused(lambda: send(GARBAGE * size, timeout=PATIENCE))
+    assert refusal.reason == reason
+    assert refusal.has(RetryInfo) == (reason == "QUEUE_FULL")

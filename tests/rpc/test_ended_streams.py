@@ -7,9 +7,9 @@ from pathlib import Path
 import grpc
 from google.rpc import error_details_pb2
 
-from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import Subscription, carded, gauge, many_transfers, narrow_channel, stub_of
 from tests.rpc.world import PATIENCE, Bank, World, transfer
+from tests.waiting import eventually
 
 
 def test_a_stream_is_ended_when_the_server_stops(tmp_path: Path) -> None:

@@ -2,21 +2,25 @@
 
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from socket import socket
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.engine.engine import Engine
+from ledger.engine.modes import Mode
 from ledger.log.api import Log
 from ledger.log.factory import open_log
 from ledger.rpc.engine_metrics import EngineMetrics
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, Desk, HandClock, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock
 from tests.serving import server_on
+from tests.waiting import eventually
 
 
 class Watched(Desk):
@@ -99,6 +103,20 @@ def test_an_engine_is_in_one_mode_and_epoch(watched: Watched) -> None:
     watched.stop()
     assert watched.sample("esep_engine_mode", mode="owner") == 0
     assert watched.sample("esep_engine_mode", mode="stopping") == 1
+
+
+@pytest.mark.parametrize("owned", [(5,), (0, 1)])
+def test_engines_of_a_ledger_of_several_partitions_are_told_apart(owned: tuple[int, ...]) -> None:
+    """Each sample bears its partition, also where the server owns a single one: other servers own the others."""
+    registry, metrics = CollectorRegistry(), EngineMetrics(owned, several=True)
+    engines = {each: SimpleNamespace(mode=Mode.OWNER, epoch=each + 1, queued=0, durable=0) for each in owned}
+    metrics.watch(cast("Mapping[int, Any]", engines), registry)
+    for each in owned:
+        metrics.commits[each].committed(3, 0.1)
+        labels = {"partition": str(each)}
+        assert registry.get_sample_value("esep_engine_epoch", labels) == each + 1
+        assert registry.get_sample_value("esep_engine_mode", {**labels, "mode": "owner"}) == 1
+        assert registry.get_sample_value("esep_engine_commit_events_sum", labels) == 3
 
 
 def test_a_server_shows_its_engine(sqlite_url: str, tmp_path: Path) -> None:

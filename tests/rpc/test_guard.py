@@ -1,6 +1,8 @@
 """What stands around every call: deadlines, health, metrics, one log line, and a client that tries again."""
 
+import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,18 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from domain.refusals import Reason, Refused, refuse
+from ledger.engine.tickets import Ticket
+from ledger.rpc import interceptor
 from ledger.rpc.client import SERVICES, connect, reason
 from ledger.rpc.settings import RpcSettings
 from protos.esep.v1 import account_pb2, transfer_service_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from tests.rpc.world import PATIENCE, Bank, World, new_id, refused, transfer
+from tests.waiting import eventually
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def eventually(condition: Any) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def health(world: World, service: str = "") -> int:
@@ -36,11 +33,17 @@ def health(world: World, service: str = "") -> int:
         return int(answer.status)
 
 
+def tells(world: World, service: str, status: int) -> bool:
+    """Tell whether health says this of a service."""
+    return health(world, service) == status
+
+
 def test_a_call_that_is_given_up_is_carried_out_all_the_same(bank: Bank) -> None:
     """After the caller's deadline the outcome is asked for by the request id."""
+    bank.move(bank.rich, bank.poor, 1)  # Whatever takes its time the first time has taken it.
     bank.world.engine.holding = True
     request = transfer(bank.rich, bank.poor, 10)
-    refusal = bank.refused(bank.ledger.transfers.CreateTransfer, request, timeout=0.2)
+    refusal = bank.refused(bank.ledger.transfers.CreateTransfer, request, timeout=1.0)
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
     asked = GetOutcomeRequest(request_id=request.request_id)
     assert bank.call(bank.ledger.transfers.GetOutcome, asked).transfer.amount_tyiyn == 10
@@ -56,14 +59,14 @@ def test_a_deadline_that_is_past_records_nothing(bank: Bank) -> None:
     assert bank.world.log.head(0) == head
 
 
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 1.5}])
-def test_no_call_lasts_for_ever(limited_bank: Bank) -> None:
+def test_no_call_lasts_for_ever(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call without a deadline, or with a long one, ends at the server's own."""
-    limited_bank.world.engine.holding = True
+    bank.world.engine.holding = True
+    monkeypatch.setattr(bank.world.edge._gate, "_max_deadline_seconds", 1.5)  # The accounts took what they took.
     for timeout in (None, 60):
         begun = time.monotonic()
-        request = transfer(limited_bank.rich, limited_bank.poor, 1)
-        refusal = limited_bank.refused(limited_bank.ledger.transfers.CreateTransfer, request, timeout=timeout)
+        request = transfer(bank.rich, bank.poor, 1)
+        refusal = bank.refused(bank.ledger.transfers.CreateTransfer, request, timeout=timeout)
         assert refusal.reason == "DEADLINE_EXCEEDED"
         assert time.monotonic() - begun < PATIENCE / 2
 
@@ -71,10 +74,10 @@ def test_no_call_lasts_for_ever(limited_bank: Bank) -> None:
 def test_health_follows_the_engine(bank: Bank) -> None:
     """NOT_SERVING while the engine takes nothing, for the server and for each service."""
     for service in ("", *SERVICES):
-        eventually(lambda service=service: health(bank.world, service) == SERVING)
+        eventually(partial(tells, bank.world, service, SERVING))
     bank.world.engine.closed_for_business = True
     for service in ("", *SERVICES):
-        eventually(lambda service=service: health(bank.world, service) == NOT_SERVING)
+        eventually(partial(tells, bank.world, service, NOT_SERVING))
 
 
 def test_reads_are_answered_while_the_engine_takes_nothing(bank: Bank) -> None:
@@ -168,20 +171,47 @@ def test_the_empty_methods_are_off_by_default(bank: Bank) -> None:
     assert refused(lambda: call(b"", timeout=PATIENCE)).code is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_calls_under_way_are_finished_when_the_server_stops(tmp_path: Path) -> None:
+def test_calls_under_way_are_finished_when_the_server_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Health says NOT_SERVING, what was begun is answered, and what comes later is UNAVAILABLE."""
     with World(tmp_path) as world:
         bank = Bank(world)
+        begun: list[Ticket] = []
+        monkeypatch.setattr(world.engine, "submit", begun.append)  # As an engine that is slow.
         pending = [
             bank.ledger.transfers.CreateTransfer.future(
-                transfer(bank.rich, bank.poor, 1), metadata=bank.ledger.metadata, timeout=PATIENCE
+                transfer(bank.rich, bank.poor, 1), metadata=bank.ledger.metadata, timeout=3 * PATIENCE
             )
             for _ in range(50)
         ]
-        world.run(lambda: world.edge.stop(5.0))
-        assert {call.code() for call in pending} <= {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
-        answered = [call for call in pending if call.exception() is None]
-        assert world.log.head(0) == 6 + len(answered)
+        eventually(lambda: len(begun) == len(pending))
+        stopping = world.begin(lambda: world.edge.stop(2 * PATIENCE))
+        eventually(lambda: health(world) == NOT_SERVING)
+        later = bank.refused(bank.ledger.transfers.CreateTransfer, transfer(bank.rich, bank.poor, 1))
+        assert later.code is grpc.StatusCode.UNAVAILABLE
+        for ticket in begun:
+            world.engine.real.submit(ticket)
+        stopping.result(3 * PATIENCE)
+        assert {call.code() for call in pending} == {grpc.StatusCode.OK}
+        assert world.log.head(0) == 6 + len(pending)
+
+
+def test_a_stopping_server_waits_until_no_more_calls_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent at once when it begins to stop is answered, as it arrives, and a moment after the last it stops."""
+    monkeypatch.setattr(interceptor, "_RESTLESS_SECONDS", PATIENCE)
+    with World(tmp_path) as world:
+        gate = world.edge._gate
+
+        async def arriving() -> bool:
+            draining = asyncio.create_task(gate.drain(PATIENCE))
+            for _ in range(40):
+                gate._met += 1
+                await asyncio.sleep(0.02)
+                if draining.done():
+                    return False
+            await draining
+            return True
+
+        assert world.run(arriving)
 
 
 def test_a_stopping_server_takes_nothing_new(tmp_path: Path) -> None:

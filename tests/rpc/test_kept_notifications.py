@@ -9,7 +9,6 @@ import pytest
 from protos.esep.v1 import notification_pb2 as pb
 from protos.esep.v1 import notification_service_pb2 as api
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
-from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import (
     Subscription,
     carded,
@@ -22,6 +21,7 @@ from tests.rpc.test_notifications import (
     stub_of,
 )
 from tests.rpc.world import Bank, World, refused
+from tests.waiting import eventually
 
 HOUR = 3_600_000_000
 

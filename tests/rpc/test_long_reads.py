@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import current_thread
 from time import monotonic
 from typing import Any
 
 import grpc
 import pytest
 
+from projections import queries
+from projections.store import Store
 from protos.esep.v1.common_pb2 import LogPosition
 from protos.esep.v1.statement_service_pb2 import GetMiniStatementRequest
 from tests.endless import SOON_SECONDS, endless
-from tests.rpc.test_guard import eventually
 from tests.rpc.world import Bank, Refusal, World, transfer
+from tests.waiting import eventually
 
 THREADS = 2
 LONG_CALLS = 6
@@ -26,25 +29,23 @@ class SlowBank(Bank):
         super().__init__(world)
         self.begun = 0
 
-    def slow_down(self, query: str) -> None:
-        reader: Any = self.world._reader
+    def slow_down(self, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+        def mini_statement(store: Store, *_: Any, **__: Any) -> Any:
+            self.begun += current_thread().name.startswith("esep-read")  # The event loop tries as well, for moments.
+            return store.snapshot(lambda session: session.one(query))
 
-        def mini_statement(*_: Any, **__: Any) -> Any:
-            self.begun += 1
-            return reader._store.snapshot(lambda session: session.one(query))
-
-        reader.mini_statement = mini_statement
+        monkeypatch.setattr(queries, "mini_statement", mini_statement)
 
 
 @pytest.fixture
-def slow_bank(store_url: str, tmp_path: Path) -> Iterator[SlowBank]:
+def slow_bank(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowBank]:
     """Give one at a ledger on each kind of store."""
     with World(tmp_path, database_url=store_url, read_threads=THREADS) as world:
         bank = SlowBank(world)
         written = LogPosition(position=bank.move(bank.cash, bank.rich, 1).receipt.position)
         first = GetMiniStatementRequest(account_id=bank.rich, min_position=written)
         bank.call(bank.ledger.statements.GetMiniStatement, first)
-        bank.slow_down(endless(store_url))
+        bank.slow_down(monkeypatch, endless(store_url))
         yield bank
 
 
@@ -72,23 +73,23 @@ def test_long_questions_hold_up_no_write(slow_bank: SlowBank) -> None:
         long.cancel()
 
 
-def test_a_long_question_frees_its_thread(slow_bank: SlowBank) -> None:
+def test_a_long_question_frees_its_thread(slow_bank: SlowBank, monkeypatch: pytest.MonkeyPatch) -> None:
     """When long questions have had their time, the next short one finds a thread at once."""
     ask = slow_bank.ledger.statements.GetMiniStatement
     for _ in range(THREADS + 1):
         refusal = slow_bank.refused(ask, GetMiniStatementRequest(account_id=slow_bank.rich), timeout=0.5)
         assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    del slow_bank.world._reader.mini_statement
+    monkeypatch.undo()
     began = monotonic()
     slow_bank.call(ask, GetMiniStatementRequest(account_id=slow_bank.rich))
     assert monotonic() - began < SOON_SECONDS
 
 
 @pytest.mark.parametrize("settings", [{"max_deadline_seconds": 2.0}])
-def test_the_ledger_says_that_time_ran_out(limited_bank: Bank) -> None:
+def test_the_ledger_says_that_time_ran_out(limited_bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """A question ended by the ledger's own bound on a call's time is told with its reason."""
-    reader: Any = limited_bank.world._reader
-    reader.mini_statement = lambda *_, **__: reader._store.snapshot(lambda it: it.one(endless("sqlite:")))
+    endlessly = endless("sqlite:")
+    monkeypatch.setattr(queries, "mini_statement", lambda store, *_, **__: store.snapshot(lambda it: it.one(endlessly)))
     ask = limited_bank.ledger.statements.GetMiniStatement
     refusal: Refusal = limited_bank.refused(ask, GetMiniStatementRequest(account_id=limited_bank.rich))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")

@@ -21,11 +21,11 @@ from protos.esep.v1 import notification_pb2 as pb
 from protos.esep.v1 import notification_service_pb2 as api
 from protos.esep.v1.notification_service_pb2_grpc import NotificationServiceStub
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN, LANGUAGE_KY, LANGUAGE_RU
-from protos.esep.v1.statement_service_pb2 import GetBalanceRequest
+from protos.esep.v1.statement_service_pb2 import BatchGetBalancesRequest
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from tests.rpc.test_cards import issuing
-from tests.rpc.test_guard import eventually
 from tests.rpc.world import PATIENCE, Bank, Refusal, World, item, new_id, refused, transfer
+from tests.waiting import eventually
 
 SUBSCRIBE = "/esep.v1.NotificationService/Subscribe"
 
@@ -380,23 +380,25 @@ def test_idle_streams_hold_no_thread(limited_bank: Bank) -> None:
     for stream in streams:
         stream.past()
     for _ in range(5):
-        request = GetBalanceRequest(account_id=limited_bank.rich)
-        assert limited_bank.call(limited_bank.ledger.statements.GetBalance, request).balance.posted_tyiyn
+        request = BatchGetBalancesRequest(account_ids=[limited_bank.rich])
+        found = limited_bank.call(limited_bank.ledger.statements.BatchGetBalances, request)
+        assert found.balances[0].posted_tyiyn
     assert sum(thread.name.startswith("esep-read") for thread in threading.enumerate()) == 1
     limited_bank.call(limited_bank.ledger.transfers.CreateTransfer, transfer(limited_bank.cash, limited_bank.poor, 3))
     assert [stream.live().amount_tyiyn for stream in streams] == [3] * 30
 
 
-@pytest.mark.parametrize("settings", [{"max_deadline_seconds": 3.0}])
-def test_a_stream_outlives_the_servers_own_deadline(limited_bank: Bank) -> None:
+def test_a_stream_outlives_the_servers_own_deadline(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream without a deadline lives; one with a deadline ends at its own, not at the server's."""
-    begun = time.monotonic()
-    endless, bounded = Subscription(limited_bank, timeout=None), Subscription(limited_bank, timeout=6.0)
-    endless.past()
-    refusal = bounded.end()
+    with monkeypatch.context() as shortly:  # What the streams are told of is written in as much time as it takes.
+        shortly.setattr(bank.world.edge._gate, "_max_deadline_seconds", 3.0)
+        begun = time.monotonic()
+        endless, bounded = Subscription(bank, timeout=None), Subscription(bank, timeout=6.0)
+        endless.past()
+        refusal = bounded.end()
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - begun > 5.0
-    limited_bank.call(limited_bank.ledger.transfers.CreateTransfer, transfer(limited_bank.cash, limited_bank.poor, 4))
+    bank.call(bank.ledger.transfers.CreateTransfer, transfer(bank.cash, bank.poor, 4))
     assert endless.live().amount_tyiyn == 4
 
 

@@ -1,7 +1,5 @@
 """Payments at the edge: what happens between two steps of one."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +15,8 @@ from protos.esep.v1 import account_pb2, payment_pb2
 from protos.esep.v1 import payment_service_pb2 as api
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from tests.paying import SECONDS, WATER, Scheme
-from tests.rpc.world import PATIENCE, World, item, refused
+from tests.rpc.world import World, item, refused
+from tests.waiting import eventually
 
 LARGEST = 10**15
 SUCCEEDED = payment_pb2.PAYMENT_STATE_SUCCEEDED
@@ -87,7 +86,7 @@ def test_a_yes_that_was_declined_is_decided_anew(
         cash = scheme.open(account_pb2.ACCOUNT_KIND_CASH)
         move(scheme, cash, water, MAX_BALANCE)
         said.append(Delivery(Answer.DELIVERED))
-        until(lambda: Answer.DELIVERED in taken)
+        eventually(lambda: Answer.DELIVERED in taken)
         assert world.log.find(0, [derived_id(payment_id, "answer:delivered")])
         assert refused(lambda: scheme.decide(prepared.payment_id, DELIVERED)).reason == "BALANCE_LIMIT"
         assert scheme.get(prepared.payment_id).state != SUCCEEDED
@@ -96,7 +95,7 @@ def test_a_yes_that_was_declined_is_decided_anew(
             scheme.decide(prepared.payment_id, DELIVERED)
         else:
             said[0] = Delivery(Answer.DELIVERED)
-        until(lambda: scheme.get(prepared.payment_id).state == SUCCEEDED)
+        eventually(lambda: scheme.get(prepared.payment_id).state == SUCCEEDED)
         assert scheme.get(prepared.payment_id).decided_by == by
         assert scheme.figures(water) == (MAX_BALANCE - LARGEST + prepared.amount_tyiyn, 0)
         again = refused(lambda: scheme.answer(prepared.payment_id, DELIVERED))
@@ -111,10 +110,3 @@ def move(scheme: Scheme, debit: int, credit: int, amount: int) -> None:
     parts = [LARGEST] * whole + [rest] * bool(rest)
     request = CreateTransfersRequest(transfers=[item(debit, credit, part) for part in parts])
     assert not scheme.ledger.transfers.CreateTransfers(request, timeout=SECONDS).refusals
-
-
-def until(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not met():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)

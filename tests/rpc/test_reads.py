@@ -2,6 +2,7 @@
 
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,7 +18,7 @@ from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
 from tests.rpc.test_refusals import authorize, held
-from tests.rpc.world import Bank, new_id, transfer
+from tests.rpc.world import PATIENCE, Bank, World, new_id, transfer
 
 SOON = Timestamp(seconds=4_000_000_000)
 
@@ -231,6 +232,19 @@ def test_an_account_is_found_by_its_number(bank: Bank) -> None:
     assert bank.call(bank.ledger.accounts.GetAccount, request).account.account_id == opened
     request.account_number.participant_id = "bank-b"
     assert bank.refused(bank.ledger.accounts.GetAccount, request).reason == "ACCOUNT_NOT_FOUND"
+
+
+def test_a_page_token_is_good_on_every_server_of_the_ledger(tmp_path: Path) -> None:
+    """The server that began a list may stop: one with the same master keys continues it."""
+    request = accounts.ListAccountsRequest(participant_id="bank-a", page_size=3)
+    with World(tmp_path) as first:
+        bank = Bank(first)
+        request.page_token = bank.call(bank.ledger.accounts.ListAccounts, request).next_page_token
+        assert request.page_token
+    with World(tmp_path) as second:
+        ledger = second.client()
+        rest = ledger.accounts.ListAccounts(request, metadata=ledger.metadata, timeout=PATIENCE)
+        assert [each.account_id for each in rest.accounts] == [bank.merchant]
 
 
 def test_a_page_token_belongs_to_its_question(bank: Bank) -> None:

@@ -258,8 +258,7 @@ def expected_version_mismatch(bank: Bank) -> Refusal:
 
 
 def permission_denied(bank: Bank) -> Refusal:
-    stranger = Bank.__new__(Bank)
-    stranger.ledger = bank.world.client("no such name!")
+    stranger = Bank.calling(bank.world, "no such name!")
     return stranger.refused(stranger.ledger.accounts.GetAccount, accounts.GetAccountRequest(account_id=bank.rich))
 
 
@@ -336,6 +335,7 @@ CASES: dict[Reason, Case] = {
     Reason.MESSAGE_TOO_LARGE: message_too_large,
     Reason.LEDGER_UNAVAILABLE: from_the_engine(Reason.LEDGER_UNAVAILABLE),
     Reason.NOT_THE_OWNER: from_the_engine(Reason.NOT_THE_OWNER),
+    Reason.OWNER_UNREACHABLE: from_the_engine(Reason.OWNER_UNREACHABLE),
     Reason.SHUTTING_DOWN: from_the_engine(Reason.SHUTTING_DOWN),
     Reason.UNKNOWN_EVENT: from_the_engine(Reason.UNKNOWN_EVENT),
     Reason.POSITION_NOT_REACHED: position_not_reached,

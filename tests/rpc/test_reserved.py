@@ -4,7 +4,8 @@ from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
-from protos.esep.v1 import authorization_pb2
+from protos.esep.v1 import account_pb2, authorization_pb2
+from protos.esep.v1 import account_service_pb2 as accounts
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.rpc.rules_cases import approval, propose_adjustment
@@ -31,6 +32,13 @@ def test_nobody_takes_an_id_that_the_ledger_would_make(bank: Bank, reserved: str
     )
     refusal = bank.refused(bank.ledger.transfers.CreateTransfers, many)
     assert refusal.fields == {"transfers[1].request_id": "RESERVED"}
+
+
+@pytest.mark.parametrize("kind", [account_pb2.ACCOUNT_KIND_CLEARING, account_pb2.ACCOUNT_KIND_CASH])
+def test_nobody_opens_an_account_as_the_ledger(bank: Bank, kind: account_pb2.AccountKind.ValueType) -> None:
+    """Accounts of the participant ``esep`` are the ledger's own: none can be taken for one."""
+    request = accounts.OpenAccountRequest(request_id=new_id(), participant_id="esep", kind=kind)
+    assert bank.refused(bank.ledger.accounts.OpenAccount, request).fields == {"participant_id": "RESERVED"}
 
 
 def test_a_reversal_by_reference_is_told_again(bank: Bank) -> None:

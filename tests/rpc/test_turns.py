@@ -13,11 +13,11 @@ from google.protobuf.message import Message
 
 from protos.esep.v1 import account_pb2
 from protos.esep.v1.account_service_pb2 import GetAccountRequest
-from tests.ledger.engine.world import eventually
 from tests.people import card_number
 from tests.rpc.card_cases import issuing
 from tests.rpc.customer_cases import confirmation, registered, registration, sent
 from tests.rpc.world import PATIENCE, Bank, Refusal, new_id
+from tests.waiting import eventually
 
 OVERLAP = 1.0
 """Seconds for which an attempt is held up so that another could overtake it; with turns none does."""

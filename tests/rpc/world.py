@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from time import time_ns
 from typing import Any, Self
 from uuid import UUID, uuid4
 
 import grpc
+import psycopg
 from argon2 import PasswordHasher
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -19,15 +21,18 @@ from prometheus_client import CollectorRegistry
 from domain.event import Policy
 from domain.refusals import Reason, refuse
 from ledger.audit.access import AccessLog
+from ledger.audit.self_audit import Audited
 from ledger.audit.signing.checkpoints import Checkpoints
 from ledger.audit.signing.keys import SigningKeys
 from ledger.audit.signing.note import VerifierKey
+from ledger.engine.absent import AbsentEngine
 from ledger.engine.engine import Engine
 from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import CommandTicket, Declined, Ticket
 from ledger.issuer import LocalIssuer
 from ledger.log.api import Log
 from ledger.log.codec import decode
+from ledger.log.errors import LogError
 from ledger.log.factory import open_log, open_tables
 from ledger.rpc.client import Ledger
 from ledger.rpc.gateway import LedgerEngine
@@ -133,17 +138,24 @@ class World:
         *,
         policy: Policy | None = None,
         database_url: str | None = None,
+        vault_url: str | None = None,
         keep_notices: int = 0,
         witnesses: tuple[VerifierKey, ...] = (),
         engine: EngineSettings = QUICK_BEATS,
+        owned: int = 0,
+        partitions: int = 1,
         **settings: Any,
     ) -> None:
+        """Take a directory, which several may share: of a ledger of several ``partitions``, it decides for one."""
         url = database_url or f"sqlite:///{directory / 'log.db'}"
         self.clock = MovableClock()
-        self.log = open_log(url)
+        self.archive = directory / "archive"
+        self.log = open_log(url, self.archive)
         self.registry = CollectorRegistry()
-        self.policy = policy or Policy()
-        self.engine = HeldEngine(Engine(self.log, self.clock, policy=self.policy, settings=engine))
+        self.policy = policy or (Policy() if partitions == 1 else Policy(several=partitions))
+        self.log.partitions(partitions)
+        self.engine = HeldEngine(Engine(self.log, self.clock, partition=owned, policy=self.policy, settings=engine))
+        self._partitions = range(partitions)
         self._keep_notices = keep_notices
         self.projecting = threading.Event()
         self.projecting.set()
@@ -152,12 +164,22 @@ class World:
         self._projector = threading.Thread(target=self._project, daemon=True)
         self._reader = Reader(url)
         keys = FileKeys.load(directory / "master-keys.json", create=True)
-        vault = Vault(open_tables(f"sqlite:///{directory / 'vault.db'}"), keys, QUICK_HASHES)
+        kept = vault_url or f"sqlite:///{directory / 'vault.db'}"
+        vault = Vault(open_tables(kept), keys, QUICK_HASHES)
         self.vault = VaultPort(vault, FileCodes(directory / "confirmation-codes"), LocalIssuer(keys))
         signing = SigningKeys.load(directory / "checkpoint-keys.json", create=True)
-        self.checkpoints = Checkpoints(
-            self.log, 0, self.clock, ledger="esep.kg/test", keys=signing, witnesses=witnesses
+        self.signers = Checkpoints.of_each(
+            self.log,
+            self._partitions,
+            self.clock,
+            audited=lambda partition: self.audited.get(partition, Audited()),
+            ledger="esep.kg/test",
+            keys=signing,
+            witnesses=witnesses,
         )
+        self.audited: dict[int, Audited] = {}
+        """What the ledger's audit of itself has found."""
+        self.checkpoints = self.signers[0]
         noted = f"sqlite:///{directory / 'access.db'}" if url.startswith("sqlite") else url
         self.access_log = AccessLog(open_tables(noted))
         self._loop = asyncio.new_event_loop()
@@ -170,8 +192,12 @@ class World:
     def __enter__(self) -> Self:
         self._projector.start()
         self._thread.start()
+        try:
+            self.address = f"127.0.0.1:{self.run(self._start)}"
+        except BaseException:
+            self._close()
+            raise
         self.engine.real.start()
-        self.address = f"127.0.0.1:{self.run(self._start)}"
         assert self.engine.real.wait_until_serving(PATIENCE)
         return self
 
@@ -182,6 +208,11 @@ class World:
             client.channel.close()
         self.run(self._stop)
         self.engine.real.stop()
+        self._close()
+
+    def _close(self) -> None:
+        self._stopping.set()
+        self.projecting.set()
         self._projector.join()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -206,20 +237,24 @@ class World:
         return client
 
     async def _start(self) -> int:
-        engine: LedgerEngine = self.engine
+        engines: list[LedgerEngine] = [AbsentEngine(self.log, each) for each in self._partitions]
+        engines[self.engine.partition] = self.engine
+        engine, *others = engines
         self.edge = build_server(
             engine,
             self._reader,
             self.vault,
-            self.checkpoints,
+            self.signers,
             self.access_log,
             self._settings,
             policy=self.policy,
             clock=self.clock,
             catalogue=load_catalogue(None),
             registry=self.registry,
+            others=others,
         )
         port = self.edge.bind()
+        self.engine.real.pulse.address = self.edge.address
         await self.edge.start()
         return port
 
@@ -231,21 +266,36 @@ class World:
             self._stopping.wait(min(seconds, 0.002))
             self.projecting.wait()
 
-        run(self.log, self._store, decode, self._stopping.is_set, wake, keep_notices=self._keep_notices)
+        owned, keep = (self.engine.partition,), self._keep_notices
+        while not self._stopping.is_set():
+            # As the server starts the process again that ends when the database does.
+            with suppress(psycopg.Error, OSError, LogError):
+                run(self.log, self._store, decode, self._stopping.is_set, wake, partitions=owned, keep_notices=keep)
+            self._stopping.wait(0.05)
 
 
 class Bank:
     """A bank at the ledger: what most tests begin with. Amounts are in tyiyn."""
 
     def __init__(self, world: World, caller: str = "bank-a") -> None:
-        self.world = world
-        self.caller = caller
-        self.ledger = world.client(caller)
+        self._call_as(world, caller)
         self.cash = self.open(account_pb2.ACCOUNT_KIND_CASH)
         self.rich = self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
         self.poor = self.open(account_pb2.ACCOUNT_KIND_CUSTOMER)
         self.merchant = self.open(account_pb2.ACCOUNT_KIND_MERCHANT)
         self.move(self.cash, self.rich, 1_000_000)
+
+    @classmethod
+    def calling(cls, world: World, caller: str = "bank-a") -> Self:
+        """Return a bank that opens nothing."""
+        bank = cls.__new__(cls)
+        bank._call_as(world, caller)
+        return bank
+
+    def _call_as(self, world: World, caller: str) -> None:
+        self.world = world
+        self.caller = caller
+        self.ledger = world.client(caller)
 
     def open(self, kind: account_pb2.AccountKind.ValueType, **fields: Any) -> int:
         """Open an account; return its id."""

@@ -31,9 +31,7 @@ class Restarted:
     def bank(self) -> Iterator[Bank]:
         """Give a connection to the server, started for it and stopped afterwards."""
         with World(self.directory) as world:
-            bank = Bank.__new__(Bank)
-            bank.world, bank.caller, bank.ledger = world, "bank-a", world.client()
-            yield bank
+            yield Bank.calling(world)
 
     def refused(self, service: str, method: str, request: Any) -> Refusal:
         """Return how a request is refused by a server that has just started."""

@@ -141,7 +141,7 @@ async def _built_anew(world: World) -> None:
         world.engine,
         world._reader,
         world.vault,
-        world.checkpoints,
+        world.signers,
         world.access_log,
         world._settings,
         policy=world.policy,

@@ -1,6 +1,7 @@
 """Whoever calls too often is told to wait: by caller, and by whom or what a call is about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -77,13 +78,30 @@ def test_buckets_do_not_touch_one_another() -> None:
 def test_buckets_take_bounded_memory() -> None:
     """Those that are full again are forgotten first; an empty one is remembered while there is room."""
     buckets = Buckets(1, 1, kept=100)
-    for number in range(1_000):
+    for number in range(101):
+        buckets.wait(str(number), number * TENTH)
+    assert buckets.wait("99", 100 * TENTH) > 0
+    for number in range(101, 1_000):
         buckets.wait(str(number), number * TENTH)
     assert len(buckets._full_at) <= 100
     assert buckets.wait("999", 1_000 * TENTH) > 0
     for number in range(1_000):
         buckets.wait(f"x{number}", 1_000 * TENTH)
     assert len(buckets._full_at) <= 100
+
+
+def test_what_names_nobody_takes_little_memory(clock: Clock) -> None:
+    """Of a subject whose name cannot be one no more is remembered than of others, however long it is."""
+    rates = Rates(RpcSettings(development=True, tries_per_minute=1))
+    app = Known("app", Role.APP)
+    for letter in "abc":
+        rates.admit_subject(VERIFY, VerifyPinRequest(customer_id=letter * 1_000_000), app)
+    assert max(map(len, rates._subjects[TRIES]._full_at)) < 100
+    names = [new_id() for _ in range(10)]
+    for name in names:
+        rates.admit_subject(VERIFY, VerifyPinRequest(customer_id=name), app)
+        with pytest.raises(Refused):
+            rates.admit_subject(VERIFY, VerifyPinRequest(customer_id=name.upper().replace("-", "")), app)
 
 
 @pytest.mark.parametrize("settings", [{"caller_calls_per_second": 5}])
@@ -141,6 +159,29 @@ def test_a_caller_may_have_a_rate_of_its_own(clock: Clock) -> None:
     rates = Rates(RpcSettings(development=True, caller_calls_per_second=10, callers=listed))
     assert [let(rates, name) for name in ("slow", "other", "free")] == [2, 20, 100]
     assert let(Rates(RpcSettings(development=True, caller_calls_per_second=0)), "other") == 100
+
+
+TRIED = (
+    *("CustomerService/ConfirmRegistration", "CustomerService/SetPin", "CustomerService/VerifyPin"),
+    *("AliasService/SendAliasCode", "AliasService/LinkPhone", "CardBindingService/RequestCardBinding"),
+    *("CardBindingService/ConfirmCardBinding", "CardBindingService/DiscloseHeldAmount"),
+)
+LOOKED_UP = ("QuoteService/CreateQuote", "PaymentService/PrepareServicePayment", "PaymentService/PrepareQrPayment")
+
+
+@pytest.mark.parametrize(("names", "limit"), [(TRIED, "tries_per_minute"), (LOOKED_UP, "lookups_per_minute")])
+def test_every_method_about_secrets_and_other_people_has_its_limit(names: Sequence[str], limit: str) -> None:
+    """Of the subject that its request names; the developer alone is held to none."""
+    assert {f"/esep.v1.{name}" for name in (*TRIED, *LOOKED_UP)} == PACED.keys()
+    for name in names:
+        wide: dict[str, Any] = {"tries_per_minute": 1_000, "lookups_per_minute": 1_000, limit: 1}
+        rates = Rates(RpcSettings(development=True, **wide))
+        method, subject = f"/esep.v1.{name}", SimpleNamespace(customer_id=new_id(), card_id=new_id())
+        for _ in range(3):
+            rates.admit_subject(method, subject, Known("dev", Role.DEVELOPER))
+        rates.admit_subject(method, subject, Known("app", Role.APP))
+        with pytest.raises(Refused):
+            rates.admit_subject(method, subject, Known("app", Role.APP))
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from protos.esep.v1.notification_service_pb2 import SubscribeRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
 from tests.people import Person
 from tests.rpc.payers import Payers
-from tests.rpc.test_guard import eventually
 from tests.rpc.test_notifications import projected
 from tests.rpc.world import PATIENCE, World, new_id, refused
+from tests.waiting import eventually
 
 PERMISSION_SECONDS = 0.3
 

@@ -1,9 +1,12 @@
 """Which signed tokens are believed: one that is right in everything, and none that is wrong in anything."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from ssl import PEM_cert_to_DER_cert
 from time import time
 from typing import Any, Final
 
@@ -18,6 +21,7 @@ from ledger.rpc.identity import CertificateIdentity
 from ledger.rpc.token_identity import EitherIdentity, Terms, TokenIdentity
 from ledger.rpc.token_keys import read_token_keys
 from ledger.rpc.watched import Watched
+from tests.authority import Authority
 from tests.rpc.world import MovableClock
 from tests.security.issuer import AUDIENCE, ISSUER, Issuer, confused, critical, encoded, replaced, unsigned
 from tests.security.test_identity import Peer
@@ -101,9 +105,12 @@ WRONG: Final[dict[str, dict[str, Any]]] = {
     "an end that is no time": {"exp": "tomorrow"},
     "an end that is no number": {"exp": float("nan")},
     "an end beyond all numbers": {"exp": float("inf")},
+    "an end beyond all fractions": {"iat": NOW - 0.5, "exp": 10**400},
+    "issued before all fractions": {"iat": -(10**400), "exp": NOW + 99.5},
     "not valid yet": {"nbf": NOW + FAR},
     "issued in the future": {"iat": NOW + FAR, "exp": NOW + FAR + 600},
     "of unknown age": {"iat": None},
+    "over before it was issued": {"iat": NOW + LEEWAY // 2, "exp": NOW - LEEWAY // 2},
     "too long a life": {"exp": NOW + LIFETIME + FAR},
     "no name": {"sub": None},
     "a name that is no text": {"sub": 7},
@@ -127,6 +134,20 @@ def test_a_token_that_is_wrong_in_one_thing_is_refused(
 ) -> None:
     """Though its issuer has signed it."""
     assert distrusted(identity(issuer, clock), issuer.token(**claims))
+
+
+def test_a_token_may_be_bound_to_a_certificate_and_to_nothing_else(
+    issuer: Issuer, clock: MovableClock, tmp_path: Path
+) -> None:
+    """A binding that is not understood is not passed over, though another one beside it holds."""
+    certificate, _ = Authority(tmp_path, "clients").issue("core.bank-a")
+    shown = certificate.read_bytes()
+    thumb = urlsafe_b64encode(sha256(PEM_cert_to_DER_cert(shown.decode())).digest()).rstrip(b"=").decode()
+    peer = Peer()
+    peer.auth_context()["x509_pem_cert"] = [shown]
+    believer = identity(issuer, clock)
+    assert named(believer, issuer.token(cnf={"x5t#S256": thumb}), peer=peer) == BANK_A
+    assert distrusted(believer, issuer.token(cnf={"x5t#S256": thumb, "jkt": "x"}), peer=peer)
 
 
 FORGED: Final[dict[str, Callable[[Issuer], str | bytes | None]]] = {

@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 from domain.account import (
+    LEDGER,
     Account,
     AccountKind,
     CloseAccount,
@@ -35,6 +36,8 @@ def open_account(request: account_service_pb2.OpenAccountRequest) -> tuple[OpenA
     """Return the command and its request id."""
     intake = Intake()
     request_id = intake.request_id(request.request_id)
+    if request.participant_id == LEDGER:
+        intake.wrong("participant_id", "RESERVED", "is the ledger itself, which opens its accounts on its own")
     values = {
         "participant_id": request.participant_id,
         "kind": intake.choice(request.kind, KINDS, "kind"),

@@ -56,9 +56,9 @@ def position(intake: Intake, asked: LogPosition, field: str, partition: int, hea
 
 
 def own_partition(intake: Intake, asked: int, field: str, partition: int) -> None:
-    """Note a partition that is another server's."""
+    """Note a position of another partition than the one that is asked about."""
     if asked != partition:
-        intake.wrong(field, "UNKNOWN", f"is not a partition of this server ({partition})")
+        intake.wrong(field, "UNKNOWN", f"is not the partition that is asked about ({partition})")
 
 
 def known_position(intake: Intake, asked: int, field: str, head: int) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 
 from domain import ids
 from domain.authorization import State
-from ledger.rpc.intake import Intake, timestamp
+from ledger.rpc.intake import Intake, set_timestamp
 from ledger.rpc.translate.account import KIND_NUMBERS
 from ledger.rpc.translate.authorization_answers import STATES
 from projections.answers import (
@@ -68,22 +68,19 @@ def balance_message(balance: Balance) -> statement_pb2.Balance:
     )
 
 
-def line_message(line: StatementLine) -> statement_pb2.StatementLine:
-    """Return one movement as it is told."""
-    message = statement_pb2.StatementLine(
-        position=common_pb2.LogPosition(partition=line.partition, position=line.position),
-        leg=line.leg,
-        record_time=timestamp(line.recorded_at),
-        effective_time=timestamp(line.effective_time),
-        kind=line.kind,
-        counterparty=counterparty(line),
-        counterparty_account_id=line.counterparty,
-        amount_tyiyn=line.amount,
-        balance_after_tyiyn=line.balance_after,
-        reference=line.reference,
-    )
+def fill_line(message: statement_pb2.StatementLine, line: StatementLine) -> None:
+    """Fill in one movement as it is told: in place, for messages that are handed to others are copied."""
+    message.position.partition, message.position.position = line.partition, line.position
+    message.leg = line.leg
+    set_timestamp(message.record_time, line.recorded_at)
+    set_timestamp(message.effective_time, line.effective_time)
+    message.kind = line.kind
+    message.counterparty = counterparty(line)
+    message.counterparty_account_id = line.counterparty
+    message.amount_tyiyn = line.amount
+    message.balance_after_tyiyn = line.balance_after
+    message.reference = line.reference
     setattr(message, SOURCE_FIELDS[line.source_type], ids.format_uuid(line.source_id))
-    return message
 
 
 def counterparty(line: StatementLine) -> str:

@@ -8,14 +8,8 @@ from domain.event import Leg
 from domain.forms import CURRENCY, MOVEMENT_KIND
 from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
-from domain.transfer import (
-    CreateTransfer,
-    ReverseTransfer,
-    Transfer,
-    TransferModel,
-    TransferReversed,
-    is_reserved_kind,
-)
+from domain.transfer import CreateTransfer, Transfer, TransferModel, TransferReversed, is_reserved_kind
+from domain.transfer_reversal import ReverseTransfer
 from ledger.rpc.intake import Intake, tags, timestamp
 from ledger.rpc.outcomes import Done
 from protos.esep.v1 import transfer_pb2, transfer_service_pb2

@@ -1,0 +1,143 @@
+"""A walk over every method of the contract, asked of a server that owns nothing of what it is about."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from ledger.rpc.client import method_names
+from ledger.rpc.homes import HOMES
+from protos.esep.v1 import account_pb2
+from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import transfer_service_pb2 as transfers
+from tests.rpc.every_write import EVERY_WRITE, written_under_an_id
+from tests.rpc.neighbours import forwarded, taken_in
+from tests.rpc.stage import Stage, client_method
+from tests.rpc.world import Bank, Refusal, World, item, new_id, transfer
+from tests.security.requests import REQUESTS
+from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
+
+UNANSWERED = {"NOT_THE_OWNER", "OWNER_UNREACHABLE", "INTERNAL"}
+OTHER_WRITES = {
+    "/esep.v1.AuditService/GetCheckpoint",
+    "/esep.v1.CreditService/PostCreditLines",
+    "/esep.v1.TransferService/CreateTransfers",
+}
+"""Methods that only the owner can answer, though their request has no id of its own."""
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Give a ledger of two partitions and what was made in the first of them, by the server that owns it."""
+    with Stage(tmp_path_factory.mktemp("ledger"), partitions=2) as here:
+        yield here
+
+
+@pytest.fixture(scope="module")
+def scene(stage: Stage) -> Scene:
+    return make_scene(stage.world, OWN_BANK)
+
+
+@pytest.fixture(scope="module")
+def there(stage: Stage) -> Iterator[World]:
+    """Give the server that owns the other partition."""
+    with World(stage.directory, owned=1, partitions=2) as other:
+        yield other
+
+
+def ask(world: World, method: str, request: Any) -> Any:
+    """Ask a server for a method by its full name."""
+    client = world.client("bank-a")
+    return client_method(client, method)(request, metadata=client.metadata, timeout=20.0)
+
+
+def test_every_write_has_a_home() -> None:
+    """A write that is added to the contract is given one; what only reads has none."""
+    assert set(HOMES) == written_under_an_id() | OTHER_WRITES
+
+
+@pytest.mark.parametrize("method", sorted(EVERY_WRITE))
+def test_a_write_is_done_by_its_owner_whoever_is_asked(stage: Stage, there: World, method: str) -> None:
+    """It is forwarded; and when it is sent again to whichever server, it is answered again and not done twice."""
+    request: Any = EVERY_WRITE[method](stage)
+    before = forwarded(there).get("OK", 0.0)
+    first = ask(there, method, request)
+    head = stage.world.log.head(0)
+    again = [ask(world, method, request) for world in (stage.world, there)]
+    assert forwarded(there)["OK"] == before + 2
+    assert stage.world.log.head(0) == head
+    assert (first.receipt.replayed, first.receipt.partition) == (False, 0)
+    for answer in again:
+        assert answer.receipt.replayed
+        answer.receipt.replayed = False
+        assert answer == first
+
+
+@pytest.mark.parametrize("method", sorted(method_names()))
+def test_every_method_is_answered_by_every_server(stage: Stage, scene: Scene, there: World, method: str) -> None:
+    """What writes is forwarded, what reads is not; no caller is sent elsewhere."""
+    before, taken = sum(forwarded(there).values()), taken_in(stage.world)
+    reason = ""
+    try:
+        Caller(there).call(method, REQUESTS[method](scene))
+    except grpc.RpcError as error:  # Many are refused for the state of what they are about.
+        reason = Refusal(error).reason
+    assert reason not in UNANSWERED
+    assert sum(forwarded(there).values()) - before == (method in HOMES)
+    assert taken_in(stage.world) - taken == (method in HOMES)
+
+
+def test_accounts_are_written_where_they_live(stage: Stage, there: World) -> None:
+    """Each server is asked for the other's account, and for its own: what is another's is forwarded, once."""
+    for world, far, near in ((there, 0, 1), (stage.world, 1, 0)):
+        client = world.client("bank-a")
+        for partition, difference in ((far, 2), (near, 0)):
+            before = sum(forwarded(world).values())
+            opening = accounts.OpenAccountRequest(
+                request_id=new_id(),
+                participant_id="bank-a",
+                kind=account_pb2.ACCOUNT_KIND_CUSTOMER,
+                partition=partition,
+            )
+            opened = client.accounts.OpenAccount(opening, metadata=client.metadata, timeout=20.0)
+            freezing = accounts.FreezeAccountRequest(
+                request_id=new_id(), account_id=opened.account.account_id, debits=True
+            )
+            frozen = client.accounts.FreezeAccount(freezing, metadata=client.metadata, timeout=20.0)
+            assert (opened.receipt.partition, frozen.receipt.partition) == (partition, partition)
+            assert sum(forwarded(world).values()) - before == difference
+
+
+def test_a_batch_is_written_where_its_payers_live(stage: Stage, there: World) -> None:
+    """By the first payer that has a home; payers of several partitions are refused by whoever owns that one."""
+    bank, abroad = stage.bank, there.client("bank-a")
+    paying = Bank(there)  # Whose accounts are in partition 0 as well.
+    opening = accounts.OpenAccountRequest(
+        request_id=new_id(), participant_id="bank-a", kind=account_pb2.ACCOUNT_KIND_CASH, partition=1
+    )
+    local = abroad.accounts.OpenAccount(opening, metadata=abroad.metadata, timeout=20.0).account.account_id
+    nowhere = (9 << 40) + 1
+    for debits, partition in (((bank.rich, paying.rich), 0), ((nowhere, bank.rich), 0), ((nowhere, local), 1)):
+        items = [item(debit, bank.poor, 1) for debit in debits]
+        answer = ask(
+            there, "/esep.v1.TransferService/CreateTransfers", transfers.CreateTransfersRequest(transfers=items)
+        )
+        assert answer.partition == partition
+    mixed = transfers.CreateTransfersRequest(transfers=[item(bank.rich, bank.poor, 1), item(local, bank.poor, 1)])
+    refusal = paying.refused(paying.ledger.transfers.CreateTransfers, mixed)
+    assert refusal.fields == {"transfers": "PARTITIONS"}
+
+
+def test_a_transfer_is_reversed_where_it_was_made(stage: Stage, there: World) -> None:
+    """Whoever is asked finds its home in the log; one that there is not is not found, whoever is asked."""
+    bank = stage.bank
+    moved = ask(there, "/esep.v1.TransferService/CreateTransfer", transfer(bank.rich, bank.poor, 5)).transfer
+    back = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=moved.transfer_id)
+    done = ask(there, "/esep.v1.TransferService/ReverseTransfer", back)
+    assert (done.receipt.partition, done.transfer.reversed_tyiyn) == (0, 5)
+    for unknown, reason in ((new_id(), "TRANSFER_NOT_FOUND"), ("no id", "INVALID_ARGUMENT")):
+        nothing = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=unknown)
+        with pytest.raises(grpc.RpcError) as refused:
+            ask(there, "/esep.v1.TransferService/ReverseTransfer", nothing)
+        assert Refusal(refused.value).reason == reason
