@@ -41,7 +41,7 @@ INSTALLED_PROTOS := $(VENV_PROTOS)/installed
 INSTALLED_FAILOVER := $(VENV_FAILOVER)/installed
 INSTALLED_FUZZ := $(VENV)/installed-fuzz
 
-.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth chaos failover conformance qr fuzz advisories sbom journeys lock install clean
+.PHONY: help demo audit-demo run test simulate check lint types imports protos protos-check reference reference-check format bench bench-growth bench-plots chaos failover overload conformance qr fuzz advisories sbom journeys lock install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,17 +104,26 @@ format: $(INSTALLED) ## let ruff repair what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED) ## measure; QUICK=1 in less than two minutes, COMPARE=1 beside others
+bench: $(INSTALLED) ## measure; QUICK=1 in fewer and shorter windows, COMPARE=1 beside others
 	$(if $(QUICK),QUICK=$(QUICK)) $(if $(COMPARE),COMPARE=$(COMPARE)) $(BIN)/python -m bench
 
 bench-growth: $(INSTALLED) ## measure what a ledger costs as it grows, to ten million events; SCALE=100 to a hundredth
-	$(if $(SCALE),SCALE=$(SCALE)) $(BIN)/python -m bench.growth
+	mkdir -p build/bench
+	$(if $(SCALE),SCALE=$(SCALE)) $(BIN)/python -m bench.growth | tee build/bench/growth.jsonl
+
+bench-plots: $(INSTALLED) ## measure rates by batch size and times by load, and draw them and what bench-growth left
+	mkdir -p build/bench
+	$(if $(QUICK),QUICK=$(QUICK)) $(BIN)/python -m bench.curves | tee build/bench/curves.jsonl
+	$(BIN)/python -m bench.plots build/bench/*.jsonl
 
 chaos: $(INSTALLED) ## 200 real faults on each store, under load, and what was lost; ARGS are its own
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 failover: $(INSTALLED) $(INSTALLED_FAILOVER) ## three nodes of PostgreSQL under Patroni; the primary is lost, and what with it
 	$(BIN)/python -m tests.failover --programs $(VENV_FAILOVER)/bin $(ARGS)
+
+overload: $(INSTALLED) ## three times what a server can take, for a minute, then clients that misbehave; ARGS are its own
+	$(BIN)/python -m tests.overload $(ARGS)
 
 conformance: $(INSTALLED) ## run a file of scenarios: FILE=…
 	$(BIN)/python -m tests.conformance $(FILE)
@@ -140,7 +149,7 @@ journeys: $(INSTALLED) ## every capability, and the tests that prove it
 
 lock: $(INSTALLED) ## remake the lock files; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra dev pyproject.toml --output-file requirements.lock
-	$(LOCK) --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
+	$(LOCK) --extra parquet --constraint requirements.lock pyproject.toml --output-file requirements-runtime.lock
 	$(LOCK) requirements-protos.in --output-file requirements-protos.lock
 	$(LOCK) requirements-failover.in --output-file requirements-failover.lock
 	$(LOCK) requirements-fuzz.in --output-file requirements-fuzz.lock

@@ -33,6 +33,7 @@ from protos.esep.v1.transfer_pb2 import NewTransfer
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
+from scripts.memory import resident_bytes
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -205,10 +206,9 @@ def resident(directory: Path, accounts: int) -> int:
     with ServerProcess(directory) as server:
         server.start(serving=False)
         server.wait_until_serving(_LOADING_SECONDS)
-        status = Path(f"/proc/{server.pid}/status").read_text("ascii")
+        found = resident_bytes(server.pid)
         server.stop()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) * 1_024
+    return found
 
 
 def _opened(number: int, now: int) -> Row:

@@ -14,7 +14,7 @@ PRODUCT = ("domain", "ledger", "projections")
 EVERYTHING = (*PRODUCT, "bench", "scripts", "tests")
 PURE = ("domain", "projections")
 MAX_FILE_LINES = 500
-MAX_SERVER_LINES = 150
+MAX_SERVER_LINES = 180
 
 GRPC = {"grpc", "grpc_health", "grpc_reflection", "grpc_status", "google", "protos"}
 MAY_SPEAK_GRPC = (Path("ledger/rpc"), Path("ledger/cli"))

@@ -105,6 +105,8 @@ OTHER_NAMES: Final = frozenset(
         "ESEP_CLIENT_TOKEN_FILE",
         "ESEP_CONFIG",  # names the file of settings
         "ESEP_TEST_DATABASE_URL",  # read by tests and benchmarks
+        "NO_CHECKPOINT",  # this and the next one are the archive command's reasons
+        "SEGMENT_MISSING",
         "HISTORY_DIFFERS",  # this and the next but one are reasons of the command line's own
         "NOT_SERVING",  # grpc.health.v1
         "OTHER_LEDGER",

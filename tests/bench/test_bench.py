@@ -1,20 +1,26 @@
 """The benchmarks' own machinery, and every workload once in miniature. Nothing here says how fast anything is."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from bench import __main__ as program
+from bench import plots, points
+from bench.curves import curves
 from bench.growth import Sizes, grown
 from bench.people import People
+from bench.points import Point
 from bench.report import Result, line, result
 from bench.requests import Ids, Requests
 from bench.session import Scale, Session, Workload
 from bench.stores import POSTGRESQL, SQLITE, open_store
-from bench.windows import Window, alternate, compare
+from bench.windows import Window, alternate, compare, percentile
 from bench.workloads import workloads
 from domain.ids import parse_uuid, uuid7_time
 from domain.money import MAX_AMOUNT
@@ -22,6 +28,8 @@ from domain.money import MAX_AMOUNT
 MINIATURE = Scale(rounds=1, accounts=10, batches=1, calls=64)
 
 FIELDS = ["workload", "store", "value", "unit", "against", "against_value", "ratio", "p50_ms", "p99_ms"]
+
+_PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -199,11 +207,47 @@ def test_a_ledger_is_measured_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(f"bench.growth.{name}", number)
     with open_store(SQLITE) as store:
         found = list(grown(store, Sizes(accounts=300, first=200, early=1, late=2, window=1)))
-    assert [each.workload for each in found] == [
+    results = [each for each in found if isinstance(each, Result)]
+    assert {each.curve for each in found if isinstance(each, Point)} == {"history", "memory"}
+    assert [each.workload for each in results] == [
         "start_300_accounts",
         "memory_per_account",
         "growth_of_history",
         "growth_random_ids",
         "growth_of_an_account",
     ]
-    assert all(each.value > 0 and each.ratio > 0 for each in found if each.workload != "memory_per_account")
+    assert all(each.value > 0 and each.ratio > 0 for each in results if each.workload != "memory_per_account")
+
+
+def test_percentiles_are_times_of_calls() -> None:
+    """The nearest rank: of few calls the 99th percentile is the slowest, of none there is none."""
+    assert [percentile([3, 1, 2], share) for share in (0.5, 0.99)] == [2, 3]
+    assert percentile([*range(1, 1001)], 0.99) == 990
+    assert percentile([], 0.5) is None
+
+
+def test_curves_are_measured_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each point is a line of JSON; what has points is drawn, the same points to the same bytes."""
+    for point in curves(SQLITE, MINIATURE):
+        points.tell(point)
+    told = capsys.readouterr().out
+    assert {json.loads(each)["curve"] for each in told.splitlines()} == {"batch_size", "load", "load_empty"}
+    lines = tmp_path / "curves.jsonl"
+    lines.write_text(told + line(result("w", SQLITE, "x/s", "y", compare([(Window(1, 1), Window(1, 1))]))) + "\n")
+    arguments = [str(lines), "--into", str(tmp_path)]
+    assert plots.main(arguments) == 0
+    drawn = {path.name: path.read_bytes() for path in tmp_path.glob("*.svg")}
+    assert set(drawn) == {"throughput.svg", "latency.svg"}
+    assert plots.main(arguments) == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.svg")} == drawn
+    lines.write_text("")
+    assert plots.main(arguments) == 1
+
+
+def test_the_memory_of_verifying_is_its_own() -> None:
+    """What the process had that started it does not count, however much that was."""
+    much = 400 << 20
+    told = "from scripts.memory import peak_bytes; print(peak_bytes())"
+    begun = f"import subprocess, sys; large = b'x' * {much}; subprocess.run([sys.executable, '-c', {told!r}])"
+    done = subprocess.run([sys.executable, "-c", begun], check=True, capture_output=True, text=True, cwd=_PROJECT)
+    assert 0 < int(done.stdout) < much

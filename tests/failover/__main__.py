@@ -88,7 +88,7 @@ def main() -> int:
 def _run(programs: Path, directory: Path, seed: int) -> int:
     began = time.monotonic()
     with ClusterWorld(programs, directory, Random(seed)) as there:
-        _say(f"three machines serve after {time.monotonic() - began:.0f} s")
+        _say(f"the cluster serves after {time.monotonic() - began:.0f} s")
         there.load(_PROCESSES, _TASKS)
         await_work(there, time.monotonic())
         struck: list[float] = []

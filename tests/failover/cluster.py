@@ -1,4 +1,4 @@
-"""Three machines set up as the documentation says, and a world whose database they are."""
+"""Three machines and three of etcd set up as the documentation says, and a world whose database they are."""
 
 import json
 import os
@@ -20,17 +20,19 @@ from tests.operating.page import commands
 
 PAGE: Final = ROOT / "docs" / "operating" / "high-availability.md"
 NAMES: Final = ["db1", "db2", "db3"]
+KEEPERS: Final = ["etcd1", "etcd2", "etcd3"]
 WHOLE_SECONDS: Final = 300.0
 _ASK_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.5
-_HOST: Final = re.compile(r"\b(db\d)\.example\b")
+_HOST: Final = re.compile(r"\b((?:db|etcd)\d)\.example\b")
 
 
 class Cluster:
     """The machines, and what is run on them."""
 
     def __init__(self, there: list[Machine], programs: Path) -> None:
-        self.machines = there
+        self.machines = [machine for machine in there if machine.name in NAMES]
+        self._keepers = [machine for machine in there if machine.name in KEEPERS]
         self._page = commands(PAGE)
         self._addresses = {machine.name: machine.address for machine in there}
         path = os.pathsep.join([str(programs), str(binaries()), os.environ["PATH"]])
@@ -43,6 +45,8 @@ class Cluster:
 
     def create(self) -> None:
         """Start everything, and make Esep's database."""
+        for keeper in self._keepers:
+            self._begin("etcd", keeper)
         for machine in self.machines:
             machine.ask(self._told("settings", machine), self._variables, _ASK_SECONDS)
             self.start(machine)
@@ -52,8 +56,7 @@ class Cluster:
 
     def start(self, machine: Machine) -> None:
         """Start what runs on a machine, as its supervisor does when it comes up."""
-        for name in ("etcd", "patroni"):
-            machine.run(f"exec {self._told(name, machine).strip()}", self._variables)
+        self._begin("patroni", machine)
 
     def members(self) -> list[dict[str, Any]]:
         """Return what Patroni says of its members, as the first machine knows that answers; nothing when none does."""
@@ -88,6 +91,9 @@ class Cluster:
                 raise TimeoutError(f"the cluster is not whole: {members}\n{said}")
             time.sleep(_POLL_SECONDS)
 
+    def _begin(self, name: str, machine: Machine) -> None:
+        machine.run(f"exec {self._told(name, machine).strip()}", self._variables)
+
     def _told(self, name: str, machine: Machine) -> str:
         """Return a command of the page with this machine's places in it."""
         text = self._page[name].replace("$NODE", machine.name)
@@ -98,9 +104,10 @@ class Cluster:
 
 
 def _whole(members: list[dict[str, Any]]) -> bool:
-    roles = [member["Role"] for member in members]
-    well = all(member["State"] in {"running", "streaming"} for member in members)
-    return well and len(members) == len(NAMES) and "Leader" in roles and "Sync Standby" in roles
+    """Tell whether one leads and all the others follow it: a standby that runs may yet have to be rewound."""
+    roles = {member["Role"] for member in members}
+    well = all(member["State"] == ("running" if member["Role"] == "Leader" else "streaming") for member in members)
+    return well and len(members) == len(NAMES) and {"Leader", "Sync Standby"} <= roles
 
 
 class ClusterWorld(World):
@@ -114,6 +121,6 @@ class ClusterWorld(World):
 
     def start_database(self, stack: ExitStack) -> str:
         """Set up the cluster, and return the url of its database."""
-        self.cluster = Cluster(stack.enter_context(machines(NAMES, self.directory)), self._programs)
+        self.cluster = Cluster(stack.enter_context(machines([*NAMES, *KEEPERS], self.directory)), self._programs)
         self.cluster.create()
         return self.cluster.url

@@ -21,8 +21,9 @@ from ledger.log.postgres import PostgresLog
 from scripts.demo_server import ServerClock
 from tests.faults.rival import POLICY, Answer, Ask, Point, StopAt, TellFigures, Told, figures, serve
 from tests.faults.traffic import Traffic
-from tests.ledger.engine.world import BRISK, Desk, HandClock, eventually
+from tests.ledger.engine.world import BRISK, Desk, HandClock
 from tests.reference.ledger import Ledger
+from tests.waiting import eventually
 
 CLIENTS: Final = 16
 MOST_UNANSWERED: Final = 60

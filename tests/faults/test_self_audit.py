@@ -2,11 +2,10 @@
 
 import socket
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any, TypeVar
+from time import sleep
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -19,22 +18,10 @@ from protos.esep.v1.checkpoint_pb2 import SELF_AUDIT_VERDICT_AGREES, SELF_AUDIT_
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ServerProcess
 from tests.serving import CALL_SECONDS, open_account, transfer
-
-T = TypeVar("T")
+from tests.waiting import eventually
 
 PATIENCE = 240.0
 NAME = "esep.SelfAudit"
-
-
-def eventually(find: Callable[[], T | None]) -> T:
-    """Return what is found as soon as there is something."""
-    deadline = monotonic() + PATIENCE
-    while True:
-        found = find()
-        if found:
-            return found
-        assert monotonic() < deadline, "it never came about"
-        sleep(0.2)
 
 
 def free_port() -> int:
@@ -85,20 +72,20 @@ def test_a_change_under_a_running_server_raises_the_alarm(tmp_path: Path) -> Non
             cash = open_account(ledger, account_pb2.ACCOUNT_KIND_CASH)
             person = open_account(ledger, account_pb2.ACCOUNT_KIND_CUSTOMER)
             positions = [transfer(ledger, cash, person, amount) for amount in range(1, 40)]
-            eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_AGREES, positions[-1]))
-            eventually(lambda: health(ledger) == health_pb2.HealthCheckResponse.SERVING)
+            eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_AGREES, positions[-1]), PATIENCE, every=0.2)
+            eventually(lambda: health(ledger) == health_pb2.HealthCheckResponse.SERVING, PATIENCE, every=0.2)
             assert metric(port, "esep_self_audit_difference") == 0
             assert metric(port, "esep_self_audit_position") >= positions[-1]
 
             change = "UPDATE events SET caller = ? WHERE position = ?"
             (was,) = file.execute("SELECT caller FROM events WHERE position = ?", (positions[7],)).fetchone()
             file.execute(change, ("nobody", positions[7]))
-            alarm = eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_DIFFERS))
+            alarm = eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_DIFFERS), PATIENCE, every=0.2)
             assert alarm.self_audit.difference.position == positions[7]
             assert alarm.self_audit.finding.endswith(f"caller was {was!r}")
-            eventually(lambda: health(ledger) == health_pb2.HealthCheckResponse.NOT_SERVING)
+            eventually(lambda: health(ledger) == health_pb2.HealthCheckResponse.NOT_SERVING, PATIENCE, every=0.2)
             assert metric(port, "esep_self_audit_difference") == 1
-            eventually(lambda: "self_audit.difference" in server.said)
+            eventually(lambda: "self_audit.difference" in server.said, PATIENCE, every=0.2)
 
             signed = checkpoint(ledger).checkpoint.tree.position
             transfer(ledger, cash, person, 1)
@@ -109,6 +96,6 @@ def test_a_change_under_a_running_server_raises_the_alarm(tmp_path: Path) -> Non
         with connect_plainly(server.address) as ledger:
             assert audited(ledger, SELF_AUDIT_VERDICT_DIFFERS), "an alarm outlives the server"
             file.execute(change, (was, positions[7]))
-            eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_AGREES, positions[-1]))
+            eventually(lambda: audited(ledger, SELF_AUDIT_VERDICT_AGREES, positions[-1]), PATIENCE, every=0.2)
             assert checkpoint(ledger).checkpoint.tree.position > signed
         server.stop()

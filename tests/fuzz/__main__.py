@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import tempfile
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -18,6 +19,7 @@ from typing import Final
 import structlog
 
 from scripts.demo_server import ServerProcess
+from scripts.memory import resident_bytes
 from tests.fuzz import parsers
 from tests.fuzz.calls import Fuzzer
 from tests.rpc.world import World
@@ -85,12 +87,10 @@ def _scenes(directory: Path) -> tuple[Scene, Scene]:
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes of memory that a process has; 0 where the system does not say."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
+    """Return the bytes of memory that a process has; 0 where there is none any more."""
+    with suppress(OSError):
+        return resident_bytes(pid)
+    return 0
 
 
 if __name__ == "__main__":

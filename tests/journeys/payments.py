@@ -4,8 +4,7 @@ Import the fixtures where they are used.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from scripts.demo_server import ServerProcess
 from scripts.provider import Behaviour, Provider
 from tests.paying import FUNDS, Scheme
 from tests.people import Person
+from tests.waiting import eventually
 
 DELIVERED = payment_service_pb2.PAYMENT_ANSWER_DELIVERED
 REFUSED = payment_service_pb2.PAYMENT_ANSWER_REFUSED
@@ -83,17 +83,9 @@ def delivers(provider: Provider) -> None:
     provider.behaviour = Behaviour.DELIVERS
 
 
-def until(met: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not met():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.02)
-
-
 def ends(scheme: Scheme, payment_id: str, state: payment_pb2.PaymentState.ValueType) -> payment_pb2.Payment:
     """Wait until a payment stands so; return it."""
-    until(lambda: scheme.get(payment_id).state == state)
+    eventually(lambda: scheme.get(payment_id).state == state)
     return scheme.get(payment_id)
 
 

@@ -26,6 +26,7 @@ from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ROOT, ServerProcess
 from tests.journeys.test_command_line import REFUSED, USAGE, CommandLine
 from tests.serving import CALL_SECONDS, open_account
+from tests.waiting import eventually
 
 COUNT = 5_000
 PATIENCE = 120.0
@@ -70,7 +71,9 @@ def test_killed_and_called_again(server: ServerProcess, esep: CommandLine, tmp_p
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     command = [sys.executable, "-m", "ledger.cli", "audit", "export", str(broken), "--events-per-file", "25"]
     with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **server.environment}) as exporting:
-        wait_until(lambda: (broken / JOURNAL).exists() and lines_of(broken / JOURNAL) > after_pieces)
+        eventually(
+            lambda: (broken / JOURNAL).exists() and lines_of(broken / JOURNAL) > after_pieces, PATIENCE, every=0.001
+        )
         exporting.send_signal(signal.SIGKILL)
     stood = events_of(broken)
     assert len(stood) >= 2 * after_pieces
@@ -84,14 +87,6 @@ def test_killed_and_called_again(server: ServerProcess, esep: CommandLine, tmp_p
 
 def lines_of(path: Path) -> int:
     return path.read_bytes().count(b"\n")
-
-
-def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait until something is so; fail when that takes too long."""
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @contextmanager

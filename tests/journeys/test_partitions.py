@@ -131,6 +131,25 @@ def test_an_account_lives_where_it_was_opened(ledger: Ledger) -> None:
         assert ledger.accounts.GetAccount(read, timeout=CALL_SECONDS).account.debits_frozen
 
 
+def test_an_id_that_somebody_else_takes_again_leads_to_who_took_it_first(ledger: Ledger) -> None:
+    """Partitions know nothing of each other's requests, but nobody hides a transfer by paying under its id."""
+    there, here, merchant = funded(ledger, 1), funded(ledger, 0), opened(ledger, 0)
+    first = pay(ledger, there, merchant, 5).transfer.transfer_id
+    ended(ledger, first)
+
+    def asked_by(caller: str) -> int:
+        asked = transfers.GetTransferRequest(transfer_id=first)
+        metadata = (("esep-caller", caller),)
+        return ledger.transfers.GetTransfer(asked, timeout=CALL_SECONDS, metadata=metadata).transfer.amount_tyiyn
+
+    again = transfers.CreateTransferRequest(
+        request_id=first,
+        transfer=transfer_pb2.NewTransfer(debit_account_id=here, credit_account_id=merchant, amount_tyiyn=7),
+    )
+    ledger.transfers.CreateTransfer(again, timeout=CALL_SECONDS, metadata=(("esep-caller", "another"),))
+    assert [asked_by(caller) for caller in ("another", "a-third")] == [7, 5]
+
+
 def position_of(receipt: common_pb2.Receipt) -> common_pb2.LogPosition:
     return common_pb2.LogPosition(partition=receipt.partition, position=receipt.position)
 
@@ -211,6 +230,41 @@ def test_a_batch_is_of_the_payers_of_one_partition(ledger: Ledger) -> None:
     assert (each.partition, together.partition, len(each.refusals)) == (1, 1, 0)
     assert eventually_posted(ledger, payee, 40)
     assert refused(ledger.transfers.CreateTransfers, batch(payer, other)) == "INVALID_ARGUMENT"
+
+
+def test_nobody_hides_a_transfer_behind_one_of_theirs(ledger: Ledger) -> None:
+    """An id is one partition's; where callers have used it in two, each is told of their own."""
+    request_id, told = new_id(), {}
+    callers = {"first": (1, 70), "second": (0, 80), "third": (2, 90)}
+    for caller, (partition, amount) in callers.items():
+        payer, payee = funded(ledger, partition), opened(ledger, partition)
+        request = transfers.CreateTransferRequest(
+            request_id=request_id,
+            transfer=transfer_pb2.NewTransfer(debit_account_id=payer, credit_account_id=payee, amount_tyiyn=amount),
+        )
+        ledger.transfers.CreateTransfer(request, timeout=CALL_SECONDS, metadata=(("esep-caller", caller),))
+    for caller in callers:
+        shown = (("esep-caller", caller),)
+        found = transfers.GetTransferRequest(transfer_id=request_id)
+        outcome = transfers.GetOutcomeRequest(request_id=request_id)
+        told[caller] = (
+            ledger.transfers.GetTransfer(found, timeout=CALL_SECONDS, metadata=shown).transfer.amount_tyiyn,
+            ledger.transfers.GetOutcome(outcome, timeout=CALL_SECONDS, metadata=shown).transfer.amount_tyiyn,
+        )
+    assert told == {caller: (amount, amount) for caller, (_, amount) in callers.items()}
+
+
+def test_accounts_of_one_partition_are_watched_together(ledger: Ledger) -> None:
+    """Their balances are of one position; those of two partitions are of no common one."""
+    watched = [funded(ledger, 1), opened(ledger, 1)]
+    assert eventually_posted(ledger, watched[1], 0)
+    stream = ledger.statements.WatchBalances(statements.WatchBalancesRequest(account_ids=watched), timeout=PATIENCE)
+    assert next(iter(stream)).balances.position.partition == 1
+    stream.cancel()
+    several = statements.WatchBalancesRequest(account_ids=[*watched, opened(ledger, 2)])
+    with pytest.raises(grpc.RpcError) as caught:
+        next(iter(ledger.statements.WatchBalances(several, timeout=CALL_SECONDS)))
+    assert answer_of(caught.value).reason == "INVALID_ARGUMENT"
 
 
 def test_all_partitions_sum_to_zero(ledger: Ledger) -> None:

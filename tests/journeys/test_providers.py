@@ -30,11 +30,11 @@ from tests.journeys.payments import (
     scheme,
     server,
     server_with,
-    until,
 )
 from tests.paying import BAZAR, FUNDS, SECONDS, WATER, Scheme, elqr, emvco
 from tests.people import Person
 from tests.rpc.world import refused
+from tests.waiting import eventually
 
 __all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
 
@@ -57,7 +57,7 @@ def test_a_silent_providers_late_yes_posts(scheme: Scheme, payer: Person, provid
     done = scheme.confirm(prepared).payment
     assert done.state in (PROCESSING, UNRESOLVED)
     ends(scheme, done.payment_id, UNRESOLVED)
-    until(lambda: provider.questions[done.payment_id] >= 2)
+    eventually(lambda: provider.questions[done.payment_id] >= 2)
     assert before.moved() == [(0, 20_000), (0, 0)]
     provider.behaviour = Behaviour.DELIVERS
     paid = ends(scheme, done.payment_id, SUCCEEDED)
@@ -247,7 +247,7 @@ def test_a_server_killed_while_it_asks_leaves_the_payment_to_the_next(
             provider.behaviour = behaviour
             confirm = new_id()
             under_way = phone.submit(scheme.confirm, prepared, confirm)
-            until(lambda: provider.orders[prepared.payment_id] == 1)
+            eventually(lambda: provider.orders[prepared.payment_id] == 1)
             server.kill()
             under_way.exception(timeout=PATIENCE)
             server.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.demo_server import ROOT, ServerProcess
-from tests.rpc.test_guard import eventually
+from tests.waiting import eventually
 
 PATIENCE = 60.0
 

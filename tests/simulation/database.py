@@ -31,6 +31,7 @@ from tests.simulation.scheduler import SECOND, Process, Scheduler
 
 PARTITION: Final = 0
 _ROUND_TRIP: Final = 0.002
+_LEAST_READ: Final = 2
 _KEPT_SNAPSHOTS: Final = 2
 _SEEN: Final = 0.4
 """How likely readers see what an ailing database has not told anybody to be committed."""
@@ -197,7 +198,7 @@ class Connection:
             apply()
         self._travel()
 
-    def beat(self, partition: int, owner: str) -> None:
+    def beat(self, partition: int, owner: str, address: str = "") -> None:
         self._travel()
         if self._faults.strikes(Fault.BEAT_LOST):
             raise LogUnavailable("the sign of life was lost")
@@ -227,8 +228,8 @@ class Connection:
     def read(self, partition: int, after: int, limit: int) -> list[Row]:
         self._travel(reading=True)
         rows = self._database.rows[after : after + limit]
-        if len(rows) > 1 and self._faults.strikes(Fault.PARTIAL_READ):
-            return rows[: self._random.randrange(1, len(rows))]
+        if len(rows) > _LEAST_READ and self._faults.strikes(Fault.PARTIAL_READ):
+            return rows[: self._random.randrange(_LEAST_READ, len(rows))]
         return rows
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:

@@ -21,7 +21,7 @@ from ledger.engine.requests import RecentRequests
 from ledger.engine.tickets import Ticket
 from ledger.log.api import Log
 from ledger.log.errors import LogUnavailable, PositionTaken
-from projections.runner import Projector
+from projections.runner import Projector, Taken
 from tests.simulation.database import Connection
 
 Mutant = Callable[[], AbstractContextManager[Any]]
@@ -115,11 +115,12 @@ def _load_untrusted(log: Log, partition: int, *, after: int = 0, upto: int | Non
     return None if found is None else found[1]
 
 
-def _next_rows_unchecked(self: Projector, partition: int, last: Any, upto: int | None) -> list[Row]:
-    return self._log.read(partition, last.position, self.batch_size)
+def _next_unchecked(self: Projector, state: Any, upto: int | None) -> Taken:
+    taken = self._take(state.partition, state.tracked.position, upto)
+    return taken._replace(tail=state.tracked.leaf_hash)
 
 
-_MUTANTS: dict[str, Mutant] = {
+MUTANTS: Final[dict[str, Mutant]] = {
     "nothing is undone": lambda: patch.object(Decider, "undo", _no_undo),
     "the oldest change is undone first": lambda: patch("ledger.engine.decider.undo", _undo_oldest_first),
     "an answer goes out before the commit": lambda: patch.object(Committer, "give", _answer_first),
@@ -135,6 +136,5 @@ _MUTANTS: dict[str, Mutant] = {
     "a changed history goes unnoticed": lambda: patch.object(Follower, "_unseen", _unseen_unchecked),
     "a snapshot lacks a hold": lambda: patch.object(snapshot, "dump", _dump_without_a_hold),
     "a snapshot is believed unasked": lambda: patch.object(snapshot, "load_trusted", _load_untrusted),
-    "projections keep what was dropped": lambda: patch.object(Projector, "_next_rows", _next_rows_unchecked),
+    "projections keep what was dropped": lambda: patch.object(Projector, "_next", _next_unchecked),
 }
-MUTANTS: Final = _MUTANTS

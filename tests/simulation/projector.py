@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from domain.leaf import leaf_hash
 from domain.ports import LogReader, Row
 from ledger.log.codec import decode
 from ledger.log.errors import LogError
@@ -161,9 +162,11 @@ class Projections:
         self._back()
 
     @property
-    def reached(self) -> int:
-        rows = self._asked("SELECT position FROM tracking WHERE partition = ?")
-        return int(rows[0][0]) if rows else 0
+    def in_step(self) -> bool:
+        """Whether the tables were made of what the log holds: after a failover a position may be another event."""
+        rows = self._asked("SELECT position, leaf_hash FROM tracking WHERE partition = ?")
+        last = self._database.rows[-1:]
+        return [tuple(row) for row in rows] == [(row.position, leaf_hash(row)) for row in last]
 
     def _asked(self, sql: str) -> list[Values]:
         store = SQLiteStore(self._path)
