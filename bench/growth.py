@@ -10,6 +10,8 @@ is made from nothing; everything after that goes through the server, as callers 
 - ``growth_random_ids``: the same at ten million events with random ids, beside time-ordered ones;
 - ``growth_of_an_account``: mini-statements a second of the account with five million entries, beside others.
 
+Points of two curves come along: ``history``, the rate at every million transfers, and ``memory``, by accounts.
+
 ``SCALE=100`` divides every size by a hundred.
 """
 
@@ -24,9 +26,10 @@ from tempfile import mkdtemp
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from bench import report
+from bench import points, report
 from bench.histories import History
 from bench.ledger import Ledger
+from bench.points import Point
 from bench.reference import open_reference
 from bench.report import Result
 from bench.requests import Requests
@@ -36,6 +39,8 @@ from bench.stores import STORES, Store, open_store
 from bench.windows import Window, alternate, compare
 from domain.ids import account_id
 from ledger.log.factory import open_log
+from ledger.rpc.settings import MEBIBYTE
+from scripts.memory import resident_bytes
 
 _ACCOUNTS: Final = 1_000_000
 _FIRST: Final = 100_000
@@ -72,15 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in parser.parse_args(arguments).store or STORES:
         with open_store(name) as store:
             for found in grown(store, sizes):
-                report.tell(found)
+                points.tell(found) if isinstance(found, Point) else report.tell(found)
     return 0
 
 
-def grown(store: Store, sizes: Sizes) -> Iterator[Result]:
+def grown(store: Store, sizes: Sizes) -> Iterator[Result | Point]:
     """Grow one ledger, and yield what it costs on the way."""
     _, few = _started(_opened(store, sizes.first), Path(mkdtemp(dir=store.directory)))
     url, directory = _opened(store, sizes.accounts), Path(mkdtemp(dir=store.directory))
     seconds, many = _started(url, directory)
+    for accounts, memory in ((sizes.first, few), (sizes.accounts, many)):
+        yield Point("memory", store.name, accounts, round(memory / MEBIBYTE, 1), "MiB")
     yield _result(f"start_{sizes.accounts}_accounts", store, seconds, "s", "limit", _START_SECONDS)
     each = (many - few) / max(1, sizes.accounts - sizes.first)
     yield _result("memory_per_account", store, each, "bytes", "limit", _ACCOUNT_BYTES)
@@ -88,9 +95,9 @@ def grown(store: Store, sizes: Sizes) -> Iterator[Result]:
         ledger.wait_until_serving()
         ledger.accounts = [account_id(0, index) for index in range(1, sizes.accounts + 1)]
         growing = _Growing(store, ledger, sizes)
-        growing.upto(sizes.early)
+        yield from growing.upto(sizes.early)
         early, early_driver = growing.window(), growing.driver()
-        growing.upto(sizes.late)
+        yield from growing.upto(sizes.late)
         late, late_driver = growing.window(), growing.driver()
         ratio = (late.rate / late_driver.rate) / (early.rate / early_driver.rate)
         yield _compared("growth_of_history", store, late, "at_1_000_000_events", early, ratio)
@@ -111,19 +118,15 @@ class _Growing:
         self._requests = Requests(others, SEED)
         self._sent = 0
 
-    def upto(self, transfers: int) -> None:
-        """Send transfers, half of them to one account, until there are so many."""
+    def upto(self, transfers: int) -> Iterator[Point]:
+        """Send transfers, half of them to one account, until there are so many; yield how fast they went in."""
         while self._sent < transfers:
-            count = min(_AT_ONCE, -(-(transfers - self._sent) // BATCH))
-            self._send(count)
+            sent = self._sending(min(self._sizes.window, transfers - self._sent))
+            yield Point("history", self._store.name, self._sent, round(sent.rate, 1), "transfers/s")
 
     def window(self, *, ordered: bool = True) -> Window:
-        """Send a window's transfers, a few batches at a time, each of them with the projections caught up."""
-        done, seconds = 0, 0.0
-        while done < self._sizes.window:
-            part = self._send(min(_AT_ONCE, -(-(self._sizes.window - done) // BATCH)), ordered=ordered)
-            done, seconds = done + part.operations, seconds + part.seconds
-        return Window(done, seconds)
+        """Send a window's transfers."""
+        return self._sending(self._sizes.window, ordered=ordered)
 
     def driver(self) -> Window:
         """Write as many rows with the driver alone, into an empty table."""
@@ -139,6 +142,14 @@ class _Growing:
             lambda: self._ledger.mini_statements(others, 32),
         )
         return report.result("growth_of_an_account", self._store.name, "calls/s", "other_accounts", compare(pairs))
+
+    def _sending(self, transfers: int, *, ordered: bool = True) -> Window:
+        """Send so many transfers, a few batches at a time, each of them with the projections caught up."""
+        done, seconds = 0, 0.0
+        while done < transfers:
+            part = self._send(min(_AT_ONCE, -(-(transfers - done) // BATCH)), ordered=ordered)
+            done, seconds = done + part.operations, seconds + part.seconds
+        return Window(done, seconds)
 
     def _send(self, count: int, *, ordered: bool = True) -> Window:
         hot = count // 2
@@ -168,15 +179,8 @@ def _started(url: str, directory: Path) -> tuple[float, int]:
         with serve(url, directory) as server, Ledger(server.address, SEED) as ledger:
             ledger.wait_until_serving()
             seconds.append(perf_counter() - began)
-            memory.append(_resident(server))
+            memory.append(resident_bytes(server.pid))
     return median(seconds), min(memory)
-
-
-def _resident(server: Server) -> int:
-    for line in Path(f"/proc/{server.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("the system does not tell how much memory a process has")
 
 
 def _check_running(server: Server) -> None:

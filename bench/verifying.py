@@ -5,7 +5,6 @@ JSON is timed: no verifier in one Python process can do with less. Prints a line
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +13,7 @@ from domain.leaves import leaf_hashes
 from ledger.audit.export.source import ExportSource
 from ledger.audit.verify.verifier import verify
 from ledger.log.codec import decode
+from scripts.memory import peak_bytes
 
 _KIBIBYTE = 1024
 
@@ -22,8 +22,7 @@ def main(what: str, directory: Path) -> None:
     """Do it, and say how long it took and how much memory the process had at most."""
     source = ExportSource(directory)
     seconds = _verify(source) if what == "verify" else _limit(source)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIBIBYTE
-    print(json.dumps({"events": source.head, "seconds": seconds, "peak_bytes": peak}))
+    print(json.dumps({"events": source.head, "seconds": seconds, "peak_bytes": peak_bytes()}))
 
 
 def _verify(source: ExportSource) -> float:

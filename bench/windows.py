@@ -7,7 +7,8 @@ the medians of both rates. No window is thrown away.
 
 import gc
 from collections.abc import Callable, Iterable, Sequence
-from statistics import median, quantiles
+from math import ceil
+from statistics import median
 from typing import NamedTuple
 
 
@@ -67,15 +68,13 @@ def compare(
         against_value=median(other for _, other in values),
         ratio=median(value / other for value, other in values),
         p50_ms=median(latencies) if latencies else None,
-        p99_ms=p99(latencies),
+        p99_ms=percentile(latencies, 0.99),
     )
 
 
-def p99(latencies: Sequence[float]) -> float | None:
-    """Return the 99th percentile; of fewer than a hundred calls, the slowest one."""
-    if len(latencies) < 100:
-        return max(latencies, default=None)
-    return quantiles(latencies, n=100)[-1]
+def percentile(times: Sequence[float], share: float) -> float | None:
+    """Return the time within which this share of all calls was answered, None where there were none (nearest rank)."""
+    return sorted(times)[ceil(share * len(times)) - 1] if times else None
 
 
 def _undisturbed(measure: Measure) -> Window:

@@ -15,7 +15,7 @@ from statistics import median
 from bench.commits import commits
 from bench.report import Result
 from bench.session import Session, Workload
-from bench.windows import Window, alternate, p99
+from bench.windows import Window, alternate, percentile
 
 _LATENCY, _LAG = "transfers_half_load", "projection_lag_p99_ms"
 _CALLERS = 32
@@ -52,7 +52,7 @@ def measure(session: Session) -> Iterator[Result]:
 
 
 def _p99(times: Sequence[float]) -> float:
-    found = p99(times)
+    found = percentile(times, 0.99)
     if found is None:
         raise ValueError("nothing was timed")
     return found
