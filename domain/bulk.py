@@ -68,6 +68,11 @@ class BulkPosted(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False)
         if refused and (refused != sorted(set(refused)) or refused[0] < 0 or refused[-1] >= self.count):
             raise ValueError("the refused legs are not legs in their order")
 
+    @property
+    def moves(self) -> bool:
+        """Whether any leg moved money."""
+        return len(self.refused) < self.count
+
 
 class BulkLegReversed(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A leg of a bulk was undone, whole or in part: ``legs`` move the money back."""

@@ -18,7 +18,7 @@ from projections.running import run_through
 
 
 def bulk_columns(ledger: Ledger, row: Row, event: BulkPosted) -> Columns:
-    """Return the movements of a bulk, and carry the figures of its accounts forward."""
+    """Return the movements of a bulk that moves something, and carry the figures of its accounts forward."""
     legs, numbers = posted_legs(event), posted_numbers(event)
     happened = effective_time(event, row.recorded_at)
     if happened > row.recorded_at:

@@ -17,8 +17,8 @@ from projections.schema import LINES_A_MARK
 def run_through(ledger: Ledger, legs: Legs, places: Numbers, delay: int = 0) -> list[Any]:
     """Return the columns of ``movements`` from the accounts to the lines before, for movements at these places.
 
-    The figures after the last line of each account are the ledger's from here on. ``delay`` is how much later than
-    they happened the movements were recorded.
+    There is one at least. The figures after the last line of each account are the ledger's from here on. ``delay`` is
+    how much later than they happened the movements were recorded.
     """
     entries = _in_turns(legs.debits, legs.credits)
     order = np.argsort(entries, kind="stable")

@@ -47,10 +47,10 @@ class Statements:
                 writer.insert_columns(schema.movements, _columns(ledger, run))
                 continue
             for row, event in run:
-                if isinstance(event, BulkPosted):
-                    writer.insert_columns(schema.movements, bulk_columns(ledger, row, event))
-                else:
+                if not isinstance(event, BulkPosted):
                     rows += _rows(batch, ledger, row, event)
+                elif event.moves:
+                    writer.insert_columns(schema.movements, bulk_columns(ledger, row, event))
         writer.insert(schema.movements, rows)
         writer.insert(schema.line_marks, sorted(ledger.marks))
 

@@ -56,7 +56,7 @@ def _the_same_history(single: World, many: World, random: Random) -> None:
             debit, credit = random.sample(range(1, 7), 2)
             legs.append((debit, credit, random.choice([1, 17, 10**15])))
         references = tuple(random.choice(["", "r1", "салам"]) for _ in legs)
-        refused = sorted(random.sample(range(len(legs)), random.randrange(len(legs))))
+        refused = sorted(random.sample(range(len(legs)), random.randrange(len(legs) + 1)))
         posted = bulk_posted(
             *legs, references=references, kind="salary", refused=tuple(RefusedLeg(leg, "X") for leg in refused)
         )
@@ -68,6 +68,27 @@ def _the_same_history(single: World, many: World, random: Random) -> None:
             world.transfer(1, 2, 5)
     for world in (single, many):
         world.project()
+
+
+@pytest.mark.parametrize("late", [None, 60 * SECOND])
+def test_a_bulk_that_moves_nothing_has_no_lines(world: World, late: int | None) -> None:
+    """Every leg was refused, and the tables go on: alone in its batch, and between others."""
+    payer, paid = (world.open_account(kind=AccountKind.CASH) for _ in range(2))
+    refused = tuple(RefusedLeg(leg, "INSUFFICIENT_FUNDS", payer) for leg in range(2))
+    happened = None if late is None else world.now - late
+
+    def nothing_moves() -> None:
+        world.append(bulk_posted((payer, paid, 5), (payer, paid, 7), refused=refused, effective_time=happened))
+
+    nothing_moves()
+    world.project()
+    assert movements(world) == []
+    world.append(bulk_posted((payer, paid, 5)))
+    nothing_moves()
+    world.append(bulk_posted((payer, paid, 7)))
+    world.project()
+    assert [row[2] for row in movements(world)] == [5, 7]
+    assert check(world.log, world.store, decode) == []
 
 
 def test_a_late_bulk_stands_where_it_happened(world: World) -> None:

@@ -279,3 +279,18 @@ def test_a_figure_is_explained_in_pieces_where_bulks_are_large(bank: Bank, monke
             break
     assert found == [9 * (step + 1) for step in range(12)]
     assert pages > 3
+
+
+def test_a_bulk_of_which_no_leg_was_posted_stands_in_no_balance_and_holds_nothing_up(bank: Bank) -> None:
+    """It is an outcome like any: known, decided again, read; what came after it is in the balances."""
+    posted = post(bank, (bank.poor, bank.rich, 5), (bank.poor, bank.merchant, 7))
+    assert (posted.bulk.posted_count, list(posted.bulk.refusals.legs)) == (0, [0, 1])
+    after = bank.move(bank.rich, bank.poor, 10).receipt.position
+    asked = statements.GetBalanceRequest(account_id=bank.poor, min_position=LogPosition(position=after))
+    assert bank.call(bank.ledger.statements.GetBalance, asked).balance.posted_tyiyn == 10
+    explained = audit.ExplainBalanceRequest(account_id=bank.poor, figure=audits.BALANCE_FIGURE_POSTED)
+    steps = bank.call(bank.ledger.audit.ExplainBalance, explained).steps
+    assert [(step.change_tyiyn, step.position) for step in steps] == [(10, after)]
+    again = audit.ReplayDecisionRequest(request_id=posted.bulk.bulk_id)
+    replay = bank.call(bank.ledger.audit.ReplayDecision, again).replay
+    assert (replay.verdict, replay.fingerprint_checked) == (audits.REPLAY_VERDICT_SAME, True)

@@ -25,6 +25,14 @@ def test_bulks_count_in_every_sum() -> None:
     assert verdict.sums["KGS"] == {"accounts": 2, "sum_tyiyn": 0, "debited_tyiyn": 5 + 7 + 7 + 1}
 
 
+def test_a_bulk_that_moves_nothing_counts_in_no_sum() -> None:
+    """Every leg of it was refused."""
+    event = bulk_posted(*RIGHT, refused=tuple(RefusedLeg(leg, "X") for leg in range(len(RIGHT))))
+    verdict = verify(Made(*OPENED, (SOME, 1, event), posted(ONE, TWO, 1)))
+    assert [each for each in verdict.findings.listed() if each.check is not Check.FIGURES] == []
+    assert verdict.sums["KGS"] == {"accounts": 2, "sum_tyiyn": 0, "debited_tyiyn": 1}
+
+
 @pytest.mark.parametrize(
     ("leg", "what"),
     [
