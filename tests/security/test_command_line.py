@@ -158,7 +158,8 @@ def test_part_of_the_files_is_a_misuse(guarded: Guarded, missing: str) -> None:
 
 def test_a_file_that_is_not_there_is_named(guarded: Guarded, tmp_path: Path) -> None:
     """The option and the path, before anything is sent."""
-    done = guarded.run("balance", guarded.account, files=(tmp_path / "none.pem", *guarded.bank[1:]))
+    wide = {"COLUMNS": "400"}  # No line is broken, however long the path is.
+    done = guarded.run("balance", guarded.account, files=(tmp_path / "none.pem", *guarded.bank[1:]), environment=wide)
     assert done.returncode == USAGE
     assert "--tls-ca" in done.stderr
-    assert "does not exist" in done.stderr
+    assert f"'{tmp_path / 'none.pem'}' does not exist" in done.stderr
