@@ -10,7 +10,6 @@ from types import FrameType
 import grpc
 
 from bench import report
-from bench.awake import awake
 from bench.session import FULL, QUICK, Session, Workload
 from bench.stores import STORES, open_store
 from bench.workloads import workloads
@@ -27,11 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, _end)
     failures = 0
-    with awake():
-        for store in chosen.store or STORES:
-            wanted = [workload for workload in known if store in workload.stores and _wanted(workload, chosen.only)]
-            if wanted:
-                failures += _run_store(store, wanted, chosen.only)
+    for store in chosen.store or STORES:
+        wanted = [workload for workload in known if store in workload.stores and _wanted(workload, chosen.only)]
+        if wanted:
+            failures += _run_store(store, wanted, chosen.only)
     return 1 if failures else 0
 
 
