@@ -20,6 +20,7 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Process, Scheduler
 
 _FIGURES = "SELECT account_id, posted, held FROM balances WHERE partition = ?"
+_MOVED = "SELECT debit_account, credit_account, amount FROM movements WHERE partition = ? ORDER BY position, leg"
 
 
 class Dying(BaseException):
@@ -179,6 +180,8 @@ class Projections:
         """Compare what the tables say with the auditor's figures, and with what the log makes of new ones."""
         found = {account: (posted, held) for account, posted, held in self._asked(_FIGURES)}
         auditor.compare("projections", found.get)
+        moved = [tuple(row) for row in self._asked(_MOVED)]
+        require(moved == auditor.reference.movements, DIVERGED, "projections have other movements than there were")
         log = cast("LogReader", Calm(self._database))
         differences = check(log, SQLiteStore(self._path), decode)
         require(not differences, DIVERGED, f"projections differ from what the log makes: {differences[:3]}")
