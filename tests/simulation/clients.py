@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from domain.plain import PlainTransfers
 from domain.refusals import Refused
-from ledger.engine.tickets import BatchOutcome, CommandTicket, Declined, Repeated, Ticket
+from ledger.engine.tickets import BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
 from tests.faults.race import ELSEWHERE
 from tests.faults.rival import Ask, Told, ticket_of
 from tests.ledger.engine.translation import verdict
@@ -202,9 +203,13 @@ class Wire:
 
 
 def make_ticket(ask: Ask, *, trial: bool) -> Ticket:
-    """Return the engine's ticket for a request."""
+    """Return the engine's ticket for a request; of separate transfers every other one in columns, as the edge does."""
     make = _COMMANDS.get(ask.name)
     ticket = ticket_of(ask) if make is None else CommandTicket(make(ask.content), ask.request, ask.caller)
+    if isinstance(ticket, BatchTicket) and not ticket.atomic and ask.tag % 2:
+        ticket.transfers = PlainTransfers(
+            [each.request_id for each in ticket.transfers], [each.posted() for each in ticket.transfers]
+        )
     ticket.validate_only = trial
     return ticket
 

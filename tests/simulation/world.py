@@ -33,7 +33,7 @@ from tests.simulation.bulks import BulkTraffic, moved_back
 from tests.simulation.clients import Clients, Deliver, Wire, make_ticket, submit, told_of
 from tests.simulation.database import PARTITION, Connection, Database
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.projector import Projections
+from tests.simulation.projector import ONE_BY_ONE, Projections
 from tests.simulation.scheduler import SECOND, Process, Scheduler, Threads
 
 START: Final = 1_790_000_000 * SECOND
@@ -146,7 +146,8 @@ class World:
             standby_interval=0.8,
         )
         self.many = random.choice((1, 3, 64))
-        self.bulks = random.choice((1, 2, 64))
+        self.most_bulks = random.choice((1, 2, 64))
+        self.together = random.choice((1, 4, ONE_BY_ONE))
         self.database = Database(self.scheduler, self.faults)
         self.policy = Policy(currencies=("KGS", "USD"), hold_ttl_seconds=random.choice((3, 20, 7 * DAY)))
         self.auditor = Auditor(self.database, hold_seconds=self.policy.hold_ttl_seconds)
@@ -436,11 +437,12 @@ def compare(auditor: Auditor, whose: str, decider: Any) -> None:
 
 
 @contextmanager
-def quiet(many: int, bulks: int) -> Iterator[None]:
-    """Leave the engine's own log out, decide a batch beside another from so many on, and cache so many bulks."""
+def quiet(world: World) -> Iterator[None]:
+    """Leave the engine's own log out, and go other ways with as few of a thing as the seed says."""
     with ExitStack() as stack:
-        stack.enter_context(patch("ledger.engine.intake._MANY", many))
-        stack.enter_context(patch("domain.books.MOST_BULKS", bulks))
+        stack.enter_context(patch("ledger.engine.intake._MANY", world.many))
+        stack.enter_context(patch("domain.books.MOST_BULKS", world.most_bulks))
+        stack.enter_context(patch("projections.statements._LEAST_TOGETHER", world.together))
         stack.enter_context(structlog.testing.capture_logs())
         yield
 
@@ -450,7 +452,7 @@ def simulate(seed: int, *, commands: int = 60, projected: bool = True, only: fro
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esep-seed-", dir=_memory())))
         world = World(seed, commands=commands, directory=directory if projected else None, only=only)
-        stack.enter_context(quiet(world.many, world.bulks))
+        stack.enter_context(quiet(world))
         violation = ""
         try:
             world.run()
