@@ -24,6 +24,8 @@ DUPLICATED: Final = "duplicated"
 DIVERGED: Final = "diverged"
 _TRIALS: Final = 3
 _READS_NO_BALANCE: Final = ("force_post", "refund", "issue_card")
+_NO_BULK: Final = frozenset(("BULK_NOT_FOUND", "BULK_LEG_NOT_FOUND"))
+"""What may be said of a leg whose bulk is not there when it is asked for, and may be there when that is decided."""
 _CLOCKS_DIFFER: Final = 11 * SECOND
 _BESIDE: Final = ("claim.", "early_reversal.")
 """Topics of rows that stand in one append with the request that made them."""
@@ -175,10 +177,10 @@ class Auditor:
 
     # Answers.
 
-    def answered(self, ask: Ask, told: Iterable[Told], *, known: frozenset[bytes], missing: bool) -> None:
+    def answered(self, ask: Ask, told: Iterable[Told], *, known: frozenset[bytes], missing: frozenset[str]) -> None:
         """Hear what a client was told about its request.
 
-        ``known`` of its items were recorded, and something it names was ``missing``, when it was asked.
+        ``known`` of its items were recorded when it was asked, and this was ``missing`` of what it names.
         """
         for item, one in zip(items_of(ask), told, strict=True):
             self.acknowledged += 1
@@ -189,7 +191,7 @@ class Auditor:
             require(item not in known, LOST, f"{text} after it had been recorded")
             require(one.verdict in LEAVES_NO_TRACE, DIVERGED, f"{text} without a record")
             if one.verdict.endswith(("_NOT_FOUND", "_UNKNOWN")):
-                require(missing, LOST, f"{text}, but everything it names was there")
+                require(one.verdict in missing, LOST, f"{text}, but everything it names was there")
             if one.verdict == "EFFECTIVE_TIME_OUT_OF_BOUNDS":
                 require(self._out_of_bounds(ask), DIVERGED, f"{text}, but that was never so: {ask}")
 
@@ -224,21 +226,24 @@ class Auditor:
     def known(self, ask: Ask) -> frozenset[bytes]:
         return frozenset(item for item in items_of(ask) if item in self.recorded)
 
-    def missing(self, ask: Ask) -> bool:
-        """Tell whether a request names anything that is not there."""
+    def missing(self, ask: Ask) -> frozenset[str]:
+        """Return as what a request may be refused because something that it names is not there."""
         ledger = self.reference
+        found = set()
         for content in [content for _, content in ask.content.get("items", ())] or [ask.content]:
             accounts = {content.get(name) for name in ("account", "debit", "credit", "merchant")} - {None}
             accounts |= {account for leg in content.get("legs", ()) for account in leg[:2]}
-            if accounts - ledger.accounts.keys() or content.get("transfer", b"") not in {b"", *ledger.transfers}:
-                return True
+            if accounts - ledger.accounts.keys():
+                found |= {"ACCOUNT_NOT_FOUND", "ACCOUNTS_UNKNOWN"}
+            if content.get("transfer", b"") not in {b"", *ledger.transfers}:
+                found.add("TRANSFER_NOT_FOUND")
             if content.get("authorization") not in {None, *ledger.authorizations}:
-                return True
+                found.add("AUTHORIZATION_NOT_FOUND")
             if {content.get("card"), content.get("by")} - {None, *ledger.cards}:
-                return True
+                found.add("CARD_NOT_FOUND")
             if "bulk" in content and (content["bulk"], content["leg"]) not in ledger.bulk_legs:
-                return True
-        return False
+                found |= {"BULK_LEG_NOT_FOUND"} if content["bulk"] in ledger.bulks else _NO_BULK
+        return frozenset(found)
 
     # Figures.
 

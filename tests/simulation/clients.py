@@ -32,7 +32,7 @@ class Sent(NamedTuple):
     ask: Ask
     turn: int
     known: frozenset[bytes]
-    missing: bool
+    missing: frozenset[str]
 
 
 class Client:
@@ -44,7 +44,7 @@ class Client:
         self._clients = clients
         self._engine = 0
         self._turn = 0
-        self._missing = False
+        self._missing: frozenset[str] = frozenset()
 
     def ask(self, ask: Ask) -> None:
         self._turn += 1
@@ -176,7 +176,7 @@ class Clients:
 
     def _hear_again(self, ask: Ask, told: list[Told], known: frozenset[bytes]) -> None:
         if not any(one.verdict in LATER for one in told):
-            self.auditor.answered(ask, told, known=known, missing=False)
+            self.auditor.answered(ask, told, known=known, missing=frozenset())
 
     def _seconds(self) -> float:
         return self.scheduler.now / 1e6
