@@ -25,6 +25,9 @@ LEAVES_NO_TRACE = (
     "CARD_NOT_FOUND",
     "REQUEST_ID_REUSED",
     "EXPECTED_VERSION_MISMATCH",
+    "ACCOUNTS_UNKNOWN",
+    "BULK_NOT_FOUND",
+    "BULK_LEG_NOT_FOUND",
 )
 
 Movement = tuple[int, int, int]
@@ -72,7 +75,7 @@ class Ledger:
         *,
         trial: bool = False,
     ) -> str:
-        """Carry a command out, or not; return "OK" or the reason.
+        """Carry a command out, or not; return "OK", what the command says of more than that, or the reason.
 
         ``trial``: change nothing.
         """
@@ -84,8 +87,7 @@ class Ledger:
         before = self._copied() if trial else {}
         self.lapse()
         try:
-            getattr(self, name)(request, caller, **content)
-            outcome = "OK"
+            outcome = getattr(self, name)(request, caller, **content) or "OK"
         except No as no:
             outcome = no.reason
         if trial:

@@ -14,8 +14,8 @@ from typing import Any, Final
 from domain.ports import Row
 from tests.faults.race import items_of
 from tests.faults.rival import Ask, Told
-from tests.reference.ledger import LEAVES_NO_TRACE
-from tests.simulation.cards import CardLedger
+from tests.reference.ledger import BACK, LEAVES_NO_TRACE
+from tests.simulation.bulks import BulkLedger, as_asked, outcome_in, verdicts
 from tests.simulation.database import Database
 from tests.simulation.scheduler import SECOND
 
@@ -24,6 +24,9 @@ DUPLICATED: Final = "duplicated"
 DIVERGED: Final = "diverged"
 _TRIALS: Final = 3
 _READS_NO_BALANCE: Final = ("force_post", "refund", "issue_card")
+_NO_BULK: Final = frozenset(("BULK_NOT_FOUND", "BULK_LEG_NOT_FOUND"))
+"""What may be said of a leg whose bulk is not there when it is asked for, and may be there when that is decided."""
+_CLOCKS_DIFFER: Final = 11 * SECOND
 _BESIDE: Final = ("claim.", "early_reversal.")
 """Topics of rows that stand in one append with the request that made them."""
 
@@ -40,7 +43,7 @@ class Auditor:
     """Checks rows as they are settled, answers as they arrive, and figures whenever somebody shows any."""
 
     def __init__(self, database: Database, *, hold_seconds: int) -> None:
-        self.reference = CardLedger(currencies=("KGS", "USD"), hold=hold_seconds * SECOND)
+        self.reference = BulkLedger(currencies=("KGS", "USD"), hold=hold_seconds * SECOND)
         self.position = 0
         """How far the log has been audited."""
         self.epoch = 0
@@ -54,6 +57,7 @@ class Auditor:
         """Verdicts, by command."""
         self._database = database
         self._asked: dict[bytes, Ask] = {}
+        self._asked_at: dict[bytes, int] = {}
         self._writer = ""
         self._hashes: list[bytes] = []
         self._versions: defaultdict[bytes, int] = defaultdict(int)
@@ -76,6 +80,7 @@ class Auditor:
         items = [ask._replace(name="transfer", request=key, content=each) for key, each in ask.content.get("items", ())]
         for one in (ask, *items):
             self._asked.setdefault(one.request, one)
+            self._asked_at.setdefault(one.request, self._database.scheduler.now)
 
     def tried(self, tag: int, ask: Ask) -> None:
         """Hear of a trial run that is about to be asked for."""
@@ -96,8 +101,8 @@ class Auditor:
         while self.position < self._database.settled:
             self._audit(self._database.rows[self.position], self._database.writers[self.position])
             self.position += 1
-            for ask, verdicts in self._trials.values():
-                self._try(ask, verdicts)
+            for ask, possible in self._trials.values():
+                self._try(ask, possible)
 
     def _audit(self, row: Row, writer: str) -> None:
         place = f"position {row.position}, {row.topic}"
@@ -134,7 +139,9 @@ class Auditor:
         require(key not in self.recorded, DUPLICATED, f"{place} is the second outcome of {key.hex()}")
         ask = self._asked[key]
         require(row.caller == ask.caller, DIVERGED, f"{place} is recorded as {row.caller}'s, not {ask.caller}'s")
-        said = json.loads(row.state)["reason"] if ".declined." in row.topic else "OK"
+        state = json.loads(row.state)
+        require(as_asked(ask, row, state), DIVERGED, f"{place} is not what was asked for: {ask}")
+        said = outcome_in(row.topic, state)
         if self._items:
             require(key == self._items.pop(0), DIVERGED, f"{place} is not the next transfer of its batch")
             due = "OK"  # The reference has moved it with its batch.
@@ -146,11 +153,13 @@ class Auditor:
                 self._items = [item for item, _ in ask.content["items"]]
         require(said == due, DIVERGED, f"{place} says {said}, the rules say {due}: {ask}")
         self.recorded[key] = said, row.position
-        self.kinds[f"{ask.name} {said}"] += 1
+        self.kinds.update(verdicts(ask, said))
 
     def _lapsed(self, content: dict[str, Any], at: int, place: str) -> None:
         """Require that holds which had lapsed by then on what a command is about were ended before it."""
-        about = {content.get("account"), content.get("debit")}
+        about = {content.get("account"), content.get("debit"), *(leg[0] for leg in content.get("legs", ()))}
+        if (content.get("bulk"), content.get("leg")) in self.reference.bulk_legs:
+            about.add(self.reference.bulk_legs[content["bulk"], content["leg"]]["credit"])
         for key, one in self.reference.authorizations.items():
             if key == content.get("authorization") or one["account"] in about:
                 ended = one["expires"] > at or key in self._expired or one["state"] not in ("open", "expired")
@@ -168,10 +177,10 @@ class Auditor:
 
     # Answers.
 
-    def answered(self, ask: Ask, told: Iterable[Told], *, known: frozenset[bytes], missing: bool) -> None:
+    def answered(self, ask: Ask, told: Iterable[Told], *, known: frozenset[bytes], missing: frozenset[str]) -> None:
         """Hear what a client was told about its request.
 
-        ``known`` of its items were recorded, and something it names was ``missing``, when it was asked.
+        ``known`` of its items were recorded when it was asked, and this was ``missing`` of what it names.
         """
         for item, one in zip(items_of(ask), told, strict=True):
             self.acknowledged += 1
@@ -181,8 +190,16 @@ class Auditor:
             text = f"{ask.name} {item.hex()} was answered {one.verdict}"
             require(item not in known, LOST, f"{text} after it had been recorded")
             require(one.verdict in LEAVES_NO_TRACE, DIVERGED, f"{text} without a record")
-            if one.verdict.endswith("_NOT_FOUND"):
-                require(missing, LOST, f"{text}, but everything it names was there")
+            if one.verdict.endswith(("_NOT_FOUND", "_UNKNOWN")):
+                require(one.verdict in missing, LOST, f"{text}, but everything it names was there")
+            if one.verdict == "EFFECTIVE_TIME_OUT_OF_BOUNDS":
+                require(self._out_of_bounds(ask), DIVERGED, f"{text}, but that was never so: {ask}")
+
+    def _out_of_bounds(self, ask: Ask) -> bool:
+        """Tell whether an effective time may have been out of its bounds since it was asked for."""
+        earliest = self._asked_at[ask.request] - _CLOCKS_DIFFER
+        latest = max(self._database.scheduler.now, self.recorded_at) + _CLOCKS_DIFFER
+        return not latest - BACK <= ask.content["when"] <= earliest
 
     def _acknowledged(self, item: bytes, told: Told) -> None:
         text = f"{item.hex()} was answered {told.verdict} at {told.position}"
@@ -209,19 +226,24 @@ class Auditor:
     def known(self, ask: Ask) -> frozenset[bytes]:
         return frozenset(item for item in items_of(ask) if item in self.recorded)
 
-    def missing(self, ask: Ask) -> bool:
-        """Tell whether a request names anything that is not there."""
+    def missing(self, ask: Ask) -> frozenset[str]:
+        """Return as what a request may be refused because something that it names is not there."""
         ledger = self.reference
+        found = set()
         for content in [content for _, content in ask.content.get("items", ())] or [ask.content]:
             accounts = {content.get(name) for name in ("account", "debit", "credit", "merchant")} - {None}
             accounts |= {account for leg in content.get("legs", ()) for account in leg[:2]}
-            if accounts - ledger.accounts.keys() or content.get("transfer", b"") not in {b"", *ledger.transfers}:
-                return True
+            if accounts - ledger.accounts.keys():
+                found |= {"ACCOUNT_NOT_FOUND", "ACCOUNTS_UNKNOWN"}
+            if content.get("transfer", b"") not in {b"", *ledger.transfers}:
+                found.add("TRANSFER_NOT_FOUND")
             if content.get("authorization") not in {None, *ledger.authorizations}:
-                return True
+                found.add("AUTHORIZATION_NOT_FOUND")
             if {content.get("card"), content.get("by")} - {None, *ledger.cards}:
-                return True
-        return False
+                found.add("CARD_NOT_FOUND")
+            if "bulk" in content and (content["bulk"], content["leg"]) not in ledger.bulk_legs:
+                found |= {"BULK_LEG_NOT_FOUND"} if content["bulk"] in ledger.bulks else _NO_BULK
+        return frozenset(found)
 
     # Figures.
 

@@ -107,7 +107,7 @@ class CardTraffic(Traffic):
         self._kinds[self._issue] = 3
         self._kinds[self._on_a_card] = 8
 
-    def note(self, ask: Ask) -> None:
+    def note(self, ask: Ask, verdict: str) -> None:
         """Hear that a request was done: what it made may be named by others."""
         made = {"transfer": self.transfers, "authorize": self.holds, "advise": self.holds, "issue_card": self.cards}
         made.get(ask.name, []).append(ask.request)

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from domain.plain import PlainTransfers
 from domain.refusals import Refused
-from ledger.engine.tickets import BatchOutcome, CommandTicket, Declined, Repeated, Ticket
+from ledger.engine.tickets import BatchOutcome, BatchTicket, CommandTicket, Declined, Repeated, Ticket
 from tests.faults.race import ELSEWHERE
 from tests.faults.rival import Ask, Told, ticket_of
 from tests.ledger.engine.translation import verdict
+from tests.simulation import bulks, cards
 from tests.simulation.auditor import Auditor
-from tests.simulation.cards import COMMANDS, CardTraffic
+from tests.simulation.bulks import BulkTraffic
+from tests.simulation.database import PARTITION
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Scheduler
 
+_COMMANDS: Final = cards.COMMANDS | bulks.COMMANDS
 LATER = ELSEWHERE | {"STORAGE_FULL", "QUEUE_FULL"}
 """Answers after which the same request is asked again."""
 
@@ -28,7 +32,7 @@ class Sent(NamedTuple):
     ask: Ask
     turn: int
     known: frozenset[bytes]
-    missing: bool
+    missing: frozenset[str]
 
 
 class Client:
@@ -40,7 +44,7 @@ class Client:
         self._clients = clients
         self._engine = 0
         self._turn = 0
-        self._missing = False
+        self._missing: frozenset[str] = frozenset()
 
     def ask(self, ask: Ask) -> None:
         self._turn += 1
@@ -94,7 +98,7 @@ class Clients:
     """Everybody who asks: the founding of the accounts first, then as many requests as there are to be."""
 
     def __init__(
-        self, scheduler: Scheduler, traffic: CardTraffic, auditor: Auditor, send: Send, *, number: int, commands: int
+        self, scheduler: Scheduler, traffic: BulkTraffic, auditor: Auditor, send: Send, *, number: int, commands: int
     ) -> None:
         self.scheduler = scheduler
         self.auditor = auditor
@@ -135,8 +139,8 @@ class Clients:
         return self._traffic.next(self._seconds())
 
     def finished(self, ask: Ask, told: list[Told]) -> None:
-        if told[0].verdict == "OK":
-            self._traffic.note(ask)
+        if told[0].verdict.startswith("OK"):
+            self._traffic.note(ask, told[0].verdict)
         self._done.append((ask, told))
         if len(self._done) == self._founders:
             for client in self._clients[1:]:
@@ -172,7 +176,7 @@ class Clients:
 
     def _hear_again(self, ask: Ask, told: list[Told], known: frozenset[bytes]) -> None:
         if not any(one.verdict in LATER for one in told):
-            self.auditor.answered(ask, told, known=known, missing=False)
+            self.auditor.answered(ask, told, known=known, missing=frozenset())
 
     def _seconds(self) -> float:
         return self.scheduler.now / 1e6
@@ -199,9 +203,13 @@ class Wire:
 
 
 def make_ticket(ask: Ask, *, trial: bool) -> Ticket:
-    """Return the engine's ticket for a request."""
-    make = COMMANDS.get(ask.name)
+    """Return the engine's ticket for a request; of separate transfers every other one in columns, as the edge does."""
+    make = _COMMANDS.get(ask.name)
     ticket = ticket_of(ask) if make is None else CommandTicket(make(ask.content), ask.request, ask.caller)
+    if isinstance(ticket, BatchTicket) and not ticket.atomic and ask.tag % 2:
+        ticket.transfers = PlainTransfers(
+            [each.request_id for each in ticket.transfers], [each.posted() for each in ticket.transfers]
+        )
     ticket.validate_only = trial
     return ticket
 
@@ -234,5 +242,7 @@ def told_of(ticket: Any, ask: Ask, desk: Any) -> list[Told]:
 
 def _one(outcome: Any, ask: Ask, command: Any, desk: Any) -> Told:
     said = verdict(desk, outcome, ask.caller, command)
+    if said == "OK" and ask.name in bulks.COMMANDS:
+        said = bulks.outcome_of(outcome, lambda position: desk.log.read(PARTITION, position - 1, 1)[0])
     repeated = isinstance(outcome, Repeated) and outcome.replayed
     return Told(said, 0 if said == "REQUEST_ID_REUSED" else outcome.position, replayed=repeated)

@@ -7,9 +7,15 @@ from unittest.mock import patch
 
 import msgspec
 
+from domain import aggregate, bulk
+from domain.books import Books
+from domain.bulk import Bulk, BulkLegReversed, BulkPosted, asked_legs
 from domain.columns import MISSING, Accounts, Journal
 from domain.engine import EngineStarted
+from domain.event import Change
+from domain.legs import Legs, Numbers, RefusedLeg
 from domain.ports import Row
+from domain.refusals import Reason
 from ledger.engine import snapshot
 from ledger.engine.batch import Batch
 from ledger.engine.committer import Committer
@@ -120,6 +126,28 @@ def _next_unchecked(self: Projector, state: Any, upto: int | None) -> Taken:
     return taken._replace(tail=state.tracked.leaf_hash)
 
 
+def _forget_reversed(state: Any, change: Change, recorded_at: int) -> Bulk:
+    return bulk.evolve(msgspec.structs.replace(state, reversed={}), change, recorded_at)
+
+
+def _short_out_of_order(accounts: Accounts, numbers: Numbers, legs: Legs, short: Numbers) -> list[RefusedLeg]:
+    """Decide every leg as if no other leg of the bulk came before it."""
+    rows = zip(numbers.tolist(), legs.debits.tolist(), legs.amounts.tolist(), strict=True)
+    return [
+        RefusedLeg(number, Reason.INSUFFICIENT_FUNDS.name, accounts.base + debit)
+        for number, debit, amount in rows
+        if debit in short and amount > accounts.spendable(debit)
+    ]
+
+
+_move_all = Accounts.move_all
+
+
+def _move_for_good(self: Accounts, debits: Any, credits_: Any, amounts: Any, journal: Journal) -> None:
+    del journal
+    _move_all(self, debits, credits_, amounts, [])
+
+
 MUTANTS: Final[dict[str, Mutant]] = {
     "nothing is undone": lambda: patch.object(Decider, "undo", _no_undo),
     "the oldest change is undone first": lambda: patch("ledger.engine.decider.undo", _undo_oldest_first),
@@ -137,4 +165,10 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "a snapshot lacks a hold": lambda: patch.object(snapshot, "dump", _dump_without_a_hold),
     "a snapshot is believed unasked": lambda: patch.object(snapshot, "load_trusted", _load_untrusted),
     "projections keep what was dropped": lambda: patch.object(Projector, "_next", _next_unchecked),
+    "projections stop at a bulk that moves nothing": lambda: patch.object(BulkPosted, "moves", new=True),
+    "a bulk is not undone": lambda: patch.object(Accounts, "move_all", _move_for_good),
+    "legs of a bulk move that were refused": lambda: patch("domain.books.posted_legs", asked_legs),
+    "legs of a bulk spend the same money": lambda: patch("domain.legs._in_order", _short_out_of_order),
+    "a bulk that was missed once stays missing": lambda: patch.object(Books, "forget_absence", lambda *_: None),
+    "a leg forgets what was moved back": lambda: patch.dict(aggregate._FOLDS, {BulkLegReversed: _forget_reversed}),
 }

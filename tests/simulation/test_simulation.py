@@ -15,7 +15,7 @@ from tests.simulation.world import Result, simulate
 SEEDS = 200
 SHARES = 8
 COMMANDS = 30
-MOST_SEEDS = 150
+MOST_SEEDS = 300
 """For a mutant to be caught in; most are in the first."""
 
 

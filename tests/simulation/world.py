@@ -29,11 +29,11 @@ from ledger.engine.settings import EngineSettings
 from ledger.engine.tickets import Ticket
 from tests.faults.rival import Ask
 from tests.simulation.auditor import DIVERGED, Auditor, Violation, require
-from tests.simulation.cards import CardTraffic
+from tests.simulation.bulks import BulkTraffic, moved_back
 from tests.simulation.clients import Clients, Deliver, Wire, make_ticket, submit, told_of
 from tests.simulation.database import PARTITION, Connection, Database
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.projector import Projections
+from tests.simulation.projector import ONE_BY_ONE, Projections
 from tests.simulation.scheduler import SECOND, Process, Scheduler, Threads
 
 START: Final = 1_790_000_000 * SECOND
@@ -146,12 +146,14 @@ class World:
             standby_interval=0.8,
         )
         self.many = random.choice((1, 3, 64))
+        self.most_bulks = random.choice((1, 2, 64))
+        self.together = random.choice((1, 4, ONE_BY_ONE))
         self.database = Database(self.scheduler, self.faults)
         self.policy = Policy(currencies=("KGS", "USD"), hold_ttl_seconds=random.choice((3, 20, 7 * DAY)))
         self.auditor = Auditor(self.database, hold_seconds=self.policy.hold_ttl_seconds)
         self.auditor.on_takeover = self._taken_over
         self.wire = Wire(self.scheduler, self.faults)
-        traffic = CardTraffic(Random(random.randrange(1 << 62)))
+        traffic = BulkTraffic(Random(random.randrange(1 << 62)))
         self.clients = Clients(
             self.scheduler, traffic, self.auditor, self._send, number=random.choice((1, 4, 10)), commands=commands
         )
@@ -429,13 +431,18 @@ def compare(auditor: Auditor, whose: str, decider: Any) -> None:
     held = {key for key in held if auditor.reference.authorizations[key]["expires"] > now}
     found = {key for key, one in decider.books.open.items() if one.expires_at > now}
     require(held == found, DIVERGED, f"{whose} holds other authorisations open")
+    for leg, back in moved_back(decider.books).items():
+        due = auditor.reference.bulk_legs[leg]["reversed"]
+        require(back == due, DIVERGED, f"{whose} has {back} moved back of leg {leg[1]} of {leg[0].hex()}, not {due}")
 
 
 @contextmanager
-def quiet(many: int) -> Iterator[None]:
-    """Leave the engine's own log out, and let a batch be decided beside another from so many requests on."""
+def quiet(world: World) -> Iterator[None]:
+    """Leave the engine's own log out, and go other ways with as few of a thing as the seed says."""
     with ExitStack() as stack:
-        stack.enter_context(patch("ledger.engine.intake._MANY", many))
+        stack.enter_context(patch("ledger.engine.intake._MANY", world.many))
+        stack.enter_context(patch("domain.books.MOST_BULKS", world.most_bulks))
+        stack.enter_context(patch("projections.statements._LEAST_TOGETHER", world.together))
         stack.enter_context(structlog.testing.capture_logs())
         yield
 
@@ -445,7 +452,7 @@ def simulate(seed: int, *, commands: int = 60, projected: bool = True, only: fro
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="esep-seed-", dir=_memory())))
         world = World(seed, commands=commands, directory=directory if projected else None, only=only)
-        stack.enter_context(quiet(world.many))
+        stack.enter_context(quiet(world))
         violation = ""
         try:
             world.run()
