@@ -206,8 +206,9 @@ _LATE_LINES: Final = (
     )
     + ") AS both_sides ORDER BY happened, position, leg LIMIT ?"
 )
+# A sum may pass 64 bits, so the two halves of the amounts are summed apart.
 _LATE_SUMS: Final = tuple(
-    "SELECT CAST(coalesce(sum(amount), 0) AS bigint), count(*) FROM movements"
+    "SELECT coalesce(sum(amount >> 32), 0), coalesce(sum(amount & 4294967295), 0), count(*) FROM movements"
     f" WHERE partition = ? AND {side}_account = ? AND effective_time >= ? AND effective_time < ?"
     " AND +position > ? AND +position <= ?"  # the plus keeps planners off the other index
     for side in ("debit", "credit")
@@ -232,7 +233,9 @@ def late_totals(session: Session, account_id: int, earliest: int, before: int, a
     Only positions ``after < p <= upto`` count.
     """
     values: tuple[Any, ...] = (account_partition(account_id), account_id, earliest, before, after, upto)
-    (debited, debit_lines), (credited, credit_lines) = (session.all(sql, *values)[0] for sql in _LATE_SUMS)
+    (debited, debit_lines), (credited, credit_lines) = (
+        ((int(high) << 32) + int(low), lines) for sql in _LATE_SUMS for high, low, lines in session.all(sql, *values)
+    )
     return Totals(credited - debited, debited, debit_lines + credit_lines)
 
 

@@ -322,8 +322,7 @@ class Engine:
         """Record what the engine has to say by itself: expiries that are due, snapshots taken."""
         if self._decider.books.any_lapsed(self._clock.now()) and len(batch.rows) < self.settings.max_batch_events:
             self._decider.expire_due(batch, self.settings.expiries_per_batch)
-        while self._snapshots.taken:
-            self._decider.record_own(self._snapshots.taken.popleft(), batch)
+        self._snapshots.record(self._decider, batch)
 
     def _hand_over(self, batch: Batch) -> Batch:
         self._decider.seal(batch)

@@ -8,6 +8,7 @@ import structlog
 
 from domain.engine import SnapshotTaken
 from ledger.engine import snapshot
+from ledger.engine.batch import Batch
 from ledger.engine.decider import Decider
 from ledger.engine.threads import Threads
 from ledger.log.errors import LogError
@@ -53,6 +54,12 @@ class SnapshotKeeper:
         self._copied_at = position
         data = snapshot.dump(decider.books, position, decider.recorded_at, decider.recent.ahead(decider.recorded_at))
         self._threads.thread(self._keep, f"esep-snapshot-{position}", position, self._undoings, data).start()
+
+    def record(self, decider: Decider, batch: Batch) -> None:
+        """Record what was kept. Such a record counts towards no other: where every event does, none is the last."""
+        while self.taken:
+            decider.record_own(self.taken.popleft(), batch)
+            self._copied_at += 1
 
     def keep_now(self, decider: Decider) -> SnapshotTaken | None:
         """Keep the state, which is durable; return what to record of it, None when it is known."""

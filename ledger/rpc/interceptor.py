@@ -76,6 +76,14 @@ class _Coming:
 Work = Callable[[_Coming, Context], Awaitable[Any]]
 
 
+async def _write(context: Context, message: Any) -> None:
+    """Write a message of a stream; that the caller is gone may show here before the call is cancelled."""
+    try:
+        await context.write(message)
+    except grpc.aio.InternalError as gone:
+        raise asyncio.CancelledError from gone
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Guards every method of the ledger's own services; health and reflection pass by."""
 
@@ -275,7 +283,7 @@ class Gate(grpc.aio.ServerInterceptor):
                             admitted = clock()
                             call.who = acting(self._identity.caller(context, metadata), metadata)
                             await self._admit_in_time(row, request, call)
-                        await context.write(message)
+                        await _write(context, message)
                         sent += 1
 
             self._under_way += 1

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Final
 
 from domain import ids
+from domain.refusals import Refused, invalid
 from ledger.rpc.balance_watch import MOST, BalanceWatch
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
@@ -51,6 +52,7 @@ class StatementService(StatementServiceServicer):
             found = await self._reads.ask(request, lambda: question(self._reads.reader))
         if found.result is None:
             raise unknown_account(request.account_id)
+        _check_room("as_of", [found.result.posted])
         (position,) = positions_message(found.positions)
         return pb.GetBalanceResponse(balance=translate.balance_message(found.result), position=position)
 
@@ -68,6 +70,7 @@ class StatementService(StatementServiceServicer):
         for account, balance in zip(accounts, found.result, strict=True):
             if balance is None:
                 raise unknown_account(account)
+            _check_room("as_of", [balance.posted])
             balances.append(translate.balance_message(balance))
         return pb.BatchGetBalancesResponse(balances=balances, positions=positions_message(found.positions))
 
@@ -153,6 +156,11 @@ class StatementService(StatementServiceServicer):
         if found.result is None:
             raise unknown_account(request.account_id)
         statement = found.result
+        _check_room(
+            "period_end",
+            (statement.opening, statement.closing, statement.total_debits, statement.total_credits),
+            (line.balance_after for line in statement.lines),
+        )
         (position,) = positions_message(found.positions)
         response = pb.GetStatementResponse(
             account_id=statement.account_id,
@@ -223,12 +231,22 @@ class StatementService(StatementServiceServicer):
             await self._reads.caught_up()  # What is recorded up to a time is one cut through all partitions.
         found = await self._reads.ask(request, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(
-            lines=[translate.trial_balance_message(line) for line in found.result],
+            lines=[told for line in found.result for told in translate.trial_balance_messages(line)],
             positions=positions_message(found.positions),
         )
 
     async def _told(self, record: AuthorizationRecord, now: int) -> authorization_pb2.Authorization:
         return await self._teller.authorization(record.authorization, now)
+
+
+def _check_room(field: str, *figures: Iterable[int]) -> None:
+    """Raise Refused where a figure of an answer has no room in its field.
+
+    No balance ever comes so far. What moved in a long period may, and so may what had happened by some time of that
+    which was recorded only later: in the order in which it was recorded, other money came in between.
+    """
+    if any(abs(figure) > translate.MOST for each in figures for figure in each):
+        raise Refused(invalid(field, "TOO_MUCH", "asks for a sum beyond 2^63 - 1 tyiyn"))
 
 
 def _accounts(intake: Intake, asked: Iterable[int], most: int) -> list[int]:

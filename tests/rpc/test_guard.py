@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
+from concurrent.futures import CancelledError
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from ledger.rpc.client import SERVICES, connect, reason
 from ledger.rpc.settings import RpcSettings
 from protos.esep.v1 import account_pb2, transfer_service_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from tests.rpc.world import PATIENCE, Bank, World, new_id, refused, transfer
 from tests.waiting import eventually
@@ -247,3 +250,34 @@ def test_a_trial_opening_gives_no_id(bank: Bank) -> None:
     )
     answer = bank.call(bank.ledger.accounts.OpenAccount, request)
     assert (answer.account.account_id, answer.account.currency_code) == (0, "KGS")
+
+
+class Left:
+    """The context of a stream whose caller left just now: only a message that cannot be written knows of it."""
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("esep-caller", "bank-a"),)
+
+    def time_remaining(self) -> None:
+        return None
+
+    async def send_initial_metadata(self, metadata: object) -> None:
+        pass
+
+    async def write(self, message: object) -> None:
+        raise grpc.aio.InternalError(f"{type(message).__name__} was not sent")
+
+
+def test_a_stream_whose_caller_has_left_is_no_defect(bank: Bank) -> None:
+    """Who leaves while a message is written to it has cancelled the call."""
+    method = "/esep.v1.StatementService/WatchBalances"
+
+    async def one_message(*_: object) -> AsyncGenerator[statements.WatchBalancesResponse, None]:
+        yield statements.WatchBalancesResponse()
+
+    stream = bank.world.edge._gate._guard_stream(method, one_message)
+    request: Any = statements.WatchBalancesRequest(account_ids=[bank.rich])
+    left: Any = Left()
+    with structlog.testing.capture_logs() as lines, pytest.raises(CancelledError):
+        bank.world.run(lambda: stream(request, left))
+    assert [line.get("code", line["event"]) for line in lines if line.get("method") == method] == ["CANCELLED"]

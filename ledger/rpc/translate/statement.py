@@ -34,6 +34,8 @@ SOURCE_FIELDS: Final = {
     Source.REFUND: "refund_id",
     Source.BULK: "bulk_id",
 }
+MOST: Final = (1 << 63) - 1
+"""The largest amount that has room in a field of 64 bits."""
 _SHOWN: Final = 4
 """How many last characters of an account are shown to the other side."""
 
@@ -92,11 +94,19 @@ def counterparty(line: StatementLine) -> str:
     return f"account ****{str(line.counterparty)[-_SHOWN:]}"
 
 
-def trial_balance_message(line: TrialBalanceLine) -> statement_pb2.TrialBalanceLine:
-    """Return the sum of one kind of account as it is told."""
-    return statement_pb2.TrialBalanceLine(
-        currency_code=line.currency,
-        kind=KIND_NUMBERS[line.kind],
-        posted_tyiyn=line.posted,
-        account_count=line.account_count,
-    )
+def trial_balance_messages(line: TrialBalanceLine) -> list[statement_pb2.TrialBalanceLine]:
+    """Return the sum of one kind of account as it is told: in several lines where it has no room in one."""
+    posted, accounts = line.posted, line.account_count
+    told = []
+    while posted or accounts:
+        part = max(-MOST, min(posted, MOST))
+        told.append(
+            statement_pb2.TrialBalanceLine(
+                currency_code=line.currency,
+                kind=KIND_NUMBERS[line.kind],
+                posted_tyiyn=part,
+                account_count=accounts,
+            )
+        )
+        posted, accounts = posted - part, 0
+    return told

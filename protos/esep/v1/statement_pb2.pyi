@@ -167,7 +167,9 @@ Global___StatementLine: _TypeAlias = StatementLine  # noqa: Y015
 
 @_typing.final
 class TrialBalanceLine(_message.Message):
-    """TrialBalanceLine is the sum of one kind of account in one currency."""
+    """TrialBalanceLine is the sum of one kind of account in one currency. A sum beyond 2^63 - 1 tyiyn has several lines, and
+    is what they come to; the first of them counts the accounts.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -88,7 +88,8 @@ class StatementServiceServicer(object):
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
         Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
-        the newest position is INVALID_ARGUMENT.
+        the newest position is INVALID_ARGUMENT, and so is an effective time by which more than 2^63 - 1 tyiyn had moved
+        one way.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +143,8 @@ class StatementServiceServicer(object):
 
         Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
         of the first one's position.
-        Limits: up to 1,000 lines a page.
+        Limits: up to 1,000 lines a page; a period whose debits, or credits, come to more than 2^63 - 1 tyiyn is
+        INVALID_ARGUMENT, and is to be asked for in parts.
         Refused with: ACCOUNT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,8 @@ class StatementServiceStub:
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
     Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
-    the newest position is INVALID_ARGUMENT.
+    the newest position is INVALID_ARGUMENT, and so is an effective time by which more than 2^63 - 1 tyiyn had moved
+    one way.
     """
     BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
@@ -81,7 +82,8 @@ class StatementServiceStub:
 
     Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
     of the first one's position.
-    Limits: up to 1,000 lines a page.
+    Limits: up to 1,000 lines a page; a period whose debits, or credits, come to more than 2^63 - 1 tyiyn is
+    INVALID_ARGUMENT, and is to be asked for in parts.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _grpc.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]
@@ -111,7 +113,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
     Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
     lapsed is not in it. As of a moment, it is rebuilt from the history.
     Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
-    the newest position is INVALID_ARGUMENT.
+    the newest position is INVALID_ARGUMENT, and so is an effective time by which more than 2^63 - 1 tyiyn had moved
+    one way.
     """
     BatchGetBalances: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.BatchGetBalancesRequest, _statement_service_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
     """BatchGetBalances reads the balances of up to 1,000 accounts: all of them, or none.
@@ -149,7 +152,8 @@ class StatementServiceAsyncStub(StatementServiceStub):
 
     Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
     of the first one's position.
-    Limits: up to 1,000 lines a page.
+    Limits: up to 1,000 lines a page; a period whose debits, or credits, come to more than 2^63 - 1 tyiyn is
+    INVALID_ARGUMENT, and is to be asked for in parts.
     Refused with: ACCOUNT_NOT_FOUND.
     """
     ListAuthorizations: _aio.UnaryUnaryMultiCallable[_statement_service_pb2.ListAuthorizationsRequest, _statement_service_pb2.ListAuthorizationsResponse]  # type: ignore[assignment]
@@ -182,7 +186,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         Guarantees: now, it is the balance that the next decision would see at the answer's position; a hold that has
         lapsed is not in it. As of a moment, it is rebuilt from the history.
         Refused with: ACCOUNT_NOT_FOUND, also as of a moment at which the account did not exist yet. An as_of later than
-        the newest position is INVALID_ARGUMENT.
+        the newest position is INVALID_ARGUMENT, and so is an effective time by which more than 2^63 - 1 tyiyn had moved
+        one way.
         """
 
     @_abc_1.abstractmethod
@@ -244,7 +249,8 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Guarantees: opening + credits - debits = closing, and all pages together hold each movement once: later pages are
         of the first one's position.
-        Limits: up to 1,000 lines a page.
+        Limits: up to 1,000 lines a page; a period whose debits, or credits, come to more than 2^63 - 1 tyiyn is
+        INVALID_ARGUMENT, and is to be asked for in parts.
         Refused with: ACCOUNT_NOT_FOUND.
         """
 

@@ -1,5 +1,6 @@
 """A start from a snapshot and a tail comes to the same state as a start from genesis, or the snapshot is not used."""
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -140,6 +141,19 @@ def test_snapshots_are_made_while_requests_come_in(log: Log, clock: HandClock) -
     again = Desk(log, clock, seed=1).serving()
     assert figures(again)[:3] == expected[:3]
     again.stop()
+
+
+def test_a_snapshot_is_no_reason_for_another(log: Log, clock: HandClock) -> None:
+    """However often snapshots are made, an engine that nobody asks anything records nothing more."""
+    desk = Desk(log, clock, settings=OFTEN).serving()
+    desk.open("cash")
+    assert eventually(lambda: log.read(0, log.head(0) - 1, 1)[0].topic == SnapshotTaken.TOPIC)
+    taken = log.head(0)
+    time.sleep(0.3)
+    assert log.head(0) <= taken + 1  # One was perhaps under way.
+    desk.open("cash")
+    assert eventually(lambda: log.read(0, log.head(0) - 1, 1)[0].topic == SnapshotTaken.TOPIC)
+    desk.stop()
 
 
 @pytest.fixture
