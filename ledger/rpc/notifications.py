@@ -126,6 +126,6 @@ class Notifications:
 
     async def _projected(self) -> int:
         try:
-            return await self._gateway.in_thread(self._reads.reader.position, self.partition)
+            return await self._gateway.look(self._reads.reader.position, self.partition)
         except (ProjectionsNotReadyError, ProjectionsUnreachableError):
             return 0

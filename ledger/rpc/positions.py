@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from math import isinf
 from typing import Final
 
@@ -64,7 +65,8 @@ class Positions:
         arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[arrived] = position
         if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._poll())
+            # In a context of its own: whoever waits first lends the others neither its deadline nor its name.
+            self._watch = asyncio.create_task(self._poll(), context=Context())
         return arrived
 
     async def _poll(self) -> None:

@@ -402,6 +402,19 @@ def test_a_stream_outlives_the_servers_own_deadline(bank: Bank, monkeypatch: pyt
     assert endless.live().amount_tyiyn == 4
 
 
+def test_a_stream_that_ends_takes_no_other_with_it(bank: Bank) -> None:
+    """What looks for news looks for all who wait, and not in the time of who waited first."""
+    bounded = Subscription(bank, timeout=3.0)
+    bounded.past()
+    endless = Subscription(bank, timeout=None)
+    endless.past()
+    assert bounded.end().code is grpc.StatusCode.DEADLINE_EXCEEDED
+    time.sleep(0.2)  # So that somebody looks after that deadline.
+    bank.call(bank.ledger.transfers.CreateTransfer, transfer(bank.cash, bank.poor, 4))
+    assert endless.live().amount_tyiyn == 4
+    endless.cancel()
+
+
 def test_nothing_of_an_exception_leaves_with_a_stream(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is uncaught in a stream is found in the log by the id that the caller is given."""
 

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import DBAPIError
 
 from domain.event import Policy
 from domain.refusals import Reason, refuse
@@ -269,7 +270,7 @@ class World:
         owned, keep = (self.engine.partition,), self._keep_notices
         while not self._stopping.is_set():
             # As the server starts the process again that ends when the database does.
-            with suppress(psycopg.Error, OSError, LogError):
+            with suppress(psycopg.Error, DBAPIError, OSError, LogError):
                 run(self.log, self._store, decode, self._stopping.is_set, wake, partitions=owned, keep_notices=keep)
             self._stopping.wait(0.05)
 
