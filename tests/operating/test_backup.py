@@ -123,7 +123,7 @@ def test_postgresql_comes_back_as_of_an_instant_and_as_of_the_end(
     status, said = restored(directory, tmp_path, instant, "before")
     assert (status, "missing" in said) == (0, False)
     status, said = restored(directory, tmp_path, instant, "after")
-    assert status == 1
+    assert status == 1, said
     assert "are missing" in said
     assert restored(directory, tmp_path, None, "after")[0] == 0
 
