@@ -5,6 +5,7 @@ are made from the tiles, which are projections, and wait for them as every quest
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -48,10 +49,12 @@ class AuditProofs:
             raise Refused(invalid("tree_size", "NEGATIVE", "is negative"))
         if request.tree_size and request.cosigned:
             raise Refused(invalid("cosigned", "NOT_TOGETHER", "is not asked together with tree_size"))
+        if request.current and (request.tree_size or request.cosigned):
+            raise Refused(invalid("current", "NOT_TOGETHER", "is not asked together with tree_size or cosigned"))
         if request.tree_size or request.cosigned:
             issued = await self._found(request.tree_size or None, cosigned=request.cosigned)
         else:
-            issued = await self._issued(await self._at_least(request))
+            issued = await self._issued(await self._at_least(request), current=request.current)
         return pb.GetCheckpointResponse(
             checkpoint=checkpoint_message(issued, self._partition),
             keys=[key_message(*each) for each in self._checkpoints.verifier_keys()],
@@ -130,13 +133,14 @@ class AuditProofs:
         await self._log.position(request)
         return request.min_position.position
 
-    async def _issued(self, at_least: int) -> Issued:
+    async def _issued(self, at_least: int, *, current: bool) -> Issued:
         engine = self._gateway.engine_of(self._partition)
         tree = engine.log.acknowledged(engine.partition) if engine.serving else None
         if tree is None:
             raise Refused(refuse(Reason.NOT_THE_OWNER))
         try:
-            return await self._gateway.question(self._checkpoints.issue, tree, at_least)
+            issue = partial(self._checkpoints.issue, current=current)
+            return await self._gateway.question(issue, tree, at_least)
         except (HistoryDiffersError, SigningKeysError) as wrong:
             _log.error("checkpoint.refused", partition=engine.partition, error=str(wrong))
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None

@@ -81,6 +81,19 @@ def test_a_checkpoint_reaches_what_was_acknowledged(world: World, auditor: Audit
     assert found.size >= position
 
 
+def test_a_current_checkpoint_reaches_everything(
+    world: World, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was signed within the last second is answered again, but not to who asks for a current one."""
+    monkeypatch.setattr("ledger.audit.signing.checkpoints._FRESH", 3_600_000_000)  # However slow this machine is.
+    kept = checkpoint_of(auditor.ask("GetCheckpoint", min_position=at(grow(world, 1))))
+    position = grow(world, 1)
+    assert checkpoint_of(auditor.ask("GetCheckpoint")).size == kept.size < position
+    current = checkpoint_of(auditor.ask("GetCheckpoint", current=True))
+    assert current.size == position
+    assert checkpoint_of(auditor.ask("GetCheckpoint", current=True)) == current
+
+
 def test_every_event_is_proved(world: World, auditor: Auditor) -> None:
     """Each event of a checkpoint's tree is proved by its own bytes, and pymerkle agrees."""
     position = grow(world, 9)
@@ -184,6 +197,8 @@ def test_cosignatures_that_are_none(world: World, auditor: Auditor) -> None:
         ("GetCheckpoint", {"tree_size": 999_999}, "tree_size", "NO_CHECKPOINT"),
         ("GetCheckpoint", {"tree_size": 1, "cosigned": True}, "cosigned", "NOT_TOGETHER"),
         ("GetCheckpoint", {"cosigned": True}, "cosigned", "NO_CHECKPOINT"),
+        ("GetCheckpoint", {"current": True, "tree_size": 1}, "current", "NOT_TOGETHER"),
+        ("GetCheckpoint", {"current": True, "cosigned": True}, "current", "NOT_TOGETHER"),
         ("GetCheckpoint", {"min_position": at(1, 7)}, "min_position.partition", "UNKNOWN"),
         ("CosignCheckpoint", {"partition": 1}, "partition", "UNKNOWN"),
         ("ListCheckpoints", {"partition": 1}, "partition", "UNKNOWN"),

@@ -75,8 +75,10 @@ class Checkpoints:
         """Return every key of the ledger, past and future ones included, as verifiers know it."""
         return [(key.verifier(self.origin), key) for key in self._keys.keys]
 
-    def issue(self, tree: Frontier, at_least: int) -> Issued:
+    def issue(self, tree: Frontier, at_least: int, *, current: bool = False) -> Issued:
         """Return the checkpoint of a durable tree, a fresh one of ``at_least`` so many leaves, or one of more leaves.
+
+        One that is fresh but of fewer leaves than the tree does not do where it is to be ``current``.
 
         Where the ledger's audit of itself has found something, nothing is signed any more from there on: the last one
         that was signed is returned if it reaches far enough. Raises HistoryDiffersError, or SigningKeysError when no
@@ -94,7 +96,8 @@ class Checkpoints:
                     f"the tree of {checkpoint.origin} with {tree.size} leaves has the root {tree.root.hex()}, but a "
                     f"checkpoint was signed for {last.size} leaves with the root {issued.checkpoint.root.hex()}"
                 )
-            if last.size == tree.size or (last.size >= at_least and 0 <= now - last.signed_at < _FRESH):
+            fresh = not current and 0 <= now - last.signed_at < _FRESH
+            if last.size == tree.size or (last.size >= at_least and fresh):
                 return issued
         audited = self.audited()
         if audited.forbids(tree.size):

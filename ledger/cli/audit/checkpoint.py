@@ -65,7 +65,7 @@ def checkpoint(
 
 
 def _ask(connection: Connection, partition: int) -> GetCheckpointResponse:
-    ledger, request = connection.ledger, GetCheckpointRequest(partition=partition)
+    ledger, request = connection.ledger, GetCheckpointRequest(partition=partition, current=True)
     answer: GetCheckpointResponse = ledger.audit.GetCheckpoint(
         request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS
     )

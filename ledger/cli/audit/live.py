@@ -139,7 +139,7 @@ class LiveSource(LiveHistory):
 
     def __init__(self, ledger: Ledger, *, partition: int = 0, patience: float = PATIENCE_SECONDS) -> None:
         """Ask for a checkpoint; its position is the last one that is told. Raises grpc.RpcError."""
-        request = pb.GetCheckpointRequest(partition=partition)
+        request = pb.GetCheckpointRequest(partition=partition, current=True)
         newest = ledger.audit.GetCheckpoint(request, metadata=ledger.metadata, timeout=DEADLINE_SECONDS)
         super().__init__(ledger, newest.checkpoint.tree.position, partition=partition, patience=patience)
         self._keys = [key.verifier_key for key in newest.keys]

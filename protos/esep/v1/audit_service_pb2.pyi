@@ -644,7 +644,7 @@ Global___ListAccessResponse: _TypeAlias = ListAccessResponse  # noqa: Y015
 
 @_typing.final
 class GetCheckpointRequest(_message.Message):
-    """GetCheckpointRequest asks for a checkpoint: without any field for a new one."""
+    """GetCheckpointRequest asks for a checkpoint: without any field for a new one, or one of the last second."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -652,12 +652,17 @@ class GetCheckpointRequest(_message.Message):
     MIN_POSITION_FIELD_NUMBER: _builtins.int
     TREE_SIZE_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
+    CURRENT_FIELD_NUMBER: _builtins.int
     partition: _builtins.int
     """partition is the log's partition, from 0."""
     tree_size: _builtins.int
     """tree_size asks for the checkpoint that was signed for so many events; 0 for none in particular."""
     cosigned: _builtins.bool
     """cosigned asks for the newest checkpoint that a witness has cosigned. Not together with tree_size."""
+    current: _builtins.bool
+    """current asks for a new one that reaches everything that was durable before the request came: for whoever keeps it to
+    show later what there was. Not together with tree_size or cosigned.
+    """
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is a position that a new checkpoint must reach."""
@@ -669,10 +674,11 @@ class GetCheckpointRequest(_message.Message):
         min_position: _common_pb2.LogPosition | None = ...,
         tree_size: _builtins.int = ...,
         cosigned: _builtins.bool = ...,
+        current: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "min_position", b"min_position", "partition", b"partition", "tree_size", b"tree_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "current", b"current", "min_position", b"min_position", "partition", b"partition", "tree_size", b"tree_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
