@@ -80,10 +80,10 @@ def test_a_reader_that_comes_late_is_told_the_last_of_many_changes(bank: Bank) -
     """Nothing old is kept for it: what changed meanwhile is told once, as it is."""
     watching = Watching(bank, bank.poor)
     watching.first()
-    bank.world.projecting.clear()
+    bank.world.hold_projections()
     for _ in range(20):
         bank.move(bank.rich, bank.poor, 1)
-    bank.world.projecting.set()
+    bank.world.resume_projections()
     told = [watching.change().balances[0].posted_tyiyn]
     while told[-1] < 20:
         told.append(watching.change().balances[0].posted_tyiyn)

@@ -184,7 +184,7 @@ def test_cards_are_found_all_at_once(payer: Payer, monkeypatch: pytest.MonkeyPat
     close_card(bank, closed_before)
     file_id = payer.open()
     balance(bank, bank.poor)  # The tables have all this.
-    bank.world.projecting.clear()
+    bank.world.hold_projections()
     close_card(bank, closed_since)
     young = issue(bank)
     asked: list[bytes] = []
@@ -197,7 +197,7 @@ def test_cards_are_found_all_at_once(payer: Payer, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Outcomes, "aggregate", counted)
     wanted = [closed_before, closed_since, paid, young, new_id()]
     answer = payer.post(file_id, [to_card(number, card, 600) for number, card in enumerate(wanted, 1)])
-    bank.world.projecting.set()
+    bank.world.resume_projections()
     assert reasons(answer) == {1: "CARD_CLOSED", 2: "CARD_CLOSED", 5: "CARD_NOT_FOUND"}
     assert not {UUID(bytes=each) for each in asked} & {UUID(each) for each in old}
 

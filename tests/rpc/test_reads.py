@@ -29,9 +29,9 @@ def at(position: int) -> common_pb2.LogPosition:
 
 def test_a_write_is_read_at_its_position(bank: Bank) -> None:
     """With the receipt's position a balance reflects the write, however far behind the projections are."""
-    bank.world.projecting.clear()
+    bank.world.hold_projections()
     receipt = bank.move(bank.rich, bank.poor, 10).receipt
-    threading.Timer(0.2, bank.world.projecting.set).start()
+    threading.Timer(0.2, bank.world.resume_projections).start()
     request = statements.GetBalanceRequest(account_id=bank.poor, min_position=at(receipt.position))
     answer = bank.call(bank.ledger.statements.GetBalance, request)
     assert answer.position.position >= receipt.position
@@ -41,7 +41,7 @@ def test_a_write_is_read_at_its_position(bank: Bank) -> None:
 
 def test_many_wait_for_positions_at_once(bank: Bank) -> None:
     """Whoever waits for a position hears of it, whatever the others wait for."""
-    bank.world.projecting.clear()
+    bank.world.hold_projections()
     positions = [bank.move(bank.rich, bank.poor, 1).receipt.position for _ in range(20)]
     pending = [
         bank.ledger.statements.GetBalance.future(
@@ -49,7 +49,7 @@ def test_many_wait_for_positions_at_once(bank: Bank) -> None:
         )
         for position in reversed(positions)
     ]
-    bank.world.projecting.set()
+    bank.world.resume_projections()
     assert all(call.result().position.position >= positions[0] for call in pending)
 
 

@@ -159,12 +159,12 @@ def file_missing(world: World, _: str) -> Iterator[None]:
     pointer = world._reader._store._pointer_path  # type: ignore[attr-defined]
     (file,) = pointer.parent.glob("*.projections.*.db")
     away = file.with_suffix(".away")
-    world.projecting.clear()
+    world.hold_projections()
     file.rename(away)
     pointer.touch()
     yield
     away.rename(file)
-    world.projecting.set()
+    world.resume_projections()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ def test_what_is_not_projected_counts_by_its_age(bank: Bank) -> None:
     world = bank.world
     engine = world.engine.real
     watching = world.begin(lambda: watch_projections([engine], world._reader))
-    world.projecting.clear()
+    world.hold_projections()
 
     def behind() -> bool:
         bank.move(bank.rich, bank.poor, 1)
@@ -20,7 +20,7 @@ def test_what_is_not_projected_counts_by_its_age(bank: Bank) -> None:
 
     eventually(behind)
     assert sample("events") >= 1
-    world.projecting.set()
+    world.resume_projections()
     eventually(lambda: engine.projections_behind == 0)
     watching.cancel()
 

@@ -158,8 +158,9 @@ class World:
         self.engine = HeldEngine(Engine(self.log, self.clock, partition=owned, policy=self.policy, settings=engine))
         self._partitions = range(partitions)
         self._keep_notices = keep_notices
-        self.projecting = threading.Event()
-        self.projecting.set()
+        self._projecting = threading.Event()
+        self._projecting.set()
+        self._resting = threading.Event()
         self._stopping = threading.Event()
         self._store = open_store(url)
         self._projector = threading.Thread(target=self._project, daemon=True)
@@ -204,7 +205,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self.projecting.set()
+        self._projecting.set()
         for client in self._clients:
             client.channel.close()
         self.run(self._stop)
@@ -213,7 +214,7 @@ class World:
 
     def _close(self) -> None:
         self._stopping.set()
-        self.projecting.set()
+        self._projecting.set()
         self._projector.join()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -226,6 +227,16 @@ class World:
     def run(self, work: Callable[[], Any]) -> Any:
         """Run a coroutine function in the server's event loop."""
         return self.begin(work).result(PATIENCE)
+
+    def hold_projections(self) -> None:
+        """Let nothing be projected from now on: when this returns, the projector rests."""
+        self._resting.clear()
+        self._projecting.clear()
+        assert self._resting.wait(PATIENCE), "the projector does not come to rest"
+
+    def resume_projections(self) -> None:
+        """Project again what there is."""
+        self._projecting.set()
 
     def begin(self, work: Callable[[], Any]) -> "Future[Any]":
         """Begin a coroutine function in the server's event loop."""
@@ -265,7 +276,9 @@ class World:
     def _project(self) -> None:
         def wake(seconds: float) -> None:
             self._stopping.wait(min(seconds, 0.002))
-            self.projecting.wait()
+            while not self._projecting.is_set():
+                self._resting.set()
+                self._projecting.wait()
 
         owned, keep = (self.engine.partition,), self._keep_notices
         while not self._stopping.is_set():
