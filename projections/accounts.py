@@ -35,6 +35,7 @@ ACCOUNT_EVENTS: Final = (
     AccountClosed,
 )
 
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 _COLUMNS: Final = (
     "account_id, participant, kind, currency, number, overdraft_limit, minimum_balance,"
     " debits_frozen, credits_frozen, closed, version, reference, tags, created_at, updated_at"
@@ -138,7 +139,7 @@ def _account(row: Values) -> Account:
         overdraft_limit=overdraft_limit,
         minimum_balance=minimum_balance,
         reference=reference,
-        tags=msgspec.json.decode(tags, type=dict[str, str]),
+        tags=_decode_tags(tags),
         created_at=created_at,
         updated_at=updated_at,
         version=version,

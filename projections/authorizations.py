@@ -6,7 +6,7 @@ ends at CURRENT. An open authorisation whose ``expires_at`` has come holds nothi
 that says so is recorded later: questions are handed the time and show it as expired.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -22,7 +22,9 @@ from projections.schema import CURRENT, authorizations, holds
 from projections.store import Session, Values, Writer, select_many
 
 BEGINNINGS: Final = (domain.AuthorizationApproved, domain.AuthorizationAdvised, domain.AuthorizationDeclined)
-_DETAILS: Final[dict[str, Any]] = {kind.TOPIC: kind for kind in BEGINNINGS}
+_DETAILS: Final[dict[str, Callable[[bytes], Any]]] = {
+    kind.TOPIC: msgspec.json.Decoder(kind).decode for kind in BEGINNINGS
+}
 _RECORD: Final = "partition, position, participant, authorization_id, topic, details, figures"
 
 AuthorizationEvent = (
@@ -56,6 +58,9 @@ class _Figures(msgspec.Struct, frozen=True):
     reversed_by: str
     takings: Takings
     limits_refunded: int
+
+
+_decode_figures = msgspec.json.Decoder(_Figures).decode
 
 
 class _Kept(msgspec.Struct):
@@ -240,8 +245,8 @@ def _row(partition: int, kept: _Kept) -> Values:
 
 def _authorization(row: Values) -> Authorization:
     authorization_id, topic, details, figures = row
-    parsed = msgspec.json.decode(details, type=_DETAILS[topic])
-    fields = msgspec.structs.asdict(msgspec.json.decode(figures, type=_Figures))
+    parsed = _DETAILS[topic](details)
+    fields = msgspec.structs.asdict(_decode_figures(figures))
     return Authorization(authorization_id=authorization_id, details=parsed, **fields)
 
 

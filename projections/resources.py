@@ -116,6 +116,8 @@ KINDS: Final[dict[type[Event], Kind]] = {
 }
 """Which kind of thing an event is about."""
 
+_DECODERS: Final = {kind.name: msgspec.json.Decoder(kind.struct).decode for kind in KINDS.values()}
+
 
 class _Kept(NamedTuple):
     """A thing while a batch changes it."""
@@ -180,14 +182,14 @@ def list_resources(
     )
     where = (cursor.recorded_at, cursor.partition, cursor.position)
     rows = session.all(sql, kind.name, owner, *where, *values, limit)
-    return [Found(_decode(kind, body), RecordCursor(*at)) for body, *at in rows]
+    return [Found(_DECODERS[kind.name](body), RecordCursor(*at)) for body, *at in rows]
 
 
 def resources_by_ids(session: Session, kind: Kind, partition: int, ids: Collection[bytes]) -> dict[bytes, Any]:
     """Return things of a kind by their ids, leaving out the unknown ones."""
     sql = "SELECT resource_id, body FROM resources WHERE partition = ? AND kind = ? AND resource_id IN ({keys})"
     found = select_many(session, sql, (partition, kind.name), sorted(ids))
-    return {bytes(key): _decode(kind, body) for key, body in found}
+    return {bytes(key): _DECODERS[kind.name](body) for key, body in found}
 
 
 def resources_in_state(
@@ -202,7 +204,7 @@ def resources_in_state(
     )
     where = (cursor.recorded_at, cursor.partition, cursor.position)
     rows = session.all(sql, kind.name, *states, *where, limit)
-    return [Found(_decode(kind, body), RecordCursor(*at)) for body, *at in rows]
+    return [Found(_DECODERS[kind.name](body), RecordCursor(*at)) for body, *at in rows]
 
 
 def _state_condition(states: Collection[str], now: int) -> tuple[str, list[Any]]:
@@ -221,7 +223,7 @@ def _load(session: Session, partition: int, kinds: dict[bytes, Kind]) -> dict[by
     found: dict[bytes, _Kept] = {}
     for key, body, created_at, position in select_many(session, sql, (partition,), sorted(kinds)):
         kind = kinds[bytes(key)]
-        resource = _decode(kind, body)
+        resource = _DECODERS[kind.name](body)
         found[bytes(key)] = _Kept(kind, resource, created_at, position, frozenset(kind.owners(resource)))
     return found
 
@@ -238,7 +240,3 @@ def _row(partition: int, key: bytes, one: _Kept) -> Values:
         one.position,
         msgspec.json.encode(one.resource),
     )
-
-
-def _decode(kind: Kind, body: bytes) -> Any:
-    return msgspec.json.decode(body, type=kind.struct)

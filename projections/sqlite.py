@@ -55,6 +55,7 @@ class _Pointer(msgspec.Struct, frozen=True):
     number: int
 
 
+_decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _BETWEEN_INTERRUPTS: Final = 0.02
 """Seconds between attempts to end what is asked over a connection that is to be closed."""
 
@@ -358,7 +359,7 @@ class SQLiteStore:
 
     def _pointer(self) -> _Pointer | None:
         try:
-            return msgspec.json.decode(self._pointer_path.read_bytes(), type=_Pointer)
+            return _decode_pointer(self._pointer_path.read_bytes())
         except FileNotFoundError:
             return None
 

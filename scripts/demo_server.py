@@ -114,7 +114,7 @@ class ServerProcess:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_LAST_SECONDS)  # Its output may end a moment before it does.
             self.kill()
-            raise ServerError(f"the server did not start\n{self.said}")
+            raise ServerError(f"the server did not start (exit status {process.returncode})\n{self.said}")
         if serving:
             self.wait_until_serving()
 

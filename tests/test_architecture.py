@@ -32,6 +32,15 @@ IMPURE_CALLS = {
     ("uuid", "uuid1"),
     ("uuid", "uuid4"),
 }
+# Two threads in which msgspec looks into one struct at once end the process: one of them decodes by what the other has
+# half made. So decoders are made while their modules are imported. What comes later is safe where these say why.
+LOOKS_INTO_TYPES = {"Decoder", "convert"}
+MAY_LOOK_LATE = {
+    Path("ledger/engine/snapshot.py"): "convert",  # of events' fields, and each event has a decoder
+    Path("ledger/log/codec.py"): "convert",  # likewise
+    Path("ledger/rpc/paging.py"): "decode",  # by the event loop alone
+    Path("ledger/settings.py"): "convert",  # before anything else runs
+}
 IMPURE_NAMES = {"urandom", "uuid1", "uuid4"}
 
 
@@ -76,6 +85,24 @@ def impure(module: ast.Module) -> Iterator[str]:
                 pass
 
 
+def late_decoders(module: ast.Module) -> list[tuple[int, str]]:
+    """Return where functions have a type looked into, and by what; the bodies of modules and classes may."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    functions = [node for node in ast.walk(module) if isinstance(node, kinds)]
+    calls = {node for each in functions for node in ast.walk(each) if isinstance(node, ast.Call)}
+    return sorted((call.lineno, name) for call in calls if (name := looking_into_a_type(call)))
+
+
+def looking_into_a_type(call: ast.Call) -> str:
+    match call.func:
+        case ast.Attribute(attr=name) | ast.Name(id=name) if name in LOOKS_INTO_TYPES:
+            return name
+        case ast.Attribute(attr="decode") if ast.unparse(call.func).startswith("msgspec.") and call.keywords:
+            return "decode"
+        case _:
+            return ""
+
+
 def asserts(module: ast.Module) -> list[int]:
     return [node.lineno for node in ast.walk(module) if isinstance(node, ast.Assert)]
 
@@ -94,6 +121,30 @@ def test_pure_code_asks_for_neither_time_nor_chance(path: Path) -> None:
 def test_product_code_has_no_bare_assert(path: Path) -> None:
     """An optimised run drops asserts, so an invariant that matters is a function that raises."""
     assert asserts(tree(path)) == []
+
+
+@pytest.mark.parametrize("path", named([*python_files(*PRODUCT), ROOT / "server.py"]))
+def test_decoders_are_made_before_threads_are(path: Path) -> None:
+    allowed = MAY_LOOK_LATE.get(path.relative_to(ROOT))
+    assert [(line, name) for line, name in late_decoders(tree(path)) if name != allowed] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("msgspec.json.decode(data, type=Told)", "decode"),
+        ("msgspec.msgpack.Decoder(Told).decode(data)", "Decoder"),
+        ("msgspec.convert(data, Told)", "convert"),
+    ],
+)
+def test_a_late_decoder_is_found(body: str, name: str) -> None:
+    assert late_decoders(ast.parse(f"def function():\n    return {body}")) == [(2, name)]
+    assert late_decoders(ast.parse(body)) == []
+
+
+@pytest.mark.parametrize("body", ["msgspec.json.decode(data)", "data.decode('ascii', errors='replace')"])
+def test_decoding_without_a_type_is_fine(body: str) -> None:
+    assert late_decoders(ast.parse(f"def function():\n    return {body}")) == []
 
 
 @pytest.mark.parametrize("path", named(python_files(*PRODUCT)))

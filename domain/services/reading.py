@@ -26,6 +26,7 @@ MAX_SHOWN: Final = 10
 """Problems that an error's text names; the others are counted."""
 ID: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 MAX_ID: Final = 64
+_decode = msgspec.json.Decoder(Content).decode
 
 
 class CatalogueError(ValueError):
@@ -40,7 +41,7 @@ class CatalogueError(ValueError):
 def read_catalogue(data: bytes) -> Catalogue:
     """Return the catalogue that a file holds; raises CatalogueError."""
     try:
-        content = msgspec.json.decode(data, type=Content)
+        content = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CatalogueError([str(error)]) from None
     problems = list(_problems(content))

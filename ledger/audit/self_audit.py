@@ -58,6 +58,9 @@ class Audited(msgspec.Struct, frozen=True):
         return self.finding is not None and size >= (self.finding.position or 0)
 
 
+_decode = msgspec.json.Decoder(Audited).decode
+
+
 class Tables(Protocol):
     """What the projections say of a history."""
 
@@ -298,7 +301,7 @@ def _vagueness(finding: Finding) -> tuple[int, int]:
 def load(path: Path) -> Audited:
     """Return what was found last; nothing where there is no such file, or it cannot be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Audited)
+        return _decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
         return Audited()
 

@@ -67,6 +67,8 @@ class _Snapshot(msgspec.Struct):
     """Accounts, amounts and positions of what is on its way to other partitions."""
 
 
+_decode_kind = msgspec.msgpack.Decoder(_Kind).decode
+_decode_snapshot = msgspec.msgpack.Decoder(_Snapshot).decode
 _REST = tuple(
     field for field in Authorization.__struct_fields__ if field not in ("authorization_id", "details", "state")
 )
@@ -106,10 +108,10 @@ class Restored(NamedTuple):
 
 def restore(data: bytes, books: Books) -> Restored:
     """Put a snapshot's state into empty books; return the rest of it."""
-    kind = msgspec.msgpack.decode(data, type=_Kind)
+    kind = _decode_kind(data)
     if kind.format != FORMAT or kind.partition != books.partition:
         raise ValueError(f"a snapshot of format {kind.format} for partition {kind.partition}")
-    snapshot = msgspec.msgpack.decode(data, type=_Snapshot)
+    snapshot = _decode_snapshot(data)
     usage = snapshot.usage
     if usage.utc_offset_seconds != books.usage.utc_offset_seconds:
         raise ValueError(f"a snapshot with days that begin {usage.utc_offset_seconds} s before those of UTC")
@@ -158,7 +160,7 @@ def load_trusted(log: Log, partition: int, *, after: int = 0, upto: int | None =
 def trusted_position(log: Log, partition: int) -> int:
     """Return the position of the newest snapshot for which the log vouches, 0 for none."""
     data = load_trusted(log, partition)
-    return 0 if data is None else msgspec.msgpack.decode(data, type=_Kind).position
+    return 0 if data is None else _decode_kind(data).position
 
 
 class TrustedSnapshots:

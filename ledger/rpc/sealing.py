@@ -63,6 +63,9 @@ class Forwarded(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         return Caller(self.caller, self.role, self.participant, self.customer)
 
 
+_decode = msgspec.msgpack.Decoder(Forwarded).decode
+
+
 class _Distrusted(Exception):
     """A seal is not believed; the text is for the log, and holds nothing of it."""
 
@@ -109,7 +112,7 @@ class Seals:
         if not any(hmac.compare_digest(mac, _mac(key, method, digest, payload)) for key in self._keys()):
             raise _Distrusted("sealed by none of our servers, or for another call")
         try:
-            said = msgspec.msgpack.decode(payload, type=Forwarded)
+            said = _decode(payload)
         except msgspec.MsgspecError:
             raise _Distrusted("says what is not understood") from None
         if said.receiver != receiver:

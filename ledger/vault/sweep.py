@@ -21,6 +21,7 @@ from ledger.vault.numbers import Numbers
 from ledger.vault.vault import Vault
 
 GRACE: Final = 3_600 * SECOND
+_decode_linked = msgspec.json.Decoder(AliasLinked).decode
 """Microseconds after which nothing that was begun is still under way."""
 
 
@@ -58,7 +59,7 @@ def _sweep_aliases(vault: Vault, log: LogReader, partition: int, before: int) ->
     due = vault.aliases.due(before)
     for alias_id in due:
         linked = [row for row in log.aggregate(partition, alias_id) if row.topic == AliasLinked.TOPIC]
-        customer_id = msgspec.json.decode(linked[-1].state, type=AliasLinked).customer.bytes if linked else None
+        customer_id = _decode_linked(linked[-1].state).customer.bytes if linked else None
         erased = customer_id is None or any(
             row.topic == CustomerErased.TOPIC for row in log.aggregate(partition, customer_id)
         )

@@ -6,7 +6,7 @@ Whatever neither of them names is left over from a write that did not end, and i
 """
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,6 +35,9 @@ from ledger.audit.signing.note import Note, NoteError
 
 T = TypeVar("T", Manifest, Begun)
 
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
+_decode_begun = msgspec.json.Decoder(Begun).decode
+_decode_piece = msgspec.json.Decoder(Piece).decode
 _BEGUN: Final = b'{"format"'
 _LONGEST_MANIFEST: Final = 256 << 20
 
@@ -143,7 +146,7 @@ def load_manifest(directory: Path) -> Manifest | None:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_MANIFEST:
             raise damaged(path, "it is not a file, or longer than any manifest")
-        manifest = _decoded(path, path.read_bytes(), Manifest)
+        manifest = _decoded(path, path.read_bytes(), _decode_manifest)
     except FileNotFoundError:
         return None
     try:
@@ -200,18 +203,18 @@ def check_same(directory: Path, known: Manifest | Begun, origin: str, encoding: 
 def _journal_lines(path: Path, content: bytes) -> Iterator[tuple[Begun | None, Piece | None]]:
     for line in content.splitlines():
         if line.startswith(_BEGUN):
-            yield _decoded(path, line, Begun), None
+            yield _decoded(path, line, _decode_begun), None
             continue
         try:
-            yield None, msgspec.json.decode(line, type=Piece)
+            yield None, _decode_piece(line)
         except msgspec.DecodeError as error:
             raise damaged(path, str(error)) from None
 
 
-def _decoded(path: Path, content: bytes, kind: type[T]) -> T:
+def _decoded(path: Path, content: bytes, decode: Callable[[bytes], T]) -> T:
     try:
         check_names(content)
-        found = msgspec.json.decode(content, type=kind)
+        found = decode(content)
     except ValueError as error:
         raise damaged(path, str(error)) from None
     if found.format != FORMAT or found.version != VERSION:

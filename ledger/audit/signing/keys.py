@@ -94,6 +94,9 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     keys: list[_StoredKey]
 
 
+_decode = msgspec.json.Decoder(_Stored).decode
+
+
 def _key(path: Path, stored: _StoredKey) -> SigningKey:
     try:
         private = b64decode(stored.private_key, validate=True)
@@ -113,7 +116,7 @@ def _microseconds(time: datetime | None) -> int | None:
 
 def _read(path: Path) -> _Stored:
     try:
-        return msgspec.json.decode(read_keys(path), type=_Stored)
+        return _decode(read_keys(path))
     except FileNotFoundError:
         raise SigningKeysError(f"there are no signing keys at {path}") from None
     except OpenToOthersError as error:

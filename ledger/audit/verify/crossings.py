@@ -9,7 +9,7 @@ cut the books say how much was in transit.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple, Self
 from uuid import UUID
@@ -57,12 +57,13 @@ class _Started(msgspec.Struct):
     policy: _Policy | None = None
 
 
-_FORMS: Final[Mapping[str, type[msgspec.Struct]]] = {
-    SENT: _Money,
-    RECEIVED: _Arrived,
-    REJECTED: _Arrived,
-    COMPLETED: _Told,
-    RETURNED: _Told,
+_STARTED: Final = msgspec.json.Decoder(_Started).decode
+_FORMS: Final[Mapping[str, Callable[[bytes], msgspec.Struct]]] = {
+    SENT: msgspec.json.Decoder(_Money).decode,
+    RECEIVED: msgspec.json.Decoder(_Arrived).decode,
+    REJECTED: msgspec.json.Decoder(_Arrived).decode,
+    COMPLETED: msgspec.json.Decoder(_Told).decode,
+    RETURNED: msgspec.json.Decoder(_Told).decode,
 }
 
 
@@ -131,10 +132,10 @@ class Crossings:
 
     def _add(self, row: Row) -> None:
         if row.topic == STARTED:
-            policy = msgspec.json.decode(row.state, type=_Started).policy
+            policy = _STARTED(row.state).policy
             self._several = max(self._several, 1 if policy is None else policy.several)
             return
-        told: Any = msgspec.json.decode(row.state, type=_FORMS[row.topic])
+        told: Any = _FORMS[row.topic](row.state)
         arrived = isinstance(told, _Arrived)
         money = [getattr(told, name) for name in _MONEY] if isinstance(told, _Money) else [0, 0, 0, ""]
         step = (
