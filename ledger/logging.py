@@ -1,5 +1,9 @@
-"""How log lines are written: for people on a terminal, or one JSON object a line for machines."""
+"""How log lines are written: for people on a terminal, or one JSON object a line for machines.
 
+A process that native code ends, as by a segmentation fault, says in plain lines where its threads were.
+"""
+
+import faulthandler
 import logging
 import sys
 
@@ -8,6 +12,7 @@ import structlog
 
 def configure_logging(style: str) -> None:
     """Write to standard error, in the ``console`` or the ``json`` style."""
+    faulthandler.enable()
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
