@@ -460,6 +460,7 @@ class Engine:
 
     def _finish(self) -> None:
         """Keep a last snapshot and say goodbye."""
+        self.pulse.end()  # A sign of life that is still under way would take the goodbye back.
         if not self._was_owner or self._superseded():
             return
         try:

@@ -27,6 +27,10 @@ class Pulse:
         """Begin."""
         self._thread.start()
 
+    def end(self) -> None:
+        """Wait until the last sign of life was given, which is soon after the engine has begun to stop."""
+        self._thread.join()
+
     def beat(self) -> None:
         """Give a sign of life now; one that does not get through is made up for by the next."""
         try:

@@ -1,8 +1,10 @@
 """One engine decides at a time; another follows, and takes over when the first gives no sign of life."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from time import sleep
 
 import msgspec
 import psycopg
@@ -17,7 +19,7 @@ from ledger.engine.tickets import Accepted, Repeated
 from ledger.log.api import Log
 from ledger.log.codec import decode, encode
 from tests.ledger.engine.faults import Fault, FaultyLog
-from tests.ledger.engine.world import BRISK, Desk, HandClock, columns
+from tests.ledger.engine.world import BRISK, PATIENCE, Desk, HandClock, columns
 from tests.waiting import eventually
 
 PATIENT = msgspec.structs.replace(BRISK, takeover_after=1.5)
@@ -25,13 +27,23 @@ PATIENT = msgspec.structs.replace(BRISK, takeover_after=1.5)
 
 
 class Silent(FaultyLog):
-    """A log through which no sign of life gets, once ``silent`` is set."""
+    """A log through which no sign of life gets, once ``silent`` is set; while ``slow`` is, each takes its time."""
 
     silent = False
+    slow = False
+
+    def __init__(self, inner: Log) -> None:
+        super().__init__(inner)
+        self.under_way, self.given = threading.Event(), threading.Event()
 
     def beat(self, partition: int, owner: str, address: str = "") -> None:
+        if self.slow:
+            self.under_way.set()
+            sleep(0.5)
         if not self.silent:
             self.inner.beat(partition, owner, address)
+        if self.under_way.is_set():
+            self.given.set()
 
 
 @pytest.fixture
@@ -91,6 +103,15 @@ def test_a_standby_takes_over_after_a_goodbye(owner: Desk, standby: Desk, clock:
     assert isinstance(standby.ask(transfer), Repeated)
     assert isinstance(standby.ask(standby.transfer(cash, one, 5)), Accepted)
     assert standby.posted(one) == 15
+
+
+def test_a_goodbye_is_the_last_that_is_heard(owner: Desk, silent: Silent, log: Log) -> None:
+    """A sign of life that is under way when the owner stops does not take the goodbye back."""
+    silent.slow = True
+    assert silent.under_way.wait(PATIENCE)
+    owner.stop()
+    assert silent.given.wait(PATIENCE)
+    assert log.last_beat(0) is None
 
 
 def test_a_standby_takes_over_from_one_that_hangs(owner: Desk, standby: Desk, silent: Silent, clock: HandClock) -> None:
