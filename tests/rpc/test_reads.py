@@ -45,7 +45,7 @@ def test_many_wait_for_positions_at_once(bank: Bank) -> None:
     positions = [bank.move(bank.rich, bank.poor, 1).receipt.position for _ in range(20)]
     pending = [
         bank.ledger.statements.GetBalance.future(
-            statements.GetBalanceRequest(account_id=bank.poor, min_position=at(position)), timeout=10
+            statements.GetBalanceRequest(account_id=bank.poor, min_position=at(position)), timeout=PATIENCE
         )
         for position in reversed(positions)
     ]
@@ -236,7 +236,7 @@ def test_an_account_is_found_by_its_number(bank: Bank) -> None:
 
 def test_a_page_token_is_good_on_every_server_of_the_ledger(tmp_path: Path) -> None:
     """The server that began a list may stop: one with the same master keys continues it."""
-    request = accounts.ListAccountsRequest(participant_id="bank-a", page_size=3)
+    request = accounts.ListAccountsRequest(participant_id="bank-a", page_size=3, min_position=at(6))
     with World(tmp_path) as first:
         bank = Bank(first)
         request.page_token = bank.call(bank.ledger.accounts.ListAccounts, request).next_page_token
