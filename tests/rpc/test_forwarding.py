@@ -169,9 +169,10 @@ def test_a_deadline_goes_with_the_call(pair: Neighbours) -> None:
     bank = Bank(pair.here)
     request = transfer(bank.rich, bank.poor, 5)
     there = pair.there.client()
-    pair.here.engine.holding = True
+    there.transfers.CreateTransfer(transfer(bank.rich, bank.poor, 1), metadata=there.metadata, timeout=PATIENCE)
+    pair.here.engine.holding = True  # And whatever takes its time the first time has taken it.
     asked = time.monotonic()
-    late = refused(lambda: there.transfers.CreateTransfer(request, metadata=there.metadata, timeout=1.0))
+    late = refused(lambda: there.transfers.CreateTransfer(request, metadata=there.metadata, timeout=3.0))
     assert late.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - asked < PATIENCE / 2
     pair.here.engine.holding = False
