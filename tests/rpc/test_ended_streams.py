@@ -19,6 +19,7 @@ def test_a_stream_is_ended_when_the_server_stops(tmp_path: Path) -> None:
         streams = [Subscription(bank) for _ in range(3)]
         for stream in streams[:2]:
             stream.past()
+        eventually(lambda: gauge(world) == len(streams))
         begun = time.monotonic()
         world.run(lambda: world.edge.stop(PATIENCE))
         assert time.monotonic() - begun < PATIENCE / 2
