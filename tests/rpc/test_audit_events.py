@@ -324,10 +324,10 @@ def test_a_server_that_stops_says_so_to_its_streams(bank: Bank) -> None:
     """A reader knows that it may subscribe again."""
     stream = Stream(bank)
     stream.past()
-    stopping = bank.world.begin(lambda: bank.world.edge.stop(0.5))
+    stopping = bank.world.begin(lambda: bank.world.edge.stop(PATIENCE))
     refusal = stream.end()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
-    stopping.result(PATIENCE)
+    stopping.result(2 * PATIENCE)
 
 
 def test_a_reader_that_takes_nothing_makes_the_server_read_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
