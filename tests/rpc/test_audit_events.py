@@ -347,7 +347,7 @@ def test_a_reader_that_takes_nothing_makes_the_server_read_nothing(bank: Bank, m
         bank.call(bank.ledger.transfers.CreateTransfers, CreateTransfersRequest(transfers=batch))
     stream = Stream(bank)
     first = of_columns(next(stream.call).events)
-    eventually(lambda: len(reads) > 1 and len(reads) == settled(reads))
+    eventually(lambda: len(reads) > 1 and settled(reads) == len(reads))
     assert len(reads) < 12_000 // 50
     told, _ = stream.past()
     assert first + told == rows(bank.world)
