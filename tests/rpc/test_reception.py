@@ -12,6 +12,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from ledger.rpc.reception import receiving
 from tests.rpc.world import PATIENCE, Bank, World
+from tests.waiting import eventually
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _SETTINGS, _HEADERS, _DATA = 4, 1, 0
@@ -168,7 +169,7 @@ def test_a_server_that_is_heard_no_more_is_given_up(tmp_path: Path) -> None:
     with World(tmp_path / "again") as lost:
         lost.run(watched(lost, given_up))
         lost.run(lambda: lost.edge.server.stop(None))
-        lost.run(lambda: asyncio.sleep(0.01))
+        eventually(lambda: given_up)
     assert len(given_up) == 1
 
 
