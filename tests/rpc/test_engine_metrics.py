@@ -4,7 +4,6 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from socket import socket
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,6 +18,7 @@ from ledger.log.factory import open_log
 from ledger.rpc.engine_metrics import EngineMetrics
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, Desk, HandClock
+from tests.ports import unused_port
 from tests.serving import server_on
 from tests.waiting import eventually
 
@@ -87,7 +87,7 @@ def test_requests_that_wait_are_shown(watched: Watched, faulty: FaultyLog) -> No
     faulty.faults.append(Fault.SLOW)
     asking = threading.Thread(target=watched.ask_many, args=([watched.transfer(cash, one, 1) for _ in range(5)],))
     asking.start()
-    assert faulty.hung.wait(10)
+    assert faulty.hung.wait(20)
     assert watched.sample("esep_engine_queued_requests") == 5
     faulty.let_go()
     asking.join()
@@ -121,11 +121,9 @@ def test_engines_of_a_ledger_of_several_partitions_are_told_apart(owned: tuple[i
 
 def test_a_server_shows_its_engine(sqlite_url: str, tmp_path: Path) -> None:
     """A running server's endpoint tells of its engine and of its calls."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     with server_on(sqlite_url, tmp_path / "server", metrics_listen=f"127.0.0.1:{port}") as server:
         server.start()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             names = {family.name for family in text_string_to_metric_families(answer.read().decode())}
     assert {"esep_engine_commit_seconds", "esep_engine_mode", "esep_engine_epoch", "esep_rpc_calls"} <= names
