@@ -134,14 +134,15 @@ class SQLiteCopy:
     def write(self) -> Iterator[SQLiteSession]:
         """Begin a transaction, committed at the end of the block unless it raises."""
         session = self._opened()
-        session.connection.execute("BEGIN IMMEDIATE")
-        try:
-            self.confirm()
-            yield session
-            session.connection.execute("COMMIT")
-        finally:
-            if session.connection.in_transaction:
-                session.connection.execute("ROLLBACK")
+        with self._unless_retired():
+            session.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self.confirm()
+                yield session
+                session.connection.execute("COMMIT")
+            finally:
+                if session.connection.in_transaction:
+                    session.connection.execute("ROLLBACK")
 
     def confirm(self) -> None:
         """Raise CopyRetiredError when this was the live copy and is so no longer."""
@@ -152,11 +153,21 @@ class SQLiteCopy:
     def read(self) -> Iterator[SQLiteSession]:
         """Begin a transaction that sees one state throughout."""
         session = self._opened()
-        session.connection.execute("BEGIN")
+        with self._unless_retired():
+            session.connection.execute("BEGIN")
+            try:
+                yield session
+            finally:
+                session.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _unless_retired(self) -> Iterator[None]:
+        """Raise CopyRetiredError for what SQLite says of a file that whoever published another copy has deleted."""
         try:
-            yield session
-        finally:
-            session.connection.execute("ROLLBACK")
+            yield
+        except sqlite3.Error:
+            self.confirm()
+            raise
 
     def close(self) -> None:
         """Close the connection."""

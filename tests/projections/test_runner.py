@@ -257,6 +257,18 @@ def test_two_runners_do_not_count_an_event_twice(world: World) -> None:
     second.close()
 
 
+def test_tables_that_another_server_has_deleted_are_not_the_live_ones(sqlite_url: str) -> None:
+    """Two servers that make the first tables at once: whose are not published last is told so, and goes over."""
+    with closing(open_store(sqlite_url)) as one, closing(open_store(sqlite_url)) as another:
+        first, second = one.create(), another.create()
+        one.publish(first)
+        another.publish(second)
+        with pytest.raises(CopyRetiredError), first.read() as session:
+            runner.tracked(session, 0)
+        first.close()
+        second.close()
+
+
 def test_a_runner_goes_over_to_new_tables_while_nothing_happens(world: World, store_url: str) -> None:
     """Tables that another server has made lack what this one projects: it waits for no event to find that out."""
     some_history(world)
