@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from math import inf
 from typing import Final, Self
 
 import grpc
@@ -50,9 +51,16 @@ class Provider(ProviderServiceServicer):
     """Serves on a port of loopback. ``behaviour`` may be changed at any time. A context manager."""
 
     def __init__(
-        self, behaviour: Behaviour = Behaviour.DELIVERS, *, listen: str = "127.0.0.1:0", ledger: str = ""
+        self,
+        behaviour: Behaviour = Behaviour.DELIVERS,
+        *,
+        listen: str = "127.0.0.1:0",
+        ledger: str = "",
+        hangs_up_after: float = inf,
     ) -> None:
         self.behaviour = behaviour
+        self.hangs_up_after = hangs_up_after
+        """After how many seconds it breaks a silence off, where the ledger would wait for longer."""
         self.ledger = ledger
         """Where it answers by itself, when it answers twice."""
         self.delivered: Counter[str] = Counter()
@@ -172,9 +180,9 @@ class Provider(ProviderServiceServicer):
             PaymentServiceStub(channel).AnswerPayment(request, timeout=_LEDGER_SECONDS)
 
     def _keep_silent(self, context: grpc.ServicerContext) -> None:
-        """Say nothing for as long as the ledger waits."""
+        """Say nothing for as long as the ledger waits, or until it is time to hang up."""
         left: float | None = context.time_remaining()
-        self._stopping.wait(_LEDGER_SECONDS if left is None else left)
+        self._stopping.wait(min(_LEDGER_SECONDS if left is None else left, self.hangs_up_after))
         context.abort(grpc.StatusCode.UNAVAILABLE, "silent")
 
 

@@ -27,14 +27,16 @@ PREPARED = payment_pb2.PAYMENT_STATE_PREPARED
 BY_PROVIDER = payment_pb2.PAYMENT_DECIDER_PROVIDER
 BY_OPERATOR = payment_pb2.PAYMENT_DECIDER_OPERATOR
 PATIENCE = 20.0
+SILENCE = 0.4
+"""For how long the module's provider says nothing before it hangs up; the ledger itself would wait for much longer."""
 
 
 def server_with(directory: Path, provider: Provider, **settings: str) -> ServerProcess:
-    """Return a server that asks a provider, and soon asks again; not started."""
+    """Return a server that asks a provider, waits patiently for it, and soon asks again; not started."""
     given = {
         "ESEP_PROVIDERS": json.dumps({"*": {"target": provider.target}}),
-        "ESEP_PROVIDER_TIMEOUT_SECONDS": "0.4",
-        "ESEP_PROVIDER_PATIENCE_SECONDS": "0.6",
+        "ESEP_PROVIDER_TIMEOUT_SECONDS": f"{PATIENCE}",
+        "ESEP_PROVIDER_PATIENCE_SECONDS": "2",
         "ESEP_PROVIDER_POLL_SECONDS": "0.1",
         **settings,
     }
@@ -45,7 +47,7 @@ def server_with(directory: Path, provider: Provider, **settings: str) -> ServerP
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
     """Give a provider for the tests of the module; each says how it behaves."""
-    with Provider() as serving:
+    with Provider(hangs_up_after=SILENCE) as serving:
         yield serving
 
 
@@ -56,9 +58,15 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(directory: Path, provider: Provider) -> Iterator[ServerProcess]:
+def patience() -> float:
+    """Give for how long a confirmation waits for the provider: as long as it takes, where nobody is silent."""
+    return PATIENCE / 2
+
+
+@pytest.fixture(scope="module")
+def server(directory: Path, provider: Provider, patience: float) -> Iterator[ServerProcess]:
     """Give a server that asks the module's provider."""
-    with server_with(directory, provider) as process:
+    with server_with(directory, provider, ESEP_PROVIDER_PATIENCE_SECONDS=f"{patience}") as process:
         process.start()
         yield process
         process.stop()

@@ -17,6 +17,7 @@ from tests.journeys.payments import (
     delivers,
     directory,
     figures,
+    patience,
     payer,
     provider,
     scheme,
@@ -26,7 +27,7 @@ from tests.paying import BAZAR, FIELDS, MOBILE, PASSPORT, WATER, Scheme, elqr, e
 from tests.people import Person
 from tests.rpc.world import Refusal, refused
 
-__all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
+__all__ = ["delivers", "directory", "patience", "payer", "provider", "scheme", "server"]
 
 # QR.
 

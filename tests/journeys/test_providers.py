@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 
 from protos.esep.v1 import authorization_service_pb2, payment_pb2, payment_service_pb2
@@ -33,10 +34,16 @@ from tests.journeys.payments import (
 )
 from tests.paying import BAZAR, FUNDS, SECONDS, WATER, Scheme, elqr, emvco
 from tests.people import Person
-from tests.rpc.world import refused
+from tests.rpc.world import Refusal, refused
 from tests.waiting import eventually
 
 __all__ = ["delivers", "directory", "payer", "provider", "scheme", "server"]
+
+
+@pytest.fixture(scope="module")
+def patience() -> float:
+    """Give for how long a confirmation waits for the provider, who is asked again no sooner."""
+    return 2.0
 
 
 def test_a_provider_that_refuses_gets_nothing(scheme: Scheme, payer: Person, provider: Provider) -> None:
@@ -127,6 +134,34 @@ def test_a_provider_that_cannot_be_asked_prepares_nothing(scheme: Scheme, payer:
     assert scheme.prepare(request).state == PREPARED
     provider.behaviour = Behaviour.SILENT
     assert scheme.prepare(request).beneficiary == BENEFICIARY
+
+
+def test_a_provider_that_never_hangs_up_is_waited_for_as_long_as_the_setting_says(tmp_path: Path) -> None:
+    """Its silence is the ledger's to end: the payer is told, and what was ordered is asked after."""
+    with Provider() as provider, server_with(tmp_path, provider, ESEP_PROVIDER_TIMEOUT_SECONDS="1") as server:
+        server.start()
+        with connect_plainly(server.address) as ledger:
+            scheme = Scheme(ledger, tmp_path / "confirmation-codes")
+            request = scheme.service(scheme.payer())
+
+            def prepared() -> payment_pb2.Payment | None:
+                try:
+                    return scheme.prepare(request)
+                except grpc.RpcError as error:
+                    if Refusal(error).reason != "PROVIDER_UNAVAILABLE":
+                        raise
+                    return None
+
+            provider.behaviour = Behaviour.SILENT
+            assert prepared() is None
+            provider.behaviour = Behaviour.DELIVERS
+            payment = eventually(prepared)  # A busy machine may take longer for an answer than is waited here.
+            provider.behaviour = Behaviour.SILENT
+            assert scheme.confirm(payment).payment.state == UNRESOLVED
+            provider.behaviour = Behaviour.DELIVERS
+            ends(scheme, payment.payment_id, SUCCEEDED)
+            assert provider.delivered[payment.payment_id] == 1
+        server.stop()
 
 
 def test_what_is_held_for_a_payment_is_its_own(scheme: Scheme, payer: Person, provider: Provider) -> None:
@@ -238,7 +273,7 @@ def test_a_server_killed_while_it_asks_leaves_the_payment_to_the_next(
     tmp_path: Path, behaviour: Behaviour, orders: int
 ) -> None:
     """SIGKILL between question and answer: the next server asks for the status, and posts once."""
-    with Provider() as provider, server_with(tmp_path, provider, ESEP_PROVIDER_TIMEOUT_SECONDS="10") as server:
+    with Provider() as provider, server_with(tmp_path, provider) as server:
         server.start()
         with connect_plainly(server.address) as ledger, ThreadPoolExecutor(1) as phone:
             scheme = Scheme(ledger, tmp_path / "confirmation-codes")
