@@ -86,7 +86,7 @@ def test_S30_a_decline_is_final_and_uses_up_the_tap(shop: Shop) -> None:
     [
         ("cryptogram", b"\0" * 8),
         ("unpredictable_number", b"\0" * 4),
-        ("transaction_date", "261201"),
+        ("transaction_date", "201201"),  # No day that can be today.
         ("country_number", 398),
         ("transaction_counter", 2),
         ("cardholder_verified", True),
