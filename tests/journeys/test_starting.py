@@ -38,17 +38,18 @@ def test_a_taken_address_is_told_and_nothing_is_touched(tmp_path: Path, setting:
 
 def test_a_server_whose_database_does_not_answer_is_to_be_started_again(tmp_path: Path) -> None:
     """Its status tells a supervisor so: that of wrong settings, 78, would leave it down when the database is back."""
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # Where nothing listens, and nothing else comes to listen meanwhile.
         port = nobody.getsockname()[1]
-    server = ServerProcess(tmp_path, {"ESEP_DATABASE_URL": f"postgresql://esep@127.0.0.1:{port}/esep"})
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "server.py")],
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+        server = ServerProcess(tmp_path, {"ESEP_DATABASE_URL": f"postgresql://esep@127.0.0.1:{port}/esep"})
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "server.py")],
+            env=server.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
     assert done.returncode == 75
     assert "esep: cannot start now: the database did not answer:" in done.stderr
 
