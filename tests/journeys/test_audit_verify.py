@@ -170,7 +170,7 @@ def test_a_checkpoint_of_what_is_not_there_is_a_missing_tail(
     accounts = [1, 2]
     transfer(ledger, accounts[0], accounts[1], 1)
     later = ledger.audit.GetCheckpoint(
-        GetCheckpointRequest(), metadata=ledger.metadata, timeout=CALL_SECONDS
+        GetCheckpointRequest(current=True), metadata=ledger.metadata, timeout=CALL_SECONDS
     ).checkpoint
     note.write_text(later.note)
     found = esep.json("audit", "verify", "--export", str(exported), "--against", str(note), exit_code=REFUSED)
