@@ -26,6 +26,8 @@ STOP_SECONDS: Final = 60.0
 _KEPT_LINES: Final = 40
 _POLL_SECONDS: Final = 0.02
 _LAST_SECONDS: Final = 2.0
+_HEALTH_SECONDS: Final = 10.0
+"""So long that a server which has much to do is not taken for one that says nothing."""
 
 
 class ServerError(Exception):
@@ -133,7 +135,7 @@ class ServerProcess:
         with grpc.insecure_channel(self.address) as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)  # Its annotations leave out the methods.
             try:
-                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2.0)
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
             except grpc.RpcError:
                 return "UNREACHABLE"
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
