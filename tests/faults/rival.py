@@ -36,8 +36,9 @@ from tests.ledger.engine.world import Desk
 
 POLICY: Final = Policy(currencies=("KGS", "USD"))
 SETTINGS: Final = EngineSettings(
-    beat_interval=0.05, standby_interval=0.02, retry_interval=0.01, patience=0.2, takeover_after=0.6
+    beat_interval=0.05, standby_interval=0.02, retry_interval=0.01, patience=0.2, takeover_after=2.0
 )
+"""The silence is long enough that an owner is not taken for dead before it is paused, by a machine that is busy."""
 
 
 class Point(Enum):
