@@ -101,13 +101,15 @@ def test_a_client_knows_one_server(store_url: str, tmp_path: Path) -> None:
         ledger = Ledger(channel, "bank-a")
         payer, payee = funded(ledger, 1), opened(ledger, 1)
         retried: Counter[str] = Counter()
-        answered = threading.Semaphore(0)
+        answered, killed = threading.Semaphore(0), threading.Event()
 
-        def pay_once(_: int) -> common_pb2.Receipt:
+        def pay_once(number: int) -> common_pb2.Receipt:
             request = transfers.CreateTransferRequest(
                 request_id=new_id(),
                 transfer=transfer_pb2.NewTransfer(debit_account_id=payer, credit_account_id=payee, amount_tyiyn=1),
             )
+            if number >= PAYMENTS - PAYERS:  # However quick the others were, these find the owner gone.
+                assert killed.wait(PATIENCE)
             deadline = time.monotonic() + PATIENCE
             while True:
                 try:
@@ -125,8 +127,9 @@ def test_a_client_knows_one_server(store_url: str, tmp_path: Path) -> None:
         with ThreadPoolExecutor(PAYERS) as payers:
             paying = [payers.submit(pay_once, number) for number in range(PAYMENTS)]
             for _ in range(KILLED_AFTER):
-                answered.acquire(timeout=PATIENCE)
+                assert answered.acquire(timeout=PATIENCE)
             second.kill()
+            killed.set()
             receipts = [each.result() for each in paying]
         assert retried
         assert {receipt.partition for receipt in receipts} == {1}
