@@ -22,17 +22,19 @@ class OffsetClock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = -1
+        self._stamp: tuple[int, ...] = ()
         self._offset = 0
 
     def now(self) -> int:
         """Return microseconds since the Unix epoch, moved by the offset."""
         try:
-            stamp = self._path.stat().st_mtime_ns
+            status = self._path.stat()
+            # A file that takes another one's place within a tick of the file system's clock has its time.
+            stamp: tuple[int, ...] = (status.st_ino, status.st_size, status.st_mtime_ns)
         except FileNotFoundError:
-            stamp = -1
+            stamp = ()
         if stamp != self._stamp:
-            text = self._path.read_text().strip() if stamp >= 0 else ""
+            text = self._path.read_text().strip() if stamp else ""
             self._offset = int(text or "0") * SECOND
             self._stamp = stamp
         return time.time_ns() // 1000 + self._offset
