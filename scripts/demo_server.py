@@ -6,6 +6,7 @@ readiness, its health service and signals. Nothing here reaches into the server.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -53,6 +54,18 @@ class ServerClock:
         new.replace(self._path)
 
 
+def reserved_port() -> tuple[socket.socket, int]:
+    """Return a port of loopback that nobody is given who asks for any, while the socket is open.
+
+    A server that is told its number may listen there, again and again: whoever else starts meanwhile does not get it.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As servers do: who only listens here may do so.
+    kept.bind(("127.0.0.1", 0))
+    port: int = kept.getsockname()[1]
+    return kept, port
+
+
 class ServerProcess:
     """``python server.py`` with settings, on a port that the system chooses at the first start."""
 
@@ -74,12 +87,23 @@ class ServerProcess:
         self._process: subprocess.Popen[str] | None = None
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._listens = False
+        self._reserved: socket.socket | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+    def reserve(self) -> str:
+        """Choose the port now, and keep it until the end; return where it will listen."""
+        if self.address.endswith(":0") and sys.platform == "linux":  # Others do not let two have a port.
+            self._reserved, port = reserved_port()
+            self.address = f"127.0.0.1:{port}"
+        return self.address
 
     @property
     def pid(self) -> int:
@@ -100,6 +124,7 @@ class ServerProcess:
     def start(self, *, serving: bool = True) -> None:
         """Start it and wait until it listens, and with ``serving`` until its health service says so too."""
         self._listens = False
+        self.reserve()
         self._process = process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-u", str(ROOT / "server.py")],
             env=self.environment,

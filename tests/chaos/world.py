@@ -5,7 +5,6 @@ noted. Only the statuses that the documentation tells to start again after are a
 """
 
 import multiprocessing
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -51,9 +50,9 @@ _POSTGRESQL: Final = {
 class Server(ServerProcess):
     """A server that is kept running while it is wanted."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str], port: int) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
         super().__init__(directory, settings)
-        self.address = f"127.0.0.1:{port}"
+        self.reserve()  # Clients are told both addresses before the second server ever starts.
         self.wanted = False
         self.defects: list[str] = []
 
@@ -121,11 +120,9 @@ class World:
         with ExitStack() as stack:
             data = _made((self.disk.directory if self.store == SQLITE else self.directory) / "data")
             url = f"sqlite:///{data / 'log.db'}" if self.store == SQLITE else self.start_database(stack)
-            ports = _free_ports(2)
-            self.servers = [Server(data, {"ESEP_DATABASE_URL": url, **_SETTINGS}, port) for port in ports]
-            for server in self.servers:
-                server.clock = self.servers[0].clock  # One machine has one clock.
-                stack.callback(server.kill)
+            for _ in range(2):
+                self.servers.append(stack.enter_context(Server(data, {"ESEP_DATABASE_URL": url, **_SETTINGS})))
+                self.servers[-1].clock = self.servers[0].clock  # One machine has one clock.
             stack.callback(self._end_clients)
             stack.callback(self.journals.close)
             self.servers[0].wanted = True
@@ -244,11 +241,3 @@ def world(store: str, directory: Path, chance: Random, *, megabytes: int) -> Ite
 def _made(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -1,6 +1,5 @@
 """The alarm of a running server: somebody changes its database, and the ledger finds it by itself and says so."""
 
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,19 +15,12 @@ from protos.esep.v1 import account_pb2
 from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest, GetCheckpointResponse
 from protos.esep.v1.checkpoint_pb2 import SELF_AUDIT_VERDICT_AGREES, SELF_AUDIT_VERDICT_DIFFERS
 from scripts.demo_client import connect_plainly
-from scripts.demo_server import ServerProcess
+from scripts.demo_server import ServerProcess, reserved_port
 from tests.serving import CALL_SECONDS, open_account, transfer
 from tests.waiting import eventually
 
 PATIENCE = 240.0
 NAME = "esep.SelfAudit"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def checkpoint(ledger: Ledger, **asked: Any) -> GetCheckpointResponse:
@@ -59,13 +51,17 @@ def test_a_change_under_a_running_server_raises_the_alarm(tmp_path: Path) -> Non
 
     Nothing is signed any more past the difference, over a restart too; until the event is what it was again.
     """
-    port = free_port()
+    kept, port = reserved_port()
     settings = {
         "ESEP_SELF_AUDIT_SHARE": "1",
         "ESEP_SELF_AUDIT_AGAIN_SECONDS": "0.1",
         "ESEP_METRICS_LISTEN": f"127.0.0.1:{port}",
     }
-    with ServerProcess(tmp_path, settings) as server, closing(sqlite3.connect(tmp_path / "log.db", timeout=60)) as file:
+    with (
+        kept,
+        ServerProcess(tmp_path, settings) as server,
+        closing(sqlite3.connect(tmp_path / "log.db", timeout=60)) as file,
+    ):
         file.isolation_level = None
         server.start()
         with connect_plainly(server.address) as ledger:

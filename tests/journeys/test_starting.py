@@ -54,6 +54,19 @@ def test_a_server_whose_database_does_not_answer_is_to_be_started_again(tmp_path
     assert "esep: cannot start now: the database did not answer:" in done.stderr
 
 
+def test_a_servers_port_is_nobody_elses_while_it_is_down(tmp_path: Path) -> None:
+    """What is started again is found where it was, whatever else starts on the machine meanwhile."""
+    with ServerProcess(tmp_path) as server:
+        server.start()
+        address = server.address
+        server.kill()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+        server.start()
+        assert server.address == address
+        server.stop()
+
+
 def test_a_server_that_stands_by_says_so(tmp_path: Path) -> None:
     """It names who decides and what it does itself; and it says when it has taken over."""
     with ServerProcess(tmp_path) as owner, ServerProcess(tmp_path) as standby:
