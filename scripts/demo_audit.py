@@ -17,8 +17,10 @@ from protos.esep.v1.statement_service_pb2 import (
 )
 from protos.esep.v1.transfer_service_pb2 import CreateTransfersRequest, GetOutcomeRequest
 from scripts.demo_journal import Intent, Journal, Outcome
-from scripts.demo_load import CALL_SECONDS, new_transfer
+from scripts.demo_load import new_transfer
 
+CALL_SECONDS: Final = 60.0
+"""Answers wait until everything is projected that was acknowledged, much of it just now."""
 _BATCH: Final = 1_000
 _SHOWN: Final = 5
 

@@ -123,7 +123,7 @@ class Load:
         for caller in self._callers:
             caller.join()
 
-    def wait_for(self, acknowledged: int, timeout: float = 30.0) -> None:
+    def wait_for(self, acknowledged: int, timeout: float = 120.0) -> None:
         """Wait until so many outcomes are acknowledged. Raises TimeoutError."""
         deadline = time.monotonic() + timeout
         while len(self._journal.outcomes) < acknowledged:
@@ -175,7 +175,7 @@ def may_try_again(error: grpc.RpcError) -> bool:
     return cast("grpc.Call", error).code() in _AGAIN
 
 
-def settle(ledger: Ledger, journal: Journal, *, batch: int = 500, timeout: float = 30.0) -> int:
+def settle(ledger: Ledger, journal: Journal, *, batch: int = 500, timeout: float = 120.0) -> int:
     """Send everything unanswered again until it is answered; return how many transfers that were."""
     deadline = time.monotonic() + timeout
     first = journal.unanswered

@@ -62,7 +62,7 @@ from scripts.demo_server import ServerProcess
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 ADDRESS: Final = "127.0.0.1:50051"
-SECONDS: Final = 30.0
+SECONDS: Final = 120.0
 SHELL_SECONDS: Final = 300.0
 """A block starts several programs one after another, on a machine that may have much else to do."""
 OWN_PLACE: Final = "in your own place"

@@ -13,7 +13,7 @@ from scripts.story.people import Person
 from scripts.story.scene import Scene, expect
 from scripts.voice import Discrepancy
 
-PATIENCE_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 30.0
 PUSH: Final = pb.NOTIFICATION_CHANNEL_PUSH
 SMS: Final = pb.NOTIFICATION_CHANNEL_SMS
 _NAMES: Final = {PUSH: "PUSH", SMS: "SMS"}

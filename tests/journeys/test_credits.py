@@ -33,7 +33,8 @@ BAD = 5_000
 OWN = 25_000
 """Every so many lines one pays the customer who has bound a card."""
 AMOUNT = 45_000_50
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""A hundred thousand lines take seconds, and ten times as many on a busy machine."""
 
 
 class Numbered(Holder):

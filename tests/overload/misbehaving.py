@@ -186,7 +186,7 @@ async def _messages(
 
         async def one() -> None:
             try:
-                await send(message, compression=compression, timeout=60.0)
+                await send(message, compression=compression, timeout=300.0)
                 said["OK"] += 1
             except grpc.RpcError as error:
                 said[answer_of(error).reason] += 1

@@ -16,7 +16,7 @@ from scripts.memory import resident_bytes
 from tests.chaos.run import percentile
 
 _EVERY_SECONDS: Final = 0.05
-_CALL_SECONDS: Final = 10.0
+_CALL_SECONDS: Final = 30.0
 _MEBIBYTE: Final = 1 << 20
 
 

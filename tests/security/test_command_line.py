@@ -63,7 +63,7 @@ class Guarded:
             env={**os.environ, "ESEP_CONFIG": os.devnull, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=PATIENCE * 6,  # A program has to start first, on a machine that may have much else to do.
             check=False,
         )
 

@@ -173,7 +173,7 @@ def test_the_command_line_shows_a_token(guarded: Guarded, tmp_path: Path) -> Non
                 env={**os.environ, "ESEP_CONFIG": os.devnull, "ESEP_DATA_DIR": str(tmp_path)},
                 capture_output=True,
                 text=True,
-                timeout=PATIENCE * 3,
+                timeout=PATIENCE * 6,
                 check=False,
             )
             return done.returncode, json.loads(done.stdout)
