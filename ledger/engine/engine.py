@@ -460,7 +460,6 @@ class Engine:
 
     def _finish(self) -> None:
         """Keep a last snapshot and say goodbye."""
-        self.pulse.end()  # A sign of life that is still under way would take the goodbye back.
         if not self._was_owner or self._superseded():
             return
         try:
@@ -471,6 +470,7 @@ class Engine:
                 decider.record_own(taken, batch)
                 self.log.append(batch.rows)
                 self.durable = batch.last
+            self.pulse.end()  # A sign of life that is still under way would take the goodbye back.
             self.log.release(self.partition, self.owner)
         except LogError as failure:
             _log.warning("goodbye.failed", partition=self.partition, error=str(failure))
