@@ -41,6 +41,7 @@ from scripts.demo_server import ServerProcess
 from scripts.device import Phone, Terminal
 from tests import people
 from tests.holder import CALL_SECONDS, Holder
+from tests.journeys.search import content
 from tests.paying import MOBILE, PASSPORT, WATER, Scheme, elqr
 from tests.people import PASSWORD, Person
 from tests.rpc.every_write import written_under_an_id
@@ -442,9 +443,7 @@ class Somebody:
 
 def files_of(directory: Path) -> dict[str, bytes]:
     """Return every file under a directory."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()
-    }
+    return {str(path.relative_to(directory)): content(path) for path in sorted(directory.rglob("*")) if path.is_file()}
 
 
 def holding(files: dict[str, bytes], texts: set[str] | set[bytes]) -> set[tuple[str, str]]:

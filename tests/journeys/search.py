@@ -142,10 +142,18 @@ def _leaves(document: Any) -> Iterator[str]:
 def files(directory: Path, apart_from: Iterable[str]) -> Iterator[Piece]:
     """Yield every file of a directory, and every value of every table of those that are databases of SQLite."""
     for path in sorted(path for path in directory.rglob("*") if path.is_file() and path.name not in set(apart_from)):
-        data = path.read_bytes()
+        data = content(path)
         yield Piece(path.name, data, value=False)
         if data.startswith(b"SQLite format 3\0"):
             yield from sqlite_tables(path)
+
+
+def content(path: Path) -> bytes:
+    """Return what a file holds: nothing where it was deleted since it was listed, as a running server may do."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def sqlite_tables(path: Path) -> Iterator[Piece]:
