@@ -28,7 +28,7 @@ from scripts.demo_server import ServerClock
 ACQUIRER: Final = "conformance"
 _DAY: Final = 86_400
 _CALL_SECONDS: Final = 60.0
-_TIMER_SECONDS: Final = 10.0
+_TIMER_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.02
 _PRINCIPAL: Final = frozenset({"settlement", "withdrawal", "purchase", "principal", "capture"})
 """Parts of a capture that the merchant's account is paid; the others are fees with accounts of their own."""
