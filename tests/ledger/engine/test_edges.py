@@ -24,7 +24,7 @@ from ledger.engine.tickets import Accepted, BatchOutcome, Declined
 from ledger.log.api import Log
 from ledger.log.sqlite import SQLiteLog
 from tests.ledger.engine.faults import FaultyLog
-from tests.ledger.engine.world import Desk, HandClock
+from tests.ledger.engine.world import BRISK, Desk, HandClock
 from tests.waiting import eventually
 
 
@@ -85,7 +85,7 @@ def test_a_standby_whose_history_was_dropped_begins_anew(tmp_path: Path, clock: 
     path = tmp_path / "log.db"
     owner = Desk(SQLiteLog(path), clock).serving()
     cash, one = owner.open("cash"), owner.open()
-    standby = Desk(SQLiteLog(path), clock, seed=2)
+    standby = Desk(SQLiteLog(path), clock, seed=2, settings=replace(BRISK, takeover_after=60.0))
     owner.insist(owner.transfer(cash, one, 500))
     owner.stop()
     owner.log.close()

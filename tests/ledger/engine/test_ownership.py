@@ -22,8 +22,8 @@ from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, PATIENCE, Desk, HandClock, columns
 from tests.waiting import eventually
 
-PATIENT = msgspec.structs.replace(BRISK, takeover_after=1.5)
-"""A standby's, so that an owner on a busy machine is not taken for dead."""
+PATIENT = msgspec.structs.replace(BRISK, takeover_after=60.0)
+"""So that an owner whose signs of life come late, on a busy machine, is not taken for dead."""
 
 
 class Silent(FaultyLog):
@@ -53,7 +53,7 @@ def silent(log: Log) -> Silent:
 
 @pytest.fixture
 def owner(silent: Silent, clock: HandClock) -> Iterator[Desk]:
-    desk = Desk(silent.as_log(), clock, seed=1).serving()
+    desk = Desk(silent.as_log(), clock, seed=1, settings=PATIENT).serving()
     yield desk
     silent.let_go()
     desk.stop()
@@ -65,6 +65,11 @@ def standby(owner: Desk, log: Log, clock: HandClock) -> Iterator[Desk]:
     eventually(lambda: desk.engine.mode is Mode.STANDBY)
     yield desk
     desk.stop()
+
+
+def lose_patience(standby: Desk) -> None:
+    """Have a standby take an owner for dead that has given no sign of life for a moment."""
+    standby.engine.settings = BRISK
 
 
 def epochs(desk: Desk) -> list[int]:
@@ -123,6 +128,7 @@ def test_a_standby_takes_over_from_one_that_hangs(owner: Desk, standby: Desk, si
     waiting = owner.start(transfer)
     assert silent.hung.wait(10)
     silent.silent = True
+    lose_patience(standby)
     standby.serving()
     assert isinstance(standby.ask(transfer), Accepted)
     silent.let_go()
@@ -139,6 +145,7 @@ def test_an_idle_owner_notices_that_it_was_superseded(owner: Desk, standby: Desk
     """An owner that only reads steps back as well, and answers nothing from its old state."""
     cash, one = owner.open("cash"), owner.open()
     silent.silent = True
+    lose_patience(standby)
     standby.serving()
     eventually(lambda: owner.engine.mode is Mode.STANDBY)
     with pytest.raises(Refused):
@@ -194,7 +201,7 @@ def test_a_history_replaced_at_the_last_moment_is_taken_in(owner: Desk, log: Log
     state = encode(TransferPosted(debit_account=cash, credit_account=one, amount=77))
     restored = Restored(log)
     restored.restore = lambda: rewrite_last(store_url, state)
-    standby = Desk(restored.as_log(), owner.clock, seed=4)
+    standby = Desk(restored.as_log(), owner.clock, seed=4, settings=PATIENT)
     eventually(lambda: standby.engine.durable == owner.engine.durable)
     assert standby.posted(one) == 10
     owner.engine._snapshots.kept_at = owner.engine.durable  # No event of its own when it stops.
@@ -220,7 +227,7 @@ def rewrite_last(store_url: str, state: bytes) -> None:
 def test_a_standby_with_a_clock_far_behind_does_not_take_over(owner: Desk, log: Log, silent: Silent) -> None:
     """A standby refuses to run, as a starting engine does, when its clock is far behind the last record."""
     slow = HandClock()
-    standby = Desk(log, slow, seed=3)
+    standby = Desk(log, slow, seed=3, settings=PATIENT)
     eventually(lambda: standby.engine.mode is Mode.STANDBY)
     owner.clock.advance(3_600_000_000)
     owner.open()
