@@ -19,6 +19,7 @@ from ledger.log.api import Log
 from ledger.log.codec import decode
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, DAY, SECOND, Desk, HandClock, columns, open_holds
+from tests.waiting import eventually
 
 FORGETFUL = msgspec.structs.replace(BRISK, recent_requests=4, cached_aggregates=2)
 
@@ -227,7 +228,9 @@ def test_a_full_queue_is_told(faulty: FaultyLog, clock: HandClock) -> None:
     desk = Desk(faulty.as_log(), clock, settings=msgspec.structs.replace(BRISK, max_queued=3)).serving()
     cash, one = desk.open("cash"), desk.open()
     clock.advance(SECOND)
+    eventually(lambda: desk.engine.queued == 0)  # What was answered is counted out a moment later.
     assert len(desk.ask_many([desk.transfer(cash, one, 1) for _ in range(10)]).positions) == 10
+    eventually(lambda: desk.engine.queued == 0)
     faulty.faults.append(Fault.SLOW)
     waiting = [desk.start(desk.transfer(cash, one, 1)) for _ in range(3)]
     with pytest.raises(Refused) as refused:
