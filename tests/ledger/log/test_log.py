@@ -18,7 +18,10 @@ from ledger.log.errors import (
 )
 from ledger.log.factory import open_log, open_tables
 from ledger.log.schema import events
+from tests.connections import Connections, opened
 from tests.ledger.log.rows import id_of, row, rows
+
+__all__ = ["opened"]
 
 
 def test_empty(log: Log) -> None:
@@ -240,7 +243,7 @@ def test_beside_a_busy_thread(log: Log) -> None:
         busy.join()
 
 
-def test_closed_while_it_is_read(log: Log) -> None:
+def test_closed_while_it_is_read(opened: Connections, log: Log) -> None:
     """A log that is closed while it is read leaves no connection open behind."""
     log.append(rows(1, 2000))
     reading = threading.Barrier(5)
@@ -259,7 +262,7 @@ def test_closed_while_it_is_read(log: Log) -> None:
     log.close()
     for reader in readers:
         reader.join()
-    assert log._readers.checkedin() == log._readers.checkedout() == 0  # type: ignore[attr-defined]
+    assert opened.left() == 0
 
 
 def test_readers_in_many_threads(log: Log) -> None:
