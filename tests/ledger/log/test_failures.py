@@ -33,7 +33,7 @@ def dba(postgres_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 def end_sessions(dba: psycopg.Connection[tuple[object, ...]]) -> int:
     """End every session of the log, and return how many there were."""
     ended = dba.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE application_name = 'esep' AND datname = current_database()"
     ).fetchall()
     return len(ended)

@@ -124,7 +124,7 @@ def test_a_sign_of_life_keeps_no_lock(postgres_url: str) -> None:
     def while_paused(*_: object) -> None:
         beating = threading.Thread(target=following.beat, args=(0, "the next"), daemon=True)
         beating.start()
-        beating.join(3.0)
+        beating.join(30.0)
         came_through.append(not beating.is_alive())
 
     event.listen(paused._engine, "after_cursor_execute", while_paused)
