@@ -38,6 +38,8 @@ BRISK = EngineSettings(
 )
 CLEARING, CASH, PAYER, PAYEE, CLOSED = 1, 2, 3, 3, 4
 FUNDS, AMOUNT = 1_000, 300
+ARRIVAL_SECONDS = 60.0
+"""A courier that was not answered begins again after ten."""
 CLEARED = 3
 """The position of a partition whose clearing account is open: an engine started, an account, its claim."""
 PAYMENT = UUID("01a1b2c3-0000-7000-8000-000000000001")
@@ -119,7 +121,7 @@ class Harbour:
 
     def arrived(self) -> None:
         """Wait until nothing is on its way."""
-        eventually(lambda: not any(engine.in_transit() for engine in self.partitions.engines.values()))
+        eventually(lambda: not any(engine.in_transit() for engine in self.partitions.engines.values()), ARRIVAL_SECONDS)
 
     def _die_at(self, step: str) -> None:
         when, _, what = step.partition(" ")

@@ -36,6 +36,7 @@ from tests.ledger.log.rows import rows
 from tests.ledger.process.crossing import received, sent, sent_row, transfer_id
 from tests.ledger.process.harbour import (
     AMOUNT,
+    ARRIVAL_SECONDS,
     CLOSED,
     DESTINATION_STEPS,
     FUNDS,
@@ -180,7 +181,7 @@ def test_a_crossing_survives_the_death_of_either_process(
             home = survivor if dies == 1 else successor
             home.arrived()
             inbox = survivor.logs.get(1) or successor.logs[1]
-            eventually(lambda: not inbox.read_mail(1, 1))
+            eventually(lambda: not inbox.read_mail(1, 1), ARRIVAL_SECONDS)
     assert_ended(url, paid=payee == PAYEE)
 
 
