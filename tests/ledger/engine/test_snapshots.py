@@ -151,6 +151,7 @@ def test_a_snapshot_is_no_reason_for_another(log: Log, clock: HandClock) -> None
     taken = log.head(0)
     time.sleep(0.3)
     assert log.head(0) <= taken + 1  # One was perhaps under way.
+    eventually(lambda: not desk.engine._snapshots.busy)
     desk.open("cash")
     assert eventually(lambda: log.read(0, log.head(0) - 1, 1)[0].topic == SnapshotTaken.TOPIC)
     desk.stop()
