@@ -30,10 +30,13 @@ def test_an_engine_slows_down_while_its_projections_are_behind(desk: Desk) -> No
     """A thousand transfers wait a fifth of a second, one waits next to nothing, and none is refused."""
     bank, customer = desk.open("settlement"), desk.open()
     pauses: list[float] = []
+    wait = desk.engine.pause
 
     def pause(seconds: float) -> None:
         if threading.current_thread().name.startswith("esep-decide"):
             pauses.append(seconds)
+        else:
+            wait(seconds)
 
     desk.engine.pause = pause  # type: ignore[method-assign]
     desk.ask(desk.transfer(bank, customer, 1))
