@@ -203,10 +203,19 @@ class SQLiteStore:
 
     def live(self) -> SQLiteCopy | None:
         """Open the live copy for writing, None when there is none of today's schema."""
-        number = self._live_number()
-        if number is None or not self._path(number).exists():
-            return None
-        return SQLiteCopy(self._path(number), number, live=self._live_number)
+        while True:
+            number = self._live_number()
+            if number is None:
+                return None
+            try:
+                if self._path(number).exists():
+                    return SQLiteCopy(self._path(number), number, live=self._live_number)
+            except sqlite3.OperationalError:
+                if self._live_number() == number:
+                    raise
+            if self._live_number() == number:
+                return None
+            # Another copy was published, and this one deleted, since the pointer was read.
 
     def create(self) -> SQLiteCopy:
         """Make a new copy with empty tables, which nobody reads until it is published."""

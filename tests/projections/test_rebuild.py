@@ -347,6 +347,32 @@ def test_servers_that_begin_at_once_all_keep_tables(store_url: str, monkeypatch:
         closing.close()
 
 
+@pytest.mark.parametrize("step", ["exists", "absolute"])
+def test_tables_that_are_replaced_while_they_are_opened(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Whoever opens them gets the new ones: taken for missing, they would be replaced by empty ones."""
+    store, other = (open_store(sqlite_url) for _ in range(2))
+    copies = [other.create()]
+    other.publish(copies[0])
+    copies.append(other.create())
+    real = getattr(Path, step)
+
+    def meanwhile(path: Path) -> Any:
+        monkeypatch.undo()
+        other.publish(copies[1])
+        return real(path)
+
+    monkeypatch.setattr(Path, step, meanwhile)
+    live = store.live()
+    assert live is not None
+    assert live.number == copies[1].number
+    for copy in (*copies, live):
+        copy.close()
+    for server in (store, other):
+        server.close()
+
+
 def test_servers_that_publish_at_once_both_do(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither writes the other's pointer, or takes it away before it is in its place."""
     servers = [open_store(sqlite_url) for _ in range(2)]
