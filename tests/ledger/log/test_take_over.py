@@ -18,6 +18,12 @@ from tests.ledger.log.rows import rows
 PAUSED_ROW = "INSERT INTO events VALUES (0, 1, gen_random_uuid(), 1, 't', '', 1, NULL, 'c')"
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give whoever ends a blocker as long as a busy machine may need for that."""
+    monkeypatch.setattr(postgres, "_TAKE_OVER_ATTEMPTS", 100)
+
+
 @pytest.fixture
 def successor(postgres_url: str) -> Iterator[PostgresLog]:
     opened = PostgresLog(postgres_url)
