@@ -286,7 +286,7 @@ def test_a_copy_that_a_crash_left_is_dropped(history: World, store_url: str) -> 
     made, end = context.Event(), context.Event()
     maker = context.Process(target=begin_copy, args=(store_url, made, end), daemon=True)
     maker.start()
-    assert made.wait(30)
+    assert made.wait(60)
     during = copies(store_url)
     assert len(during) > len(before)
     run(history.log, history.store, decode, lambda: True, lambda _: None)

@@ -62,7 +62,7 @@ def test_requests_in_flight_survive_a_failure(shaky: Desk, faulty: FaultyLog, fa
     shaky.clock.advance(1_000)
     faulty.faults.extend([Fault.SLOW, fault, fault if fault is not Fault.FOREIGN else Fault.NONE])
     waiting = [shaky.start(shaky.transfer(cash, one, 10))]
-    assert faulty.hung.wait(10)
+    assert faulty.hung.wait(20)
     waiting += [shaky.start(shaky.transfer(cash, one, 10)) for _ in range(20)]
     faulty.let_go()
     assert all(isinstance(wait(), Accepted | Repeated) for wait in waiting)
@@ -105,7 +105,7 @@ def test_nothing_is_written_behind_a_batch_that_failed(log: Log, monkeypatch: py
     clock.advance(1_000)
     dying.faults.append(Fault.SLOW)
     first = desk.start(desk.transfer(cash, one, 10))
-    assert dying.hung.wait(10)
+    assert dying.hung.wait(20)
 
     def fail_now() -> None:
         dying.let_go()
@@ -151,7 +151,7 @@ def test_a_repeat_in_a_lost_answer_is_still_a_repeat(shaky: Desk, faulty: Faulty
     shaky.clock.advance(1_000)
     faulty.faults.extend([Fault.SLOW, Fault.ANSWER_LOST])
     waiting = [shaky.start(shaky.transfer(cash, one, 2))]
-    assert faulty.hung.wait(10)
+    assert faulty.hung.wait(20)
     waiting += [shaky.start(shaky.transfer(cash, one, 3)), shaky.start(earlier)]
     faulty.let_go()
     first, lost, repeat = (wait() for wait in waiting)

@@ -126,7 +126,7 @@ def test_a_standby_takes_over_from_one_that_hangs(owner: Desk, standby: Desk, si
     silent.faults.append(Fault.SLOW)
     transfer = owner.transfer(cash, one, 10)
     waiting = owner.start(transfer)
-    assert silent.hung.wait(10)
+    assert silent.hung.wait(20)
     silent.silent = True
     lose_patience(standby)
     standby.serving()

@@ -60,7 +60,7 @@ def test_a_request_in_flight_is_recognised(faulty: FaultyLog, clock: HandClock) 
     faulty.faults.append(Fault.SLOW)
     transfer = desk.transfer(cash, one, 10)
     waiting = [desk.start(transfer) for _ in range(10)]
-    assert faulty.hung.wait(10)
+    assert faulty.hung.wait(20)
     faulty.let_go()
     first, *others = (wait() for wait in waiting)
     assert isinstance(first, Accepted)
@@ -250,7 +250,7 @@ def test_a_graceful_stop_answers_everyone(faulty: FaultyLog, clock: HandClock) -
     faulty.faults.append(Fault.SLOW)
     waiting = [desk.start(desk.transfer(cash, one, 1)) for _ in range(50)]
     waiting.append(desk.start(CreateTransfer(desk.ids.unordered(), cash, one, 1)))
-    assert faulty.hung.wait(10)
+    assert faulty.hung.wait(20)
     with desk.engine._changed:
         desk.engine._end_intake()
     with pytest.raises(Refused) as refused:
