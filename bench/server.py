@@ -10,8 +10,8 @@ from pathlib import Path
 
 _PROGRAM = Path(__file__).parent.parent / "server.py"
 _READY = "esep: listening on "
-_START_SECONDS = 30.0
-_STOP_SECONDS = 20.0
+_START_SECONDS = 90.0
+_STOP_SECONDS = 60.0
 _LAST_WORDS = 20
 
 
