@@ -20,10 +20,8 @@ from protos.esep.v1 import audit_service_pb2 as api
 from protos.esep.v1.customer_service_pb2 import GetCustomerRequest
 from protos.esep.v1.participant_service_pb2 import ListParticipantsRequest
 from protos.esep.v1.statement_service_pb2 import GetBalanceRequest, GetTrialBalanceRequest
-from tests.rpc.test_notifications import projected
 from tests.rpc.world import Bank, World, refused
 from tests.security.scenes import OWN_BANK, Caller
-from tests.waiting import eventually
 
 READ = "/esep.v1.AuditService/ReadEvents"
 LIST = "/esep.v1.AuditService/ListAccess"
@@ -90,7 +88,7 @@ def test_other_reads_of_those_who_may_read_everything_are_noted(bank: Bank, role
 
 def test_reads_of_ones_own_and_of_what_everybody_may_read_are_not_noted(bank: Bank) -> None:
     """A bank that reads its own accounts, and a list that is open to everybody."""
-    eventually(lambda: projected(bank.world) == bank.world.log.head(0))
+    bank.world.catch_up()
     Caller(bank.world, Role.BANK, OWN_BANK).call(
         "/esep.v1.StatementService/GetBalance", GetBalanceRequest(account_id=bank.rich)
     )

@@ -8,7 +8,6 @@ from ledger.log.codec import decode
 from projections.rebuild import rebuild
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import statement_service_pb2 as api
-from tests.rpc.test_notifications import projected
 from tests.rpc.test_refusals import held
 from tests.rpc.world import PATIENCE, Bank, refused
 from tests.waiting import eventually
@@ -18,7 +17,7 @@ class Watching:
     """A stream as a client reads it."""
 
     def __init__(self, bank: Bank, *accounts: int, after: int | None = None) -> None:
-        eventually(lambda: projected(bank.world) == bank.world.log.head(0))
+        bank.world.catch_up()
         request = api.WatchBalancesRequest(account_ids=accounts)
         if after is not None:
             request.after.position = after

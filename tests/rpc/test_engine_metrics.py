@@ -16,9 +16,9 @@ from ledger.engine.modes import Mode
 from ledger.log.api import Log
 from ledger.log.factory import open_log
 from ledger.rpc.engine_metrics import EngineMetrics
+from scripts.demo_server import reserved_port
 from tests.ledger.engine.faults import Fault, FaultyLog
 from tests.ledger.engine.world import BRISK, Desk, HandClock
-from tests.ports import unused_port
 from tests.serving import server_on
 from tests.waiting import eventually
 
@@ -121,8 +121,8 @@ def test_engines_of_a_ledger_of_several_partitions_are_told_apart(owned: tuple[i
 
 def test_a_server_shows_its_engine(sqlite_url: str, tmp_path: Path) -> None:
     """A running server's endpoint tells of its engine and of its calls."""
-    port = unused_port()
-    with server_on(sqlite_url, tmp_path / "server", metrics_listen=f"127.0.0.1:{port}") as server:
+    kept, port = reserved_port()
+    with kept, server_on(sqlite_url, tmp_path / "server", metrics_listen=f"127.0.0.1:{port}") as server:
         server.start()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             names = {family.name for family in text_string_to_metric_families(answer.read().decode())}

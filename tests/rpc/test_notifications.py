@@ -14,7 +14,6 @@ from ledger.rpc.settings import RpcSettings
 from projections.outbox import LAST_ITEM
 from projections.rebuild import rebuild
 from projections.runner import Projector
-from projections.store import ProjectionsNotReadyError
 from protos.esep.v1 import authorization_pb2, common_pb2
 from protos.esep.v1 import authorization_service_pb2 as authorizations
 from protos.esep.v1 import notification_pb2 as pb
@@ -30,14 +29,6 @@ from tests.waiting import eventually
 SUBSCRIBE = "/esep.v1.NotificationService/Subscribe"
 
 
-def projected(world: World) -> int:
-    """Return how far the projections are."""
-    try:
-        return world._reader.position(0)
-    except ProjectionsNotReadyError:
-        return 0
-
-
 class Subscription:
     """A stream as a client reads it."""
 
@@ -45,7 +36,7 @@ class Subscription:
         self, bank: Bank, timeout: float | None = PATIENCE, stub: Any = None, *, ready: bool = True, **fields: Any
     ) -> None:
         if ready:
-            eventually(lambda: projected(bank.world) == bank.world.log.head(0))
+            bank.world.catch_up()
         request = api.SubscribeRequest(**{"language": LANGUAGE_EN, **fields})
         self.call: Any = (stub or bank.ledger.notifications).Subscribe(
             request, metadata=bank.ledger.metadata, timeout=timeout
@@ -309,9 +300,9 @@ def test_tables_that_fall_back_under_a_stream_tell_nothing_twice(
     bank.world.hold_projections()
     store.publish(earlier)
     earlier.close()
-    assert projected(bank.world) == told[1].cursor.position
+    assert bank.world.projected == told[1].cursor.position
     time.sleep(0.5)  # A stream that asks on and on would have done so hundreds of times.
-    assert projected(bank.world) == told[1].cursor.position
+    assert bank.world.projected == told[1].cursor.position
     assert len(asked) <= 2
     bank.world.resume_projections()
     resumed = Subscription(bank, ready=False, after=told[-1].cursor)

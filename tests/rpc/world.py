@@ -46,8 +46,9 @@ from ledger.vault.keys import FileKeys
 from ledger.vault.vault import Vault
 from projections.queries import Reader
 from projections.runner import run
-from projections.store import open_store
+from projections.store import ProjectionsNotReadyError, open_store
 from protos.esep.v1 import account_pb2, account_service_pb2, transfer_pb2, transfer_service_pb2
+from tests.waiting import eventually
 
 PATIENCE = 20.0
 QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -227,6 +228,18 @@ class World:
     def run(self, work: Callable[[], Any]) -> Any:
         """Run a coroutine function in the server's event loop."""
         return self.begin(work).result(PATIENCE)
+
+    @property
+    def projected(self) -> int:
+        """How far the projections are in the first partition."""
+        try:
+            return self._reader.position(0)
+        except ProjectionsNotReadyError:
+            return 0
+
+    def catch_up(self) -> None:
+        """Wait until the projections have all that the log holds."""
+        eventually(lambda: self.projected == self.log.head(0), PATIENCE)
 
     def hold_projections(self) -> None:
         """Let nothing be projected from now on: when this returns, the projector rests."""

@@ -29,11 +29,9 @@ from protos.esep.v1.transfer_service_pb2 import GetOutcomeRequest
 from tests import people
 from tests.paying import call
 from tests.people import Person
-from tests.rpc.test_notifications import projected
 from tests.rpc.world import Refusal, World, new_id
 from tests.security.requests import REQUESTS
 from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
-from tests.waiting import eventually
 
 HELD = (137, 941)
 BEGUN: dict[str, str] = {}
@@ -96,7 +94,7 @@ def seen(caller: Caller, method: str, request: Any) -> str:
 
     Among that is how far the tables are behind the log: they are not, when it is called.
     """
-    eventually(lambda: projected(caller.world) == caller.world.log.head(0))
+    caller.world.catch_up()
     try:
         shown = text_format.MessageToString(caller.call(method, request))
     except grpc.RpcError as error:

@@ -23,10 +23,8 @@ from protos.esep.v1.card_service_pb2 import (
     UnbindCardRequest,
 )
 from tests.people import card_number
-from tests.rpc.test_notifications import projected
 from tests.rpc.world import Refusal, World, item, new_id, refused, transfer
 from tests.security.scenes import OTHER_BANK, OWN_BANK, Caller, Scene, capture, make_scene
-from tests.waiting import eventually
 
 TRANSFERS = "/esep.v1.TransferService"
 AUTHORIZATIONS = "/esep.v1.AuthorizationService"
@@ -371,7 +369,7 @@ def test_what_was_bound_and_is_not_any_more_is_not_read(world: World) -> None:
     unbound, erased = make_scene(world, "bank-f"), make_scene(world, "bank-f")
     operator.call("/esep.v1.CardService/UnbindCard", UnbindCardRequest(request_id=new_id(), card_id=unbound.card))
     erasing = customers.EraseCustomerRequest(request_id=new_id(), customer_id=erased.customer)
-    eventually(lambda: projected(world) == world.log.head(0))  # From here on the tables know the accounts.
+    world.catch_up()  # From here on the tables know the accounts.
     for scene in (unbound, erased):
         acting = Caller(world, Role.APP, customer=scene.customer)
         question = statements.GetBalanceRequest(account_id=scene.account)

@@ -15,9 +15,7 @@ from protos.esep.v1.notification_service_pb2 import SubscribeRequest
 from protos.esep.v1.service_directory_pb2 import LANGUAGE_EN
 from tests.people import Person
 from tests.rpc.payers import Payers
-from tests.rpc.test_notifications import projected
 from tests.rpc.world import PATIENCE, World, new_id, refused
-from tests.waiting import eventually
 
 PERMISSION_SECONDS = 0.3
 
@@ -30,7 +28,7 @@ def payers(tmp_path: Path) -> Iterator[Payers]:
 
 def following(payers: Payers, *metadata: tuple[str, str], **owner: Any) -> Any:
     """Return a stream that has told all there was."""
-    eventually(lambda: projected(payers.world) == payers.world.log.head(0))
+    payers.world.catch_up()
     request = SubscribeRequest(language=LANGUAGE_EN, **owner)
     stream: Any = payers.ledger.notifications.Subscribe(request, metadata=metadata, timeout=PATIENCE)
     while not next(stream).HasField("caught_up"):

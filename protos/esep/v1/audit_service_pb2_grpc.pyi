@@ -117,8 +117,8 @@ class AuditServiceStub:
     """GetCheckpoint answers a signed checkpoint of the history: a new one, or one that was signed before.
 
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
-    reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness cosigned is kept for ever, any
-    other for a day.
+    reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness
+    cosigned is kept for ever, any other for a day.
     Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
     that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
@@ -261,8 +261,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """GetCheckpoint answers a signed checkpoint of the history: a new one, or one that was signed before.
 
     Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
-    reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness cosigned is kept for ever, any
-    other for a day.
+    reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness
+    cosigned is kept for ever, any other for a day.
     Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
     that was signed is answered, as long as it reaches min_position.
     Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
@@ -450,8 +450,8 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetCheckpoint answers a signed checkpoint of the history: a new one, or one that was signed before.
 
         Guarantees: nothing is signed but what is durable, and never two trees of one partition that disagree. A new one
-        reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness cosigned is kept for ever, any
-        other for a day.
+        reaches min_position, and is at most a second behind the log, or with current not at all. One that a witness
+        cosigned is kept for ever, any other for a day.
         Where the ledger's audit of itself has found a difference, nothing new is signed from there on: the last checkpoint
         that was signed is answered, as long as it reaches min_position.
         Refused with: NOT_THE_OWNER from a server that does not decide now, unless an earlier checkpoint is asked for;
