@@ -6,13 +6,15 @@ A process that native code ends, as by a segmentation fault, says in plain lines
 import faulthandler
 import logging
 import sys
+from contextlib import suppress
 
 import structlog
 
 
 def configure_logging(style: str) -> None:
     """Write to standard error, in the ``console`` or the ``json`` style."""
-    faulthandler.enable()
+    with suppress(RuntimeError, OSError, ValueError):  # Nobody hears it where there is no standard error.
+        faulthandler.enable()
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"

@@ -21,8 +21,8 @@ from ledger.vault.numbers import Numbers
 from ledger.vault.vault import Vault
 
 GRACE: Final = 3_600 * SECOND
-_decode_linked = msgspec.json.Decoder(AliasLinked).decode
 """Microseconds after which nothing that was begun is still under way."""
+_decode_linked = msgspec.json.Decoder(AliasLinked).decode
 
 
 def sweep(vault: Vault, log: LogReader, partition: int, now: int, *, grace: int = GRACE) -> int:
