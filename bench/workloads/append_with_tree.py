@@ -21,10 +21,10 @@ from ledger.log.factory import open_log
 
 _SIZES = {"append_with_tree": BATCH, "append_with_tree_of_100": 100, "append_with_tree_of_1": 1}
 _AGAINST = "append_without_tree"
-_CALLS = {BATCH: 4, 100: 60, 1: 200}
-"""Appends in a window: they are short, and there are more of them, so that what disturbs one disturbs its neighbour."""
+_CALLS = {BATCH: 12, 100: 60, 1: 200}
+"""Appends in a window. Of the largest, SQLite brings every twelfth from its write-ahead log into the file."""
 _WINDOWS = 3
-"""As many times as there are windows of other workloads."""
+"""As many times as there are windows of other workloads: they are short, and a neighbour is disturbed by the same."""
 _MOST_WARM_SECONDS = 10.0
 
 

@@ -11,8 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from itertools import chain, pairwise
+from io import BytesIO
 from math import inf
 from mmap import PROT_READ, mmap
 from struct import Struct
@@ -21,7 +20,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from domain.leaves import AT_A_TIME, Columns, Integers, Words, hash_columns
+from domain.leaves import Columns, Integers, Words, hash_columns
 from ledger.log.merkle import HASH_BYTES, heights, subtrees
 
 READY: Final = b"\x06"
@@ -89,14 +88,9 @@ def answer_to(request: _Request, shared: mmap) -> bytes:
         shared[ids_end:requests_end],
         Words(request.callers, callers),
     )
-    leaves = hash_columns(columns, _cut(shared, requests_end + np.concatenate(([0], lengths.cumsum()))))
+    states = BytesIO(shared[requests_end : requests_end + request.column_bytes[10]])
+    leaves = hash_columns(columns, map(states.read, lengths.tolist()))
     return b"".join([leaves[-1], *subtrees(request.size, leaves)])
-
-
-def _cut(shared: mmap, bounds: Integers) -> Iterator[bytes]:
-    """Return what stands between the bounds."""
-    few = (bounds[start : start + AT_A_TIME + 1].tolist() for start in range(0, len(bounds) - 1, AT_A_TIME))
-    return chain.from_iterable([shared[start:end] for start, end in pairwise(each)] for each in few)
 
 
 def serve(connection: socket.socket, shared: mmap) -> None:

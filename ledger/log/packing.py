@@ -9,7 +9,8 @@ joined by SQLite into one value, and cut apart here: 80,000 rows a second beside
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, pairwise, repeat
+from io import BytesIO
+from itertools import chain, repeat
 from struct import Struct
 from typing import Any
 
@@ -200,6 +201,4 @@ def _ids(joined: bytes | None) -> Iterable[bytes]:
 
 def _cut(joined: bytes | None, lengths: bytes | None) -> list[bytes]:
     """Return the values of a column, which stand one behind the other."""
-    whole = joined or b""
-    ends = accumulate(_integers(lengths))
-    return [whole[start:end] for start, end in pairwise((0, *ends))]
+    return list(map(BytesIO(joined or b"").read, _integers(lengths)))

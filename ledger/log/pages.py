@@ -7,7 +7,8 @@ more than a gigabyte). A statement of its own would cost more than the lengths d
 interpreter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
 from domain.ports import Row
@@ -20,6 +21,8 @@ FEW_ROWS: Final = 64
 """Rows that are read at once where more would be too many bytes."""
 FEWEST: Final = 2
 """Rows that a read has at least, where there are as many, as ``LogReader.read`` promises."""
+
+_state: Final = attrgetter("state")
 
 Page = Callable[[int, int, int], list[Row]]
 """Reads the rows behind a position, at most so many; FEW_ROWS of them, or FEWEST, where more have more than so many
@@ -34,9 +37,14 @@ def read_pages(page: Page, after: int, limit: int) -> list[Row]:
         wanted = min(MOST_ROWS, limit - len(rows))
         found = page(rows[-1].position if rows else after, wanted, MOST_BYTES)
         rows += found
-        taken = sum(len(row.state) for row in found)
+        taken = sum(state_sizes(found))
         room -= taken
         # Two small ones are all that there are: nobody who follows the log shall look once more for each event.
         if len(found) not in {wanted, FEW_ROWS} and not (len(found) == FEWEST and taken * FEW_ROWS > MOST_BYTES):
             break
     return rows
+
+
+def state_sizes(rows: Sequence[Row]) -> Iterator[int]:
+    """Return how many bytes each row's state has."""
+    return map(len, map(_state, rows))

@@ -262,7 +262,7 @@ class PostgresLog(Archiving):
         if len(rows) == 1:
             writer.execute(_INSERT, (*binary_values(rows[0]), *binary_growth(growth)), formats=_ALL_BINARY)
         elif len(rows) >= _HASHED_MEANWHILE:
-            writer.copy_first(_COPY, self._packer.pack(growth.batch), then=partial(_grow, growth))
+            writer.copy_first(_COPY, self._packer.pack(growth.batch), then=partial(_grow_meanwhile, growth))
         else:
             writer.copy(_COPY, self._packer.pack(growth.batch), then=_grow(growth))
 
@@ -398,6 +398,15 @@ def _find(reader: DirectConnection, partition: int, ids: Sequence[bytes]) -> dic
 
 def _text(value: int | str) -> bytes:
     return str(value).encode()
+
+
+def _grow_meanwhile(growth: Growth) -> str:
+    """Return that statement while the database takes the rows in.
+
+    Not earlier: the process that hashes would be in the way of the one that is to take them in.
+    """
+    growth.hash_beside()
+    return _grow(growth)
 
 
 def _grow(growth: Growth) -> str:

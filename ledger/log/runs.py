@@ -14,7 +14,7 @@ import numpy as np
 from domain.leaves import Columns, Integers, columns_of, hash_columns, leaf_hashes
 from domain.ports import Row
 
-_FIRST_PART: Final = 2048
+_FIRST_PART: Final = 1024
 """The most rows of a large batch that are taken apart first: they are hashed while the others are taken apart."""
 _PART: Final = 8192
 _SHORTEST: Final = 64
@@ -32,7 +32,7 @@ class Batch:
     def parts(self) -> "list[Part]":
         """The rows as they are taken apart."""
         rows = self.rows
-        first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= _FIRST_PART else len(rows)
+        first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= 2 * _FIRST_PART else len(rows)
         cuts = pairwise((0, *range(first, len(rows), _PART), len(rows)))
         return [Part(rows[start:end]) for start, end in cuts]
 

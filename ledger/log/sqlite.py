@@ -148,6 +148,7 @@ class SQLiteLog(Archiving):
             tree = (before.size, before.root, after.size, after.dump(), after.root)
             writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
             return
+        growth.hash_beside()
         statements = _statements(writer, growth.batch)
         writer.execute("BEGIN IMMEDIATE")
         if tail is not None:

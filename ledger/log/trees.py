@@ -32,12 +32,12 @@ class Growth:
         self.before = before
         self.batch = batch
         self._whole = whole
-        self._beside = hashing.begin(whole, batch)
+        self._hashing = hashing
+        self._beside: Callable[[], Frontier] | None = None
 
-    @property
-    def beside(self) -> bool:
-        """Whether the batch is hashed by another process meanwhile: then ask for the tree as late as possible."""
-        return self._beside is not None
+    def hash_beside(self) -> None:
+        """Have a large batch hashed by another process from now on; then ask for the tree as late as possible."""
+        self._beside = self._hashing.begin(self._whole, self.batch)
 
     @cached_property
     def after(self) -> Frontier:

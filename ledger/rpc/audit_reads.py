@@ -6,13 +6,16 @@ so that no reader learns of an event that a failover could still take back.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from domain.ports import Row
 from ledger.audit.reading import EventReader, Piece
 from ledger.audit.selection import Selection
+from ledger.log.pages import state_sizes
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.positions import Positions
 from ledger.rpc.reads import LogReads
@@ -148,11 +151,10 @@ class Pieces:
 
 def messages(rows: list[Row]) -> Iterator[list[Row]]:
     """Cut events into what fits one message each."""
-    start, size = 0, 0
-    for index, row in enumerate(rows):
-        if index > start and (index - start == MOST or size + len(row.state) > MOST_BYTES):
-            yield rows[start:index]
-            start, size = index, 0
-        size += len(row.state)
-    if rows:
-        yield rows[start:]
+    ends = list(accumulate(state_sizes(rows)))
+    start = told = 0
+    while start < len(rows):
+        fitting = bisect_right(ends, told + MOST_BYTES, start, min(start + MOST, len(rows)))
+        end = max(fitting, start + 1)  # One that is larger by itself goes alone.
+        yield rows[start:end]
+        start, told = end, ends[end - 1]

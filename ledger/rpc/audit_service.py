@@ -112,7 +112,9 @@ class AuditService(AuditServiceServicer):
         async with aclosing(audit.reads.follow(wanted, after)) as pieces:
             async for piece in pieces:
                 for rows in messages(piece.rows):
-                    yield pb.SubscribeEventsResponse(events=translate.columns_message(rows))
+                    response = pb.SubscribeEventsResponse()
+                    translate.fill_columns(response.events, rows)
+                    yield response
                 place = audit.log.message(piece.reached)
                 if not piece.news:
                     yield pb.SubscribeEventsResponse(heartbeat=pb.EventHeartbeat(position=place))

@@ -84,20 +84,18 @@ def event_message(row: Row) -> pb.Event:
     )
 
 
-def columns_message(rows: Sequence[Row]) -> pb.EventColumns:
-    """Return many events as a stream tells them."""
+def fill_columns(message: pb.EventColumns, rows: Sequence[Row]) -> None:
+    """Fill in many events as a stream tells them: in place, for messages that are handed to others are copied."""
     columns: Iterable[Any] = zip(*rows, strict=True)
     _partitions, positions, originators, versions, topics, states, times, requests, callers = columns
-    return pb.EventColumns(
-        positions=positions,
-        aggregate_ids=b"".join(originators),
-        versions=versions,
-        topics=topics,
-        states=states,
-        record_time_micros=times,
-        request_ids=[request or b"" for request in requests],
-        callers=callers,
-    )
+    message.positions.extend(positions)
+    message.aggregate_ids = b"".join(originators)
+    message.versions.extend(versions)
+    message.topics.extend(topics)
+    message.states.extend(states)
+    message.record_time_micros.extend(times)
+    message.request_ids.extend([request or b"" for request in requests])
+    message.callers.extend(callers)
 
 
 def step_message(step: LifeStep) -> pb.AggregateStep:

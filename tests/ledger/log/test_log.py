@@ -179,15 +179,18 @@ def test_rows_that_cannot_stand(log: Log, wrong: list) -> None:  # type: ignore[
         log.append(wrong)
 
 
-def test_gap(log: Log, store_url: str) -> None:
-    """A reader never passes over a position that is missing."""
-    log.append(rows(1, 5))
+@pytest.mark.parametrize(("missing", "after"), [((3, 3), 0), ((3, 30), 1), ((1, 30), 0)])
+def test_gap(log: Log, store_url: str, missing: tuple[int, int], after: int) -> None:
+    """A reader never passes over positions that are missing, nor takes many of them for the end."""
+    log.append(rows(1, 40))
     engine = open_tables(store_url)
     with engine.begin() as connection:
-        connection.execute(events.delete().where(events.c.position == 3))
+        connection.execute(events.delete().where(events.c.position.between(*missing)))
     engine.dispose()
-    with pytest.raises(LogBroken, match="position 3"):
-        log.read(0, 0, 10)
+    for first in range(after, missing[0] - 1):
+        assert [row.position for row in log.read(0, first, 1)] == [first + 1]
+    with pytest.raises(LogBroken, match=f"position {missing[0]}, "):
+        log.read(0, missing[0] - 1, 10)
 
 
 def test_appending_after_a_gap(log: Log) -> None:
