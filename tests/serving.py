@@ -42,9 +42,11 @@ def server_on(database_url: str, directory: Path, **settings: str) -> ServerProc
     return ServerProcess(directory, {"ESEP_DATABASE_URL": database_url, **variables})
 
 
-def open_account(ledger: Ledger, kind: account_pb2.AccountKind.ValueType, participant_id: str = "bank-a") -> int:
+def open_account(
+    ledger: Ledger, kind: account_pb2.AccountKind.ValueType, participant_id: str = "bank-a", partition: int = 0
+) -> int:
     """Open an account and return its id."""
-    request = OpenAccountRequest(request_id=new_id(), participant_id=participant_id, kind=kind)
+    request = OpenAccountRequest(request_id=new_id(), participant_id=participant_id, kind=kind, partition=partition)
     return ledger.accounts.OpenAccount(request, timeout=CALL_SECONDS).account.account_id
 
 

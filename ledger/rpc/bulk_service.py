@@ -15,6 +15,7 @@ from ledger.rpc.translate import bulk as translate
 from ledger.rpc.translate.common import receipt
 from protos.esep.v1 import bulk_service_pb2 as pb
 from protos.esep.v1.bulk_service_pb2_grpc import BulkServiceServicer
+from protos.esep.v1.common_pb2 import LogPosition
 
 
 class BulkService(BulkServiceServicer):
@@ -37,7 +38,8 @@ class BulkService(BulkServiceServicer):
     async def ReverseBulkLeg(self, request: pb.ReverseBulkLegRequest, context: Context) -> pb.ReverseBulkLegResponse:
         """Move the money of one leg back."""
         command, request_id = translate.reverse_bulk_leg(request)
-        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only)
+        home = await self._gateway.home_of(command.bulk_id.bytes)
+        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only, home=home)
         event, bulk = expect(done.event, BulkLegReversed), expect(done.subject, Bulk)
         return pb.ReverseBulkLegResponse(
             reversal=translate.reversal_message(done, event, bulk),
@@ -48,7 +50,7 @@ class BulkService(BulkServiceServicer):
     async def GetBulk(self, request: pb.GetBulkRequest, context: Context) -> pb.GetBulkResponse:
         """Read one bulk from the log."""
         bulk, position = await self._bulk(request)
-        return pb.GetBulkResponse(bulk=translate.bulk_message(bulk), position=self._log.message(position))
+        return pb.GetBulkResponse(bulk=translate.bulk_message(bulk), position=position)
 
     async def ListBulkLegs(self, request: pb.ListBulkLegsRequest, context: Context) -> pb.ListBulkLegsResponse:
         """List the legs of a bulk."""
@@ -61,15 +63,17 @@ class BulkService(BulkServiceServicer):
         return pb.ListBulkLegsResponse(
             legs=translate.leg_messages(bulk, numbers),
             next_page_token=self._pager.token(request, numbers[-1] if len(numbers) == page.size else None),
-            position=self._log.message(position),
+            position=position,
         )
 
-    async def _bulk(self, request: pb.GetBulkRequest | pb.ListBulkLegsRequest) -> tuple[Bulk, int]:
+    async def _bulk(self, request: pb.GetBulkRequest | pb.ListBulkLegsRequest) -> tuple[Bulk, LogPosition]:
+        """Return a bulk from the log of its partition, and the position as of which it is told."""
         intake = Intake()
         bulk_id = intake.known_id(request.bulk_id, "bulk_id")
         intake.check()
-        position = await self._log.position(request)
-        found = await self._log.aggregate(bulk_id, position)
+        log = self._log.at(await self._gateway.home_of(bulk_id))
+        position = await log.position(request)
+        found = await log.aggregate(bulk_id, position)
         if not isinstance(found, Bulk):
             raise Refused(refuse(Reason.BULK_NOT_FOUND, bulk_id=request.bulk_id))
-        return found, position
+        return found, log.message(position)

@@ -90,7 +90,7 @@ class Gateway:
     def __init__(self, engine: LedgerEngine, threads: Threads, others: Sequence[LedgerEngine] = ()) -> None:
         """Take the engine of partition 0, which decides all but what is another partition's, and those of the others.
 
-        Accounts live in every partition, and with them the transfers they pay; everything else lives in partition 0.
+        Accounts live in every partition, and with them the transfers and bulks they pay; all else lives in partition 0.
         """
         self.engine = engine
         self.engines = {each.partition: each for each in (engine, *others)}
@@ -172,7 +172,7 @@ class Gateway:
 
     async def execute_atomic(self, ticket: BatchTicket) -> Done:
         """Return what an atomic batch did, or did when it was first sent; raises Refused."""
-        engine = self._payers_engine(ticket)
+        engine = self._payers_engine(partial(debited, ticket.transfers), "transfers")
         match await self._submit(ticket, engine):
             case Accepted() as accepted:
                 return await self._first(accepted, ticket.request_id, ticket.caller, engine.partition)
@@ -185,15 +185,13 @@ class Gateway:
 
     async def execute_bulk(self, command: PostBulk, request_id: bytes, *, validate_only: bool) -> Done:
         """Return what a bulk did, or did when it was first sent; raises Refused. Each of its legs counts as one."""
-        payer = calls.current().payer
-        if payer is not None:
-            self._check_payer(self.engine, payer, command.legs.payers)
+        home = self._payers_engine(lambda: command.legs.payers, "debit_account_ids").partition
         weight = len(command.legs.amounts)
-        return await self.execute(command, request_id, validate_only=validate_only, weight=weight)
+        return await self.execute(command, request_id, validate_only=validate_only, weight=weight, home=home)
 
     async def execute_batch(self, ticket: BatchTicket) -> BatchResult:
         """Return what became of each transfer of a batch; raises Refused when the batch was not taken at all."""
-        engine = self._payers_engine(ticket)
+        engine = self._payers_engine(partial(debited, ticket.transfers), "transfers")
         outcomes = self.outcomes_of[engine.partition]
         match await self._submit(ticket, engine):
             case BatchOutcome() as outcome if outcome.repeated:
@@ -215,19 +213,19 @@ class Gateway:
             case other:
                 raise TypeError(f"the engine answered credit lines with {type(other).__name__}")
 
-    def _payers_engine(self, ticket: BatchTicket) -> LedgerEngine:
-        """Return the engine of a batch's payers; raise Refused unless the caller may debit every one of them.
+    def _payers_engine(self, payers: Callable[[], Collection[int]], field: str) -> LedgerEngine:
+        """Return the engine of those whom a field debits; raise Refused unless the caller may debit every one of them.
 
         The one permission that is not decided in front of the handler: here the batch stands in columns already.
         """
         payer = calls.current().payer
         if payer is None and len(self.engines) == 1:
             return self.engine
-        accounts = debited(ticket.transfers)
+        accounts = payers()
         homes = set(map(account_partition, accounts)) & self.engines.keys() or {self.engine.partition}
         if len(homes) > 1:
-            several = f"debits accounts of partitions {', '.join(map(str, sorted(homes)))}: send a batch for each"
-            raise Refused(invalid("transfers", "PARTITIONS", several))
+            several = f"debits accounts of partitions {', '.join(map(str, sorted(homes)))}: send one request for each"
+            raise Refused(invalid(field, "PARTITIONS", several))
         engine = self.engines[homes.pop()]
         if payer is not None:
             self._check_payer(engine, payer, accounts)

@@ -1,7 +1,8 @@
 """In which partition a write is decided, told by the request alone: what is forwarded, and where to.
 
-Accounts live in every partition, and with them the transfers that they pay; all else lives in partition 0. Methods that
-do not stand here are answered by the server that was called: they read, or they write what every server may.
+Accounts live in every partition, and with them the transfers and bulks that they pay; all else lives in partition 0.
+Methods that do not stand here are answered by the server that was called: they read, or they write what every server
+may.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,9 +38,23 @@ async def _first_payer(gateway: Gateway, request: Any) -> int | None:
     return next((home for home in homes if home in gateway.engines), None)
 
 
+async def _first_payer_of_bulk(gateway: Gateway, request: Any) -> int | None:
+    """Return the home of a bulk's first payer that has one, as that of a batch."""
+    homes = map(account_partition, request.debit_account_ids)
+    return next((home for home in homes if home in gateway.engines), None)
+
+
 async def _transfers(gateway: Gateway, request: Any) -> int | None:
-    transfer_id = parsed(request.transfer_id)
-    return None if transfer_id is None else await gateway.home_of(transfer_id)
+    return await _home_of(gateway, request.transfer_id)
+
+
+async def _bulks(gateway: Gateway, request: Any) -> int | None:
+    return await _home_of(gateway, request.bulk_id)
+
+
+async def _home_of(gateway: Gateway, text: str) -> int | None:
+    made = parsed(text)
+    return None if made is None else await gateway.home_of(made)
 
 
 _FIRST: Final[Mapping[str, tuple[str, ...]]] = {
@@ -58,7 +73,6 @@ _FIRST: Final[Mapping[str, tuple[str, ...]]] = {
         "PostRefund",
         "RecordSettlementNotice",
     ),
-    "BulkService": ("PostBulk", "ReverseBulkLeg"),
     "CardBindingService": ("RequestCardBinding", "ConfirmCardBinding", "CancelCardBinding", "DiscloseHeldAmount"),
     "CardService": (
         "IssueCard",
@@ -117,6 +131,8 @@ HOMES: Final[Mapping[str, Home]] = {
     **{f"/esep.v1.AccountService/{name}": _accounts for name in _BY_ACCOUNT},
     "/esep.v1.AccountService/OpenAccount": _chosen,
     "/esep.v1.AuditService/GetCheckpoint": _chosen,  # A new one is signed by whoever decides.
+    "/esep.v1.BulkService/PostBulk": _first_payer_of_bulk,
+    "/esep.v1.BulkService/ReverseBulkLeg": _bulks,
     "/esep.v1.TransferService/CreateTransfer": _payers,
     "/esep.v1.TransferService/CreateTransfers": _first_payer,
     "/esep.v1.TransferService/ReverseTransfer": _transfers,

@@ -150,13 +150,8 @@ class Subjects:
         return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
-        transfer_id = parsed(request.transfer_id)
-        if transfer_id is None:
-            return NOBODYS
-        transfer = await self._gateway.current(transfer_id, await self._gateway.home_of(transfer_id))
-        if not isinstance(transfer, Transfer):
-            return NOBODYS
-        return await self._moved(transfer)
+        transfer = await self._at_home(request.transfer_id)
+        return await self._moved(transfer) if isinstance(transfer, Transfer) else NOBODYS
 
     async def _moved(self, transfer: Transfer) -> Whose:
         debits = (transfer.debit_account, *(leg.debit_account for leg in transfer.legs))
@@ -259,11 +254,11 @@ class Subjects:
         return await self._account_or_participant(request)
 
     async def _bulk(self, request: Any) -> Whose:
-        bulk = await self._current(request.bulk_id)
+        bulk = await self._at_home(request.bulk_id)
         return Whose(await self._banks(asked_legs(bulk.posted).payers)) if isinstance(bulk, Bulk) else NOBODYS
 
     async def _bulk_leg_back(self, request: Any) -> Whose:
-        bulk = await self._current(request.bulk_id)
+        bulk = await self._at_home(request.bulk_id)
         leg = bulk.leg(request.leg) if isinstance(bulk, Bulk) else None
         if leg is None:
             return NOBODYS
@@ -313,6 +308,11 @@ class Subjects:
     async def _current(self, text: str) -> object:
         aggregate_id = parsed(text)
         return None if aggregate_id is None else await self._gateway.current(aggregate_id)
+
+    async def _at_home(self, text: str) -> object:
+        """Return what was made under an id in whichever partition it was made."""
+        made = parsed(text)
+        return None if made is None else await self._gateway.current(made, await self._gateway.home_of(made))
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""

@@ -1,4 +1,7 @@
-"""A payroll as a bulk: posted, told, reversed, explained and verified, through the server being killed."""
+"""A payroll as a bulk: posted, told, reversed, explained and verified, through the server being killed.
+
+In a ledger of one partition, and in the last one of three.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +19,7 @@ from protos.esep.v1.common_pb2 import AsOf, LogPosition
 from scripts.demo_client import connect_plainly, new_id
 from scripts.demo_server import ServerProcess
 from tests.journeys.test_command_line import CommandLine
-from tests.serving import CALL_SECONDS, open_account, server, transfer
-
-__all__ = ["server"]
+from tests.serving import CALL_SECONDS, open_account, server_on, transfer
 
 STAFF = 400
 SALARY = 45_000_00
@@ -27,11 +28,13 @@ SALARY = 45_000_00
 class Payroll:
     """An employer who pays a staff in one bulk, the last one of whom there is no money for."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, partition: int) -> None:
         self.ledger = ledger
-        cash = open_account(ledger, account_pb2.ACCOUNT_KIND_CASH)
-        self.employer = open_account(ledger, account_pb2.ACCOUNT_KIND_CUSTOMER)
-        self.staff = [open_account(ledger, account_pb2.ACCOUNT_KIND_CUSTOMER) for _ in range(20)]
+        self.partition = partition
+        cash = open_account(ledger, account_pb2.ACCOUNT_KIND_CASH, partition=partition)
+        self.employer, *self.staff = (
+            open_account(ledger, account_pb2.ACCOUNT_KIND_CUSTOMER, partition=partition) for _ in range(21)
+        )
         transfer(ledger, cash, self.employer, STAFF * SALARY - 1)
         self.request = pb.PostBulkRequest(
             request_id=new_id(),
@@ -69,10 +72,22 @@ class Payroll:
         return pb.GetBulkRequest(bulk_id=self.request.request_id)
 
 
+@pytest.fixture(scope="module", params=[1, 3])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """Give a server of a ledger with so many partitions."""
+    directory = tmp_path_factory.mktemp("server")
+    count = str(request.param)
+    with server_on(f"sqlite:///{directory / 'log.db'}", directory, partition_count=count) as process:
+        process.start()
+        yield process
+        process.stop()
+
+
 @pytest.fixture(scope="module")
 def payroll(server: ServerProcess) -> Iterator[Payroll]:
+    last = int(server.environment["ESEP_PARTITION_COUNT"]) - 1
     with connect_plainly(server.address) as ledger:
-        yield Payroll(ledger)
+        yield Payroll(ledger, last)
 
 
 def test_a_payroll_is_posted_told_reversed_and_verified(
@@ -82,6 +97,7 @@ def test_a_payroll_is_posted_told_reversed_and_verified(
     posted = payroll.posted
     assert (posted.bulk.posted_count, list(posted.bulk.refusals.legs)) == (STAFF - 1, [STAFF - 1])
     position = posted.receipt.position
+    assert posted.receipt.partition == payroll.partition
     first, last = payroll.staff[0], payroll.staff[-1]
     assert payroll.posted_tyiyn(first) == 20 * SALARY
     assert payroll.posted_tyiyn(last) == 19 * SALARY
@@ -94,7 +110,7 @@ def test_a_payroll_is_posted_told_reversed_and_verified(
     assert (back.reversal.amount_tyiyn, back.leg.reversed_tyiyn) == (SALARY, SALARY)
     newest = payroll.lines(first)[0]
     assert (newest.leg, newest.kind, newest.amount_tyiyn) == (20, "reversal", -SALARY)
-    then = AsOf(position=LogPosition(position=position))
+    then = AsOf(position=LogPosition(partition=payroll.partition, position=position))
     assert payroll.posted_tyiyn(first, then) == 20 * SALARY
     assert payroll.posted_tyiyn(first) == 19 * SALARY
 
@@ -112,7 +128,7 @@ def test_a_payroll_is_posted_told_reversed_and_verified(
             ("bulk.leg_reversed.v1", -SALARY),
         ]
         for request_id in (payroll.request.request_id, back.reversal.reversal_id):
-            asked = audit.ReplayDecisionRequest(request_id=request_id)
+            asked = audit.ReplayDecisionRequest(request_id=request_id, partition=payroll.partition)
             replay = ledger.audit.ReplayDecision(asked, timeout=CALL_SECONDS).replay
             assert replay.verdict == audits.REPLAY_VERDICT_SAME, replay.differences
     esep = CommandLine(server.environment)

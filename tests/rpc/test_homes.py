@@ -10,10 +10,12 @@ from ledger.rpc.client import method_names
 from ledger.rpc.homes import HOMES
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
+from protos.esep.v1 import bulk_service_pb2 as bulks
 from protos.esep.v1 import transfer_service_pb2 as transfers
 from tests.rpc.every_write import EVERY_WRITE, written_under_an_id
 from tests.rpc.neighbours import forwarded, taken_in
 from tests.rpc.stage import Stage, client_method
+from tests.rpc.test_bulks import bulk
 from tests.rpc.world import Bank, Refusal, World, item, new_id, transfer
 from tests.security.requests import REQUESTS
 from tests.security.scenes import OWN_BANK, Caller, Scene, make_scene
@@ -127,6 +129,45 @@ def test_a_batch_is_written_where_its_payers_live(stage: Stage, there: World) ->
     mixed = transfers.CreateTransfersRequest(transfers=[item(bank.rich, bank.poor, 1), item(local, bank.poor, 1)])
     refusal = paying.refused(paying.ledger.transfers.CreateTransfers, mixed)
     assert refusal.fields == {"transfers": "PARTITIONS"}
+
+
+def test_a_bulk_is_written_and_read_where_its_payers_live(stage: Stage, there: World) -> None:
+    """Whoever is asked; its payers are of one partition, as a batch's are, and those whom it pays of the same."""
+    bank, client = stage.bank, there.client("bank-a")
+    opening = [
+        accounts.OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=kind, partition=1)
+        for kind in (account_pb2.ACCOUNT_KIND_CASH, account_pb2.ACCOUNT_KIND_CUSTOMER)
+    ]
+    cash, local = (
+        client.accounts.OpenAccount(each, metadata=client.metadata, timeout=20.0).account.account_id for each in opening
+    )
+    for world in (there, stage.world):
+        posted = ask(world, "/esep.v1.BulkService/PostBulk", bulk((cash, local, 7), (local, cash, 9)))
+        assert (posted.receipt.partition, posted.bulk.posted_tyiyn, list(posted.bulk.refusals.legs)) == (1, 7, [1])
+        reversing = bulks.ReverseBulkLegRequest(request_id=new_id(), bulk_id=posted.bulk.bulk_id, leg=0)
+        back = ask(world, "/esep.v1.BulkService/ReverseBulkLeg", reversing)
+        assert (back.receipt.partition, back.leg.reversed_tyiyn) == (1, 7)
+        for reader in (there, stage.world):
+            found = ask(reader, "/esep.v1.BulkService/GetBulk", bulks.GetBulkRequest(bulk_id=posted.bulk.bulk_id))
+            assert (found.position.partition, found.bulk.reversed_tyiyn) == (1, 7)
+            listed = ask(
+                reader, "/esep.v1.BulkService/ListBulkLegs", bulks.ListBulkLegsRequest(bulk_id=posted.bulk.bulk_id)
+            )
+            assert [leg.credit_account_id for leg in listed.legs] == [local, cash]
+    nowhere = (9 << 40) + 1
+    for debits, fields in (
+        ((nowhere, local, bank.rich), {"debit_account_ids": "PARTITIONS"}),
+        ((nowhere, local), {"debit_account_ids[0]": "ACCOUNT_NOT_FOUND", "credit_account_ids[0]": "ACCOUNT_NOT_FOUND"}),
+    ):
+        legs = bulk(*((debit, bank.poor, 1) for debit in debits))
+        assert fields.items() <= refused_fields(there, legs).items()
+
+
+def refused_fields(world: World, request: bulks.PostBulkRequest) -> dict[str, str]:
+    """Return the fields at fault in a bulk that is refused as a whole."""
+    with pytest.raises(grpc.RpcError) as refused:
+        ask(world, "/esep.v1.BulkService/PostBulk", request)
+    return Refusal(refused.value).fields
 
 
 def test_a_transfer_is_reversed_where_it_was_made(stage: Stage, there: World) -> None:

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PostBulkRequest(_message.Message):
-    """PostBulkRequest holds a bulk, in columns of the same length. The accounts are of one partition."""
+    """PostBulkRequest holds a bulk, in columns of the same length. All its accounts are of one partition, which decides it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -116,7 +116,7 @@ class CreateTransfersRequest(_message.Message):
     """atomic makes all of the transfers or none."""
     @_builtins.property
     def transfers(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.NewTransfer]:
-        """transfers are 1 … 8,190, each with its own request_id. Their accounts are of one partition."""
+        """transfers are 1 … 8,190, each with its own request_id. Their payers are of one partition."""
 
     def __init__(
         self,
