@@ -4,9 +4,10 @@ A new checkpoint is signed for what this server itself has made durable, so only
 are made from the tiles, which are projections, and wait for them as every question does.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -16,6 +17,7 @@ from ledger.audit.signing.checkpoints import Checkpoints, HistoryDiffersError, I
 from ledger.audit.signing.keys import SigningKeysError
 from ledger.audit.signing.note import NoteError
 from ledger.audit.signing.proofs import prove_consistency, prove_inclusion
+from ledger.log.merkle import Frontier
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.translate.checkpoint import checkpoint_message, key_message, self_audit_message
@@ -28,6 +30,9 @@ T = TypeVar("T")
 MAX_COSIGNATURE = 400
 MAX_LEVEL = 7
 MAX_TILES = 256
+_ACKNOWLEDGED_SECONDS: Final = 1.0
+"""Within which an owner has heard of what it has made durable, by far."""
+_LOOK_SECONDS: Final = 0.002
 
 _log = structlog.get_logger("esep.audit")
 
@@ -135,15 +140,29 @@ class AuditProofs:
 
     async def _issued(self, at_least: int, *, current: bool) -> Issued:
         engine = self._gateway.engine_of(self._partition)
-        tree = engine.log.acknowledged(engine.partition) if engine.serving else None
-        if tree is None:
-            raise Refused(refuse(Reason.NOT_THE_OWNER))
+        tree = await self._tree(await self._gateway.look(engine.log.head, engine.partition) if current else 0)
         try:
             issue = partial(self._checkpoints.issue, current=current)
             return await self._gateway.question(issue, tree, at_least)
         except (HistoryDiffersError, SigningKeysError) as wrong:
             _log.error("checkpoint.refused", partition=engine.partition, error=str(wrong))
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
+
+    async def _tree(self, head: int) -> Frontier:
+        """Return the tree that this server has made durable, which reaches a head of the log; raises Refused.
+
+        Where it does not come to that in time, another server wrote what is there: one that has taken over from this
+        one, which was held up and has not noticed yet.
+        """
+        engine, clock = self._gateway.engine_of(self._partition), asyncio.get_running_loop().time
+        until = clock() + _ACKNOWLEDGED_SECONDS
+        while True:
+            tree = engine.log.acknowledged(engine.partition) if engine.serving else None
+            if tree is not None and tree.size >= head:
+                return tree
+            if tree is None or clock() >= until:
+                raise Refused(refuse(Reason.NOT_THE_OWNER))
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _found(self, size: int | None, *, cosigned: bool) -> Issued:
         def find() -> Issued:

@@ -16,6 +16,7 @@ from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest, GetCheckpoint
 from protos.esep.v1.checkpoint_pb2 import SELF_AUDIT_VERDICT_AGREES, SELF_AUDIT_VERDICT_DIFFERS
 from scripts.demo_client import connect_plainly
 from scripts.demo_server import ServerProcess, reserved_port
+from tests.journeys.test_command_line import CommandLine
 from tests.serving import CALL_SECONDS, open_account, transfer
 from tests.waiting import eventually
 
@@ -87,6 +88,10 @@ def test_a_change_under_a_running_server_raises_the_alarm(tmp_path: Path) -> Non
             transfer(ledger, cash, person, 1)
             sleep(1.5)  # Longer than a checkpoint is handed out again without any alarm.
             assert checkpoint(ledger).checkpoint.tree.position == signed
+            told = CommandLine(server.environment).json("audit", "checkpoint", str(tmp_path / "note"))
+            assert (told["tree_size"], told["self_audit_finding"]) == (signed, alarm.self_audit.finding)
+            shown = CommandLine(server.environment).run("audit", "checkpoint", str(tmp_path / "another.note"))
+            assert alarm.self_audit.finding in " ".join(shown.split())
         server.stop()
         server.start()
         with connect_plainly(server.address) as ledger:

@@ -94,6 +94,19 @@ def test_a_current_checkpoint_reaches_everything(
     assert checkpoint_of(auditor.ask("GetCheckpoint", current=True)) == current
 
 
+def test_an_owner_who_was_overtaken_unawares_signs_nothing_as_current(
+    world: World, auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log holds what it did not write: its own tree is the beginning of it at best, and not told to be all."""
+    position, head = grow(world, 1), world.log.head
+    monkeypatch.setattr("ledger.rpc.audit_proofs._ACKNOWLEDGED_SECONDS", 0.1)
+    monkeypatch.setattr(world.log, "head", lambda partition: head(partition) + 1)
+    assert auditor.refused("GetCheckpoint", current=True).reason == "NOT_THE_OWNER"
+    assert checkpoint_of(auditor.ask("GetCheckpoint", min_position=at(position))).size >= position
+    monkeypatch.setattr(world.log, "head", head)
+    assert checkpoint_of(auditor.ask("GetCheckpoint", current=True)).size >= position
+
+
 def test_every_event_is_proved(world: World, auditor: Auditor) -> None:
     """Each event of a checkpoint's tree is proved by its own bytes, and pymerkle agrees."""
     position = grow(world, 9)

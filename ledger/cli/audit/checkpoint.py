@@ -15,8 +15,8 @@ from ledger.cli.options import AsJson, Server, TlsCa, TlsCert, TlsKey, Token
 from ledger.cli.output import console, print_document, told
 from ledger.cli.problems import USAGE, Problem, ProblemError, reporting
 from protos.esep.v1.audit_service_pb2 import GetCheckpointRequest, GetCheckpointResponse
-from protos.esep.v1.checkpoint_pb2 import Checkpoint
 
+_FOUND: Final = "self_audit_finding"
 _FIRST_KEYS: Final = "Compare the keys with those that you were given in another way, once."
 
 NoteFile = Annotated[
@@ -51,7 +51,7 @@ def checkpoint(
             keep(note, "".join(answer.checkpoint.note for answer in answers))
             if keys is not None:
                 keep(keys, "".join(f"{key}\n" for key in verifiers))
-        documents = [_document(answer.checkpoint) for answer in answers]
+        documents = [_document(answer) for answer in answers]
         if as_json:
             several = {"partitions": documents} if documents[1:] else {}
             print_document({"note": str(note), **documents[0], "keys": verifiers, **several})
@@ -60,6 +60,9 @@ def checkpoint(
         for each, where in zip(documents, ("", *(f" of partition {n}" for n in range(1, len(documents)))), strict=True):
             size, root = each["tree_size"], each["root"]
             out.print(f"[green]{told(str(note))} holds the checkpoint of {size:,} events{where}[/], root {root}")
+            if _FOUND in each:
+                out.print(f"[red]The ledger's audit of itself found a difference{where}:[/] {told(each[_FOUND])}")
+                out.print("From there on it signs nothing: this checkpoint is the last one before.")
         if keys is not None:
             out.print(f"{told(str(keys))} holds the ledger's {len(verifiers)} keys. {_FIRST_KEYS}")
 
@@ -72,8 +75,10 @@ def _ask(connection: Connection, partition: int) -> GetCheckpointResponse:
     return answer
 
 
-def _document(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {"tree_size": checkpoint.tree.position, "root": checkpoint.root_hash.hex()}
+def _document(answer: GetCheckpointResponse) -> dict[str, Any]:
+    checkpoint, finding = answer.checkpoint, answer.self_audit.finding
+    document = {"tree_size": checkpoint.tree.position, "root": checkpoint.root_hash.hex()}
+    return {**document, _FOUND: finding} if finding else document
 
 
 def keep(path: Path, text: str) -> None:
