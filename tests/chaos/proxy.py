@@ -117,10 +117,10 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            back.transport.abort()  # Before anything is waited for: whoever breaks it once more leaves nothing open.
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            back.transport.abort()
 
     async def _open(self) -> _Streams:
         if isinstance(self._to, Path):
