@@ -9,7 +9,9 @@ from typing import Final, NamedTuple
 
 from domain.ports import LogReader, Row
 from ledger.audit.selection import Selection
+from ledger.log.api import Log
 from ledger.log.errors import LogBroken
+from ledger.log.tables import Table
 
 MOST_LOOKED_AT: Final = 20_000
 """Events that one piece looks at."""
@@ -22,6 +24,13 @@ class Piece(NamedTuple):
     """Wanted events, and the position up to which none was left out."""
 
     rows: list[Row]
+    reached: int
+
+
+class TablePiece(NamedTuple):
+    """A piece whose events are a table."""
+
+    events: Table
     reached: int
 
 
@@ -76,6 +85,24 @@ class EventReader:
         if len(found) > limit:
             return Piece(found[:limit], found[limit - 1].position)
         return Piece(found, upto)
+
+
+class TableReader(EventReader):
+    """Reads one partition of a log that gives tables."""
+
+    _log: Log
+
+    def __init__(self, log: Log, partition: int) -> None:
+        super().__init__(log, partition)
+
+    def table_piece(self, wanted: Selection, after: int, upto: int, limit: int) -> TablePiece:
+        """Return a piece as ``piece`` does, ``after`` before ``upto``; of fewer events where the log gives one page."""
+        if not wanted.everything:
+            piece = self.piece(wanted, after, upto, limit)
+            return TablePiece(Table.of(self.partition, piece.rows), piece.reached)
+        end = min(upto, after + MOST_LOOKED_AT)
+        events = self._log.table(self.partition, after, min(limit, end - after))
+        return TablePiece(events, events.positions[-1] if events.positions else end)
 
 
 def read_on(log: LogReader, partition: int, after: int, upto: int) -> Iterator[Sequence[Row]]:

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from domain.ports import Left, LogReader, Row
 from ledger.log.archive import Segment
 from ledger.log.merkle import Frontier
+from ledger.log.tables import Table
 
 
 class Beat(NamedTuple):
@@ -40,6 +41,10 @@ class Log(LogReader, Protocol):
     ``append``, ``beat`` and ``save_snapshot`` may be called from different threads, each with a connection
     of its own. Errors are those of ``ledger.log.errors``.
     """
+
+    def table(self, partition: int, after: int, limit: int) -> Table:
+        """Return rows as ``read`` does, as a table: maybe fewer, one page of the log, but two at least if there are."""
+        ...
 
     def whose(self, partition: int, topic: str, after: int, upto: int) -> list[bytes]:
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order.

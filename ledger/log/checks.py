@@ -25,5 +25,11 @@ def check_tail(found: Row | None, tail: bytes) -> None:
 def check_read(rows: Sequence[Row], after: int) -> None:
     """Raise LogBroken when positions are missing from rows read after ``after``."""
     if rows and rows[-1].position - after != len(rows):
-        missing = next(after + i for i, row in enumerate(rows, 1) if row.position != after + i)
-        raise LogBroken(f"partition {rows[0].partition} has no event at position {missing}, but later ones")
+        check_positions(rows[0].partition, [row.position for row in rows], after)
+
+
+def check_positions(partition: int, positions: Sequence[int], after: int) -> None:
+    """Raise LogBroken when positions are missing from those read after ``after``."""
+    if positions and positions[-1] - after != len(positions):
+        missing = next(wanted for wanted, position in enumerate(positions, after + 1) if position != wanted)
+        raise LogBroken(f"partition {partition} has no event at position {missing}, but later ones")

@@ -10,15 +10,15 @@ joined by SQLite into one value, and cut apart here: 80,000 rows a second beside
 
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
-from itertools import chain, repeat
+from itertools import chain
 from struct import Struct
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from domain.ports import Row
 from ledger.log.runs import Batch, Run
+from ledger.log.tables import Table
 from ledger.log.trees import Growth
 
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -127,12 +127,13 @@ def _different(size: int) -> "np.dtype[np.void]":
 
 
 #: A page of rows as one row, over a subquery that selects from ``events``. Lengths are in bytes; texts are told apart
-#: by a line break, and request ids, which few rows have, by the positions of those that have one.
+#: by a line break, and request ids, which few rows have, by the positions of those that have one. Blobs
+#: become texts by ``|| ''``, and separators are texts: for each blob ``group_concat`` would allocate anew (ADR 0018).
 PAGE_SQL = (
-    "SELECT group_concat(position), group_concat(originator_id, ''), group_concat(originator_version),"
-    " group_concat(topic, x'0a'), group_concat(state, ''), group_concat(length(state)), group_concat(recorded_at),"
-    " group_concat(request_id, ''), group_concat(length(request_id)),"
-    " group_concat(iif(request_id IS NULL, NULL, position)), group_concat(caller, x'0a')"
+    "SELECT group_concat(position), group_concat(originator_id || '', ''), group_concat(originator_version),"
+    " group_concat(topic, '\n'), group_concat(state || '', ''), group_concat(length(state)), group_concat(recorded_at),"
+    " group_concat(request_id || '', ''), group_concat(length(request_id)),"
+    " group_concat(iif(request_id IS NULL, NULL, position)), group_concat(caller, '\n')"
     " FROM ({})"
 )
 
@@ -141,30 +142,25 @@ class LineBreakError(ValueError):
     """A text of a page has a line break of its own: its rows are to be read one by one."""
 
 
-def unpack_page(partition: int, page: Sequence[bytes | None]) -> list[Row]:
-    """Return the rows that SQLite joined by PAGE_SQL, every value given as bytes; raises LineBreakError."""
+def unpack_page(partition: int, page: Sequence[bytes | None]) -> Table:
+    """Return the page that SQLite joined by PAGE_SQL, every value given as bytes; raises LineBreakError."""
     joined_positions, originators, versions, topics, states, state_lengths, times = page[:7]
     requests, request_lengths, requested, callers = page[7:]
     if joined_positions is None:
-        return []
+        return Table.of(partition, [])
     positions = _integers(joined_positions)
-    columns = (
-        repeat(partition),
+    size = len(positions)
+    return Table(
+        partition,
         positions,
-        _ids(originators),
+        originators or b"",
         _integers(versions),
-        _texts(topics, len(positions)),
+        _texts(topics, size),
         _cut(states, state_lengths),
         _integers(times),
-        _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else repeat(None),
-        _texts(callers, len(positions)),
+        _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else [b""] * size,
+        _texts(callers, size),
     )
-    return rows_of(zip(*columns, strict=False))
-
-
-def rows_of(values: Iterable[tuple[Any, ...]]) -> list[Row]:
-    """Return values as rows: what ``Row._make`` does, without calling it for each."""
-    return list(map(tuple.__new__, repeat(Row), values))
 
 
 def unpack_positions(ids: bytes | None, positions: bytes | None) -> Iterator[tuple[bytes, int]]:
@@ -178,20 +174,20 @@ def _integers(joined: bytes | None) -> list[int]:
     return _decode_integers(b"[%b]" % (joined or b""))
 
 
-def _texts(joined: bytes | None, count: int) -> Iterable[str]:
+def _texts(joined: bytes | None, count: int) -> list[str]:
     """Return the texts of a column, the same object for the same text; mostly there is one alone."""
     values = (joined or b"").split(b"\n")
     if len(values) != count:
         raise LineBreakError
     if values.count(values[0]) == count:
-        return repeat(values[0].decode(), count)
-    return map({value: value.decode() for value in set(values)}.__getitem__, values)
+        return [values[0].decode()] * count
+    return list(map({value: value.decode() for value in set(values)}.__getitem__, values))
 
 
-def _at(positions: list[int], given: list[int], values: Iterable[bytes]) -> Iterable[bytes | None]:
-    """Return the values of a column that only the given positions have."""
-    found = {position: value for position, value in zip(given, values, strict=True) if value}
-    return map(found.get, positions)
+def _at(positions: list[int], given: list[int], values: Iterable[bytes]) -> list[bytes]:
+    """Return the values of a column that only the given positions have, empty ones for the others."""
+    found = dict(zip(given, values, strict=True))
+    return [found.get(position, b"") for position in positions]
 
 
 def _ids(joined: bytes | None) -> Iterable[bytes]:

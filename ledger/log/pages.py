@@ -9,7 +9,7 @@ interpreter.
 
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeVar
 
 from domain.ports import Row
 
@@ -24,6 +24,7 @@ FEWEST: Final = 2
 
 _state: Final = attrgetter("state")
 
+_T = TypeVar("_T")
 Page = Callable[[int, int, int], list[Row]]
 """Reads the rows behind a position, at most so many; FEW_ROWS of them, or FEWEST, where more have more than so many
 bytes."""
@@ -43,6 +44,11 @@ def read_pages(page: Page, after: int, limit: int) -> list[Row]:
         if len(found) not in {wanted, FEW_ROWS} and not (len(found) == FEWEST and taken * FEW_ROWS > MOST_BYTES):
             break
     return rows
+
+
+def read_page(page: Callable[[int, int, int], _T], after: int, limit: int) -> _T:
+    """Return the first of the pages that ``read_pages`` joins, as it is."""
+    return page(after, min(MOST_ROWS, limit), MOST_BYTES)
 
 
 def state_sizes(rows: Sequence[Row]) -> Iterator[int]:

@@ -37,12 +37,13 @@ from ledger.log.errors import (
     VersionTaken,
 )
 from ledger.log.merkle import Frontier
-from ledger.log.packing import CopyPacker, binary_growth, binary_values, rows_of
+from ledger.log.packing import CopyPacker, binary_growth, binary_values
 from ledger.log.pages import FEW_ROWS, FEWEST, read_pages
 from ledger.log.patience import Patience, timeout_ms
 from ledger.log.pools import ClosingPool
 from ledger.log.schema import REQUEST_CONSTRAINT, VERSION_CONSTRAINT, trees
 from ledger.log.segments import Archiving
+from ledger.log.tables import Table, rows_of
 from ledger.log.trees import Growth, Trees, load_tree
 
 _READERS = 8
@@ -177,6 +178,10 @@ class PostgresLog(Archiving):
         rows = self._read(read)
         check_read(rows, after)
         return rows
+
+    def table(self, partition: int, after: int, limit: int) -> Table:
+        """Return rows as ``read`` does, as a table."""
+        return Table.of(partition, self.read(partition, after, limit))
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         """Return the rows of one aggregate in version order, up to and including ``upto_version``."""

@@ -24,7 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
 from ledger.log.archive import Archive
-from ledger.log.checks import check_appended, check_read, check_tail
+from ledger.log.checks import check_appended, check_positions, check_read, check_tail
 from ledger.log.errors import (
     LogBroken,
     LogUnavailable,
@@ -40,7 +40,8 @@ from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Batch, Run
 from ledger.log.segments import Archiving
-from ledger.log.sqlite_reading import find_ids, read_aggregate, read_rows
+from ledger.log.sqlite_reading import find_ids, read_aggregate, read_rows, read_table
+from ledger.log.tables import Table
 from ledger.log.trees import Growth, Trees, load_tree
 
 _COLUMNS = len(Row._fields)
@@ -183,6 +184,12 @@ class SQLiteLog(Archiving):
         rows = self._read(lambda reader: read_rows(reader, self._archive, partition, after, limit))
         check_read(rows, after)
         return rows
+
+    def table(self, partition: int, after: int, limit: int) -> Table:
+        """Return rows as ``read`` does, as a table of one page; of more where they had to be read as rows."""
+        table = self._read(lambda reader: read_table(reader, self._archive, partition, after, limit))
+        check_positions(partition, table.positions, after)
+        return table
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         """Return the rows of one aggregate in version order, up to and including ``upto_version``."""

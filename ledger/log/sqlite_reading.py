@@ -6,19 +6,17 @@ For one reader's connection, which gives texts as bytes.
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from itertools import count
-from operator import attrgetter, eq
 from typing import Any
 
 from domain.ports import Row
 from ledger.log.archive import Archive, Place
-from ledger.log.packing import PAGE_SQL, LineBreakError, rows_of, unpack_page, unpack_positions
-from ledger.log.pages import FEW_ROWS, FEWEST, read_pages
+from ledger.log.packing import PAGE_SQL, LineBreakError, unpack_page, unpack_positions
+from ledger.log.pages import FEW_ROWS, FEWEST, read_page, read_pages
+from ledger.log.tables import Table, rows_of
 
 _ROWS_A_PAGE = 1024
 _IDS_A_STATEMENT = 8192
 _LAST_VERSION = 2**31 - 1
-_position = attrgetter("position")
 
 _WEIGHT = "(SELECT sum(length(state)) FROM events WHERE partition = ?1 AND position > ?2 AND position <= ?2 + {})"
 _FITTING = f"iif({_WEIGHT.format('?3')} > ?4, min(?3, iif({_WEIGHT.format(FEW_ROWS)} > ?4, {FEWEST}, {FEW_ROWS})), ?3)"
@@ -42,12 +40,22 @@ def read_rows(reader: sqlite3.Connection, archive: Archive, partition: int, afte
     """Return up to ``limit`` rows behind a position, fewer when they are large."""
 
     def page(behind: int, size: int, most: int) -> list[Row]:
-        rows = _page(reader, _UNBROKEN, partition, behind, size, most)
-        if not rows or not all(map(eq, map(_position, rows), count(behind + 1))):
-            rows = _page(reader, _PAGE, partition, behind, size, most)
+        found = _unbroken(reader, partition, behind, size, most)
+        rows = _page(reader, _PAGE, partition, behind, size, most) if found is None else found.rows()
         return archive.whole(rows, partial(_place_of, reader, partition), most)
 
     return read_pages(page, after, limit)
+
+
+def read_table(reader: sqlite3.Connection, archive: Archive, partition: int, after: int, limit: int) -> Table:
+    """Return the first page of ``read_rows`` as a table; all its rows where that page cannot be joined as it stands.
+
+    That is where it has a gap, a line break in a text, or an empty state: an archived event, or one recorded so.
+    """
+    table = read_page(partial(_unbroken, reader, partition), after, limit)
+    if table is None or not all(table.states):
+        return Table.of(partition, read_rows(reader, archive, partition, after, limit))
+    return table
 
 
 def read_aggregate(
@@ -77,15 +85,29 @@ def find_ids(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -
     return positions
 
 
+def _unbroken(reader: sqlite3.Connection, partition: int, after: int, size: int, most: int) -> Table | None:
+    """Return the rows of a page if they follow one another and can be joined, None if there are none like that."""
+    try:
+        table = _joined(reader, _UNBROKEN, partition, after, size, most)
+    except (LineBreakError, sqlite3.DataError):
+        return None
+    found = len(table.positions)
+    return table if found and table.positions == list(range(after + 1, after + 1 + found)) else None
+
+
 def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> list[Row]:
     """Return the rows of a page in one step, or one by one where joining them does not work.
 
     That is when a text holds a line break, and when they are more together than SQLite's largest value (1 GB).
     """
     try:
-        return unpack_page(partition, _first(reader, PAGE_SQL.format(sql), partition, *values))
+        return _joined(reader, sql, partition, *values).rows()
     except (LineBreakError, sqlite3.DataError):
         return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
+
+
+def _joined(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> Table:
+    return unpack_page(partition, _first(reader, PAGE_SQL.format(sql), partition, *values))
 
 
 def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes | None, ...]:

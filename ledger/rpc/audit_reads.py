@@ -8,14 +8,13 @@ so that no reader learns of an event that a failover could still take back.
 import asyncio
 from bisect import bisect_right
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from domain.ports import Row
-from ledger.audit.reading import EventReader, Piece
+from ledger.audit.reading import Piece, TablePiece, TableReader
 from ledger.audit.selection import Selection
-from ledger.log.pages import state_sizes
+from ledger.log.tables import Table
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.positions import Positions
 from ledger.rpc.reads import LogReads
@@ -36,7 +35,7 @@ CHECKPOINT_POSITIONS: Final = 20_000
 class Followed(NamedTuple):
     """What a stream has next: wanted events, if there are any, and how far it has come."""
 
-    rows: list[Row]
+    events: Table
     reached: int
     caught_up: bool
     news: bool
@@ -46,7 +45,7 @@ class Followed(NamedTuple):
 class Looked(NamedTuple):
     """The next piece, and whether there is nothing behind it for the moment."""
 
-    piece: Piece
+    piece: TablePiece
     last: bool
 
 
@@ -56,7 +55,7 @@ class AuditReads:
     def __init__(self, gateway: Gateway, log_reads: LogReads, settings: RpcSettings) -> None:
         self._gateway = gateway
         self._log = log_reads
-        self.reader = EventReader(gateway.engine.log, log_reads.partition)
+        self.reader = TableReader(gateway.engine.log, log_reads.partition)
         self._heartbeat_seconds = settings.heartbeat_seconds
         self._news = Positions(log_reads.head, settings.notification_poll_seconds)
 
@@ -76,7 +75,7 @@ class AuditReads:
     async def page(self, wanted: Selection, after: int, upto: int, limit: int) -> Piece:
         """Return the next wanted events as far as they fit one message; raises Refused."""
         piece = await self.piece(wanted, after, upto, limit)
-        rows = next(messages(piece.rows), [])
+        rows = piece.rows[next(messages([row.state for row in piece.rows]), slice(0))]
         return piece if len(rows) == len(piece.rows) else Piece(rows, rows[-1].position)
 
     async def position_before(self, time: int) -> int:
@@ -90,16 +89,15 @@ class AuditReads:
         pieces = Pieces(lambda start: self._look(wanted, start), after)
         try:
             while True:
-                piece, last = await pieces.next()
-                after = piece.reached
-                if piece.rows or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
-                    yield Followed(piece.rows, after, last and not caught_up, news=True)
+                (events, after), last = await pieces.next()
+                if events.positions or after - told >= CHECKPOINT_POSITIONS or (last and not caught_up):
+                    yield Followed(events, after, last and not caught_up, news=True)
                     told, told_at, caught_up = after, clock(), caught_up or last
                 if not last:
                     continue
                 quiet = self._heartbeat_seconds - (clock() - told_at)
                 if quiet <= 0 or not await self._news.news(after + 1, quiet):
-                    yield Followed([], after, caught_up=False, news=False)
+                    yield Followed(Table.of(self.partition, []), after, caught_up=False, news=False)
                     told, told_at = after, clock()
         finally:
             await pieces.close()
@@ -107,7 +105,9 @@ class AuditReads:
     async def _look(self, wanted: Selection, after: int) -> Looked:
         """Return what is wanted of the next page, and whether it is the last one for the moment."""
         head = await self.head()
-        piece = await self.piece(wanted, after, head, AT_ONCE) if after < head else Piece([], after)
+        if after >= head:
+            return Looked(TablePiece(Table.of(self.partition, []), after), last=True)
+        piece = await self._gateway.question(self.reader.table_piece, wanted, after, head, AT_ONCE)
         return Looked(piece, piece.reached >= head)
 
     async def close(self) -> None:
@@ -149,12 +149,12 @@ class Pieces:
         self._reading.clear()
 
 
-def messages(rows: list[Row]) -> Iterator[list[Row]]:
-    """Cut events into what fits one message each."""
-    ends = list(accumulate(state_sizes(rows)))
+def messages(states: Sequence[bytes]) -> Iterator[slice]:
+    """Cut events with these states into what fits one message each."""
+    ends = list(accumulate(map(len, states)))
     start = told = 0
-    while start < len(rows):
-        fitting = bisect_right(ends, told + MOST_BYTES, start, min(start + MOST, len(rows)))
+    while start < len(states):
+        fitting = bisect_right(ends, told + MOST_BYTES, start, min(start + MOST, len(states)))
         end = max(fitting, start + 1)  # One that is larger by itself goes alone.
-        yield rows[start:end]
+        yield slice(start, end)
         start, told = end, ends[end - 1]

@@ -111,16 +111,16 @@ class AuditService(AuditServiceServicer):
         intake.check()
         async with aclosing(audit.reads.follow(wanted, after)) as pieces:
             async for piece in pieces:
-                for rows in messages(piece.rows):
+                for part in messages(piece.events.states):
                     response = pb.SubscribeEventsResponse()
-                    translate.fill_columns(response.events, rows)
+                    translate.fill_columns(response.events, piece.events, part)
                     yield response
                 place = audit.log.message(piece.reached)
                 if not piece.news:
                     yield pb.SubscribeEventsResponse(heartbeat=pb.EventHeartbeat(position=place))
                 elif piece.caught_up:
                     yield pb.SubscribeEventsResponse(caught_up=pb.EventCaughtUp(position=place))
-                elif not piece.rows or piece.rows[-1].position < piece.reached:
+                elif not piece.events.positions or piece.events.positions[-1] < piece.reached:
                     yield pb.SubscribeEventsResponse(checkpoint=pb.EventCheckpoint(position=place))
 
     async def GetAggregateHistory(

@@ -287,17 +287,6 @@ def test_a_quiet_stream_says_that_it_lives(limited_bank: Bank) -> None:
     stream.call.cancel()
 
 
-def test_a_message_holds_no_more_than_its_bounds(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the number of events and by their bytes; one that is larger than that stands alone."""
-    stored = rows(bank.world)
-    monkeypatch.setattr(audit_reads, "MOST", 2)
-    assert [len(part) for part in audit_reads.messages(stored[:5])] == [2, 2, 1]
-    monkeypatch.setattr(audit_reads, "MOST_BYTES", 1)
-    assert [part for one in audit_reads.messages(stored[:3]) for part in one] == stored[:3]
-    assert [len(part) for part in audit_reads.messages(stored[:3])] == [1, 1, 1]
-    assert list(audit_reads.messages([])) == []
-
-
 @pytest.mark.parametrize(
     ("after", "field", "rule"),
     [
@@ -333,13 +322,13 @@ def test_a_server_that_stops_says_so_to_its_streams(bank: Bank) -> None:
 def test_a_reader_that_takes_nothing_makes_the_server_read_nothing(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two pages are read ahead for a slow reader, and no more: the rest stays in the log."""
     reads: list[int] = []
-    real: Callable[..., Any] = reading.EventReader.piece
+    real: Callable[..., Any] = reading.TableReader.table_piece
 
-    def counted(self: reading.EventReader, wanted: Any, after: int, upto: int, limit: int) -> Any:
+    def counted(self: reading.TableReader, wanted: Any, after: int, upto: int, limit: int) -> Any:
         reads.append(after)
         return real(self, wanted, after, upto, limit)
 
-    monkeypatch.setattr(reading.EventReader, "piece", counted)
+    monkeypatch.setattr(reading.TableReader, "table_piece", counted)
     monkeypatch.setattr(audit_reads, "AT_ONCE", 50)
     tags = {f"{number:032}": "x" * 64 for number in range(8)}  # as much text as one may have
     for _ in range(12):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.audit.reading import Piece
+from ledger.audit.reading import TablePiece
+from ledger.log.tables import Table
 from ledger.rpc import audit_reads
 from ledger.rpc.audit_reads import AT_ONCE, Looked, Pieces
 from tests.ledger.log.rows import row
@@ -20,7 +21,7 @@ def told(ends: Sequence[int], after: int = 0) -> tuple[list[int], list[int]]:
         begun.append(start)
         await asyncio.sleep(0)
         end = next((each for each in ends if each > start), start)
-        return Looked(Piece([row(end)] if end > start else [], end), end >= ends[-1])
+        return Looked(TablePiece(Table.of(0, [row(end)] if end > start else []), end), end >= ends[-1])
 
     async def follow() -> list[int]:
         pieces, found = Pieces(look, after), []
@@ -59,7 +60,7 @@ def test_the_next_two_pieces_are_under_way_before_they_are_asked_for() -> None:
 
     async def look(start: int) -> Looked:
         begun.append(start)
-        return Looked(Piece([], start + AT_ONCE), last=False)
+        return Looked(TablePiece(Table.of(0, []), start + AT_ONCE), last=False)
 
     async def follow() -> None:
         pieces = Pieces(look, 0)
@@ -75,9 +76,11 @@ def test_no_message_is_larger_than_it_should_be(monkeypatch: pytest.MonkeyPatch)
     """But for one that holds a single event."""
     monkeypatch.setattr(audit_reads, "MOST_BYTES", 100)
     sizes = [60, 40, 1, 99, 1, 250, 50, 50, 30]
-    rows = [row(position)._replace(state=b"x" * size) for position, size in enumerate(sizes, 1)]
-    told = [[len(each.state) for each in message] for message in audit_reads.messages(rows)]
-    assert told == [[60, 40], [1, 99], [1], [250], [50, 50], [30]]
+    states = [b"x" * size for size in sizes]
+    assert [sizes[part] for part in audit_reads.messages(states)] == [[60, 40], [1, 99], [1], [250], [50, 50], [30]]
+    monkeypatch.setattr(audit_reads, "MOST", 1)
+    assert [sizes[part] for part in audit_reads.messages(states)] == [[size] for size in sizes]
+    assert list(audit_reads.messages([])) == []
 
 
 def test_behind_a_short_piece_nothing_is_guessed() -> None:
@@ -91,7 +94,7 @@ def test_a_failure_ahead_is_told_in_its_turn() -> None:
     async def look(start: int) -> Looked:
         if start >= 2 * AT_ONCE:
             raise RuntimeError(str(start))
-        return Looked(Piece([row(1)], start + AT_ONCE), last=False)
+        return Looked(TablePiece(Table.of(0, [row(1)]), start + AT_ONCE), last=False)
 
     async def follow() -> list[int]:
         pieces = Pieces(look, 0)

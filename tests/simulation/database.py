@@ -25,6 +25,7 @@ from ledger.log.errors import (
     VersionTaken,
 )
 from ledger.log.merkle import Frontier
+from ledger.log.tables import Table
 from ledger.log.trees import Trees
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import SECOND, Process, Scheduler
@@ -231,6 +232,9 @@ class Connection:
         if len(rows) > _LEAST_READ and self._faults.strikes(Fault.PARTIAL_READ):
             return rows[: self._random.randrange(_LEAST_READ, len(rows))]
         return rows
+
+    def table(self, partition: int, after: int, limit: int) -> Table:
+        return Table.of(partition, self.read(partition, after, limit))
 
     def aggregate(self, partition: int, originator_id: bytes, *, upto_version: int | None = None) -> list[Row]:
         self._travel(reading=True)

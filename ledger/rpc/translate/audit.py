@@ -1,7 +1,7 @@
 """The history as it is asked for and told."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from domain import ids
 from domain.ports import Row
@@ -13,6 +13,7 @@ from ledger.audit.history import Step as LifeStep
 from ledger.audit.replay.replayer import Replayed, Verdict
 from ledger.audit.selection import Selection
 from ledger.log.codec import UPCASTERS
+from ledger.log.tables import Table
 from ledger.rpc.intake import Intake, timestamp
 from ledger.rpc.translate.account import KIND_NUMBERS
 from projections.answers import Figures
@@ -84,18 +85,16 @@ def event_message(row: Row) -> pb.Event:
     )
 
 
-def fill_columns(message: pb.EventColumns, rows: Sequence[Row]) -> None:
-    """Fill in many events as a stream tells them: in place, for messages that are handed to others are copied."""
-    columns: Iterable[Any] = zip(*rows, strict=True)
-    _partitions, positions, originators, versions, topics, states, times, requests, callers = columns
-    message.positions.extend(positions)
-    message.aggregate_ids = b"".join(originators)
-    message.versions.extend(versions)
-    message.topics.extend(topics)
-    message.states.extend(states)
-    message.record_time_micros.extend(times)
-    message.request_ids.extend([request or b"" for request in requests])
-    message.callers.extend(callers)
+def fill_columns(message: pb.EventColumns, events: Table, part: slice) -> None:
+    """Fill in a part of many events as a stream tells them: in place, for messages handed to others are copied."""
+    message.positions.extend(events.positions[part])
+    message.aggregate_ids = events.originator_ids[16 * part.start : 16 * part.stop]
+    message.versions.extend(events.originator_versions[part])
+    message.topics.extend(events.topics[part])
+    message.states.extend(events.states[part])
+    message.record_time_micros.extend(events.recorded_at[part])
+    message.request_ids.extend(events.request_ids[part])
+    message.callers.extend(events.callers[part])
 
 
 def step_message(step: LifeStep) -> pb.AggregateStep:

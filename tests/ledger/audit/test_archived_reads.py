@@ -32,6 +32,12 @@ def test_a_page_has_two_events_at_least(log: ArchivingLog) -> None:
             assert log.read(0, after, 10) == recorded()[after : after + 2]
 
 
+def test_a_table_holds_archived_events(log: ArchivingLog) -> None:
+    """Whoever reads in columns is told the same, from everywhere."""
+    for after in (0, 7, 20):
+        assert log.table(0, after, 1_000).rows() == recorded()[after:]
+
+
 def test_what_was_read_is_not_kept_for_ever(log: ArchivingLog) -> None:
     """A few segments stand in memory, and fewer groups of rows decoded, however much is read."""
     archive: Archive = log._archive  # type: ignore[attr-defined]

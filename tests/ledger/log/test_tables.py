@@ -1,0 +1,115 @@
+"""Rows in columns: what a log reads so is what it reads row by row, over each kind of store."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.ports import Row
+from ledger.log import pages
+from ledger.log.api import Log
+from ledger.log.archive import Archive
+from ledger.log.errors import LogBroken
+from ledger.log.factory import open_tables
+from ledger.log.schema import events
+from ledger.log.sqlite import SQLiteLog
+from ledger.log.sqlite_reading import read_rows, read_table
+from ledger.log.tables import Table
+from tests.ledger.log.rows import row, rows
+
+KINDS = {
+    "alike": rows(1, 5),
+    "some with request ids": [row(1), row(2, request=7), row(3), row(4, request=8)],
+    "all with request ids": [row(position, request=900 + position) for position in range(1, 6)],
+    "several topics and callers": [
+        row(1, topic="a.v1", caller="Ысык-Көл, 🏔"),
+        row(2, caller=""),
+        row(3, topic="b,c.v1"),
+    ],
+    "any bytes": [row(1, state=bytes(range(256))), row(2, state=b"\0"), row(3, state=b",\n")],
+    "line breaks in a text": [row(1, caller="till\n7"), row(2)],
+    "an empty state": [row(1), row(2, state=b""), row(3)],
+    "several versions": [row(1, originator=9), row(2, originator=9, version=2**31 - 1), row(3)],
+}
+
+
+def walked(log: Log, limit: int) -> list[list[Row]]:
+    """Read a log to its end, a table at a time."""
+    found: list[list[Row]] = []
+    after = 0
+    while told := log.table(0, after, limit).rows():
+        found.append(told)
+        after = told[-1].position
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_is_what_is_read(log: Log, kind: str) -> None:
+    """Whatever the rows hold, from the first one or from another, whole or in part."""
+    written = KINDS[kind]
+    log.append(written)
+    for after in range(len(written) + 1):
+        for limit in (1, 2, 1_000):
+            assert log.table(0, after, limit).rows() == written[after : after + limit]
+    for partition, after in ((1, 0), (0, len(written))):
+        nothing = log.table(partition, after, 10)
+        assert (nothing.partition, nothing.rows()) == (partition, [])
+
+
+@pytest.mark.parametrize("limit", [1_000, pages.MOST_ROWS, 9_000])
+def test_tables_follow_one_another(log: Log, limit: int) -> None:
+    """Each ends at its limit, or at a page's end where that comes first."""
+    log.append(rows(1, 9_000))
+    found = walked(log, limit)
+    assert [each for told in found for each in told] == rows(1, 9_000)
+    assert all(len(told) in {limit, pages.MOST_ROWS} for told in found[:-1])
+
+
+def test_tables_of_large_rows_are_short(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a few large rows are taken at once, and two at least."""
+    monkeypatch.setattr(pages, "MOST_BYTES", 1_000_000)
+    held = [row(position, state=b"x" * 20_000) for position in range(1, 200)]
+    held += [row(position, state=b"x" * 600_000) for position in range(200, 206)]
+    log.append(held)
+    found = walked(log, 1_000)
+    assert [each for told in found for each in told] == held
+    assert all(pages.FEWEST <= len(told) <= 2 * pages.FEW_ROWS for told in found[:-1])
+
+
+@pytest.mark.parametrize(("missing", "after"), [((3, 3), 0), ((3, 30), 1), ((1, 30), 0)])
+def test_a_gap_is_no_table(log: Log, store_url: str, missing: tuple[int, int], after: int) -> None:
+    """Positions that are missing are told, not passed over."""
+    log.append(rows(1, 40))
+    engine = open_tables(store_url)
+    with engine.begin() as connection:
+        connection.execute(events.delete().where(events.c.position.between(*missing)))
+    engine.dispose()
+    for first in range(after, missing[0] - 1):
+        assert log.table(0, first, 1).positions[-1] == first + 1
+    with pytest.raises(LogBroken, match=f"position {missing[0]}, "):
+        log.table(0, missing[0] - 1, 10)
+
+
+def test_rows_in_another_order_are_put_in_order(tmp_path: Path) -> None:
+    """A SQLite that does not follow its index reads the same rows: nobody promises the order that is not asked for."""
+    path = tmp_path / "ledger.db"
+    with closing(SQLiteLog(path)) as log:
+        log.append(rows(1, 50))
+    with closing(sqlite3.connect(path)) as reader:
+        reader.text_factory = bytes
+        reader.execute("PRAGMA reverse_unordered_selects = ON")
+        assert read_table(reader, Archive(None), 0, 10, 20).rows() == rows(11, 30)
+        assert read_rows(reader, Archive(None), 0, 10, 20) == rows(11, 30)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=4), st.none() | st.integers(1, 99), st.text(max_size=3))))
+def test_rows_come_back(drawn: list[tuple[bytes, int | None, str]]) -> None:
+    """Rows that were taken apart are the same again."""
+    held = [
+        row(position, state=state, request=request, caller=caller, topic=caller)
+        for position, (state, request, caller) in enumerate(drawn, 1)
+    ]
+    assert Table.of(0, held).rows() == held
