@@ -14,6 +14,7 @@ from ledger.rpc.tellers import expect
 from ledger.rpc.translate import account as translate
 from ledger.rpc.translate.account import account_message
 from ledger.rpc.translate.common import receipt
+from ledger.rpc.whereabouts import check_partition
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import account_service_pb2 as pb
 from protos.esep.v1.account_service_pb2_grpc import AccountServiceServicer
@@ -29,8 +30,7 @@ class AccountService(AccountServiceServicer):
 
     async def OpenAccount(self, request: pb.OpenAccountRequest, context: Context) -> pb.OpenAccountResponse:
         """Open an account."""
-        if request.partition not in self._gateway.engines:
-            raise Refused(invalid("partition", "UNKNOWN", f"is none of the ledger's {len(self._gateway.engines)}"))
+        check_partition(request.partition, self._gateway.engines)
         done = await self._gateway.execute(*translate.open_account(request), validate_only=request.validate_only)
         account = account_message(expect(done.subject, Account), trial=done.position == 0)
         return pb.OpenAccountResponse(account=account, receipt=receipt(done))

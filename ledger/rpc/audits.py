@@ -17,6 +17,7 @@ from ledger.rpc.audit_reads import AuditReads
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.reads import LogReads, Reads
 from ledger.rpc.settings import RpcSettings
+from ledger.rpc.whereabouts import check_partition
 
 
 class Audit(NamedTuple):
@@ -52,8 +53,7 @@ class Audits:
 
     def of(self, partition: int, field: str = "partition") -> Audit:
         """Return what answers about a partition that a field of a question names; raises Refused."""
-        if partition not in self._gateway.engines:
-            raise Refused(invalid(field, "UNKNOWN", f"is none of the ledger's {len(self._gateway.engines)}"))
+        check_partition(partition, self._gateway.engines, field)
         found = self._made.get(partition)
         if found is None:
             found = self._made[partition] = self._make(partition)

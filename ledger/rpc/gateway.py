@@ -35,9 +35,10 @@ from ledger.engine.tickets import (
 from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import LogError, ReadOutOfTime, SegmentUnreadable
-from ledger.rpc import calls
+from ledger.rpc import calls, whereabouts
 from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle, settle_lines
+from ledger.rpc.whereabouts import ANYTHING, Topics
 
 T = TypeVar("T")
 
@@ -132,27 +133,20 @@ class Gateway:
         """Return the engine of a partition; partition 0's for one that there is not: it knows of no account there."""
         return self.engines.get(partition, self.engine)
 
-    async def home_of(self, request_id: bytes) -> int:
-        """Return the partition in which something was made under an id; partition 0 where there is none.
+    async def home_of(self, made_id: bytes, named: int | None, topics: Topics = ANYTHING) -> int:
+        """Return the partition that was named, else the one in which something was made under an id, else 0.
 
-        Ids are unique within their partition: several requests may bear one where payers of several partitions sent
-        them. Then it is the caller's own, else what was recorded first: nobody can hide a transfer behind one of
-        theirs, neither from who made it nor from others who may read it.
+        ``topics`` are those of its first event. Raises Refused for a partition that the ledger does not have, and
+        where the caller made several such things.
         """
+        if named is not None:
+            whereabouts.check_partition(named, self.engines)
+            return named
         if len(self.engines) == 1:
             return self.engine.partition
-        return await self.in_thread(self._home_of, request_id, calls.current().caller)
-
-    def _home_of(self, request_id: bytes, caller: str) -> int:
-        found: list[tuple[int, int]] = []
-        for number, outcomes in sorted(self.outcomes_of.items()):
-            position = self.engine.log.find(number, [request_id]).get(request_id)
-            if position is not None:
-                row = outcomes.rows(position - 1, 1)[0]
-                if row.caller == caller:
-                    return number
-                found.append((row.recorded_at, number))
-        return min(found)[1] if found else self.engine.partition
+        caller = calls.current().caller
+        home = await self.in_thread(whereabouts.find_home, self.outcomes_of, made_id, topics, caller)
+        return self.engine.partition if home is None else home
 
     async def find(self, request_id: bytes, caller: str, customer: bytes | None, home: int) -> Done:
         """Return what is recorded in a partition under a request id of this caller; raises Refused."""
@@ -224,7 +218,8 @@ class Gateway:
         accounts = payers()
         homes = set(map(account_partition, accounts)) & self.engines.keys() or {self.engine.partition}
         if len(homes) > 1:
-            several = f"debits accounts of partitions {', '.join(map(str, sorted(homes)))}: send one request for each"
+            partitions = ", ".join(map(str, sorted(homes)))
+            several = f"debits accounts of partitions {partitions}: send a request for each, with an id of its own"
             raise Refused(invalid(field, "PARTITIONS", several))
         engine = self.engines[homes.pop()]
         if payer is not None:

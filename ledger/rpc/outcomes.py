@@ -110,7 +110,7 @@ class Outcomes:
         Whoever acts for a customer is told what became of that customer's requests. The id alone proves nothing: a
         transfer's is told to whoever is paid by it, and a code's to whoever scans it.
         """
-        position = self._log.find(self.partition, [request_id]).get(request_id)
+        position = self.position(request_id)
         unknown = Refused(refuse(Reason.OUTCOME_NOT_FOUND, request_id=ids.format_uuid(request_id)))
         if position is None:
             raise unknown
@@ -141,6 +141,10 @@ class Outcomes:
                 return theirs.customer
             case _:
                 return None
+
+    def position(self, request_id: bytes) -> int | None:
+        """Return the position at which an id was first recorded, None where it never was."""
+        return self._log.find(self.partition, [request_id]).get(request_id)
 
     def rows(self, after: int, limit: int) -> list[Row]:
         """Return up to ``limit`` rows behind a position."""

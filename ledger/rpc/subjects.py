@@ -25,6 +25,7 @@ from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.permissions import Subject
+from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, Topics, named
 
 Participants = tuple[str | None, ...]
 NOBODY: Final[Participants] = (None,)
@@ -150,7 +151,7 @@ class Subjects:
         return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
-        transfer = await self._at_home(request.transfer_id)
+        transfer = await self._at_home(request.transfer_id, request, A_TRANSFER)
         return await self._moved(transfer) if isinstance(transfer, Transfer) else NOBODYS
 
     async def _moved(self, transfer: Transfer) -> Whose:
@@ -254,11 +255,11 @@ class Subjects:
         return await self._account_or_participant(request)
 
     async def _bulk(self, request: Any) -> Whose:
-        bulk = await self._at_home(request.bulk_id)
+        bulk = await self._at_home(request.bulk_id, request, A_BULK)
         return Whose(await self._banks(asked_legs(bulk.posted).payers)) if isinstance(bulk, Bulk) else NOBODYS
 
     async def _bulk_leg_back(self, request: Any) -> Whose:
-        bulk = await self._at_home(request.bulk_id)
+        bulk = await self._at_home(request.bulk_id, request, A_BULK)
         leg = bulk.leg(request.leg) if isinstance(bulk, Bulk) else None
         if leg is None:
             return NOBODYS
@@ -309,10 +310,12 @@ class Subjects:
         aggregate_id = parsed(text)
         return None if aggregate_id is None else await self._gateway.current(aggregate_id)
 
-    async def _at_home(self, text: str) -> object:
+    async def _at_home(self, text: str, request: Any, topics: Topics) -> object:
         """Return what was made under an id in whichever partition it was made."""
-        made = parsed(text)
-        return None if made is None else await self._gateway.current(made, await self._gateway.home_of(made))
+        made_id = parsed(text)
+        if made_id is None:
+            return None
+        return await self._gateway.current(made_id, await self._gateway.home_of(made_id, named(request), topics))
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""

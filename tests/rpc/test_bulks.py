@@ -219,6 +219,16 @@ def test_what_is_no_bulk_is_not_found(bank: Bank, method: str) -> None:
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "BULK_NOT_FOUND")
 
 
+def test_a_ledger_of_one_partition_knows_no_other(bank: Bank) -> None:
+    """Its only one may be named."""
+    posted = bank.call(bank.ledger.bulks.PostBulk, bulk((bank.rich, bank.poor, 1))).bulk
+    asking = pb.GetBulkRequest(bulk_id=posted.bulk_id, partition=0)
+    assert bank.call(bank.ledger.bulks.GetBulk, asking).bulk == posted
+    for other in (1, -1, 2**31 - 1):
+        asking.partition = other
+        assert bank.refused(bank.ledger.bulks.GetBulk, asking).fields == {"partition": "UNKNOWN"}
+
+
 def test_a_bank_debits_its_own_accounts_alone(bank: Bank) -> None:
     """One leg of another bank's account, and the whole bulk is denied; whom it pays is not asked."""
     own, foreign = (make_scene(bank.world, name, bound=False) for name in (OWN_BANK, OTHER_BANK))

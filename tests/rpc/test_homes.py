@@ -54,6 +54,22 @@ def ask(world: World, method: str, request: Any) -> Any:
     return client_method(client, method)(request, metadata=client.metadata, timeout=20.0)
 
 
+def opened(world: World, kind: "account_pb2.AccountKind.ValueType", partition: int, request_id: str = "") -> int:
+    """Open an account of the bank in a partition."""
+    opening = accounts.OpenAccountRequest(
+        request_id=request_id or new_id(), participant_id="bank-a", kind=kind, partition=partition
+    )
+    account: int = ask(world, "/esep.v1.AccountService/OpenAccount", opening).account.account_id
+    return account
+
+
+def refusal(world: World, method: str, request: Any) -> Refusal:
+    """Ask for what is refused."""
+    with pytest.raises(grpc.RpcError) as refused:
+        ask(world, method, request)
+    return Refusal(refused.value)
+
+
 def test_every_write_has_a_home() -> None:
     """A write that is added to the contract is given one; what only reads has none."""
     assert set(HOMES) == written_under_an_id() | OTHER_WRITES
@@ -113,12 +129,9 @@ def test_accounts_are_written_where_they_live(stage: Stage, there: World) -> Non
 
 def test_a_batch_is_written_where_its_payers_live(stage: Stage, there: World) -> None:
     """By the first payer that has a home; payers of several partitions are refused by whoever owns that one."""
-    bank, abroad = stage.bank, there.client("bank-a")
+    bank = stage.bank
     paying = Bank(there)  # Whose accounts are in partition 0 as well.
-    opening = accounts.OpenAccountRequest(
-        request_id=new_id(), participant_id="bank-a", kind=account_pb2.ACCOUNT_KIND_CASH, partition=1
-    )
-    local = abroad.accounts.OpenAccount(opening, metadata=abroad.metadata, timeout=20.0).account.account_id
+    local = opened(there, account_pb2.ACCOUNT_KIND_CASH, 1)
     nowhere = (9 << 40) + 1
     for debits, partition in (((bank.rich, paying.rich), 0), ((nowhere, bank.rich), 0), ((nowhere, local), 1)):
         items = [item(debit, bank.poor, 1) for debit in debits]
@@ -133,14 +146,9 @@ def test_a_batch_is_written_where_its_payers_live(stage: Stage, there: World) ->
 
 def test_a_bulk_is_written_and_read_where_its_payers_live(stage: Stage, there: World) -> None:
     """Whoever is asked; its payers are of one partition, as a batch's are, and those whom it pays of the same."""
-    bank, client = stage.bank, there.client("bank-a")
-    opening = [
-        accounts.OpenAccountRequest(request_id=new_id(), participant_id="bank-a", kind=kind, partition=1)
-        for kind in (account_pb2.ACCOUNT_KIND_CASH, account_pb2.ACCOUNT_KIND_CUSTOMER)
-    ]
-    cash, local = (
-        client.accounts.OpenAccount(each, metadata=client.metadata, timeout=20.0).account.account_id for each in opening
-    )
+    bank = stage.bank
+    cash = opened(there, account_pb2.ACCOUNT_KIND_CASH, 1)
+    local = opened(there, account_pb2.ACCOUNT_KIND_CUSTOMER, 1)
     for world in (there, stage.world):
         posted = ask(world, "/esep.v1.BulkService/PostBulk", bulk((cash, local, 7), (local, cash, 9)))
         assert (posted.receipt.partition, posted.bulk.posted_tyiyn, list(posted.bulk.refusals.legs)) == (1, 7, [1])
@@ -160,14 +168,7 @@ def test_a_bulk_is_written_and_read_where_its_payers_live(stage: Stage, there: W
         ((nowhere, local), {"debit_account_ids[0]": "ACCOUNT_NOT_FOUND", "credit_account_ids[0]": "ACCOUNT_NOT_FOUND"}),
     ):
         legs = bulk(*((debit, bank.poor, 1) for debit in debits))
-        assert fields.items() <= refused_fields(there, legs).items()
-
-
-def refused_fields(world: World, request: bulks.PostBulkRequest) -> dict[str, str]:
-    """Return the fields at fault in a bulk that is refused as a whole."""
-    with pytest.raises(grpc.RpcError) as refused:
-        ask(world, "/esep.v1.BulkService/PostBulk", request)
-    return Refusal(refused.value).fields
+        assert fields.items() <= refusal(there, "/esep.v1.BulkService/PostBulk", legs).fields.items()
 
 
 def test_a_transfer_is_reversed_where_it_was_made(stage: Stage, there: World) -> None:
@@ -179,6 +180,93 @@ def test_a_transfer_is_reversed_where_it_was_made(stage: Stage, there: World) ->
     assert (done.receipt.partition, done.transfer.reversed_tyiyn) == (0, 5)
     for unknown, reason in ((new_id(), "TRANSFER_NOT_FOUND"), ("no id", "INVALID_ARGUMENT")):
         nothing = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=unknown)
-        with pytest.raises(grpc.RpcError) as refused:
-            ask(there, "/esep.v1.TransferService/ReverseTransfer", nothing)
-        assert Refusal(refused.value).reason == reason
+        assert refusal(there, "/esep.v1.TransferService/ReverseTransfer", nothing).reason == reason
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_bulk_is_not_hidden_by_what_else_bears_its_id(stage: Stage, there: World, asked: int) -> None:
+    """An account of the same caller, opened under the same id in another partition, is no bulk."""
+    world = (stage.world, there)[asked]
+    cash = opened(world, account_pb2.ACCOUNT_KIND_CASH, 1)
+    legs = bulk((cash, opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 1), 7))
+    opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 0, legs.request_id)
+    ask(world, "/esep.v1.BulkService/PostBulk", legs)
+    found = ask(world, "/esep.v1.BulkService/GetBulk", bulks.GetBulkRequest(bulk_id=legs.request_id))
+    assert (found.position.partition, found.bulk.posted_tyiyn) == (1, 7)
+    listing = bulks.ListBulkLegsRequest(bulk_id=legs.request_id)
+    assert len(ask(world, "/esep.v1.BulkService/ListBulkLegs", listing).legs) == 1
+    reversing = bulks.ReverseBulkLegRequest(request_id=new_id(), bulk_id=legs.request_id, leg=0)
+    back = ask(world, "/esep.v1.BulkService/ReverseBulkLeg", reversing)
+    assert (back.receipt.partition, back.leg.reversed_tyiyn) == (1, 7)
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_of_two_bulks_under_one_id_a_caller_says_which(stage: Stage, there: World, asked: int) -> None:
+    """One that is not told apart is neither read nor reversed: it could be other money."""
+    bank, world = stage.bank, (stage.world, there)[asked]
+    cash = opened(world, account_pb2.ACCOUNT_KIND_CASH, 1)
+    far = bulk((cash, opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 1), 7))
+    near = bulk((bank.rich, bank.poor, 3))
+    near.request_id = far.request_id
+    for legs in (near, far):
+        ask(world, "/esep.v1.BulkService/PostBulk", legs)
+    for method, request in (
+        ("GetBulk", bulks.GetBulkRequest(bulk_id=far.request_id)),
+        ("ListBulkLegs", bulks.ListBulkLegsRequest(bulk_id=far.request_id)),
+        ("ReverseBulkLeg", bulks.ReverseBulkLegRequest(request_id=new_id(), bulk_id=far.request_id)),
+    ):
+        assert refusal(world, f"/esep.v1.BulkService/{method}", request).fields == {"partition": "AMBIGUOUS"}
+        request.partition = 2
+        assert refusal(world, f"/esep.v1.BulkService/{method}", request).fields == {"partition": "UNKNOWN"}
+    for partition, amount in ((0, 3), (1, 7)):
+        reading = bulks.GetBulkRequest(bulk_id=far.request_id, partition=partition)
+        found = ask(world, "/esep.v1.BulkService/GetBulk", reading)
+        assert (found.position.partition, found.bulk.posted_tyiyn) == (partition, amount)
+        listing = bulks.ListBulkLegsRequest(bulk_id=far.request_id, partition=partition)
+        assert [leg.amount_tyiyn for leg in ask(world, "/esep.v1.BulkService/ListBulkLegs", listing).legs] == [amount]
+        reversing = bulks.ReverseBulkLegRequest(request_id=new_id(), bulk_id=far.request_id, leg=0, partition=partition)
+        for _ in range(2):
+            back = ask(world, "/esep.v1.BulkService/ReverseBulkLeg", reversing)
+            assert (back.receipt.partition, back.leg.reversed_tyiyn) == (partition, amount)
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_a_declined_transfer_hides_none(stage: Stage, there: World, asked: int) -> None:
+    """It is an outcome, so that GetOutcome asks which one is meant; it is no transfer, so that GetTransfer does not."""
+    bank, world = stage.bank, (stage.world, there)[asked]
+    cash = opened(world, account_pb2.ACCOUNT_KIND_CASH, 1)
+    far = transfer(cash, opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 1), 7)
+    near = transfer(bank.rich, bank.poor, 10**15)
+    near.request_id = far.request_id
+    assert refusal(world, "/esep.v1.TransferService/CreateTransfer", near).reason == "INSUFFICIENT_FUNDS"
+    ask(world, "/esep.v1.TransferService/CreateTransfer", far)
+    reading = transfers.GetTransferRequest(transfer_id=far.request_id)
+    assert ask(world, "/esep.v1.TransferService/GetTransfer", reading).transfer.amount_tyiyn == 7
+    asking = transfers.GetOutcomeRequest(request_id=far.request_id)
+    assert refusal(world, "/esep.v1.TransferService/GetOutcome", asking).fields == {"partition": "AMBIGUOUS"}
+    asking.partition = 0
+    declined = ask(world, "/esep.v1.TransferService/GetOutcome", asking)
+    assert (declined.refusal.reason, declined.receipt.partition) == ("INSUFFICIENT_FUNDS", 0)
+    asking.partition = 1
+    assert ask(world, "/esep.v1.TransferService/GetOutcome", asking).transfer.amount_tyiyn == 7
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_of_two_transfers_under_one_id_a_caller_says_which(stage: Stage, there: World, asked: int) -> None:
+    """One that is not told apart is neither read nor reversed."""
+    bank, world = stage.bank, (stage.world, there)[asked]
+    cash = opened(world, account_pb2.ACCOUNT_KIND_CASH, 1)
+    again = transfer(cash, opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 1), 5)
+    nearby = transfer(bank.rich, bank.poor, 2)
+    nearby.request_id = again.request_id
+    for each in (again, nearby):
+        ask(world, "/esep.v1.TransferService/CreateTransfer", each)
+    reading = transfers.GetTransferRequest(transfer_id=again.request_id)
+    reversing = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=again.request_id)
+    for method, request in (("GetTransfer", reading), ("ReverseTransfer", reversing)):
+        assert refusal(world, f"/esep.v1.TransferService/{method}", request).fields == {"partition": "AMBIGUOUS"}
+    for partition, amount in ((0, 2), (1, 5)):
+        reading.partition = reversing.partition = partition
+        assert ask(world, "/esep.v1.TransferService/GetTransfer", reading).transfer.amount_tyiyn == amount
+        back = ask(world, "/esep.v1.TransferService/ReverseTransfer", reversing)
+        assert (back.receipt.partition, back.transfer.reversed_tyiyn) == (partition, amount)

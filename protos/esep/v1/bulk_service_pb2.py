@@ -27,7 +27,7 @@ from protos.esep.v1 import common_pb2 as esep_dot_v1_dot_common__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65sep/v1/bulk_service.proto\x12\x07\x65sep.v1\x1a\x12\x65sep/v1/bulk.proto\x1a\x14\x65sep/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n\x0fPostBulkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x19\n\x11\x64\x65\x62it_account_ids\x18\x03 \x03(\x10\x12\x1a\n\x12\x63redit_account_ids\x18\x04 \x03(\x10\x12\x15\n\ramounts_tyiyn\x18\x05 \x03(\x10\x12\x12\n\nreferences\x18\x06 \x03(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x10PostBulkResponse\x12\x1b\n\x04\x62ulk\x18\x01 \x01(\x0b\x32\r.esep.v1.Bulk\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xa1\x01\n\x15ReverseBulkLegRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x0f\n\x07\x62ulk_id\x18\x03 \x01(\t\x12\x0b\n\x03leg\x18\x04 \x01(\x05\x12\x19\n\x0c\x61mount_tyiyn\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\tB\x0f\n\r_amount_tyiyn\"\x86\x01\n\x16ReverseBulkLegResponse\x12*\n\x08reversal\x18\x01 \x01(\x0b\x32\x18.esep.v1.BulkLegReversal\x12\x1d\n\x03leg\x18\x02 \x01(\x0b\x32\x10.esep.v1.BulkLeg\x12!\n\x07receipt\x18\x03 \x01(\x0b\x32\x10.esep.v1.Receipt\"M\n\x0eGetBulkRequest\x12\x0f\n\x07\x62ulk_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"V\n\x0fGetBulkResponse\x12\x1b\n\x04\x62ulk\x18\x01 \x01(\x0b\x32\r.esep.v1.Bulk\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xa3\x01\n\x13ListBulkLegsRequest\x12\x0f\n\x07\x62ulk_id\x18\x01 \x01(\t\x12\x14\n\x0crefused_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\"w\n\x14ListBulkLegsResponse\x12\x1e\n\x04legs\x18\x01 \x03(\x0b\x32\x10.esep.v1.BulkLeg\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xac\x02\n\x0b\x42ulkService\x12?\n\x08PostBulk\x12\x18.esep.v1.PostBulkRequest\x1a\x19.esep.v1.PostBulkResponse\x12Q\n\x0eReverseBulkLeg\x12\x1e.esep.v1.ReverseBulkLegRequest\x1a\x1f.esep.v1.ReverseBulkLegResponse\x12<\n\x07GetBulk\x12\x17.esep.v1.GetBulkRequest\x1a\x18.esep.v1.GetBulkResponse\x12K\n\x0cListBulkLegs\x12\x1c.esep.v1.ListBulkLegsRequest\x1a\x1d.esep.v1.ListBulkLegsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65sep/v1/bulk_service.proto\x12\x07\x65sep.v1\x1a\x12\x65sep/v1/bulk.proto\x1a\x14\x65sep/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x01\n\x0fPostBulkRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x19\n\x11\x64\x65\x62it_account_ids\x18\x03 \x03(\x10\x12\x1a\n\x12\x63redit_account_ids\x18\x04 \x03(\x10\x12\x15\n\ramounts_tyiyn\x18\x05 \x03(\x10\x12\x12\n\nreferences\x18\x06 \x03(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x10PostBulkResponse\x12\x1b\n\x04\x62ulk\x18\x01 \x01(\x0b\x32\r.esep.v1.Bulk\x12!\n\x07receipt\x18\x02 \x01(\x0b\x32\x10.esep.v1.Receipt\"\xc7\x01\n\x15ReverseBulkLegRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\x12\x0f\n\x07\x62ulk_id\x18\x03 \x01(\t\x12\x0b\n\x03leg\x18\x04 \x01(\x05\x12\x19\n\x0c\x61mount_tyiyn\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x06 \x01(\t\x12\x16\n\tpartition\x18\x07 \x01(\x05H\x01\x88\x01\x01\x42\x0f\n\r_amount_tyiynB\x0c\n\n_partition\"\x86\x01\n\x16ReverseBulkLegResponse\x12*\n\x08reversal\x18\x01 \x01(\x0b\x32\x18.esep.v1.BulkLegReversal\x12\x1d\n\x03leg\x18\x02 \x01(\x0b\x32\x10.esep.v1.BulkLeg\x12!\n\x07receipt\x18\x03 \x01(\x0b\x32\x10.esep.v1.Receipt\"s\n\x0eGetBulkRequest\x12\x0f\n\x07\x62ulk_id\x18\x01 \x01(\t\x12*\n\x0cmin_position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x16\n\tpartition\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_partition\"V\n\x0fGetBulkResponse\x12\x1b\n\x04\x62ulk\x18\x01 \x01(\x0b\x32\r.esep.v1.Bulk\x12&\n\x08position\x18\x02 \x01(\x0b\x32\x14.esep.v1.LogPosition\"\xc9\x01\n\x13ListBulkLegsRequest\x12\x0f\n\x07\x62ulk_id\x18\x01 \x01(\t\x12\x14\n\x0crefused_only\x18\x02 \x01(\x08\x12\x12\n\naccount_id\x18\x03 \x01(\x03\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12*\n\x0cmin_position\x18\x06 \x01(\x0b\x32\x14.esep.v1.LogPosition\x12\x16\n\tpartition\x18\x07 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_partition\"w\n\x14ListBulkLegsResponse\x12\x1e\n\x04legs\x18\x01 \x03(\x0b\x32\x10.esep.v1.BulkLeg\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12&\n\x08position\x18\x03 \x01(\x0b\x32\x14.esep.v1.LogPosition2\xac\x02\n\x0b\x42ulkService\x12?\n\x08PostBulk\x12\x18.esep.v1.PostBulkRequest\x1a\x19.esep.v1.PostBulkResponse\x12Q\n\x0eReverseBulkLeg\x12\x1e.esep.v1.ReverseBulkLegRequest\x1a\x1f.esep.v1.ReverseBulkLegResponse\x12<\n\x07GetBulk\x12\x17.esep.v1.GetBulkRequest\x1a\x18.esep.v1.GetBulkResponse\x12K\n\x0cListBulkLegs\x12\x1c.esep.v1.ListBulkLegsRequest\x1a\x1d.esep.v1.ListBulkLegsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,17 +39,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POSTBULKRESPONSE']._serialized_start=364
   _globals['_POSTBULKRESPONSE']._serialized_end=446
   _globals['_REVERSEBULKLEGREQUEST']._serialized_start=449
-  _globals['_REVERSEBULKLEGREQUEST']._serialized_end=610
-  _globals['_REVERSEBULKLEGRESPONSE']._serialized_start=613
-  _globals['_REVERSEBULKLEGRESPONSE']._serialized_end=747
-  _globals['_GETBULKREQUEST']._serialized_start=749
-  _globals['_GETBULKREQUEST']._serialized_end=826
-  _globals['_GETBULKRESPONSE']._serialized_start=828
-  _globals['_GETBULKRESPONSE']._serialized_end=914
-  _globals['_LISTBULKLEGSREQUEST']._serialized_start=917
-  _globals['_LISTBULKLEGSREQUEST']._serialized_end=1080
-  _globals['_LISTBULKLEGSRESPONSE']._serialized_start=1082
-  _globals['_LISTBULKLEGSRESPONSE']._serialized_end=1201
-  _globals['_BULKSERVICE']._serialized_start=1204
-  _globals['_BULKSERVICE']._serialized_end=1504
+  _globals['_REVERSEBULKLEGREQUEST']._serialized_end=648
+  _globals['_REVERSEBULKLEGRESPONSE']._serialized_start=651
+  _globals['_REVERSEBULKLEGRESPONSE']._serialized_end=785
+  _globals['_GETBULKREQUEST']._serialized_start=787
+  _globals['_GETBULKREQUEST']._serialized_end=902
+  _globals['_GETBULKRESPONSE']._serialized_start=904
+  _globals['_GETBULKRESPONSE']._serialized_end=990
+  _globals['_LISTBULKLEGSREQUEST']._serialized_start=993
+  _globals['_LISTBULKLEGSREQUEST']._serialized_end=1194
+  _globals['_LISTBULKLEGSRESPONSE']._serialized_start=1196
+  _globals['_LISTBULKLEGSRESPONSE']._serialized_end=1315
+  _globals['_BULKSERVICE']._serialized_start=1318
+  _globals['_BULKSERVICE']._serialized_end=1618
 # @@protoc_insertion_point(module_scope)

@@ -23,7 +23,10 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PostBulkRequest(_message.Message):
-    """PostBulkRequest holds a bulk, in columns of the same length. All its accounts are of one partition, which decides it."""
+    """PostBulkRequest holds a bulk, in columns of the same length. All its accounts are of one partition, which decides
+    it. Send a bulk for each partition, under a request_id of its own: of two under the same one, GetBulk, ListBulkLegs and
+    ReverseBulkLeg have to be told which partition is meant.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -129,6 +132,7 @@ class ReverseBulkLegRequest(_message.Message):
     LEG_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the reversal_id."""
     validate_only: _builtins.bool
@@ -141,6 +145,10 @@ class ReverseBulkLegRequest(_message.Message):
     """amount_tyiyn is how much to move back, 1 … what is left. Absent is all that is left."""
     explanation: _builtins.str
     """explanation is the reason, for the auditor: at most 140 characters. No personal data."""
+    partition: _builtins.int
+    """partition is where the bulk was posted: that of the accounts it debits, which its receipt tells too. It may be left
+    out, unless the caller posted bulks under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no such one.
+    """
     def __init__(
         self,
         *,
@@ -150,14 +158,20 @@ class ReverseBulkLegRequest(_message.Message):
         leg: _builtins.int = ...,
         amount_tyiyn: _builtins.int | None = ...,
         explanation: _builtins.str = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "amount_tyiyn", b"amount_tyiyn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "_partition", b"_partition", "amount_tyiyn", b"amount_tyiyn", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "amount_tyiyn", b"amount_tyiyn", "bulk_id", b"bulk_id", "explanation", b"explanation", "leg", b"leg", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "_partition", b"_partition", "amount_tyiyn", b"amount_tyiyn", "bulk_id", b"bulk_id", "explanation", b"explanation", "leg", b"leg", "partition", b"partition", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_tyiyn: _TypeAlias = _typing.Literal["amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__amount_tyiyn: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn"]  # noqa: Y015
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_tyiyn) -> _WhichOneofReturnType__amount_tyiyn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___ReverseBulkLegRequest: _TypeAlias = ReverseBulkLegRequest  # noqa: Y015
 
@@ -205,8 +219,13 @@ class GetBulkRequest(_message.Message):
 
     BULK_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     bulk_id: _builtins.str
     """bulk_id is the bulk to read."""
+    partition: _builtins.int
+    """partition is where the bulk was posted: that of the accounts it debits, which its receipt tells too. It may be left
+    out, unless the caller posted bulks under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no such one.
+    """
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is the position that the answer must reflect."""
@@ -216,12 +235,15 @@ class GetBulkRequest(_message.Message):
         *,
         bulk_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk_id", b"bulk_id", "min_position", b"min_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "bulk_id", b"bulk_id", "min_position", b"min_position", "partition", b"partition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___GetBulkRequest: _TypeAlias = GetBulkRequest  # noqa: Y015
 
@@ -267,6 +289,7 @@ class ListBulkLegsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     bulk_id: _builtins.str
     """bulk_id is the bulk."""
     refused_only: _builtins.bool
@@ -277,6 +300,10 @@ class ListBulkLegsRequest(_message.Message):
     """page_size above 1,000 is cut to it; 0 is 100, a negative one is invalid."""
     page_token: _builtins.str
     """page_token is the previous answer's next_page_token. Empty is the first page."""
+    partition: _builtins.int
+    """partition is where the bulk was posted: that of the accounts it debits, which its receipt tells too. It may be left
+    out, unless the caller posted bulks under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no such one.
+    """
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is the position that the answer must reflect."""
@@ -290,12 +317,15 @@ class ListBulkLegsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "bulk_id", b"bulk_id", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "refused_only", b"refused_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "account_id", b"account_id", "bulk_id", b"bulk_id", "min_position", b"min_position", "page_size", b"page_size", "page_token", b"page_token", "partition", b"partition", "refused_only", b"refused_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___ListBulkLegsRequest: _TypeAlias = ListBulkLegsRequest  # noqa: Y015
 

@@ -195,6 +195,7 @@ class ReverseTransferRequest(_message.Message):
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_TYIYN_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the client's id of this write, and becomes the reversal_id."""
     validate_only: _builtins.bool
@@ -207,6 +208,11 @@ class ReverseTransferRequest(_message.Message):
     """
     explanation: _builtins.str
     """explanation is the reason, for the auditor: at most 140 characters. No personal data."""
+    partition: _builtins.int
+    """partition is where the transfer was made: that of the account it debits, which its receipt tells too. It may be
+    left out, unless the caller made transfers under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no
+    such one.
+    """
     def __init__(
         self,
         *,
@@ -215,14 +221,20 @@ class ReverseTransferRequest(_message.Message):
         transfer_id: _builtins.str = ...,
         amount_tyiyn: _builtins.int | None = ...,
         explanation: _builtins.str = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "amount_tyiyn", b"amount_tyiyn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "_partition", b"_partition", "amount_tyiyn", b"amount_tyiyn", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "amount_tyiyn", b"amount_tyiyn", "explanation", b"explanation", "request_id", b"request_id", "transfer_id", b"transfer_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn", "_partition", b"_partition", "amount_tyiyn", b"amount_tyiyn", "explanation", b"explanation", "partition", b"partition", "request_id", b"request_id", "transfer_id", b"transfer_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__amount_tyiyn: _TypeAlias = _typing.Literal["amount_tyiyn"]  # noqa: Y015
     _WhichOneofArgType__amount_tyiyn: _TypeAlias = _typing.Literal["_amount_tyiyn", b"_amount_tyiyn"]  # noqa: Y015
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_tyiyn) -> _WhichOneofReturnType__amount_tyiyn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___ReverseTransferRequest: _TypeAlias = ReverseTransferRequest  # noqa: Y015
 
@@ -270,8 +282,14 @@ class GetTransferRequest(_message.Message):
 
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
     """transfer_id is the transfer to read."""
+    partition: _builtins.int
+    """partition is where the transfer was made: that of the account it debits, which its receipt tells too. It may be
+    left out, unless the caller made transfers under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no
+    such one.
+    """
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is the position that the answer must reflect."""
@@ -281,12 +299,15 @@ class GetTransferRequest(_message.Message):
         *,
         transfer_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position", "transfer_id", b"transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition", "transfer_id", b"transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___GetTransferRequest: _TypeAlias = GetTransferRequest  # noqa: Y015
 
@@ -432,8 +453,13 @@ class GetOutcomeRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     MIN_POSITION_FIELD_NUMBER: _builtins.int
+    PARTITION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """request_id is the request asked about."""
+    partition: _builtins.int
+    """partition is where the request was decided: that of the accounts it debits, opens or changes, else 0. It may be left
+    out, unless the caller made requests under this id in several partitions (AMBIGUOUS). UNKNOWN: there is no such one.
+    """
     @_builtins.property
     def min_position(self) -> _common_pb2.LogPosition:
         """min_position is the position that the answer must reflect."""
@@ -443,12 +469,15 @@ class GetOutcomeRequest(_message.Message):
         *,
         request_id: _builtins.str = ...,
         min_position: _common_pb2.LogPosition | None = ...,
+        partition: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_position", b"min_position", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partition", b"_partition", "min_position", b"min_position", "partition", b"partition", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__partition: _TypeAlias = _typing.Literal["partition"]  # noqa: Y015
+    _WhichOneofArgType__partition: _TypeAlias = _typing.Literal["_partition", b"_partition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partition) -> _WhichOneofReturnType__partition | None: ...
 
 Global___GetOutcomeRequest: _TypeAlias = GetOutcomeRequest  # noqa: Y015
 
