@@ -132,8 +132,9 @@ class Settings(BaseSettings):
     """For how long a stream's caller is sent messages before it is looked at again what it may read."""
     shutdown_grace_seconds: Annotated[float, Field(ge=0)] = 20.0
     """How long calls under way may take to finish when the server is stopped."""
-    log_format: Annotated[str, Field(pattern="^(json|console)$")] = "console"
-    """How log lines are written: for people, or one JSON object a line."""
+    log_format: Annotated[str, Field(pattern="^(auto|json|console)$")] = "auto"
+    """How log lines are written: for people (console), one JSON object a line (json), or, with auto, for people on a
+    terminal and in JSON everywhere else."""
 
     max_queued: Annotated[int, Field(ge=1)] = 50_000
     """Requests that may wait, each transfer of a batch counted; more are answered RESOURCE_EXHAUSTED."""
