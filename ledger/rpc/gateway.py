@@ -38,7 +38,7 @@ from ledger.log.errors import LogError, ReadOutOfTime, SegmentUnreadable
 from ledger.rpc import calls, whereabouts
 from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle, settle_lines
-from ledger.rpc.whereabouts import ANYTHING, Topics
+from ledger.rpc.whereabouts import ANYTHING, Topics, Which
 
 T = TypeVar("T")
 
@@ -133,19 +133,20 @@ class Gateway:
         """Return the engine of a partition; partition 0's for one that there is not: it knows of no account there."""
         return self.engines.get(partition, self.engine)
 
-    async def home_of(self, made_id: bytes, named: int | None, topics: Topics = ANYTHING) -> int:
+    async def home_of(self, made_id: bytes, which: Which, topics: Topics = ANYTHING) -> int:
         """Return the partition that was named, else the one in which something was made under an id, else 0.
 
         ``topics`` are those of its first event. Raises Refused for a partition that the ledger does not have, and
         where the caller made several such things.
         """
-        if named is not None:
-            whereabouts.check_partition(named, self.engines)
-            return named
+        if which.partition is not None:
+            whereabouts.check_partition(which.partition, self.engines)
+            return which.partition
         if len(self.engines) == 1:
             return self.engine.partition
         caller = calls.current().caller
-        home = await self.in_thread(whereabouts.find_home, self.outcomes_of, made_id, topics, caller)
+        find = partial(whereabouts.find_home, self.outcomes_of, made_id, topics, caller, which.request_id)
+        home = await self.in_thread(find)
         return self.engine.partition if home is None else home
 
     async def find(self, request_id: bytes, caller: str, customer: bytes | None, home: int) -> Done:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from domain.ids import account_partition
 from ledger.rpc.gateway import Gateway
-from ledger.rpc.subjects import parsed
-from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, named
+from ledger.rpc.intake import parsed
+from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, which
 
 Home = Callable[[Gateway, Any], Awaitable[int | None]]
 """Returns the partition; None where the server that was called is to answer: it refuses the request."""
@@ -47,12 +47,12 @@ async def _first_payer_of_bulk(gateway: Gateway, request: Any) -> int | None:
 
 async def _transfers(gateway: Gateway, request: Any) -> int | None:
     made_id = parsed(request.transfer_id)
-    return None if made_id is None else await gateway.home_of(made_id, named(request), A_TRANSFER)
+    return None if made_id is None else await gateway.home_of(made_id, which(request), A_TRANSFER)
 
 
 async def _bulks(gateway: Gateway, request: Any) -> int | None:
     made_id = parsed(request.bulk_id)
-    return None if made_id is None else await gateway.home_of(made_id, named(request), A_BULK)
+    return None if made_id is None else await gateway.home_of(made_id, which(request), A_BULK)
 
 
 _FIRST: Final[Mapping[str, tuple[str, ...]]] = {

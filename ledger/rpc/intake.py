@@ -129,3 +129,11 @@ def timestamp(microseconds: int) -> Timestamp:
     """Return a point in time as it stands on the wire."""
     seconds, rest = divmod(microseconds, SECOND)
     return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def parsed(text: str) -> bytes | None:
+    """Return the 16 bytes of an id, None when the text is none."""
+    try:
+        return ids.parse_uuid(text)
+    except ValueError:
+        return None

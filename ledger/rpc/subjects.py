@@ -24,8 +24,9 @@ from ledger.rpc.cards import Cards
 from ledger.rpc.customers import Customers
 from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.intake import parsed
 from ledger.rpc.permissions import Subject
-from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, Topics, named
+from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, Topics, which
 
 Participants = tuple[str | None, ...]
 NOBODY: Final[Participants] = (None,)
@@ -315,7 +316,7 @@ class Subjects:
         made_id = parsed(text)
         if made_id is None:
             return None
-        return await self._gateway.current(made_id, await self._gateway.home_of(made_id, named(request), topics))
+        return await self._gateway.current(made_id, await self._gateway.home_of(made_id, which(request), topics))
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""
@@ -326,11 +327,3 @@ class Subjects:
             if facts is None:
                 break
         return tuple(banks)
-
-
-def parsed(text: str) -> bytes | None:
-    """Return the 16 bytes of an id, None when the text is none."""
-    try:
-        return ids.parse_uuid(text)
-    except ValueError:
-        return None

@@ -231,6 +231,40 @@ def test_of_two_bulks_under_one_id_a_caller_says_which(stage: Stage, there: Worl
 
 
 @pytest.mark.parametrize("asked", [0, 1])
+def test_a_reversal_sent_again_is_a_repeat_whatever_was_made_since(stage: Stage, there: World, asked: int) -> None:
+    """Another bulk and another transfer under the ids of those that it reversed do not put its outcome in doubt."""
+    bank, world = stage.bank, (stage.world, there)[asked]
+    cash, local = opened(world, account_pb2.ACCOUNT_KIND_CASH, 1), opened(world, account_pb2.ACCOUNT_KIND_CUSTOMER, 1)
+    legs, other_legs = bulk((cash, local, 7)), bulk((bank.rich, bank.poor, 3))
+    moved, other = transfer(cash, local, 5), transfer(bank.rich, bank.poor, 2)
+    other_legs.request_id, other.request_id = legs.request_id, moved.request_id
+    for method, first, second, reverse, back in (
+        (
+            "/esep.v1.BulkService/PostBulk",
+            legs,
+            other_legs,
+            "/esep.v1.BulkService/ReverseBulkLeg",
+            bulks.ReverseBulkLegRequest(request_id=new_id(), bulk_id=legs.request_id),
+        ),
+        (
+            "/esep.v1.TransferService/CreateTransfer",
+            moved,
+            other,
+            "/esep.v1.TransferService/ReverseTransfer",
+            transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=moved.request_id),
+        ),
+    ):
+        ask(world, method, first)
+        done = ask(world, reverse, back)
+        ask(world, method, second)
+        again = ask(world, reverse, back)
+        assert (again.receipt.replayed, again.receipt.partition) == (True, 1)
+        assert again.reversal == done.reversal
+        back.request_id = new_id()
+        assert refusal(world, reverse, back).fields == {"partition": "AMBIGUOUS"}
+
+
+@pytest.mark.parametrize("asked", [0, 1])
 def test_a_declined_transfer_hides_none(stage: Stage, there: World, asked: int) -> None:
     """It is an outcome, so that GetOutcome asks which one is meant; it is no transfer, so that GetTransfer does not."""
     bank, world = stage.bank, (stage.world, there)[asked]
