@@ -312,11 +312,15 @@ class Subjects:
         return None if aggregate_id is None else await self._gateway.current(aggregate_id)
 
     async def _at_home(self, text: str, request: Any, topics: Topics) -> object:
-        """Return what was made under an id in whichever partition it was made."""
+        """Return what was made under an id in its partition, which the request names from now on.
+
+        What is allowed is allowed about this very thing: looked for once more, it might be another one.
+        """
         made_id = parsed(text)
         if made_id is None:
             return None
-        return await self._gateway.current(made_id, await self._gateway.home_of(made_id, which(request), topics))
+        request.partition = home = await self._gateway.home_of(made_id, which(request), topics)
+        return await self._gateway.current(made_id, home)
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""

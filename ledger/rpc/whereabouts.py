@@ -4,11 +4,12 @@ An id is unique within a partition, and whoever makes something chooses it: the 
 partition and for an account, a bulk or another's transfer in another.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from domain.bulk import BulkPosted
 from domain.crossing import TransferSent
+from domain.engine import CommandDeclined
 from domain.ports import Row
 from domain.refusals import Refused, invalid
 from domain.transfer import TransferPosted
@@ -49,25 +50,34 @@ def find_home(
 ) -> int | None:
     """Return the partition in which something was made under an id; raises Refused where the caller made several.
 
-    Of several it is the one whose partition has recorded the request before: a request sent again is a repeat for ever.
-    It is the caller's own, else what was recorded first: nobody can hide a transfer behind one of theirs, neither from
-    who made it nor from others who may read it. None where there is no such thing. Blocking: called in a thread.
+    Where the request is recorded already it is that partition: a request sent again is a repeat, whatever was made
+    since. Else it is the caller's own thing, else what was recorded first: nobody can hide a transfer behind one of
+    theirs, neither from who made it nor from others who may read it. None where there is no such thing; of outcomes,
+    which are told to their callers alone, another's is none. Blocking: called in a thread.
     """
-    first_rows = [row for outcomes in outcomes_of.values() if (row := _first_row(outcomes, made_id)) is not None]
-    fitting = [row for row in first_rows if not topics or row.topic in topics]
+    if request_id not in {None, made_id}:
+        recorded = [row.partition for row in _first_rows(outcomes_of, request_id) if _is_about(row, made_id, caller)]
+        if len(recorded) == 1:
+            return recorded[0]
+    fitting = [row for row in _first_rows(outcomes_of, made_id) if not topics or row.topic in topics]
     own = sorted(row.partition for row in fitting if row.caller == caller)
-    if len(own) > 1 and request_id not in {None, made_id}:
-        own = [home for home in own if outcomes_of[home].position(request_id) is not None] or own
     if len(own) > 1:
         several = f"is required: there is one of yours under this id in each of {', '.join(map(str, own))}"
         raise Refused(invalid("partition", "AMBIGUOUS", several))
-    if own:
-        return own[0]
+    if own or not topics:
+        return own[0] if own else None
     first = min(fitting, key=lambda row: (row.recorded_at, row.partition), default=None)
     return None if first is None else first.partition
 
 
-def _first_row(outcomes: Outcomes, made_id: bytes) -> Row | None:
-    """Return the event that was recorded first under an id, None where there is none."""
-    position = outcomes.position(made_id)
-    return None if position is None else outcomes.rows(position - 1, 1)[0]
+def _is_about(row: Row, made_id: bytes, caller: str) -> bool:
+    """Tell whether an event records a caller's request about something, done or declined."""
+    return row.caller == caller and (row.originator_id == made_id or row.topic == CommandDeclined.TOPIC)
+
+
+def _first_rows(outcomes_of: Mapping[int, Outcomes], an_id: bytes) -> Iterator[Row]:
+    """Yield the event that was recorded first under an id, of each partition that has one."""
+    for outcomes in outcomes_of.values():
+        position = outcomes.position(an_id)
+        if position is not None:
+            yield outcomes.rows(position - 1, 1)[0]
