@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from domain.ports import Row
+from ledger.log.errors import LogBroken
 from ledger.log.runs import Batch, Run
 from ledger.log.tables import Table
 from ledger.log.trees import Growth
@@ -150,7 +151,7 @@ def unpack_page(partition: int, page: Sequence[bytes | None]) -> Table:
         return Table.of(partition, [])
     positions = _integers(joined_positions)
     size = len(positions)
-    return Table(
+    table = Table(
         partition,
         positions,
         originators or b"",
@@ -161,6 +162,8 @@ def unpack_page(partition: int, page: Sequence[bytes | None]) -> Table:
         _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else [b""] * size,
         _texts(callers, size),
     )
+    table.check()
+    return table
 
 
 def unpack_positions(ids: bytes | None, positions: bytes | None) -> Iterator[tuple[bytes, int]]:
@@ -196,5 +199,8 @@ def _ids(joined: bytes | None) -> Iterable[bytes]:
 
 
 def _cut(joined: bytes | None, lengths: bytes | None) -> list[bytes]:
-    """Return the values of a column, which stand one behind the other."""
-    return list(map(BytesIO(joined or b"").read, _integers(lengths)))
+    """Return the values of a column, which stand one behind the other; raises LogBroken where they are not so long."""
+    values, sizes = joined or b"", _integers(lengths)
+    if sum(sizes) != len(values):
+        raise LogBroken("an event is damaged: it is not as long as its length says")
+    return list(map(BytesIO(values).read, sizes))

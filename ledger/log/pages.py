@@ -40,10 +40,17 @@ def read_pages(page: Page, after: int, limit: int) -> list[Row]:
         rows += found
         taken = sum(state_sizes(found))
         room -= taken
-        # Two small ones are all that there are: nobody who follows the log shall look once more for each event.
-        if len(found) not in {wanted, FEW_ROWS} and not (len(found) == FEWEST and taken * FEW_ROWS > MOST_BYTES):
+        if not may_go_on(len(found), wanted, taken):
             break
     return rows
+
+
+def may_go_on(found: int, wanted: int, taken: int) -> bool:
+    """Tell whether there may be rows behind a page of so many rows and bytes: it is full, or was cut short.
+
+    Two small ones are all that there are: nobody who follows the log shall look once more for each event.
+    """
+    return found in {wanted, FEW_ROWS} or (found == FEWEST and taken * FEW_ROWS > MOST_BYTES)
 
 
 def read_page(page: Callable[[int, int, int], _T], after: int, limit: int) -> _T:

@@ -11,7 +11,7 @@ from typing import Any
 from domain.ports import Row
 from ledger.log.archive import Archive, Place
 from ledger.log.packing import PAGE_SQL, LineBreakError, unpack_page, unpack_positions
-from ledger.log.pages import FEW_ROWS, FEWEST, read_page, read_pages
+from ledger.log.pages import FEW_ROWS, FEWEST, MOST_ROWS, may_go_on, read_page, read_pages
 from ledger.log.tables import Table, rows_of
 
 _ROWS_A_PAGE = 1024
@@ -50,10 +50,11 @@ def read_rows(reader: sqlite3.Connection, archive: Archive, partition: int, afte
 def read_table(reader: sqlite3.Connection, archive: Archive, partition: int, after: int, limit: int) -> Table:
     """Return the first page of ``read_rows`` as a table; all its rows where that page cannot be joined as it stands.
 
-    That is where it has a gap, a line break in a text, or an empty state: an archived event, or one recorded so.
+    That is where it has a gap, a line break in a text, or an empty state (an archived event, or one recorded so), and
+    where it was cut short, so that large events do not come a few at a time.
     """
     table = read_page(partial(_unbroken, reader, partition), after, limit)
-    if table is None or not all(table.states):
+    if table is None or not all(table.states) or _cut_short(table, min(MOST_ROWS, limit)):
         return Table.of(partition, read_rows(reader, archive, partition, after, limit))
     return table
 
@@ -83,6 +84,11 @@ def find_ids(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -
             for found, position in unpack_positions(*_first(reader, sql, partition, *wanted)):
                 positions[found] = min(position, positions.get(found, position))
     return positions
+
+
+def _cut_short(table: Table, wanted: int) -> bool:
+    found = len(table.positions)
+    return found < wanted and may_go_on(found, wanted, sum(map(len, table.states)))
 
 
 def _unbroken(reader: sqlite3.Connection, partition: int, after: int, size: int, most: int) -> Table | None:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from domain.ports import Row
+from ledger.log.errors import LogBroken
+
+ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +36,17 @@ class Table:
             return cls(partition, (), b"", (), (), (), (), (), ())
         _, positions, originators, versions, topics, states, times, requests, callers = zip(*rows, strict=True)
         ids = tuple([request or b"" for request in requests])
-        return cls(partition, positions, b"".join(originators), versions, topics, states, times, ids, callers)
+        table = cls(partition, positions, b"".join(originators), versions, topics, states, times, ids, callers)
+        table.check()
+        return table
+
+    def check(self) -> None:
+        """Raise LogBroken where a value that is not what it should be would shift those behind it."""
+        size = len(self.positions)
+        lengths = {len(self.originator_ids) / ID_BYTES, *map(len, (self.originator_versions, self.topics, self.states))}
+        lengths |= set(map(len, (self.recorded_at, self.request_ids, self.callers)))
+        if lengths != {size}:
+            raise LogBroken(f"partition {self.partition}: events from position {self.positions[0]} on are damaged")
 
     def rows(self) -> list[Row]:
         """Return the rows."""

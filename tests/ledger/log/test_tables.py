@@ -93,6 +93,40 @@ def test_a_gap_is_no_table(log: Log, store_url: str, missing: tuple[int, int], a
         log.table(0, missing[0] - 1, 10)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("originator_id", b"short"),
+        ("originator_version", "1,2"),
+        ("recorded_at", "1,2"),
+        ("state", "Ысык-Көл"),
+    ],
+)
+def test_a_damaged_row_is_told_and_shifts_no_other(tmp_path: Path, column: str, value: object) -> None:
+    """Whoever changed it behind the ledger's back."""
+    path = tmp_path / "ledger.db"
+    with closing(SQLiteLog(path)) as log:
+        log.append(rows(1, 50))
+        with closing(sqlite3.connect(path)) as changing:
+            changing.execute("PRAGMA ignore_check_constraints = ON")
+            changing.execute(f"UPDATE events SET {column} = ? WHERE position = 20", (value,))  # noqa: S608
+            changing.commit()
+        assert log.table(0, 0, 19).rows() == rows(1, 19)
+        for read in (log.table, log.read):
+            with pytest.raises(LogBroken, match="damaged"):
+                read(0, 0, 50)
+
+
+@pytest.mark.parametrize("size", [600_000, 20_000])
+def test_a_table_that_was_cut_short_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Large events do not come a few at a time: a table of them is as long as what is read."""
+    monkeypatch.setattr(pages, "MOST_BYTES", 3_000_000)
+    held = [row(position, state=b"x" * size) for position in range(1, 200)]
+    with closing(SQLiteLog(tmp_path / "ledger.db")) as log:
+        log.append(held)
+        assert log.table(0, 0, 1_000).rows() == log.read(0, 0, 1_000)
+
+
 def test_rows_in_another_order_are_put_in_order(tmp_path: Path) -> None:
     """A SQLite that does not follow its index reads the same rows: nobody promises the order that is not asked for."""
     path = tmp_path / "ledger.db"
