@@ -6,6 +6,7 @@ A process that native code ends, as by a segmentation fault, says in plain lines
 import faulthandler
 import json
 import logging
+import os
 import sys
 from contextlib import suppress
 from typing import Final
@@ -21,7 +22,8 @@ def configure_logging(style: str) -> None:
     """Write to standard error, in the ``console`` or the ``json`` style, or as it suits where that goes: ``auto``."""
     with suppress(RuntimeError, OSError, ValueError):  # Nobody hears it where there is no standard error.
         faulthandler.enable()
-    terminal = sys.stderr is not None and sys.stderr.isatty()
+    output = open(os.devnull, "w") if sys.stderr is None else sys.stderr  # noqa: SIM115, PTH123 - until the process ends
+    terminal = output.isatty()
     console = style == "console" or (style == "auto" and terminal)
     structlog.configure(
         processors=[
@@ -31,17 +33,18 @@ def configure_logging(style: str) -> None:
             structlog.dev.ConsoleRenderer(colors=terminal) if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=output),
         cache_logger_on_first_use=True,
     )
 
 
 def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    """Return a line as JSON, with the texts of what is no JSON: half a character, a number of more than 64 bits."""
-    try:
-        return _encode(event).decode()
-    except (TypeError, ValueError, OverflowError):
-        return json.dumps({str(key): _told(value) for key, value in event.items()})
+    """Return a line as JSON in ASCII; the standard library makes it where msgspec does not."""
+    with suppress(TypeError, ValueError, OverflowError):
+        line = _encode(event).decode()
+        if line.isascii():  # Whatever standard error makes of other characters, and of the line ends among them.
+            return line
+    return json.dumps({str(key): _told(value) for key, value in event.items()})
 
 
 def _told(value: object) -> object:

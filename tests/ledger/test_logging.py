@@ -77,7 +77,19 @@ def test_nobody_needs_a_standard_error(style: str) -> None:
     """A process that was started without one works."""
     closing = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
     program = [*closing, sys.executable, "-c", _LINE, style, "{}"]
-    assert subprocess.run(program, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    ended = subprocess.run(program, stdout=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_line_is_ascii_whatever_is_in_it(encoding: str) -> None:
+    """It stays one line and one object, however standard error writes other characters."""
+    program = [sys.executable, "-c", _LINE, "json", r"{'request_id': 'Ысык\u2028{\x85}\U0001f3d4'}"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    told = subprocess.run(program, stderr=subprocess.PIPE, env=environment, check=True).stderr
+    assert told.isascii()
+    assert json.loads(told)["request_id"] == "Ысык\u2028{\x85}\U0001f3d4"
+    assert len(told.decode().splitlines()) == 1
 
 
 def test_an_error_stands_in_its_line() -> None:
