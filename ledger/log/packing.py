@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 
 from domain.ports import Row
-from ledger.log.errors import LogBroken
 from ledger.log.runs import Batch, Run
 from ledger.log.tables import Table
 from ledger.log.trees import Growth
@@ -139,31 +138,38 @@ PAGE_SQL = (
 )
 
 
-class LineBreakError(ValueError):
-    """A text of a page has a line break of its own: its rows are to be read one by one."""
+class UnevenPageError(ValueError):
+    """A page that cannot be cut apart, for a line break or a changed value: its rows are to be read one by one."""
 
 
 def unpack_page(partition: int, page: Sequence[bytes | None]) -> Table:
-    """Return the page that SQLite joined by PAGE_SQL, every value given as bytes; raises LineBreakError."""
+    """Return the page that SQLite joined by PAGE_SQL, every value given as bytes; raises UnevenPageError."""
+    try:
+        table = _cut_apart(partition, page)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise UnevenPageError from error
+    if not table.even:
+        raise UnevenPageError
+    return table
+
+
+def _cut_apart(partition: int, page: Sequence[bytes | None]) -> Table:
     joined_positions, originators, versions, topics, states, state_lengths, times = page[:7]
     requests, request_lengths, requested, callers = page[7:]
     if joined_positions is None:
         return Table.of(partition, [])
     positions = _integers(joined_positions)
-    size = len(positions)
-    table = Table(
+    return Table(
         partition,
         positions,
         originators or b"",
         _integers(versions),
-        _texts(topics, size),
+        _texts(topics, len(positions)),
         _cut(states, state_lengths),
         _integers(times),
-        _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else [b""] * size,
-        _texts(callers, size),
+        _at(positions, _integers(requested), _cut(requests, request_lengths)) if requested else [b""] * len(positions),
+        _texts(callers, len(positions)),
     )
-    table.check()
-    return table
 
 
 def unpack_positions(ids: bytes | None, positions: bytes | None) -> Iterator[tuple[bytes, int]]:
@@ -181,7 +187,7 @@ def _texts(joined: bytes | None, count: int) -> list[str]:
     """Return the texts of a column, the same object for the same text; mostly there is one alone."""
     values = (joined or b"").split(b"\n")
     if len(values) != count:
-        raise LineBreakError
+        raise UnevenPageError
     if values.count(values[0]) == count:
         return [values[0].decode()] * count
     return list(map({value: value.decode() for value in set(values)}.__getitem__, values))
@@ -199,8 +205,8 @@ def _ids(joined: bytes | None) -> Iterable[bytes]:
 
 
 def _cut(joined: bytes | None, lengths: bytes | None) -> list[bytes]:
-    """Return the values of a column, which stand one behind the other; raises LogBroken where they are not so long."""
+    """Return the values of a column, which stand one behind the other."""
     values, sizes = joined or b"", _integers(lengths)
     if sum(sizes) != len(values):
-        raise LogBroken("an event is damaged: it is not as long as its length says")
+        raise UnevenPageError
     return list(map(BytesIO(values).read, sizes))

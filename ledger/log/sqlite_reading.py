@@ -10,13 +10,16 @@ from typing import Any
 
 from domain.ports import Row
 from ledger.log.archive import Archive, Place
-from ledger.log.packing import PAGE_SQL, LineBreakError, unpack_page, unpack_positions
+from ledger.log.errors import LogBroken
+from ledger.log.packing import PAGE_SQL, UnevenPageError, unpack_page, unpack_positions
 from ledger.log.pages import FEW_ROWS, FEWEST, MOST_ROWS, may_go_on, read_page, read_pages
 from ledger.log.tables import Table, rows_of
 
 _ROWS_A_PAGE = 1024
 _IDS_A_STATEMENT = 8192
 _LAST_VERSION = 2**31 - 1
+_APART = (UnevenPageError, sqlite3.DataError)
+"""Why rows are read one by one."""
 
 _WEIGHT = "(SELECT sum(length(state)) FROM events WHERE partition = ?1 AND position > ?2 AND position <= ?2 + {})"
 _FITTING = f"iif({_WEIGHT.format('?3')} > ?4, min(?3, iif({_WEIGHT.format(FEW_ROWS)} > ?4, {FEWEST}, {FEW_ROWS})), ?3)"
@@ -95,7 +98,7 @@ def _unbroken(reader: sqlite3.Connection, partition: int, after: int, size: int,
     """Return the rows of a page if they follow one another and can be joined, None if there are none like that."""
     try:
         table = _joined(reader, _UNBROKEN, partition, after, size, most)
-    except (LineBreakError, sqlite3.DataError):
+    except _APART:
         return None
     found = len(table.positions)
     return table if found and table.positions == list(range(after + 1, after + 1 + found)) else None
@@ -104,11 +107,12 @@ def _unbroken(reader: sqlite3.Connection, partition: int, after: int, size: int,
 def _page(reader: sqlite3.Connection, sql: str, partition: int, *values: object) -> list[Row]:
     """Return the rows of a page in one step, or one by one where joining them does not work.
 
-    That is when a text holds a line break, and when they are more together than SQLite's largest value (1 GB).
+    That is when a text holds a line break, when a value was changed behind the ledger's back to one of another kind or
+    length, and when they are more together than SQLite's largest value (1 GB).
     """
     try:
         return _joined(reader, sql, partition, *values).rows()
-    except (LineBreakError, sqlite3.DataError):
+    except _APART:
         return rows_of(_decoded(values) for values in reader.execute(sql, (partition, *values)))
 
 
@@ -124,16 +128,20 @@ def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes
 def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:
     """Return the values of a row with its texts, which readers are given as bytes, as such."""
     partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = values
+    try:
+        what, who = topic.decode(), caller.decode()
+    except UnicodeDecodeError as error:
+        raise LogBroken(f"partition {partition}: a text of the event at position {position} is no UTF-8") from error
     return (
         partition,
         position,
         originator_id,
         version,
-        topic.decode(),
+        what,
         state,
         recorded_at,
         request_id or None,
-        caller.decode(),
+        who,
     )
 
 

@@ -31,22 +31,22 @@ class Table:
 
     @classmethod
     def of(cls, partition: int, rows: Sequence[Row]) -> "Table":
-        """Take rows of a partition apart."""
+        """Take rows of a partition apart; raises LogBroken where an id is not 16 bytes long."""
         if not rows:
             return cls(partition, (), b"", (), (), (), (), (), ())
         _, positions, originators, versions, topics, states, times, requests, callers = zip(*rows, strict=True)
         ids = tuple([request or b"" for request in requests])
         table = cls(partition, positions, b"".join(originators), versions, topics, states, times, ids, callers)
-        table.check()
+        if not table.even:
+            raise LogBroken(f"partition {partition}: an event behind position {positions[0] - 1} has no id of 16 bytes")
         return table
 
-    def check(self) -> None:
-        """Raise LogBroken where a value that is not what it should be would shift those behind it."""
+    @property
+    def even(self) -> bool:
+        """Whether every column has a value for each row: one too many or too short would shift all behind it."""
         size = len(self.positions)
-        lengths = {len(self.originator_ids) / ID_BYTES, *map(len, (self.originator_versions, self.topics, self.states))}
-        lengths |= set(map(len, (self.recorded_at, self.request_ids, self.callers)))
-        if lengths != {size}:
-            raise LogBroken(f"partition {self.partition}: events from position {self.positions[0]} on are damaged")
+        others = (self.originator_versions, self.topics, self.states, self.recorded_at, self.request_ids, self.callers)
+        return len(self.originator_ids) == ID_BYTES * size and all(len(column) == size for column in others)
 
     def rows(self) -> list[Row]:
         """Return the rows."""

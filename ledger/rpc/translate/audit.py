@@ -13,7 +13,7 @@ from ledger.audit.history import Step as LifeStep
 from ledger.audit.replay.replayer import Replayed, Verdict
 from ledger.audit.selection import Selection
 from ledger.log.codec import UPCASTERS
-from ledger.log.tables import Table
+from ledger.log.tables import ID_BYTES, Table
 from ledger.rpc.intake import Intake, timestamp
 from ledger.rpc.translate.account import KIND_NUMBERS
 from projections.answers import Figures
@@ -88,7 +88,7 @@ def event_message(row: Row) -> pb.Event:
 def fill_columns(message: pb.EventColumns, events: Table, part: slice) -> None:
     """Fill in a part of many events as a stream tells them: in place, for messages handed to others are copied."""
     message.positions.extend(events.positions[part])
-    message.aggregate_ids = events.originator_ids[16 * part.start : 16 * part.stop]
+    message.aggregate_ids = events.originator_ids[ID_BYTES * part.start : ID_BYTES * part.stop]
     message.versions.extend(events.originator_versions[part])
     message.topics.extend(events.topics[part])
     message.states.extend(events.states[part])

@@ -86,6 +86,27 @@ def test_an_untouched_ledger_agrees(original: Original) -> None:
     assert result.at
 
 
+@pytest.mark.parametrize(
+    ("changed", "check", "field"),
+    [
+        ("originator_id = x''", Check.ROWS, "originator_id"),
+        ("originator_id = randomblob(8)", Check.ROWS, "originator_id"),
+        ("originator_id = originator_id || originator_id", Check.ROWS, "originator_id"),
+        ("originator_version = '1,1'", Check.ROWS, "originator_version"),
+        ("recorded_at = recorded_at || ',1'", Check.ROWS, "recorded_at"),
+        ("state = 'Ысык-Көл'", Check.LEAVES, None),
+        ("topic = x'ff'", Check.POSITIONS, "position"),
+        ("caller = x'ff'", Check.POSITIONS, "position"),
+    ],
+)
+def test_what_no_event_can_hold_is_an_alarm(ledger: Place, changed: str, check: Check, field: str | None) -> None:
+    """It is read row by row then, and what cannot be read at all is missing: no change makes the audit wait."""
+    ledger.change(f"UPDATE events SET {changed} WHERE position = {AT}")  # noqa: S608
+    finding = audited(ledger, alarmed).finding
+    assert finding is not None
+    assert (finding.check, finding.position, finding.field) == (check, AT, field)
+
+
 def test_large_events_are_looked_at_few_at_a_time(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held in memory goes by bytes, not by events; nothing is left out by that."""
     sizes: list[int] = []

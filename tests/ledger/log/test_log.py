@@ -179,18 +179,24 @@ def test_rows_that_cannot_stand(log: Log, wrong: list) -> None:  # type: ignore[
         log.append(wrong)
 
 
+@pytest.mark.parametrize("way", ["read", "table"])
 @pytest.mark.parametrize(("missing", "after"), [((3, 3), 0), ((3, 30), 1), ((1, 30), 0)])
-def test_gap(log: Log, store_url: str, missing: tuple[int, int], after: int) -> None:
+def test_gap(log: Log, store_url: str, missing: tuple[int, int], after: int, way: str) -> None:
     """A reader never passes over positions that are missing, nor takes many of them for the end."""
+
+    def positions(first: int, limit: int) -> list[int]:
+        found = log.table(0, first, limit).rows() if way == "table" else log.read(0, first, limit)
+        return [row.position for row in found]
+
     log.append(rows(1, 40))
     engine = open_tables(store_url)
     with engine.begin() as connection:
         connection.execute(events.delete().where(events.c.position.between(*missing)))
     engine.dispose()
     for first in range(after, missing[0] - 1):
-        assert [row.position for row in log.read(0, first, 1)] == [first + 1]
+        assert positions(first, 1) == [first + 1]
     with pytest.raises(LogBroken, match=f"position {missing[0]}, "):
-        log.read(0, missing[0] - 1, 10)
+        positions(missing[0] - 1, 10)
 
 
 def test_appending_after_a_gap(log: Log) -> None:

@@ -13,8 +13,6 @@ from ledger.log import pages
 from ledger.log.api import Log
 from ledger.log.archive import Archive
 from ledger.log.errors import LogBroken
-from ledger.log.factory import open_tables
-from ledger.log.schema import events
 from ledger.log.sqlite import SQLiteLog
 from ledger.log.sqlite_reading import read_rows, read_table
 from ledger.log.tables import Table
@@ -79,42 +77,54 @@ def test_tables_of_large_rows_are_short(log: Log, monkeypatch: pytest.MonkeyPatc
     assert all(pages.FEWEST <= len(told) <= 2 * pages.FEW_ROWS for told in found[:-1])
 
 
-@pytest.mark.parametrize(("missing", "after"), [((3, 3), 0), ((3, 30), 1), ((1, 30), 0)])
-def test_a_gap_is_no_table(log: Log, store_url: str, missing: tuple[int, int], after: int) -> None:
-    """Positions that are missing are told, not passed over."""
-    log.append(rows(1, 40))
-    engine = open_tables(store_url)
-    with engine.begin() as connection:
-        connection.execute(events.delete().where(events.c.position.between(*missing)))
-    engine.dispose()
-    for first in range(after, missing[0] - 1):
-        assert log.table(0, first, 1).positions[-1] == first + 1
-    with pytest.raises(LogBroken, match=f"position {missing[0]}, "):
-        log.table(0, missing[0] - 1, 10)
-
-
 @pytest.mark.parametrize(
-    ("column", "value"),
+    ("column", "value", "told"),
     [
-        ("originator_id", b"short"),
-        ("originator_version", "1,2"),
-        ("recorded_at", "1,2"),
-        ("state", "Ысык-Көл"),
+        ("originator_id", b"short", b"short"),
+        ("originator_id", b"", b""),
+        ("originator_version", "1,2", b"1,2"),
+        ("recorded_at", "1,2", b"1,2"),
+        ("recorded_at", "soon", b"soon"),
+        ("state", "Ысык-Көл", "Ысык-Көл".encode()),
+        ("request_id", "Ысык-Көл", "Ысык-Көл".encode()),
     ],
 )
-def test_a_damaged_row_is_told_and_shifts_no_other(tmp_path: Path, column: str, value: object) -> None:
-    """Whoever changed it behind the ledger's back."""
+def test_a_changed_value_shifts_no_other(tmp_path: Path, column: str, value: object, told: bytes) -> None:
+    """Whoever changed it behind the ledger's back: it is read as it is, or not at all."""
     path = tmp_path / "ledger.db"
     with closing(SQLiteLog(path)) as log:
         log.append(rows(1, 50))
-        with closing(sqlite3.connect(path)) as changing:
-            changing.execute("PRAGMA ignore_check_constraints = ON")
-            changing.execute(f"UPDATE events SET {column} = ? WHERE position = 20", (value,))  # noqa: S608
-            changing.commit()
+        change(path, column, value)
         assert log.table(0, 0, 19).rows() == rows(1, 19)
+        found = log.read(0, 0, 50)
+        assert found[:19] + found[20:] == rows(1, 19) + rows(21, 50)
+        assert getattr(found[19], column) == told
+        if column == "originator_id":
+            with pytest.raises(LogBroken, match="no id of 16 bytes"):
+                log.table(0, 0, 50)
+        else:
+            assert log.table(0, 0, 50).rows() == found
+
+
+@pytest.mark.parametrize("column", ["topic", "caller"])
+def test_a_text_that_is_none_is_told(tmp_path: Path, column: str) -> None:
+    """With its position; what stands before and behind it can still be read."""
+    path = tmp_path / "ledger.db"
+    with closing(SQLiteLog(path)) as log:
+        log.append(rows(1, 50))
+        change(path, column, b"\xff")
         for read in (log.table, log.read):
-            with pytest.raises(LogBroken, match="damaged"):
+            with pytest.raises(LogBroken, match="position 20 is no UTF-8"):
                 read(0, 0, 50)
+        assert [log.read(0, 0, 19), log.read(0, 20, 50)] == [rows(1, 19), rows(21, 50)]
+
+
+def change(path: Path, column: str, value: object) -> None:
+    """Change a value of the row at position 20 in the file itself."""
+    with closing(sqlite3.connect(path)) as changing:
+        changing.execute("PRAGMA ignore_check_constraints = ON")
+        changing.execute(f"UPDATE events SET {column} = ? WHERE position = 20", (value,))  # noqa: S608
+        changing.commit()
 
 
 @pytest.mark.parametrize("size", [600_000, 20_000])
