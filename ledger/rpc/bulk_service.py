@@ -13,7 +13,6 @@ from ledger.rpc.reads import LogReads
 from ledger.rpc.tellers import expect
 from ledger.rpc.translate import bulk as translate
 from ledger.rpc.translate.common import receipt
-from ledger.rpc.whereabouts import A_BULK, which
 from protos.esep.v1 import bulk_service_pb2 as pb
 from protos.esep.v1.bulk_service_pb2_grpc import BulkServiceServicer
 from protos.esep.v1.common_pb2 import LogPosition
@@ -39,8 +38,8 @@ class BulkService(BulkServiceServicer):
     async def ReverseBulkLeg(self, request: pb.ReverseBulkLegRequest, context: Context) -> pb.ReverseBulkLegResponse:
         """Move the money of one leg back."""
         command, request_id = translate.reverse_bulk_leg(request)
-        home = await self._gateway.home_of(command.bulk_id.bytes, which(request), A_BULK)
-        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only, home=home)
+        home, trial = request.partition, request.validate_only
+        done = await self._gateway.execute(command, request_id, validate_only=trial, home=home)
         event, bulk = expect(done.event, BulkLegReversed), expect(done.subject, Bulk)
         return pb.ReverseBulkLegResponse(
             reversal=translate.reversal_message(done, event, bulk),
@@ -72,7 +71,7 @@ class BulkService(BulkServiceServicer):
         intake = Intake()
         bulk_id = intake.known_id(request.bulk_id, "bulk_id")
         intake.check()
-        log = self._log.at(await self._gateway.home_of(bulk_id, which(request), A_BULK))
+        log = self._log.at(request.partition)
         position = await log.position(request)
         found = await log.aggregate(bulk_id, position)
         if not isinstance(found, Bulk):

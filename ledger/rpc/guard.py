@@ -42,6 +42,7 @@ class Guard:
         Whose accounts a batch debits is looked at by the gateway, which has them in columns: here it would take as
         long as all that the edge does with a batch.
         """
+        await self._subjects.settle(row.subject, request)
         if rule is Rule.ANY:
             return
         caller = call.who

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from domain.ids import account_partition
 from ledger.rpc.gateway import Gateway
-from ledger.rpc.intake import parsed
-from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, which
 
 Home = Callable[[Gateway, Any], Awaitable[int | None]]
 """Returns the partition; None where the server that was called is to answer: it refuses the request."""
@@ -45,14 +43,9 @@ async def _first_payer_of_bulk(gateway: Gateway, request: Any) -> int | None:
     return next((home for home in homes if home in gateway.engines), None)
 
 
-async def _transfers(gateway: Gateway, request: Any) -> int | None:
-    made_id = parsed(request.transfer_id)
-    return None if made_id is None else await gateway.home_of(made_id, which(request), A_TRANSFER)
-
-
-async def _bulks(gateway: Gateway, request: Any) -> int | None:
-    made_id = parsed(request.bulk_id)
-    return None if made_id is None else await gateway.home_of(made_id, which(request), A_BULK)
+async def _settled(_gateway: Gateway, request: Any) -> int | None:
+    """Return what was settled when the request was admitted; it was not, where the id is none."""
+    return int(request.partition) if request.HasField("partition") else None
 
 
 _FIRST: Final[Mapping[str, tuple[str, ...]]] = {
@@ -130,9 +123,9 @@ HOMES: Final[Mapping[str, Home]] = {
     "/esep.v1.AccountService/OpenAccount": _chosen,
     "/esep.v1.AuditService/GetCheckpoint": _chosen,  # A new one is signed by whoever decides.
     "/esep.v1.BulkService/PostBulk": _first_payer_of_bulk,
-    "/esep.v1.BulkService/ReverseBulkLeg": _bulks,
+    "/esep.v1.BulkService/ReverseBulkLeg": _settled,
     "/esep.v1.TransferService/CreateTransfer": _payers,
     "/esep.v1.TransferService/CreateTransfers": _first_payer,
-    "/esep.v1.TransferService/ReverseTransfer": _transfers,
+    "/esep.v1.TransferService/ReverseTransfer": _settled,
 }
 """By the full names of methods."""

@@ -4,7 +4,7 @@ Whatever a request names that does not exist, or is no id at all, is nobody's. S
 gets one and the same answer about what is another's and about what is not there.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from domain import ids
@@ -26,7 +26,7 @@ from ledger.rpc.facts import AccountFacts
 from ledger.rpc.gateway import Gateway
 from ledger.rpc.intake import parsed
 from ledger.rpc.permissions import Subject
-from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, Topics, which
+from ledger.rpc.whereabouts import A_BULK, A_TRANSFER, ANYTHING, Topics, which
 
 Participants = tuple[str | None, ...]
 NOBODY: Final[Participants] = (None,)
@@ -44,6 +44,14 @@ class Whose(NamedTuple):
 
 
 NOBODYS: Final = Whose(NOBODY)
+
+_OF_ANY_PARTITION: Final[Mapping[Subject, tuple[str, Topics]]] = {
+    Subject.TRANSFER: ("transfer_id", A_TRANSFER),
+    Subject.TRANSFER_BACK: ("transfer_id", A_TRANSFER),
+    Subject.BULK: ("bulk_id", A_BULK),
+    Subject.BULK_LEG_BACK: ("bulk_id", A_BULK),
+}
+"""The fields with the ids of what may have been made in any partition, and with which events it begins."""
 
 
 class Subjects:
@@ -84,6 +92,17 @@ class Subjects:
             Subject.PAYMENTS: self._payments_of,
             Subject.NOTIFICATIONS: self._notifications,
         }
+
+    async def settle(self, subject: Subject, request: Any) -> None:
+        """Have a request about something of any partition name the one; raises Refused.
+
+        Before anything is decided about it, and once: looked for again, there might be another thing under its id, and
+        what is allowed would not be what is done.
+        """
+        field, topics = _OF_ANY_PARTITION.get(subject, ("", ANYTHING))
+        made_id = parsed(getattr(request, field)) if field else None
+        if made_id is not None:
+            request.partition = await self._gateway.home_of(made_id, which(request), topics)
 
     async def whose(self, subject: Subject, request: Any) -> Whose:
         """Return whose a request's subject is."""
@@ -152,7 +171,7 @@ class Subjects:
         return Whose(await self._banks(debits))
 
     async def _transfer(self, request: Any) -> Whose:
-        transfer = await self._at_home(request.transfer_id, request, A_TRANSFER)
+        transfer = await self._current(request.transfer_id, request.partition)
         return await self._moved(transfer) if isinstance(transfer, Transfer) else NOBODYS
 
     async def _moved(self, transfer: Transfer) -> Whose:
@@ -256,11 +275,11 @@ class Subjects:
         return await self._account_or_participant(request)
 
     async def _bulk(self, request: Any) -> Whose:
-        bulk = await self._at_home(request.bulk_id, request, A_BULK)
+        bulk = await self._current(request.bulk_id, request.partition)
         return Whose(await self._banks(asked_legs(bulk.posted).payers)) if isinstance(bulk, Bulk) else NOBODYS
 
     async def _bulk_leg_back(self, request: Any) -> Whose:
-        bulk = await self._at_home(request.bulk_id, request, A_BULK)
+        bulk = await self._current(request.bulk_id, request.partition)
         leg = bulk.leg(request.leg) if isinstance(bulk, Bulk) else None
         if leg is None:
             return NOBODYS
@@ -307,20 +326,9 @@ class Subjects:
             accounts=(found.account,),
         )
 
-    async def _current(self, text: str) -> object:
+    async def _current(self, text: str, partition: int = 0) -> object:
         aggregate_id = parsed(text)
-        return None if aggregate_id is None else await self._gateway.current(aggregate_id)
-
-    async def _at_home(self, text: str, request: Any, topics: Topics) -> object:
-        """Return what was made under an id in its partition, which the request names from now on.
-
-        What is allowed is allowed about this very thing: looked for once more, it might be another one.
-        """
-        made_id = parsed(text)
-        if made_id is None:
-            return None
-        request.partition = home = await self._gateway.home_of(made_id, which(request), topics)
-        return await self._gateway.current(made_id, home)
+        return None if aggregate_id is None else await self._gateway.current(aggregate_id, partition)
 
     async def _banks(self, accounts: Iterable[int]) -> Participants:
         """Return the participants of these accounts, and no more once one of them is nobody's."""

@@ -19,7 +19,7 @@ from ledger.rpc.tellers import Teller, expect
 from ledger.rpc.translate import batch
 from ledger.rpc.translate import transfer as translate
 from ledger.rpc.translate.common import receipt
-from ledger.rpc.whereabouts import A_TRANSFER, which
+from ledger.rpc.whereabouts import which
 from projections.answers import Answer, Located, RecordCursor
 from protos.esep.v1 import transfer_pb2
 from protos.esep.v1 import transfer_service_pb2 as pb
@@ -76,8 +76,8 @@ class TransferService(TransferServiceServicer):
     async def ReverseTransfer(self, request: pb.ReverseTransferRequest, context: Context) -> pb.ReverseTransferResponse:
         """Move a transfer's money back."""
         command, request_id = translate.reverse_transfer(request)
-        home = await self._gateway.home_of(command.transfer_id.bytes, which(request), A_TRANSFER)
-        done = await self._gateway.execute(command, request_id, validate_only=request.validate_only, home=home)
+        home, trial = request.partition, request.validate_only
+        done = await self._gateway.execute(command, request_id, validate_only=trial, home=home)
         transfer = expect(done.subject, Transfer)
         return pb.ReverseTransferResponse(
             reversal=translate.reversal_message(done, expect(done.event, TransferReversed), transfer),
@@ -90,7 +90,7 @@ class TransferService(TransferServiceServicer):
         intake = Intake()
         transfer_id = intake.known_id(request.transfer_id, "transfer_id")
         intake.check()
-        log = self._log.at(await self._gateway.home_of(transfer_id, which(request), A_TRANSFER))
+        log = self._log.at(request.partition)
         position = await log.position(request)
         transfer = await log.aggregate(transfer_id, position)
         if not isinstance(transfer, Transfer) or transfer.decline is not None:

@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from ledger.rpc.identity import CALLER_KEY, PARTICIPANT_KEY, ROLE_KEY
+from ledger.rpc.permissions import Subject
 from ledger.rpc.subjects import Subjects
 from protos.esep.v1 import account_pb2
 from protos.esep.v1 import account_service_pb2 as accounts
@@ -90,15 +91,15 @@ def test_what_a_bank_may_reverse_is_what_it_reverses(world: World, monkeypatch: 
     far = opened(world, "bank-b", CASH, 1), opened(world, "bank-b", CUSTOMER, 1)
     moved = new_id()
     second("CreateTransfer", named(moved, *far, 1))
-    found = Subjects._at_home
+    settle = Subjects.settle
 
-    async def overtaken(self: Subjects, *arguments: Any) -> object:
-        thing = await found(self, *arguments)
-        await asyncio.to_thread(first, "CreateTransfer", named(moved, cash, theirs, 7))
-        return thing
+    async def overtaken(self: Subjects, subject: Subject, request: Any) -> None:
+        await settle(self, subject, request)
+        if subject is Subject.TRANSFER_BACK:
+            await asyncio.to_thread(first, "CreateTransfer", named(moved, cash, theirs, 7))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Subjects, "_at_home", overtaken)
+        patched.setattr(Subjects, "settle", overtaken)
         done = first("ReverseTransfer", transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=moved))
     assert (done.receipt.partition, done.transfer.reversed_tyiyn) == (1, 1)
     again = transfers.ReverseTransferRequest(request_id=new_id(), transfer_id=moved)
