@@ -6,10 +6,9 @@ A process that native code ends, as by a segmentation fault, says in plain lines
 import faulthandler
 import json
 import logging
-import os
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -22,8 +21,7 @@ def configure_logging(style: str) -> None:
     """Write to standard error, in the ``console`` or the ``json`` style, or as it suits where that goes: ``auto``."""
     with suppress(RuntimeError, OSError, ValueError):  # Nobody hears it where there is no standard error.
         faulthandler.enable()
-    output = open(os.devnull, "w") if sys.stderr is None else sys.stderr  # noqa: SIM115, PTH123 - until the process ends
-    terminal = output.isatty()
+    terminal = sys.stderr is not None and sys.stderr.isatty()
     console = style == "console" or (style == "auto" and terminal)
     structlog.configure(
         processors=[
@@ -33,9 +31,26 @@ def configure_logging(style: str) -> None:
             structlog.dev.ConsoleRenderer(colors=terminal) if console else _json,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=output),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Output())),
         cache_logger_on_first_use=True,
     )
+
+
+class _Output:
+    """Standard error. What it does not take is lost: no call fails because nobody can write down that there was one.
+
+    There may be none, its reader may be gone, its disk full.
+    """
+
+    def write(self, text: str) -> None:
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(text)
+
+    def flush(self) -> None:
+        if sys.stderr is not None:
+            with suppress(OSError, ValueError):
+                sys.stderr.flush()
 
 
 def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -6,6 +6,8 @@ import pty
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -26,7 +28,9 @@ import structlog
 from ledger.logging import configure_logging
 
 configure_logging(sys.argv[1])
-structlog.get_logger("esep.test").info("call", code="OK", **eval(sys.argv[2]))
+for _ in range(int(sys.argv[3]) if sys.argv[3:] else 1):
+    structlog.get_logger("esep.test").info("call", code="OK", **eval(sys.argv[2]))
+print("went on", flush=True)
 """
 
 
@@ -72,13 +76,26 @@ def test_no_value_keeps_a_line_from_being_written(value: str, told: object) -> N
     assert told is None or line["value"] == told
 
 
-@pytest.mark.parametrize("style", ["auto", "console", "json"])
-def test_nobody_needs_a_standard_error(style: str) -> None:
-    """A process that was started without one works."""
-    closing = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
-    program = [*closing, sys.executable, "-c", _LINE, style, "{}"]
-    ended = subprocess.run(program, stdout=subprocess.PIPE, check=False)
-    assert (ended.returncode, ended.stdout) == (0, b"")
+@pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.parametrize("output", ["full disk", "nobody reads", "none"])
+def test_nobody_needs_a_standard_error(style: str, output: str) -> None:
+    """A process whose lines nobody takes goes on without them, and writes them nowhere else."""
+    with full_disk() if output == "full disk" else pipe_without_reader() as taken:
+        closing = ["sh", "-c", 'exec "$@" 2>&-', "sh"] if output == "none" else []
+        program = [*closing, sys.executable, "-c", _LINE, style, "{}", "10000"]
+        assert subprocess.run(program, stdout=subprocess.PIPE, stderr=taken, check=False).stdout == b"went on\n"
+
+
+def full_disk() -> BinaryIO:
+    """Return a file that takes nothing."""
+    return Path("/dev/full").open("wb")
+
+
+def pipe_without_reader() -> BinaryIO:
+    """Return a pipe of which the other end is closed."""
+    unread, pipe = os.pipe()
+    os.close(unread)
+    return os.fdopen(pipe, "wb")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
