@@ -39,6 +39,8 @@ _HOME = "projections"
 _FEW_ROWS = 32
 _MAKING = 0x65736570
 """The first key of the advisory locks by which copies are held while they are made: "esep"."""
+_PUBLISHING = 0
+"""The second key of the one that whoever publishes holds; copies are numbered from 1 on."""
 _READ_SETTINGS = ("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan")
 _UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError)
 """What psycopg raises when the database does not answer or gives up; OSError where it cannot so much as wait."""
@@ -220,18 +222,36 @@ class PostgresStore:
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
+        with self._publishing() as connection:
+            self._publish(connection, copy, before)
+
+    def replace(self, number: int | None, copy: Copy) -> bool:
+        """Publish the copy where that of this number is live, for None where none is; tell whether it was."""
+        with self._publishing() as connection:
+            if _live_number(connection) != number:
+                return False
+            self._publish(connection, copy, None)
+        return True
+
+    @contextmanager
+    def _publishing(self) -> Iterator[_Connection]:
+        """Keep others from publishing for the length of the block."""
         with self._connect() as connection:
+            connection.execute("SELECT pg_advisory_lock(%s, %s)", (_MAKING, _PUBLISHING))
             _make_home(connection)
-            with connection.transaction():
-                old = connection.execute(f"SELECT number FROM {_HOME}.live FOR UPDATE").fetchone()
-                if before is not None:
-                    before()
-                connection.execute(f"DELETE FROM {_HOME}.live")
-                connection.execute(f"INSERT INTO {_HOME}.live VALUES (0, %s, %s)", (SCHEMA_VERSION, copy.number))
-                if old is not None and old[0] in _numbers(connection):
-                    connection.execute(sql.SQL("DELETE FROM {}.tracking").format(sql.Identifier(_schema(old[0]))))
-            if old is not None and old[0] != copy.number:
-                _drop(connection, old[0])
+            yield connection
+
+    def _publish(self, connection: _Connection, copy: Copy, before: Callable[[], None] | None) -> None:
+        with connection.transaction():
+            old = connection.execute(f"SELECT number FROM {_HOME}.live FOR UPDATE").fetchone()
+            if before is not None:
+                before()
+            connection.execute(f"DELETE FROM {_HOME}.live")
+            connection.execute(f"INSERT INTO {_HOME}.live VALUES (0, %s, %s)", (SCHEMA_VERSION, copy.number))
+            if old is not None and old[0] in _numbers(connection):
+                connection.execute(sql.SQL("DELETE FROM {}.tracking").format(sql.Identifier(_schema(old[0]))))
+        if old is not None and old[0] != copy.number:
+            _drop(connection, old[0])
         if isinstance(copy, PostgresCopy):
             copy.is_live = True
 

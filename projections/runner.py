@@ -102,8 +102,7 @@ def run(
                 copy = None
             except HistoryChangedError:
                 copy.close()
-                copy = store.create()
-                store.publish(copy)
+                copy = _made_anew(store, copy.number)
     finally:
         if copy is not None:
             copy.close()
@@ -111,15 +110,23 @@ def run(
 
 def live_copy(store: Store) -> Copy:
     """Return the live copy, made anew with empty tables when there is none of today's schema."""
-    copy = store.live()
-    if copy is None:
-        copy = store.create()
-        try:
-            store.publish(copy)
-        except BaseException:
-            copy.close()
-            raise
+    copy = None
+    while copy is None:
+        copy = store.live() or _made_anew(store, None)
     return copy
+
+
+def _made_anew(store: Store, number: int | None) -> Copy | None:
+    """Return empty tables, live in the place of those of this number; None where another server's are by now."""
+    copy = store.create()
+    try:
+        if store.replace(number, copy):
+            return copy
+    except BaseException:
+        copy.close()
+        raise
+    store.drop(copy)
+    return None
 
 
 def lag(log: LogReader, partition: int, position: int, now: int) -> Lag:

@@ -239,6 +239,29 @@ class SQLiteStore:
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
+        with self._publishing():
+            self._publish(copy, before)
+
+    def replace(self, number: int | None, copy: Copy) -> bool:
+        """Publish the copy where that of this number is live, for None where none is; tell whether it was."""
+        with self._publishing():
+            live = self._live_number()
+            if number != (live if live is not None and self._path(live).exists() else None):
+                return False
+            self._publish(copy, None)
+        return True
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """Keep others, of other processes too, from publishing for the length of the block."""
+        directory = os.open(self._base.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(directory)
+
+    def _publish(self, copy: Copy, before: Callable[[], None] | None) -> None:
         old = self._pointer()
         old_path = None if old is None else self._path(old.number)
         if old_path is not None and old_path.exists():

@@ -149,6 +149,13 @@ class Store(Protocol):
         """
         ...
 
+    def replace(self, number: int | None, copy: Copy) -> bool:
+        """Publish the copy where that of this number is live, for None where none of today's schema is.
+
+        Tell whether it was: several servers may find out at once that new tables are needed, and one copy is enough.
+        """
+        ...
+
     def drop(self, copy: Copy) -> None:
         """Close a copy that was never published, and drop its tables."""
         ...

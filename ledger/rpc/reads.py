@@ -5,7 +5,7 @@ the answer waits for it within the call's deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -153,14 +153,24 @@ class Reads:
         except ProjectionsUnreachableError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
 
+    async def ask_caught_up(
+        self, request: Any, partitions: Iterable[int], question: Callable[[], Answer[T]]
+    ) -> Answer[T]:
+        """Return the answer to a question, with whatever these partitions hold by now; raises Refused."""
+        heads = {each: await self._gateway.look(self._gateway.outcomes_of[each].head) for each in partitions}
+        while True:
+            for partition, head in heads.items():
+                await self._positions[partition].reached(head)
+            answer = await self.ask(request, question)
+            reflected = {each: answer.positions.get(each, 0) for each in heads}
+            if all(reflected[each] >= head for each, head in heads.items()):
+                return answer
+            for partition, position in reflected.items():  # The tables were made anew meanwhile.
+                self._positions[partition].fell_back(position)
+
     async def reached(self, position: int, partition: int = 0) -> None:
         """Wait until the tables reflect a position of a partition; raises Refused."""
         await self._positions[partition].reached(position)
-
-    async def caught_up(self) -> None:
-        """Wait until the tables reflect whatever every partition holds by now; raises Refused."""
-        for partition, positions in self._positions.items():
-            await positions.reached(await self._gateway.look(self._gateway.outcomes_of[partition].head))
 
     @property
     def partitions(self) -> int:

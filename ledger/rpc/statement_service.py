@@ -1,7 +1,7 @@
 """StatementService: what accounts have, and how it came to be. Questions only, answered by the projections."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import aclosing
 from typing import Final
 
@@ -227,9 +227,11 @@ class StatementService(StatementServiceServicer):
             intake.wrong("as_of.position.partition", "UNKNOWN", f"is none of the ledger's {self._reads.partitions}")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
+        cut: Collection[int] = ()
         if moment is not None and self._reads.partitions > 1:
-            await self._reads.caught_up()  # What is recorded up to a time is one cut through all partitions.
-        found = await self._reads.ask(request, lambda: reader.trial_balance(now=now, as_of=moment))
+            # What is recorded up to a time is one cut through all partitions.
+            cut = [moment.partition] if isinstance(moment, AtPosition) else range(self._reads.partitions)
+        found = await self._reads.ask_caught_up(request, cut, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(
             lines=[told for line in found.result for told in translate.trial_balance_messages(line)],
             positions=positions_message(found.positions),

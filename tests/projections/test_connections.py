@@ -71,7 +71,7 @@ def test_a_copy_that_cannot_be_made(store: Store, opened: Connections, monkeypat
 def test_a_copy_that_cannot_be_published(store_url: str, opened: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of all is not either."""
     store = open_store(store_url)
-    monkeypatch.setattr(store, "publish", fail)
+    monkeypatch.setattr(store, "replace", fail)
     with pytest.raises(Failure):
         live_copy(store)
     assert opened.left() == 0

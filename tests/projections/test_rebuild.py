@@ -373,22 +373,24 @@ def test_tables_that_are_replaced_while_they_are_opened(
         server.close()
 
 
-def test_servers_that_publish_at_once_both_do(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither writes the other's pointer, or takes it away before it is in its place."""
-    servers = [open_store(sqlite_url) for _ in range(2)]
+def test_servers_that_publish_at_once_both_do(store_url: str) -> None:
+    """One after the other, whatever the first one has to do before: the second one's copy is live in the end."""
+    servers = [open_store(store_url) for _ in range(2)]
     copies = [server.create() for server in servers]
-    real = Path.replace
+    second = threading.Thread(target=servers[1].publish, args=(copies[1],), daemon=True)
+    waited: list[bool] = []
 
-    def meanwhile(path: Path, target: Path) -> Path:
-        monkeypatch.undo()
-        servers[1].publish(copies[1])
-        return real(path, target)
+    def before() -> None:
+        second.start()
+        second.join(0.2)
+        waited.append(second.is_alive())
 
-    monkeypatch.setattr(Path, "replace", meanwhile)
-    servers[0].publish(copies[0])
-    live = servers[1].live()
+    servers[0].publish(copies[0], before=before)
+    second.join(30)
+    live = servers[0].live()
+    assert waited == [True]
     assert live is not None
-    assert live.number == copies[0].number
+    assert live.number == copies[1].number
     for copy in (*copies, live):
         copy.close()
     for server in servers:

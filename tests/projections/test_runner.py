@@ -257,6 +257,40 @@ def test_two_runners_do_not_count_an_event_twice(world: World) -> None:
     second.close()
 
 
+def test_servers_that_find_no_tables_agree_on_one_copy(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that comes second takes what the first one made: readers never fall back to empty tables."""
+    with closing(open_store(store_url)) as one, closing(open_store(store_url)) as another:
+        theirs: list[Copy] = []
+        real = one.create
+
+        def meanwhile() -> Copy:
+            made = real()
+            theirs.append(live_copy(another))
+            return made
+
+        monkeypatch.setattr(one, "create", meanwhile)
+        ours = live_copy(one)
+        assert ours.number == theirs[0].number
+        for copy in (ours, *theirs):
+            copy.close()
+        assert one.sweep() == 0
+
+
+def test_servers_that_find_another_history_make_one_copy(store_url: str) -> None:
+    """Whoever finds its tables wrong replaces those, not what another server has made of the log meanwhile."""
+    with closing(open_store(store_url)) as one, closing(open_store(store_url)) as another:
+        wrong = live_copy(one)
+        copies = [store.create() for store in (one, another)]
+        assert one.replace(wrong.number, copies[0])
+        assert not another.replace(wrong.number, copies[1])
+        assert not another.replace(None, copies[1])
+        another.drop(copies[1])
+        live = live_copy(another)
+        assert live.number == copies[0].number
+        for copy in (wrong, copies[0], live):
+            copy.close()
+
+
 def test_tables_that_another_server_has_deleted_are_not_the_live_ones(sqlite_url: str) -> None:
     """Two servers that make the first tables at once: whose are not published last is told so, and goes over."""
     with closing(open_store(sqlite_url)) as one, closing(open_store(sqlite_url)) as another:

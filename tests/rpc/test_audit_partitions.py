@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from ledger.audit.signing.note import Note, VerifierKey, verified
 from ledger.audit.verify.findings import Check, Finding
 from ledger.log.merkle import Frontier
 from ledger.process.courier import Courier
+from projections.queries import Reader
+from projections.store import Copy, open_store
 from protos.esep.v1 import audit_pb2, transfer_pb2
 from protos.esep.v1 import statement_service_pb2 as statements
 from protos.esep.v1 import transfer_service_pb2 as transfers
@@ -95,6 +98,36 @@ def ground(tmp_path: Path, store_url: str) -> Iterator[Ground]:
 
 def head_of(ground: Ground, partition: int = 1) -> int:
     return ground.servers.there.log.head(partition)
+
+
+def test_books_as_of_a_time_lack_nothing_while_the_tables_are_made_anew(
+    ground: Ground, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server puts empty tables in the place of those that had everything, just before the books are summed."""
+    server = ground.servers.here
+    client = server.client()
+    request = transfers.GetTransferRequest(transfer_id=ground.first)
+    sent = client.transfers.GetTransfer(request, metadata=client.metadata, timeout=PATIENCE).transfer.record_time
+    books = statements.GetTrialBalanceRequest(as_of=AsOf(record_time=sent))
+
+    def summed() -> list[Any]:
+        answer = client.statements.GetTrialBalance(books, metadata=client.metadata, timeout=PATIENCE)
+        return list(answer.lines)
+
+    known, real = summed(), Reader.trial_balance
+    made: list[Copy] = []
+
+    def meanwhile(reader: Reader, **question: Any) -> Any:
+        if not made:
+            with closing(open_store(store_url)) as other:
+                made.append(other.create())
+                other.publish(made[0])
+                made[0].close()
+        return real(reader, **question)
+
+    monkeypatch.setattr(Reader, "trial_balance", meanwhile)
+    assert summed() == known
+    assert made
 
 
 def test_the_events_of_a_partition_are_read_whoever_is_asked(ground: Ground) -> None:

@@ -66,6 +66,10 @@ class MortalStore(SQLiteStore):
         with self._turn():
             super().publish(copy, before=before)
 
+    def replace(self, number: int | None, copy: Copy) -> bool:
+        with self._turn():
+            return super().replace(number, copy)
+
     def _mortal(self, copy: Any, *, alone: bool) -> Any:
         if copy is None:
             return None
