@@ -5,7 +5,6 @@ before every question, which takes a microsecond. Rows go in by statements of ma
 lets other Python threads run at every step. Every thread that asks has a connection of its own.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -21,6 +20,7 @@ from sqlalchemy import Table, create_engine
 from sqlalchemy.pool import NullPool
 
 from projections.columns import Columns, length_of, listed
+from projections.copy_locks import abandoned, hold, publishing
 from projections.schema import SCHEMA_VERSION, metadata
 from projections.store import (
     Copy,
@@ -220,12 +220,12 @@ class SQLiteStore:
     def create(self) -> SQLiteCopy:
         """Make a new copy with empty tables, which nobody reads until it is published."""
         number = 1 + max((_number(path) for path in self._files()), default=0)
-        making = _hold(self._path(number))  # Before the file, which without it would look abandoned.
+        making = hold(self._path(number))  # Before the file, which without it would look abandoned.
         while making is None or self._path(number).exists():  # Another server makes one just now.
             if making is not None:
                 os.close(making)
             number += 1
-            making = _hold(self._path(number))
+            making = hold(self._path(number))
         path = self._path(number)
         path.touch(exist_ok=False)
         copy = SQLiteCopy(path, number, live=None, making=making)
@@ -239,27 +239,17 @@ class SQLiteStore:
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
-        with self._publishing():
+        with publishing(self._base.parent):
             self._publish(copy, before)
 
     def replace(self, number: int | None, copy: Copy) -> bool:
         """Publish the copy where that of this number is live, for None where none is; tell whether it was."""
-        with self._publishing():
+        with publishing(self._base.parent):
             live = self._live_number()
             if number != (live if live is not None and self._path(live).exists() else None):
                 return False
             self._publish(copy, None)
         return True
-
-    @contextmanager
-    def _publishing(self) -> Iterator[None]:
-        """Keep others, of other processes too, from publishing for the length of the block."""
-        directory = os.open(self._base.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(directory)
 
     def _publish(self, copy: Copy, before: Callable[[], None] | None) -> None:
         old = self._pointer()
@@ -286,7 +276,7 @@ class SQLiteStore:
         """Delete the files of copies that nobody will publish; return how many."""
         pointer = self._pointer()
         kept = None if pointer is None else self._path(pointer.number)
-        orphans = [path for path in self._files() if path != kept and _abandoned(path)]
+        orphans = [path for path in self._files() if path != kept and abandoned(path)]
         for path in orphans:
             _delete(path)
         return len(orphans)
@@ -447,39 +437,6 @@ def _connect(
         connection.close()
         raise
     return connection
-
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}-making")
-
-
-def _hold(path: Path) -> int | None:
-    """Hold a copy as one that is being made, for as long as the returned file is open and this process lives.
-
-    None where somebody else holds it.
-    """
-    held = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(held)
-        return None
-    return held
-
-
-def _abandoned(path: Path) -> bool:
-    """Tell whether nobody holds a copy as one that is being made."""
-    try:
-        held = os.open(_lock_path(path), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(held)
-    return True
 
 
 def _delete(path: Path) -> None:
