@@ -15,8 +15,9 @@ from domain.leaves import Columns, Integers, columns_of, hash_columns, leaf_hash
 from domain.ports import Row
 
 _FIRST_PART: Final = 1024
-"""The most rows of a large batch that are taken apart first: they are hashed while the others are taken apart."""
+"""The rows of a large batch that are taken apart first: they are hashed while the others are taken apart."""
 _PART: Final = 8192
+"""The most rows that are taken apart together."""
 _SHORTEST: Final = 64
 """Rows from which a run is worth its own statement."""
 
@@ -31,10 +32,7 @@ class Batch:
     @cached_property
     def parts(self) -> "list[Part]":
         """The rows as they are taken apart."""
-        rows = self.rows
-        first = min(len(rows) // 4, _FIRST_PART) if len(rows) >= 2 * _FIRST_PART else len(rows)
-        cuts = pairwise((0, *range(first, len(rows), _PART), len(rows)))
-        return [Part(rows[start:end]) for start, end in cuts]
+        return [Part(self.rows[start:end]) for start, end in pairwise(_cuts(len(self.rows)))]
 
     @property
     def hashes(self) -> list[bytes]:
@@ -115,6 +113,20 @@ class Part:
             breaks |= requested[1:] | requested[:-1]
         found: list[int] = (np.flatnonzero(breaks) + 1).tolist()
         return found
+
+
+def _cuts(count: int) -> list[int]:
+    """Return where the parts of so many rows begin and end: each is twice as long as the one before it.
+
+    So whoever hashes a part is not done before the next one is taken apart, which takes half as long.
+    """
+    cuts, size = [0], _FIRST_PART
+    while cuts[-1] < count:
+        left = count - cuts[-1]
+        size = min(size, _PART)
+        cuts.append(count if 2 * left < 3 * size else cuts[-1] + size)
+        size *= 2
+    return cuts
 
 
 class Run:

@@ -79,8 +79,9 @@ _APPEND = (
     " THEN excluded.size END, edges = excluded.edges, root = excluded.root; END"
 )
 """Few rows and the tree, which comes along with the last, are one statement so, which is its own transaction."""
-_NO_TREE = (None,) * 5
+_TREE_COLUMNS = 5
 _FEW = 64
+"""Rows from which it takes several statements: one for each number of fewer is prepared when it is first needed."""
 _INSERT_RUN = (
     "INSERT INTO events SELECT ?1, ?2 + key, substr(?3, 1 + 16 * key, 16), 1, ?4,"
     " coalesce(substr(?5, value >> 32, value & 0xffffffff), x''), ?6 + key, NULL, ?7 FROM json_each(?8)"
@@ -143,11 +144,10 @@ class SQLiteLog(Archiving):
     def _insert(self, writer: sqlite3.Connection, rows: Sequence[Row], growth: Growth, tail: bytes | None) -> None:
         """Insert the rows and grow the tree in one transaction; with ``tail``, after the event with this leaf hash."""
         before = growth.before
-        if tail is None and len(rows) < _FEW and not len(rows) & len(rows) - 1:
+        if tail is None and len(rows) < _FEW:
             after = growth.after
-            told = chain.from_iterable(row + _NO_TREE for row in rows[:-1])
             tree = (before.size, before.root, after.size, after.dump(), after.root)
-            writer.execute(_append_sql(len(rows)), [*told, *rows[-1], *tree])
+            writer.execute(_append_sql(len(rows)), [*chain.from_iterable(rows), *tree])
             return
         growth.hash_beside()
         statements = _statements(writer, growth.batch)
@@ -396,17 +396,15 @@ def _slices(total: int, most: int) -> Iterator[tuple[int, int]]:
 
 @cache
 def _insert_sql(rows: int) -> str:
-    return _values_sql("events", _COLUMNS, rows)
+    row = f"({', '.join('?' * _COLUMNS)})"
+    return f"INSERT INTO events VALUES {', '.join([row] * rows)}"
 
 
 @cache
 def _append_sql(rows: int) -> str:
-    return _values_sql("appends", _COLUMNS + len(_NO_TREE), rows)
-
-
-def _values_sql(table: str, columns: int, rows: int) -> str:
-    row = f"({', '.join('?' * columns)})"
-    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"
+    columns = ", ".join("?" * _COLUMNS)
+    others = f"({columns}{', NULL' * _TREE_COLUMNS}), " * (rows - 1)
+    return f"INSERT INTO appends VALUES {others}({columns}{', ?' * _TREE_COLUMNS})"
 
 
 def _conflict(message: str) -> Exception:

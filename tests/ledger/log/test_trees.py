@@ -47,7 +47,9 @@ def test_no_events(log: Log) -> None:
     assert log.acknowledged(0) is None
 
 
-@pytest.mark.parametrize("sizes", [(1,), (2,), (1, 1, 1), (1, 2, 3000, 1), (70, 69, 68, 1), (4, 3, 32, 63, 64, 16)])
+@pytest.mark.parametrize(
+    "sizes", [(1,), (2,), (1, 1, 1), (1, 2, 3000, 1), (70, 69, 68, 1), (4, 3, 32, 63, 64, 16), (47, 3, 8000)]
+)
 def test_each_append(log: Log, store_url: str, sizes: tuple[int, ...]) -> None:
     """After every append, of one row or many, the tree is the one over all events, here and for who opens the log."""
     for size in sizes:
