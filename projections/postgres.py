@@ -7,7 +7,7 @@ emptied in the same transaction, which tells readers to look at the pointer agai
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
@@ -41,6 +41,8 @@ _MAKING = 0x65736570
 """The first key of the advisory locks by which copies are held while they are made: "esep"."""
 _PUBLISHING = 0
 """The second key of the one that whoever publishes holds; copies are numbered from 1 on."""
+_FOUNDING = -1
+"""The second key of the one under which the pointer's table is made: of two sessions at once one would fail."""
 _READ_SETTINGS = ("SET enable_seqscan = off", "SET enable_bitmapscan = off", "SET plan_cache_mode = force_generic_plan")
 _UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError)
 """What psycopg raises when the database does not answer or gives up; OSError where it cannot so much as wait."""
@@ -223,14 +225,16 @@ class PostgresStore:
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
         with self._publishing() as connection:
-            self._publish(connection, copy, before)
+            old = self._publish(connection, copy, before)
+        self._retire(old)
 
     def replace(self, number: int | None, copy: Copy) -> bool:
         """Publish the copy where that of this number is live, for None where none is; tell whether it was."""
         with self._publishing() as connection:
             if _live_number(connection) != number:
                 return False
-            self._publish(connection, copy, None)
+            old = self._publish(connection, copy, None)
+        self._retire(old)
         return True
 
     @contextmanager
@@ -241,36 +245,39 @@ class PostgresStore:
             _make_home(connection)
             yield connection
 
-    def _publish(self, connection: _Connection, copy: Copy, before: Callable[[], None] | None) -> None:
+    def _publish(self, connection: _Connection, copy: Copy, before: Callable[[], None] | None) -> int | None:
+        """Move the pointer to a copy; return the number of the one that it left."""
         with connection.transaction():
-            old = connection.execute(f"SELECT number FROM {_HOME}.live FOR UPDATE").fetchone()
+            found = connection.execute(f"SELECT number FROM {_HOME}.live FOR UPDATE").fetchone()
+            old: int | None = None if found is None else found[0]
             if before is not None:
                 before()
             connection.execute(f"DELETE FROM {_HOME}.live")
             connection.execute(f"INSERT INTO {_HOME}.live VALUES (0, %s, %s)", (SCHEMA_VERSION, copy.number))
-            if old is not None and old[0] in _numbers(connection):
-                connection.execute(sql.SQL("DELETE FROM {}.tracking").format(sql.Identifier(_schema(old[0]))))
-        if old is not None and old[0] != copy.number:
-            _drop(connection, old[0])
+            if old is not None and old in _numbers(connection):
+                connection.execute(sql.SQL("DELETE FROM {}.tracking").format(sql.Identifier(_schema(old))))
         if isinstance(copy, PostgresCopy):
             copy.is_live = True
+        return None if old == copy.number else old
+
+    def _retire(self, number: int | None) -> None:
+        """Drop a copy that the pointer has just left, once its readers are done; where that fails a sweep does it."""
+        if number is not None:
+            with suppress(psycopg.Error, OSError), self._connect() as connection:
+                _drop(connection, number)
 
     def drop(self, copy: Copy) -> None:
-        """Close a copy that was never published, and drop its schema."""
-        copy.close()
-        with self._connect() as connection:
-            _drop(connection, copy.number)
+        """Close a copy, and drop its schema unless it has been published."""
+        # In this order: its number is nobody else's while it is held, and a publication that failed has ended by then.
+        with closing(copy), self._publishing() as connection:
+            if _named(connection) != copy.number:
+                _drop(connection, copy.number)
 
     def sweep(self) -> int:
         """Drop the schemas of copies that nobody will publish; return how many."""
         with self._connect() as connection:
             _make_home(connection)
-            pointer = connection.execute(f"SELECT number FROM {_HOME}.live").fetchone()
-            others = [number for number in _numbers(connection) if pointer is None or number != pointer[0]]
-            orphans = [number for number in others if _hold(connection, number)]
-            for number in orphans:
-                _drop(connection, number)
-        return len(orphans)
+            return sum([_drop_abandoned(connection, number) for number in _numbers(connection)])
 
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
@@ -387,11 +394,19 @@ def _schema(number: int) -> str:
 
 
 def _make_home(connection: _Connection) -> None:
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_HOME}")
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {_HOME}.live (id smallint PRIMARY KEY, schema_version int NOT NULL,"
-        " number int NOT NULL)"
-    )
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_MAKING, _FOUNDING))
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_HOME}")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {_HOME}.live (id smallint PRIMARY KEY, schema_version int NOT NULL,"
+            " number int NOT NULL)"
+        )
+
+
+def _named(connection: _Connection) -> int | None:
+    """Return the number that the pointer names, of whatever schema."""
+    found = connection.execute(f"SELECT number FROM {_HOME}.live").fetchone()
+    return None if found is None else found[0]
 
 
 def _live_number(connection: _Connection) -> int | None:
@@ -414,6 +429,15 @@ def _hold(connection: _Connection, number: int) -> bool:
     """Tell whether nobody holds a copy as one that is being made; then this session does until it ends."""
     found = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_MAKING, number)).fetchone()
     return found is not None and bool(found[0])
+
+
+def _drop_abandoned(connection: _Connection, number: int) -> bool:
+    """Drop a copy that nobody makes and that is not live; tell whether it was so."""
+    # The pointer is looked at last: who made the copy may have published it, and let it go, just before.
+    if not _hold(connection, number) or _named(connection) == number:
+        return False
+    _drop(connection, number)
+    return True
 
 
 def _drop(connection: _Connection, number: int) -> None:

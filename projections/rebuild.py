@@ -32,7 +32,6 @@ def rebuild(
     Raises what ``decode`` raises for an event it does not know; the live copy then stays.
     """
     copy = store.create()
-    published = False
     try:
         live = store.live()
         if live is not None:
@@ -46,12 +45,10 @@ def rebuild(
 
             catch_up()
             store.publish(copy, before=catch_up)
-        published = True
-    finally:
-        if published:
-            copy.close()
-        else:
-            store.drop(copy)
+    except BaseException:
+        store.drop(copy)
+        raise
+    copy.close()
 
 
 def begin_like(copy: Copy, session: Session) -> None:

@@ -1,7 +1,7 @@
 """Projections in SQLite: each copy a file of its own beside the log's, so that the two never share a writer.
 
-The pointer to the live copy is a small file that is replaced atomically; readers look at its inode and time
-before every question, which takes a microsecond. Rows go in by statements of many rows, because the driver
+The pointer to the live copy is a small file; readers look at its inode and time before every question, which
+takes a microsecond. Rows go in by statements of many rows, because the driver
 lets other Python threads run at every step. Every thread that asks has a connection of its own.
 """
 
@@ -9,19 +9,18 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
 from sqlalchemy import Table, create_engine
 from sqlalchemy.pool import NullPool
 
 from projections.columns import Columns, length_of, listed
-from projections.copy_locks import abandoned, hold, publishing
-from projections.schema import SCHEMA_VERSION, metadata
+from projections.copy_files import CopyFiles
+from projections.schema import metadata
 from projections.store import (
     Copy,
     CopyRetiredError,
@@ -48,14 +47,6 @@ _STEPS_BETWEEN_LOOKS = 20_000
 """Steps of SQLite's machine, some 50 ns each, after which it is asked whether anybody still waits."""
 
 
-class _Pointer(msgspec.Struct, frozen=True):
-    """What the pointer file says."""
-
-    schema_version: int
-    number: int
-
-
-_decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _BETWEEN_INTERRUPTS: Final = 0.02
 """Seconds between attempts to end what is asked over a connection that is to be closed."""
 
@@ -122,7 +113,7 @@ class SQLiteCopy:
     ) -> None:
         """Open the file. ``live`` tells which copy is live; None for a copy that is not meant to be, yet.
 
-        ``making`` is the open file by which such a copy is held.
+        ``making`` is the open file by which such a copy is held as one that is being made.
         """
         self.path = path
         self.number = number
@@ -190,10 +181,9 @@ class SQLiteStore:
     def __init__(self, log_path: Path, busy_seconds: float = _BUSY_TIMEOUT_SECONDS) -> None:
         """Take the log's file, and how long questions wait for a lock."""
         self._log_path = log_path
+        self._files = CopyFiles(log_path)
         self._busy_seconds = busy_seconds
         self._prompt: SQLiteStore | None = None
-        self._base = log_path.with_suffix(".projections")
-        self._pointer_path = self._base.with_name(f"{self._base.name}.json")
         self._patience = Patience()
         self.within = self._patience.within
         self._local = threading.local()
@@ -204,31 +194,29 @@ class SQLiteStore:
     def live(self) -> SQLiteCopy | None:
         """Open the live copy for writing, None when there is none of today's schema."""
         while True:
-            number = self._live_number()
+            number = self._files.live()
             if number is None:
                 return None
+            path = self._files.path(number)
             try:
-                if self._path(number).exists():
-                    return SQLiteCopy(self._path(number), number, live=self._live_number)
+                if path.exists():
+                    return SQLiteCopy(path, number, live=self._files.live)
             except sqlite3.OperationalError:
-                if self._live_number() == number:
+                if self._files.live() == number:
                     raise
-            if self._live_number() == number:
+            if self._files.live() == number:
                 return None
             # Another copy was published, and this one deleted, since the pointer was read.
 
     def create(self) -> SQLiteCopy:
         """Make a new copy with empty tables, which nobody reads until it is published."""
-        number = 1 + max((_number(path) for path in self._files()), default=0)
-        making = hold(self._path(number))  # Before the file, which without it would look abandoned.
-        while making is None or self._path(number).exists():  # Another server makes one just now.
-            if making is not None:
-                os.close(making)
-            number += 1
-            making = hold(self._path(number))
-        path = self._path(number)
-        path.touch(exist_ok=False)
-        copy = SQLiteCopy(path, number, live=None, making=making)
+        number, making = self._files.claim()
+        path = self._files.path(number)
+        try:
+            copy = SQLiteCopy(path, number, live=None, making=making)
+        except BaseException:
+            os.close(making)
+            raise
         engine = create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(path))
         try:
             metadata.create_all(engine)
@@ -239,47 +227,51 @@ class SQLiteStore:
 
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was."""
-        with publishing(self._base.parent):
-            self._publish(copy, before)
+        with self._files.publishing():
+            old = self._publish(copy, before)
+        if old is not None:
+            self._files.retire(old)
 
     def replace(self, number: int | None, copy: Copy) -> bool:
         """Publish the copy where that of this number is live, for None where none is; tell whether it was."""
-        with publishing(self._base.parent):
-            live = self._live_number()
-            if number != (live if live is not None and self._path(live).exists() else None):
+        with self._files.publishing():
+            live = self._files.live()
+            if number != (live if live is not None and self._files.path(live).exists() else None):
                 return False
-            self._publish(copy, None)
+            old = self._publish(copy, None)
+        if old is not None:
+            self._files.retire(old)
         return True
 
-    def _publish(self, copy: Copy, before: Callable[[], None] | None) -> None:
-        old = self._pointer()
-        old_path = None if old is None else self._path(old.number)
-        if old_path is not None and old_path.exists():
-            blocker = _connect(old_path)
-            try:
-                blocker.execute("BEGIN IMMEDIATE")
-                self._point_at(copy, before)
-            finally:
-                blocker.close()
-            _delete(old_path)
-        else:
-            self._point_at(copy, before)
+    def _publish(self, copy: Copy, before: Callable[[], None] | None) -> int | None:
+        """Move the pointer to a copy; return the number of the one that it left."""
+        old = self._files.named()
+        with self._held_back(old):
+            if before is not None:
+                before()
+            self._files.point_at(copy.number)
         if isinstance(copy, SQLiteCopy):
-            copy._live = self._live_number  # noqa: SLF001 - this module's own class
+            copy._live = self._files.live  # noqa: SLF001 - this module's own class
+        return None if old == copy.number else old
+
+    @contextmanager
+    def _held_back(self, number: int | None) -> Iterator[None]:
+        """Keep everybody from writing to a copy, where there is such one, for the length of the block."""
+        if number is None or not self._files.path(number).exists():
+            yield
+            return
+        with closing(_connect(self._files.path(number))) as blocker:
+            blocker.execute("BEGIN IMMEDIATE")
+            yield
 
     def drop(self, copy: Copy) -> None:
-        """Close a copy that was never published, and delete its file."""
+        """Close a copy, and delete its file unless it has been published."""
         copy.close()
-        _delete(self._path(copy.number))
+        self._files.delete_abandoned(copy.number)
 
     def sweep(self) -> int:
         """Delete the files of copies that nobody will publish; return how many."""
-        pointer = self._pointer()
-        kept = None if pointer is None else self._path(pointer.number)
-        orphans = [path for path in self._files() if path != kept and abandoned(path)]
-        for path in orphans:
-            _delete(path)
-        return len(orphans)
+        return self._files.sweep()
 
     def snapshot(self, work: Callable[[Session], _T]) -> _T:
         """Do ``work`` on the live copy, in one transaction that sees one state throughout."""
@@ -351,7 +343,7 @@ class SQLiteStore:
 
     def _reader(self) -> SQLiteSession:
         session: SQLiteSession | None = getattr(self._local, "session", None)
-        if session is None or session.mark != self._mark():
+        if session is None or session.mark != self._files.mark():
             session = self._open_reader(session)
         return session
 
@@ -363,15 +355,15 @@ class SQLiteStore:
                     self._sessions.remove(stale)
             stale.connection.close()
         while True:
-            mark, number = self._mark(), self._live_number()
+            mark, number = self._files.mark(), self._files.live()
             if mark is None or number is None:
                 raise ProjectionsNotReadyError("the projections have not been made yet, or by another version")
             try:
                 connection = _connect(
-                    self._path(number), pragmas=("PRAGMA query_only = ON",), busy_seconds=self._busy_seconds
+                    self._files.path(number), pragmas=("PRAGMA query_only = ON",), busy_seconds=self._busy_seconds
                 )
             except sqlite3.OperationalError:
-                if self._mark() == mark:
+                if self._files.mark() == mark:
                     raise
                 continue  # another copy was published, and this one deleted, since the pointer was read
             session = SQLiteSession(connection, mark)
@@ -382,41 +374,6 @@ class SQLiteStore:
                 self._sessions.append(session)
             self._local.session = session
             return session
-
-    def _mark(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._pointer_path)  # noqa: PTH116 - pathlib takes three times as long
-        except FileNotFoundError:
-            return None
-        return found.st_ino, found.st_mtime_ns
-
-    def _pointer(self) -> _Pointer | None:
-        try:
-            return _decode_pointer(self._pointer_path.read_bytes())
-        except FileNotFoundError:
-            return None
-
-    def _live_number(self) -> int | None:
-        pointer = self._pointer()
-        return pointer.number if pointer is not None and pointer.schema_version == SCHEMA_VERSION else None
-
-    def _point_at(self, copy: Copy, before: Callable[[], None] | None) -> None:
-        if before is not None:
-            before()
-        fresh = self._pointer_path.with_suffix(f".{copy.number}.new")  # Another server may publish its own just now.
-        fresh.write_bytes(msgspec.json.encode(_Pointer(SCHEMA_VERSION, copy.number)))
-        fresh.replace(self._pointer_path)
-
-    def _path(self, number: int) -> Path:
-        return self._base.with_name(f"{self._base.name}.{number}.db")
-
-    def _files(self) -> list[Path]:
-        return list(self._base.parent.glob(f"{self._base.name}.*.db"))
-
-
-def _number(path: Path) -> int:
-    text = path.name.split(".")[-2]
-    return int(text) if text.isdecimal() else 0
 
 
 def _connect(
@@ -437,11 +394,6 @@ def _connect(
         connection.close()
         raise
     return connection
-
-
-def _delete(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm", "-making"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _pieces(total: int, most: int) -> Iterator[tuple[int, int]]:

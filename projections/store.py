@@ -145,7 +145,8 @@ class Store(Protocol):
     def publish(self, copy: Copy, *, before: Callable[[], None] | None = None) -> None:
         """Make the copy the live one, and drop every other that was.
 
-        ``before`` runs while nobody can write to the copy that is live until now: a last chance to catch up.
+        ``before`` runs while nobody can write to the copy that is live until now: a last chance to catch up. What
+        cannot be dropped just then is left to a sweep.
         """
         ...
 
@@ -157,7 +158,7 @@ class Store(Protocol):
         ...
 
     def drop(self, copy: Copy) -> None:
-        """Close a copy that was never published, and drop its tables."""
+        """Close a copy that this store has made, and drop its tables unless they have been published."""
         ...
 
     def sweep(self) -> int:

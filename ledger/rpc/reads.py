@@ -132,41 +132,50 @@ class Reads:
 
     async def ask_at(self, asked: int, question: Callable[[], Answer[T]], partition: int = 0) -> Answer[T]:
         """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
-        if asked:
-            await self._positions[partition].reached(asked)
+        return await self._ask_after({partition: asked}, question)
+
+    async def ask_caught_up(
+        self, request: Any, partitions: Iterable[int], question: Callable[[], Answer[T]]
+    ) -> Answer[T]:
+        """Return the answer to a question about the whole ledger, with whatever these partitions hold by now.
+
+        And not before the request's min_position; raises Refused.
+        """
+        partition = self._asked_partition(request)
+        wanted = {partition: min_position(request, partition)}
+        for each in partitions:
+            head = await self._gateway.look(self._gateway.outcomes_of[each].head)
+            wanted[each] = max(head, wanted.get(each, 0))
+        return await self._ask_after(wanted, question, whole=True)
+
+    async def _ask_after(
+        self, wanted: Mapping[int, int], question: Callable[[], Answer[T]], *, whole: bool = False
+    ) -> Answer[T]:
+        """Return a question's answer, not before these positions of partitions; raises Refused.
+
+        Where an answer does not tell of a partition it is not about that, unless it is about the ``whole`` ledger: then
+        the tables do not reflect that partition yet.
+        """
         try:
-            answer = await self._answer(question)
-            while asked and answer.positions.get(partition, asked) < asked:
-                # The tables were made anew meanwhile.
-                self._positions[partition].fell_back(0)
-                await self._positions[partition].reached(asked)
+            while True:
+                for partition, position in wanted.items():
+                    await self._positions[partition].reached(position)
                 answer = await self._answer(question)
-            return answer
+                reflected = {each: answer.positions.get(each, 0 if whole else wanted[each]) for each in wanted}
+                if all(reflected[each] >= wanted[each] for each in wanted):
+                    return answer
+                for partition, position in reflected.items():  # The tables were made anew meanwhile.
+                    self._positions[partition].fell_back(position)
         except PositionInFutureError as future:
             raise Refused(
                 invalid("as_of", "POSITION_IN_FUTURE", f"is later than the newest, {future.newest}")
             ) from None
         except ProjectionsNotReadyError:
-            raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=asked, reached=0)) from None
+            raise Refused(refuse(Reason.POSITION_NOT_REACHED, asked=max(wanted.values()), reached=0)) from None
         except QuestionOutOfTimeError:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
         except ProjectionsUnreachableError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
-
-    async def ask_caught_up(
-        self, request: Any, partitions: Iterable[int], question: Callable[[], Answer[T]]
-    ) -> Answer[T]:
-        """Return the answer to a question, with whatever these partitions hold by now; raises Refused."""
-        heads = {each: await self._gateway.look(self._gateway.outcomes_of[each].head) for each in partitions}
-        while True:
-            for partition, head in heads.items():
-                await self._positions[partition].reached(head)
-            answer = await self.ask(request, question)
-            reflected = {each: answer.positions.get(each, 0) for each in heads}
-            if all(reflected[each] >= head for each, head in heads.items()):
-                return answer
-            for partition, position in reflected.items():  # The tables were made anew meanwhile.
-                self._positions[partition].fell_back(position)
 
     async def reached(self, position: int, partition: int = 0) -> None:
         """Wait until the tables reflect a position of a partition; raises Refused."""

@@ -228,8 +228,8 @@ class StatementService(StatementServiceServicer):
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
         cut: Collection[int] = ()
-        if moment is not None and self._reads.partitions > 1:
-            # What is recorded up to a time is one cut through all partitions.
+        if moment is not None:
+            # What is recorded up to a time is one cut through all partitions; by now, or it would change afterwards.
             cut = [moment.partition] if isinstance(moment, AtPosition) else range(self._reads.partitions)
         found = await self._reads.ask_caught_up(request, cut, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(

@@ -26,7 +26,7 @@ from projections import schema
 from projections.check import Difference, check
 from projections.rebuild import rebuild
 from projections.runner import live_copy, run
-from projections.store import Copy, ProjectionsNotReadyError, open_store
+from projections.store import ProjectionsNotReadyError, open_store
 from tests.projections.world import World
 from tests.waiting import eventually
 
@@ -311,87 +311,3 @@ def test_a_runner_sweeps_when_it_starts(history: World, monkeypatch: pytest.Monk
     monkeypatch.setattr(type(history.store), "sweep", lambda _: swept.append(1))
     run(history.log, history.store, decode, lambda: True, lambda _: None)
     assert swept == [1]
-
-
-def test_servers_that_begin_at_once_all_keep_tables(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each finds none and makes a copy of its own: nobody waits for another to end, and all go on with the last."""
-    servers = [open_store(store_url) for _ in range(2)]
-    assert [server.live() for server in servers] == [None, None]
-    made: list[Copy] = []
-
-    def meanwhile(owner: Any, name: str) -> None:
-        """Have the other server make its copy while the first one is being made."""
-        real = getattr(owner, name)
-
-        def other(*arguments: Any, **options: Any) -> Any:
-            monkeypatch.undo()
-            making = threading.Thread(target=lambda: made.append(servers[1].create()), daemon=True)
-            making.start()
-            making.join(30)
-            assert made
-            return real(*arguments, **options)
-
-        monkeypatch.setattr(owner, name, other)
-
-    if store_url.startswith("sqlite"):
-        meanwhile(Path, "touch")
-    else:
-        meanwhile(schema.metadata, "create_all")
-    made.append(servers[0].create())
-    for server, copy in zip(servers, reversed(made), strict=True):
-        server.publish(copy)
-    found = [server.live() for server in servers]
-    assert {None if copy is None else copy.number for copy in found} == {made[0].number}
-    for closing in (*made, *found, *servers):
-        assert closing is not None
-        closing.close()
-
-
-@pytest.mark.parametrize("step", ["exists", "absolute"])
-def test_tables_that_are_replaced_while_they_are_opened(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    """Whoever opens them gets the new ones: taken for missing, they would be replaced by empty ones."""
-    store, other = (open_store(sqlite_url) for _ in range(2))
-    copies = [other.create()]
-    other.publish(copies[0])
-    copies.append(other.create())
-    real = getattr(Path, step)
-
-    def meanwhile(path: Path) -> Any:
-        monkeypatch.undo()
-        other.publish(copies[1])
-        return real(path)
-
-    monkeypatch.setattr(Path, step, meanwhile)
-    live = store.live()
-    assert live is not None
-    assert live.number == copies[1].number
-    for copy in (*copies, live):
-        copy.close()
-    for server in (store, other):
-        server.close()
-
-
-def test_servers_that_publish_at_once_both_do(store_url: str) -> None:
-    """One after the other, whatever the first one has to do before: the second one's copy is live in the end."""
-    servers = [open_store(store_url) for _ in range(2)]
-    copies = [server.create() for server in servers]
-    second = threading.Thread(target=servers[1].publish, args=(copies[1],), daemon=True)
-    waited: list[bool] = []
-
-    def before() -> None:
-        second.start()
-        second.join(0.2)
-        waited.append(second.is_alive())
-
-    servers[0].publish(copies[0], before=before)
-    second.join(30)
-    live = servers[0].live()
-    assert waited == [True]
-    assert live is not None
-    assert live.number == copies[1].number
-    for copy in (*copies, live):
-        copy.close()
-    for server in servers:
-        server.close()

@@ -328,7 +328,7 @@ def test_tables_of_another_version_are_made_again(
     """A release with other tables drops those it finds, and reads the log from its beginning."""
     some_history(world)
     world.project()
-    for module in ("sqlite", "postgres"):
+    for module in ("copy_files", "postgres"):
         monkeypatch.setattr(f"projections.{module}.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with closing(Reader(store_url)) as reader:
         with pytest.raises(ProjectionsNotReadyError):

@@ -1,5 +1,6 @@
 """The trial balance for auditors: as of any position or time, on both axes, and noted like every look of theirs."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -58,6 +59,18 @@ def test_the_books_are_told_as_of_both_axes(bank: Bank) -> None:
     assert customers(AsOf(record_time=yesterday)) == FUNDS
     a_second_earlier = Timestamp(seconds=yesterday.seconds - 1)
     assert customers(AsOf(effective_time=a_second_earlier)) == FUNDS
+
+
+def test_the_books_of_a_moment_hold_all_that_was_recorded_till_then(bank: Bank) -> None:
+    """Tables that are behind would tell of one and the same moment first this, then that."""
+    auditor = Caller(bank.world, Role.AUDITOR)
+    bank.world.hold_projections()
+    receipt = bank.move(bank.rich, bank.cash, 1).receipt
+    later = threading.Timer(0.3, bank.world.resume_projections)
+    later.start()
+    told = posted(auditor, AsOf(record_time=receipt.record_time), 0)
+    assert told[ACCOUNT_KIND_CUSTOMER] == FUNDS - 1
+    later.join()
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.OPERATOR])

@@ -156,7 +156,7 @@ def test_a_database_that_is_away(
 @contextmanager
 def file_missing(world: World, _: str) -> Iterator[None]:
     """Take the projections' file away, so that it must be opened again and cannot be."""
-    pointer = world._reader._store._pointer_path  # type: ignore[attr-defined]
+    pointer = world._reader._store._files._pointer_path  # type: ignore[attr-defined]
     (file,) = pointer.parent.glob("*.projections.*.db")
     away = file.with_suffix(".away")
     world.hold_projections()
