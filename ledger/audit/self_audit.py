@@ -225,7 +225,12 @@ class _Following:
         upto = position + len(hashes) // HASH_BYTES
         if upto == position:
             return False
-        rows, upto = self._read(position, upto)
+        odd = self._log.odd_value(self._partition, position, upto)
+        if odd is not None and odd.position == position + 1:
+            message = "is of another kind or length than any that the ledger writes"
+            self._findings.add(Finding(Check.ROWS, message, odd.position, field=odd.field))
+            return False
+        rows, upto = self._read(position, upto if odd is None else odd.position - 1)
         hashes = hashes[: (upto - position) * HASH_BYTES]
         pin = self._newest_pin()
         if pin is not None:

@@ -28,6 +28,13 @@ class Kept(NamedTuple):
     cosignatures: tuple[str, ...] = ()
 
 
+class OddValue(NamedTuple):
+    """A value of another kind or length than any that was appended: its position, and the field."""
+
+    position: int
+    field: str
+
+
 class Mail(NamedTuple):
     """Where another partition has sent something: which one, and at which position of its log."""
 
@@ -50,6 +57,14 @@ class Log(LogReader, Protocol):
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order.
 
         The database looks through the positions by itself: a million a second, not rows for the caller to throw away.
+        """
+        ...
+
+    def odd_value(self, partition: int, after: int, upto: int) -> OddValue | None:
+        """Return the first odd value behind ``after`` and up to ``upto``, None where there is none.
+
+        A database that holds to the types of its columns has none; in SQLite any column may have values of any kind,
+        which are read like those that they were made of: a text for its bytes, an integer for its digits.
         """
         ...
 

@@ -202,6 +202,9 @@ class PostgresLog(Archiving):
         asked = [_text(value) for value in (partition, after, upto, topic)]
         return self._read(lambda reader: [found for (found,) in reader.fetch(_WHOSE, asked, tuple)])
 
+    def odd_value(self, partition: int, after: int, upto: int) -> None:
+        """Return None: the columns take no value of another kind."""
+
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""
         found = self._read(lambda reader: reader.fetch(_TREE, [_text(partition)], tuple))

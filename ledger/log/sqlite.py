@@ -23,6 +23,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, create_eng
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.ports import Row
+from ledger.log.api import OddValue
 from ledger.log.archive import Archive
 from ledger.log.checks import check_appended, check_positions, check_read, check_tail
 from ledger.log.errors import (
@@ -40,7 +41,7 @@ from ledger.log.patience import Patience
 from ledger.log.pools import ClosingPool
 from ledger.log.runs import Batch, Run
 from ledger.log.segments import Archiving
-from ledger.log.sqlite_reading import find_ids, read_aggregate, read_rows, read_table
+from ledger.log.sqlite_reading import find_ids, find_odd_value, read_aggregate, read_rows, read_table
 from ledger.log.tables import Table
 from ledger.log.trees import Growth, Trees, load_tree
 
@@ -203,6 +204,10 @@ class SQLiteLog(Archiving):
         """Return whose the events of a topic are that stand behind ``after`` and up to ``upto``, in order."""
         asked = (partition, after, upto, topic)
         return self._read(lambda reader: [found for (found,) in reader.execute(_WHOSE, asked)])
+
+    def odd_value(self, partition: int, after: int, upto: int) -> OddValue | None:
+        """Return the first value behind ``after`` and up to ``upto`` of another kind or length, None for none."""
+        return self._read(lambda reader: find_odd_value(reader, partition, after, upto))
 
     def tree(self, partition: int) -> Frontier:
         """Return the Merkle tree over the partition's events."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from domain.ports import Row
+from ledger.log.api import OddValue
 from ledger.log.archive import Archive, Place
 from ledger.log.errors import LogBroken
 from ledger.log.packing import PAGE_SQL, UnevenPageError, unpack_page, unpack_positions
@@ -33,6 +34,21 @@ _AGGREGATE = (
 _PLACE = (
     "SELECT first, last, file, size, sha256 FROM segments"
     " WHERE partition = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+)
+_KINDS = {
+    "originator_id": "typeof({0}) = 'blob' AND length({0}) = 16",
+    "originator_version": "typeof({0}) = 'integer'",
+    "topic": "typeof({0}) = 'text'",
+    "state": "typeof({0}) = 'blob'",
+    "recorded_at": "typeof({0}) = 'integer'",
+    "request_id": "{0} IS NULL OR typeof({0}) = 'blob' AND length({0}) = 16",
+    "caller": "typeof({0}) = 'text'",
+}
+"""What the ledger writes into each column."""
+_WHEN_ODD = " ".join(f"WHEN NOT ({kind.format(name)}) THEN '{name}'" for name, kind in _KINDS.items())
+_ODD = (
+    f"SELECT position, CASE {_WHEN_ODD} END AS odd FROM events"
+    " WHERE partition = ? AND position > ? AND position <= ? AND odd IS NOT NULL ORDER BY position LIMIT 1"
 )
 _FIND = (
     "SELECT group_concat({id}, ''), group_concat(position) FROM events WHERE partition = ? AND {id} IN ({ids}){also}"
@@ -89,6 +105,12 @@ def find_ids(reader: sqlite3.Connection, partition: int, ids: Sequence[bytes]) -
     return positions
 
 
+def find_odd_value(reader: sqlite3.Connection, partition: int, after: int, upto: int) -> OddValue | None:
+    """Return the first value of another kind or length between two positions, None where there is none."""
+    found = reader.execute(_ODD, (partition, after, upto)).fetchone()
+    return None if found is None else OddValue(found[0], found[1].decode())
+
+
 def _cut_short(table: Table, wanted: int) -> bool:
     found = len(table.positions)
     return found < wanted and may_go_on(found, wanted, sum(map(len, table.states)))
@@ -126,8 +148,10 @@ def _first(reader: sqlite3.Connection, sql: str, *values: object) -> tuple[bytes
 
 
 def _decoded(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return the values of a row with its texts, which readers are given as bytes, as such."""
+    """Return the values of a row with its texts, which readers are given as bytes, as such; raises LogBroken."""
     partition, position, originator_id, version, topic, state, recorded_at, request_id, caller = values
+    if not all(isinstance(value, bytes) for value in (originator_id, topic, state, request_id or b"", caller)):
+        raise LogBroken(f"partition {partition}: the event at position {position} has a number in the place of bytes")
     try:
         what, who = topic.decode(), caller.decode()
     except UnicodeDecodeError as error:

@@ -252,6 +252,9 @@ class Connection:
         self._travel(reading=True)
         return [row.originator_id for row in self._database.rows[after:upto] if row.topic == topic]
 
+    def odd_value(self, partition: int, after: int, upto: int) -> None:
+        self._travel(reading=True)
+
     def tree(self, partition: int) -> Frontier:
         self._travel(reading=True)
         return self._database.tree

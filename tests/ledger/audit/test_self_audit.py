@@ -94,17 +94,43 @@ def test_an_untouched_ledger_agrees(original: Original) -> None:
         ("originator_id = originator_id || originator_id", Check.ROWS, "originator_id"),
         ("originator_version = '1,1'", Check.ROWS, "originator_version"),
         ("recorded_at = recorded_at || ',1'", Check.ROWS, "recorded_at"),
-        ("state = 'Ысык-Көл'", Check.LEAVES, None),
-        ("topic = x'ff'", Check.POSITIONS, "position"),
-        ("caller = x'ff'", Check.POSITIONS, "position"),
+        ("state = 'Ысык-Көл'", Check.ROWS, "state"),
+        ("state = 7", Check.ROWS, "state"),
+        ("state = state || ''", Check.ROWS, "state"),
+        ("request_id = 7", Check.ROWS, "request_id"),
+        ("request_id = x''", Check.ROWS, "request_id"),
+        ("topic = x'ff'", Check.ROWS, "topic"),
+        ("caller = CAST(caller AS BLOB)", Check.ROWS, "caller"),
+        ("caller = CAST(x'ff' AS TEXT)", Check.POSITIONS, "position"),
     ],
 )
 def test_what_no_event_can_hold_is_an_alarm(ledger: Place, changed: str, check: Check, field: str | None) -> None:
-    """It is read row by row then, and what cannot be read at all is missing: no change makes the audit wait."""
+    """Not even one that is read like the value it was made of; what cannot be read is missing. None makes it wait."""
     ledger.change(f"UPDATE events SET {changed} WHERE position = {AT}")  # noqa: S608
     finding = audited(ledger, alarmed).finding
     assert finding is not None
     assert (finding.check, finding.position, finding.field) == (check, AT, field)
+
+
+@pytest.mark.parametrize(
+    "changed", ["CAST(originator_id AS TEXT)", "substr(CAST(originator_id || x'07' AS BLOB), 1, 16 + {})"]
+)
+def test_ids_that_make_up_for_each_other_are_an_alarm(ledger: Place, changed: str) -> None:
+    """The bytes of both together are as many as ever, or the very same."""
+    for place, more in ((AT, 1), (AT + 1, -1)):
+        ledger.change(f"UPDATE events SET originator_id = {changed.format(more)} WHERE position = {place}")  # noqa: S608
+    finding = audited(ledger, alarmed).finding
+    assert finding is not None
+    assert (finding.check, finding.position, finding.field) == (Check.ROWS, AT, "originator_id")
+
+
+def test_what_differs_before_an_odd_value_is_told_first(ledger: Place) -> None:
+    """The alarm names the first event that differs."""
+    ledger.change(f"UPDATE events SET state = 7 WHERE position = {AT}")  # noqa: S608
+    ledger.change(f"UPDATE events SET caller = 'x' WHERE position = {AT - 2}")  # noqa: S608
+    finding = audited(ledger, alarmed).finding
+    assert finding is not None
+    assert (finding.check, finding.position) == (Check.LEAVES, AT - 2)
 
 
 def test_large_events_are_looked_at_few_at_a_time(original: Original, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,26 @@ def test_a_text_that_is_none_is_told(tmp_path: Path, column: str) -> None:
         assert [log.read(0, 0, 19), log.read(0, 20, 50)] == [rows(1, 19), rows(21, 50)]
 
 
+@pytest.mark.parametrize("column", ["originator_id", "state", "request_id"])
+def test_a_number_in_the_place_of_bytes_is_told(tmp_path: Path, column: str) -> None:
+    """Where its row is read alone; nobody who reads gets a number there."""
+    path = tmp_path / "ledger.db"
+    with closing(SQLiteLog(path)) as log:
+        log.append([*rows(1, 49), row(50, topic="line\nbreak")])
+        change(path, column, 7)
+        with pytest.raises(LogBroken, match="position 20 has a number"):
+            log.read(0, 0, 50)
+        assert log.odd_value(0, 0, 50) == (20, column)
+        assert log.odd_value(0, 20, 50) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_untouched_values_are_not_odd(log: Log, kind: str) -> None:
+    """Whatever the rows hold, in every kind of log."""
+    log.append(KINDS[kind])
+    assert log.odd_value(0, 0, 50) is None
+
+
 def change(path: Path, column: str, value: object) -> None:
     """Change a value of the row at position 20 in the file itself."""
     with closing(sqlite3.connect(path)) as changing:
