@@ -7,7 +7,7 @@ from domain.binding import HOLD_KIND
 from domain.clearing import AuthorizeRefund, ForcePost, PostRefund, RecordSettlementNotice
 from domain.resolve import Capture, Increment, Replace, Reverse, ReversePart
 from domain.rules import Operation
-from ledger.rpc.intake import Intake, tags
+from ledger.rpc.intake import Intake, given, tags
 from protos.esep.v1 import authorization_pb2, authorization_service_pb2
 from protos.esep.v1.authorization_service_pb2 import CaptureAuthorizationRequest, ForcePostRequest
 
@@ -134,11 +134,13 @@ def capture_authorization(
     values = {
         "authorization_id": intake.uuid(request.authorization_id, "authorization_id"),
         "amount_tyiyn": request.amount_tyiyn,
-        "currency_code": request.currency_code,
-        "final": request.final,
         "clearing_reference": request.clearing_reference,
-        "acquirer_id": request.acquirer_id,
-        "parts": _capture_parts(request),
+        **given(
+            currency_code=request.currency_code,
+            final=request.final,
+            acquirer_id=request.acquirer_id,
+            parts=_capture_parts(request),
+        ),
         **_effective_time(intake, request),
     }
     return intake.build(Capture, values), request_id
@@ -236,27 +238,31 @@ def _new_authorization(intake: Intake, request: _New) -> dict[str, object]:
             intake.wrong("parts", "SUM", "do not add up to amount_tyiyn")
         if len({part.kind for part in request.parts}) < len(request.parts):
             intake.wrong("parts", "DUPLICATE", "hold a kind twice")
-    requested = request.requested_amount_tyiyn if request.HasField("requested_amount_tyiyn") else None
     by_card = request.WhichOneof("payer") == "card_id"
     payer = {"card_id": intake.uuid(request.card_id, "card_id")} if by_card else {"account_id": request.account_id}
-    return {
+    values = {
         **payer,
         "credit_account_id": request.credit_account_id,
         "amount_tyiyn": request.amount_tyiyn,
-        "requested_amount_tyiyn": requested,
-        "currency_code": request.currency_code,
         "kind": intake.choice(request.kind, REQUESTED_KINDS, "kind"),
-        "merchant_category_code": request.merchant_category_code,
-        "entry_mode": intake.choice(request.entry_mode, ENTRY_MODES, "entry_mode"),
-        "acquirer_id": request.acquirer_id,
-        "acquirer_reference": request.acquirer_reference,
-        "merchant_name": request.merchant_name,
-        "reference": request.reference,
-        "tags": tags(request.tags),
-        "parts": [{"kind": part.kind, "amount_tyiyn": part.amount_tyiyn} for part in request.parts],
-        "till_id": request.fiscal_receipt.till_id,
-        "fiscal_receipt_number": request.fiscal_receipt.receipt_number,
+        **given(
+            currency_code=request.currency_code,
+            merchant_category_code=request.merchant_category_code,
+            entry_mode=intake.choice(request.entry_mode, ENTRY_MODES, "entry_mode"),
+            acquirer_id=request.acquirer_id,
+            acquirer_reference=request.acquirer_reference,
+            merchant_name=request.merchant_name,
+            reference=request.reference,
+            tags=tags(request.tags),
+            parts=[{"kind": part.kind, "amount_tyiyn": part.amount_tyiyn} for part in request.parts],
+        ),
     }
+    if request.HasField("requested_amount_tyiyn"):
+        values["requested_amount_tyiyn"] = request.requested_amount_tyiyn
+    if request.HasField("fiscal_receipt"):
+        values["till_id"] = request.fiscal_receipt.till_id
+        values["fiscal_receipt_number"] = request.fiscal_receipt.receipt_number
+    return values
 
 
 def _capture_parts(request: CaptureAuthorizationRequest | ForcePostRequest) -> list[dict[str, object]]:
