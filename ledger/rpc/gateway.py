@@ -1,12 +1,10 @@
 """The way from the event loop to the engine's threads and back.
 
-The engine answers a ticket on a thread of its own. Answers are put into a queue that the event loop empties, and
-the loop is woken only when it is not about to look anyway: one wake-up brings a whole batch of answers. A call
-that was cancelled meanwhile changes nothing: its command is decided all the same, and its answer dropped.
+The engine answers a ticket on a thread of its own. A call that was cancelled meanwhile changes nothing: its command is
+decided all the same, and its answer dropped.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -36,6 +34,7 @@ from ledger.log.api import Log
 from ledger.log.codec import UnknownTopicError
 from ledger.log.errors import LogError, ReadOutOfTime, SegmentUnreadable
 from ledger.rpc import calls, whereabouts
+from ledger.rpc.arrivals import Arrivals
 from ledger.rpc.outcomes import Done, Outcomes, granted, recorded
 from ledger.rpc.replays import BatchResult, settle, settle_lines
 from ledger.rpc.whereabouts import ANYTHING, Topics, Which
@@ -99,8 +98,7 @@ class Gateway:
         self.outcomes_of = {number: Outcomes(engine.log, number) for number in self.engines}
         self._threads = threads
         self._loop = asyncio.get_running_loop()
-        self._arrived: deque[tuple[asyncio.Future[Any], Ticket]] = deque()
-        self._woken = False
+        self._arrivals = Arrivals(self._loop)
 
     async def execute(
         self,
@@ -247,8 +245,10 @@ class Gateway:
 
     async def _run(self, threads: Executor, left: Left | None, function: Callable[..., T], *arguments: Any) -> T:
         work = partial(function, *arguments) if left is None else partial(self._within, left, function, *arguments)
+        found: asyncio.Future[T] = self._loop.create_future()
+        threads.submit(self._arrivals.work, found, work)
         try:
-            return await self._loop.run_in_executor(threads, work)
+            return await found
         except ReadOutOfTime:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
         except SegmentUnreadable as lost:
@@ -292,20 +292,4 @@ class Gateway:
 
     def _deliver(self, future: "asyncio.Future[Any]", ticket: Ticket) -> None:
         """Take an answer from an engine thread."""
-        self._arrived.append((future, ticket))
-        if not self._woken:
-            self._woken = True
-            try:
-                self._loop.call_soon_threadsafe(self._hand_out)
-            except RuntimeError:
-                if not self._loop.is_closed():
-                    raise
-                # The loop has ended, and with it every call that could have waited for this.
-
-    def _hand_out(self) -> None:
-        self._woken = False  # First, so that whatever arrives from here on wakes the loop again.
-        arrived = self._arrived
-        while arrived:
-            future, ticket = arrived.popleft()
-            if not future.done():
-                future.set_result(ticket.outcome)
+        self._arrivals.put(future, ticket.outcome)

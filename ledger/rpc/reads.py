@@ -14,6 +14,7 @@ from domain.ports import Clock, Row
 from domain.refusals import Reason, Refused, invalid, refuse
 from ledger.rpc import calls
 from ledger.rpc.gateway import Gateway
+from ledger.rpc.loop_budget import LoopBudget
 from ledger.rpc.paging import Pager
 from ledger.rpc.positions import Positions
 from projections.answers import Answer, PositionInFutureError
@@ -21,12 +22,8 @@ from projections.queries import Reader
 from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
 
-_LONG_SECONDS: Final = 0.002
-"""What takes the event loop longer was no short question."""
 _MOST_SECONDS: Final = 0.02
 """After which the event loop gives a question up."""
-_THREADS_SHARE: Final = 100
-"""For how many times as long threads ask after that: so the loop waits for a hundredth of the time at most."""
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -105,8 +102,7 @@ class Reads:
         self._gateway = gateway
         self.reader = reader
         self._prompt = reader.prompt()
-        self._not_before = 0.0
-        """When the event loop may ask again itself, by its own time."""
+        self._budget = LoopBudget()
         self.pager = pager
         self.clock = clock
         self._positions = {each: Positions(partial(self._reached, each), poll_seconds) for each in gateway.engines}
@@ -224,11 +220,11 @@ class Reads:
     def _at_once(self, question: Callable[[Reader], Answer[T]]) -> Answer[T] | None:
         """Return what the event loop finds out itself, None for what a thread has to ask, or to refuse.
 
-        A disk may make it wait, whatever the question: then threads ask for a hundred times as long.
+        A disk may make it wait, whatever the question, and threads ask once it has waited for too long.
         """
         prompt, clock = self._prompt, asyncio.get_running_loop().time
         begun = clock()
-        if prompt is None or begun < self._not_before:
+        if prompt is None or not self._budget.allows(begun):
             return None
         try:
             with prompt.within(lambda: begun + _MOST_SECONDS - clock()):
@@ -236,9 +232,7 @@ class Reads:
         except (ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError):
             return None
         finally:
-            ended = clock()
-            if ended - begun > _LONG_SECONDS:
-                self._not_before = ended + _THREADS_SHARE * (ended - begun)
+            self._budget.spend(begun, clock())
 
     async def _ask(self, question: Callable[[], Answer[T]]) -> Answer[T]:
         left = calls.time_left()

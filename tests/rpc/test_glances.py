@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ledger.rpc.loop_budget import SAVED_SECONDS, SHARE, LoopBudget
 from projections.queries import Reader
 from projections.sqlite import SQLiteStore
 from projections.store import ProjectionsUnreachableError
@@ -56,7 +57,7 @@ def ask(bank: Bank, position: int = 0) -> Any:
 
 def settle(bank: Bank) -> None:
     """Let the event loop ask itself, whatever it has found before."""
-    bank.world.edge.parts.reads._not_before = 0.0
+    bank.world.edge.parts.reads._budget = LoopBudget()
 
 
 def test_the_event_loop_asks_files_itself(clerk: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +68,7 @@ def test_the_event_loop_asks_files_itself(clerk: Bank, monkeypatch: pytest.Monke
 
     reads = clerk.world.edge.parts.reads
     monkeypatch.setattr("ledger.rpc.reads._MOST_SECONDS", 60.0)
-    monkeypatch.setattr("ledger.rpc.reads._LONG_SECONDS", 60.0)
+    monkeypatch.setattr("ledger.rpc.loop_budget.LONG_SECONDS", 60.0)
     monkeypatch.setattr(reads, "ask_at", nobody)
     settle(clerk)
     assert ask(clerk).balance.posted_tyiyn == 1_000_001
@@ -78,21 +79,34 @@ def test_the_event_loop_asks_files_itself(clerk: Bank, monkeypatch: pytest.Monke
 
 
 def test_a_slow_disk_holds_the_event_loop_up_once(clerk: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a question that took long threads ask, for a hundred times as long; then the loop tries again."""
+    """After a question that took longer than what was saved threads ask, then, after a hundred times that, the loop."""
     watched = Watched(monkeypatch)
     monkeypatch.setattr("ledger.rpc.reads._MOST_SECONDS", 60.0)
     settle(clerk)
     watched.seconds = SLOW_SECONDS
-    begun = time.monotonic()
     ask(clerk)
     watched.seconds = 0.0
-    until: float = clerk.world.edge.parts.reads._not_before
-    assert until - begun >= 100 * SLOW_SECONDS
     ask(clerk)
     assert watched.by_threads == [False, True]
     settle(clerk)
     ask(clerk)
     assert watched.by_threads == [False, True, False]
+
+
+def test_the_event_loop_waits_for_a_hundredth_of_the_time() -> None:
+    """However long that goes on, beyond what it has saved; a wait now and then is within it."""
+    slow, began = LoopBudget(), 100.0
+    now, waited = began, 0.0
+    for _ in range(100_000):
+        now += 0.001
+        if slow.allows(now):
+            slow.spend(now, now + 0.01)
+            waited, now = waited + 0.01, now + 0.01
+    assert waited == pytest.approx(SHARE * (now - began) + SAVED_SECONDS, rel=0.05)
+    busy = LoopBudget()
+    for second in range(1_000):
+        assert busy.allows(second)
+        busy.spend(second, second + 0.009)
 
 
 def test_the_event_loop_waits_for_no_lock(clerk: Bank, monkeypatch: pytest.MonkeyPatch) -> None:

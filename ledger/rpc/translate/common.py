@@ -1,7 +1,7 @@
 """What the answers of every service share."""
 
 from domain import ids
-from ledger.rpc.intake import timestamp
+from ledger.rpc.intake import set_timestamp
 from ledger.rpc.outcomes import Done
 from protos.esep.v1.common_pb2 import Receipt
 
@@ -10,11 +10,10 @@ def receipt(done: Done) -> Receipt | None:
     """Return the receipt of an outcome, None for a trial run: nothing was recorded."""
     if done.position == 0:
         return None
-    return Receipt(
-        partition=done.partition,
-        position=done.position,
-        replayed=done.replayed,
-        record_time=timestamp(done.recorded_at),
-        caller=done.caller,
-        request_id=ids.format_uuid(done.request_id),
-    )
+    message = Receipt(position=done.position, caller=done.caller, request_id=ids.format_uuid(done.request_id))
+    set_timestamp(message.record_time, done.recorded_at)
+    if done.partition:
+        message.partition = done.partition
+    if done.replayed:
+        message.replayed = True
+    return message
