@@ -5,7 +5,7 @@ the answer waits for it within the call's deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -133,31 +133,32 @@ class Reads:
     async def ask_caught_up(
         self, request: Any, partitions: Iterable[int], question: Callable[[], Answer[T]]
     ) -> Answer[T]:
-        """Return the answer to a question about the whole ledger, with whatever these partitions hold by now.
+        """Return the answer to a question about these partitions, with whatever they hold by now.
 
         And not before the request's min_position; raises Refused.
         """
         partition = self._asked_partition(request)
         wanted = {partition: min_position(request, partition)}
-        for each in partitions:
+        about = frozenset(partitions)
+        for each in about:
             head = await self._gateway.look(self._gateway.outcomes_of[each].head)
             wanted[each] = max(head, wanted.get(each, 0))
-        return await self._ask_after(wanted, question, whole=True)
+        return await self._ask_after(wanted, question, about)
 
     async def _ask_after(
-        self, wanted: Mapping[int, int], question: Callable[[], Answer[T]], *, whole: bool = False
+        self, wanted: Mapping[int, int], question: Callable[[], Answer[T]], about: Collection[int] = ()
     ) -> Answer[T]:
         """Return a question's answer, not before these positions of partitions; raises Refused.
 
-        Where an answer does not tell of a partition it is not about that, unless it is about the ``whole`` ledger: then
-        the tables do not reflect that partition yet.
+        Where an answer does not tell of a partition it is not about that, unless it is one that the question is
+        certainly ``about``: then the tables do not reflect that partition yet.
         """
         try:
             while True:
                 for partition, position in wanted.items():
                     await self._positions[partition].reached(position)
                 answer = await self._answer(question)
-                reflected = {each: answer.positions.get(each, 0 if whole else wanted[each]) for each in wanted}
+                reflected = {each: answer.positions.get(each, 0 if each in about else wanted[each]) for each in wanted}
                 if all(reflected[each] >= wanted[each] for each in wanted):
                     return answer
                 for partition, position in reflected.items():  # The tables were made anew meanwhile.

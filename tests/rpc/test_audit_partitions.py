@@ -100,6 +100,15 @@ def head_of(ground: Ground, partition: int = 1) -> int:
     return ground.servers.there.log.head(partition)
 
 
+def test_books_of_one_partition_may_wait_for_another(ground: Ground) -> None:
+    """A position of partition 1 is asked about, after one of partition 0: the answer tells of the first alone."""
+    client, head = ground.servers.here.client(), ground.servers.here.log.head(1)
+    books = statements.GetTrialBalanceRequest(as_of=AsOf(position=at(head, 1)), min_position=at(1))
+    answer = client.statements.GetTrialBalance(books, metadata=client.metadata, timeout=PATIENCE)
+    assert sum(line.posted_tyiyn for line in answer.lines) == 0
+    assert [each.partition for each in answer.positions] == [1]
+
+
 def test_books_as_of_a_time_lack_nothing_while_the_tables_are_made_anew(
     ground: Ground, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
