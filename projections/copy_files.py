@@ -36,7 +36,7 @@ class CopyFiles:
         return self._base.with_name(f"{self._base.name}.{number}.db")
 
     def named(self) -> int | None:
-        """Return the number that the pointer names, of whatever schema, None where there is no pointer."""
+        """Return the number that the pointer names, of whatever schema, None where it names none."""
         pointer = self._pointer()
         return None if pointer is None else pointer.number
 
@@ -55,8 +55,11 @@ class CopyFiles:
 
     def point_at(self, number: int) -> None:
         """Have the pointer name a copy of today's schema."""
-        fresh = self._pointer_path.with_suffix(f".{number}.new")
-        fresh.write_bytes(msgspec.json.encode(_Pointer(SCHEMA_VERSION, number)))
+        fresh = self._fresh_path(number)
+        with fresh.open("wb") as file:
+            file.write(msgspec.json.encode(_Pointer(SCHEMA_VERSION, number)))
+            file.flush()
+            os.fsync(file.fileno())  # Or a power cut could leave the name of a file that has no content yet.
         fresh.replace(self._pointer_path)
 
     @contextmanager
@@ -129,8 +132,8 @@ class CopyFiles:
     def _pointer(self) -> _Pointer | None:
         try:
             return _decode_pointer(self._pointer_path.read_bytes())
-        except FileNotFoundError:
-            return None
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None  # One that says nothing is as good as none: the log has all that the tables had.
 
     def _numbers(self) -> list[int]:
         names = [path.name.split(".")[-2] for path in self._base.parent.glob(f"{self._base.name}.*.db")]
@@ -143,7 +146,11 @@ class CopyFiles:
     def _of(self, number: int) -> list[Path]:
         """Return the files of a copy, the one without which nobody opens the others first."""
         path = self.path(number)
-        return [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+        return [*(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")), self._fresh_path(number)]
+
+    def _fresh_path(self, number: int) -> Path:
+        """Return where the pointer to a copy stands before it takes the other's place."""
+        return self._pointer_path.with_suffix(f".{number}.new")
 
     def _lock_path(self, number: int) -> Path:
         path = self.path(number)

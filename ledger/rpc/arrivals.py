@@ -36,6 +36,8 @@ class Arrivals:
             return
         try:
             result = function()
+        except StopIteration as error:  # Which no future takes.
+            self.put(future, None, RuntimeError(f"a thread's work raised {error!r}"))
         except BaseException as error:  # noqa: BLE001 - it is whoever waits that is to hear of it
             self.put(future, None, error)
         else:

@@ -115,9 +115,9 @@ class Intake:
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """Return those of a request's fields that are not empty, where empty ones are what the command has by default.
+    """Return those fields that are not empty, where empty is what the command, or the message, has by default.
 
-    A rule that is not tried takes no time, and most requests leave most fields out.
+    A rule that is not tried takes no time, nor does a field that is not set, and most are left out of most messages.
     """
     return {name: value for name, value in fields.items() if value}
 

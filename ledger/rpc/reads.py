@@ -5,7 +5,7 @@ the answer waits for it within the call's deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -22,6 +22,8 @@ from projections.queries import Reader
 from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
 
+NEWEST: Final = 2**63 - 1
+"""The position of whatever is the newest event."""
 _MOST_SECONDS: Final = 0.02
 """After which the event loop gives a question up."""
 
@@ -130,20 +132,17 @@ class Reads:
         """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
         return await self._ask_after({partition: asked}, question)
 
-    async def ask_caught_up(
-        self, request: Any, partitions: Iterable[int], question: Callable[[], Answer[T]]
-    ) -> Answer[T]:
-        """Return the answer to a question about these partitions, with whatever they hold by now.
+    async def ask_caught_up(self, request: Any, cut: Mapping[int, int], question: Callable[[], Answer[T]]) -> Answer[T]:
+        """Return the answer to a question about partitions up to a position of each; NEWEST is all it holds by now.
 
         And not before the request's min_position; raises Refused.
         """
         partition = self._asked_partition(request)
         wanted = {partition: min_position(request, partition)}
-        about = frozenset(partitions)
-        for each in about:
+        for each, position in cut.items():
             head = await self._gateway.look(self._gateway.outcomes_of[each].head)
-            wanted[each] = max(head, wanted.get(each, 0))
-        return await self._ask_after(wanted, question, about)
+            wanted[each] = max(min(position, head), wanted.get(each, 0))
+        return await self._ask_after(wanted, question, cut)
 
     async def _ask_after(
         self, wanted: Mapping[int, int], question: Callable[[], Answer[T]], about: Collection[int] = ()

@@ -1,5 +1,6 @@
 """Publishing copies of the tables: several servers at once, and what fails just then."""
 
+import errno
 import fcntl
 import os
 import threading
@@ -20,7 +21,7 @@ from projections.runner import live_copy
 from projections.store import Copy, open_store
 from tests.projections.test_rebuild import copies
 from tests.projections.test_runner import some_history
-from tests.projections.world import World
+from tests.projections.world import World, open_world
 
 
 @pytest.fixture
@@ -161,6 +162,40 @@ def test_new_tables_outlive_what_fails_once_they_are_live(history: World, monkey
     assert check(history.log, history.store, decode) == []
     assert history.store.sweep() == 0
     assert history.reader.position() == history.head
+
+
+def test_what_fails_at_the_pointer_leaves_nothing_over(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a full disk does: the tables that were live stay so, and the new ones go, pointer and all."""
+    with open_world(sqlite_url) as world:
+        some_history(world)
+        world.project()
+        folder = Path(sqlite_url.removeprefix("sqlite:///")).parent
+        before = {path.name for path in folder.iterdir()}
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            rebuild(world.log, world.store, decode)
+        monkeypatch.undo()
+        assert {path.name for path in folder.iterdir()} == before
+        assert check(world.log, world.store, decode) == []
+
+
+@pytest.mark.parametrize("left", [b"", b'{"schema_ver', b"\0" * 32, b"[]", b'{"schema_version": 1}'])
+def test_a_pointer_that_names_nothing_is_as_good_as_none(sqlite_url: str, left: bytes) -> None:
+    """A power cut may leave one: the tables are made anew, from a log that has all they had."""
+    with open_world(sqlite_url) as world:
+        some_history(world)
+        world.project()
+        pointer = Path(sqlite_url.removeprefix("sqlite:///")).with_suffix(".projections.json")
+        assert pointer.exists()
+        pointer.write_bytes(left)
+        assert world.store.live() is None
+        world.project()
+        assert check(world.log, world.store, decode) == []
+        assert world.store.sweep() == 1
 
 
 def test_a_sweep_keeps_what_is_published_while_it_goes_round(

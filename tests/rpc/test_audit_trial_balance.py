@@ -73,6 +73,19 @@ def test_the_books_of_a_moment_hold_all_that_was_recorded_till_then(bank: Bank) 
     later.join()
 
 
+def test_the_books_of_a_position_wait_for_nothing_later(bank: Bank) -> None:
+    """They are as they were, however far behind the newest event the tables are."""
+    auditor = Caller(bank.world, Role.AUDITOR)
+    reached = bank.move(bank.rich, bank.cash, 1).receipt
+    assert posted(auditor, at(reached), 0)[ACCOUNT_KIND_CUSTOMER] == FUNDS - 1
+    bank.world.hold_projections()
+    try:
+        bank.move(bank.rich, bank.cash, 1)
+        assert posted(auditor, at(reached), 0)[ACCOUNT_KIND_CUSTOMER] == FUNDS - 1
+    finally:
+        bank.world.resume_projections()
+
+
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.OPERATOR])
 def test_whoever_looks_at_the_books_is_listed_with_the_moment_that_was_asked(bank: Bank, role: Role) -> None:
     """As every privileged read is."""

@@ -13,7 +13,7 @@ from domain.authorization import (
 )
 from domain.claim import Claim, EarlyReversalRecorded, SettlementNoticed
 from ledger.rpc.facts import Facts
-from ledger.rpc.intake import set_timestamp, timestamp
+from ledger.rpc.intake import given, set_timestamp, timestamp
 from ledger.rpc.outcomes import Done
 from ledger.rpc.translate.authorization import ENTRY_MODES, INITIATORS, KINDS
 from protos.esep.v1 import authorization_pb2 as pb
@@ -28,16 +28,6 @@ STATES: Final = {
 _KIND_NUMBERS: Final = {name: pb.AuthorizationKind.ValueType(number) for number, name in KINDS.items()}
 _ENTRY_MODE_NUMBERS: Final = {name: pb.EntryMode.ValueType(number) for number, name in ENTRY_MODES.items()}
 _INITIATOR_NUMBERS: Final = {name: pb.ReversalInitiator.ValueType(number) for number, name in INITIATORS.items()}
-_TEXTS: Final = (
-    "merchant_category_code",
-    "acquirer_id",
-    "acquirer_reference",
-    "merchant_name",
-    "reference",
-    "till_id",
-    "fiscal_receipt_number",
-    "masked_number",
-)
 _FORCE_POST: Final = "force_post"
 """The kind of a force post's only movement, where its request named no parts."""
 
@@ -46,55 +36,48 @@ def authorization_message(authorization: Authorization, facts: Facts, now: int) 
     """Return the authorisation as it is told at ``now``: a hold that has lapsed holds nothing."""
     details = authorization.details
     asked: int | None = getattr(details, "asked", None)
+    effective_time = authorization.created_at if details.effective_time is None else details.effective_time
     message = pb.Authorization(
         authorization_id=ids.format_uuid(authorization.authorization_id),
         participant_id=facts.participant_id,
         account_id=details.account,
         credit_account_id=details.credit_account,
         amount_tyiyn=details.amount if asked is None else asked,
+        requested_amount_tyiyn=details.requested,
         currency_code=details.currency,
         kind=_KIND_NUMBERS.get(details.kind, pb.AUTHORIZATION_KIND_UNSPECIFIED),
         state=STATES[authorization.state],
         version=authorization.version,
+        **given(
+            merchant_category_code=details.merchant_category_code,
+            entry_mode=_ENTRY_MODE_NUMBERS.get(details.entry_mode),
+            acquirer_id=details.acquirer_id,
+            acquirer_reference=details.acquirer_reference,
+            merchant_name=details.merchant_name,
+            reference=details.reference,
+            tags=details.tags,
+            parts=[pb.AmountPart(kind=part.kind, amount_tyiyn=part.amount) for part in details.parts],
+            card_id=details.card and str(details.card),
+            authorized_tyiyn=authorization.authorized + authorization.incremented,
+            remaining_tyiyn=authorization.remaining if now < authorization.expires_at else 0,
+            captured_tyiyn=authorization.captured,
+            reversed_tyiyn=authorization.reversed,
+            refunded_tyiyn=authorization.refunded,
+            advised=authorization.advised,
+            reversed_by=_INITIATOR_NUMBERS.get(authorization.reversed_by),
+            token_id=details.token and str(details.token),
+            till_id=details.till_id,
+            fiscal_receipt_number=details.fiscal_receipt_number,
+            masked_number=details.masked_number,
+        ),
     )
+    set_timestamp(message.effective_time, effective_time)
     set_timestamp(message.create_time, authorization.created_at)
     set_timestamp(message.update_time, authorization.updated_at)
-    effective_time = authorization.created_at if details.effective_time is None else details.effective_time
-    set_timestamp(message.effective_time, effective_time)
     if isinstance(details, AuthorizationDeclined):
         message.decline_reason = details.reason
     else:
         set_timestamp(message.expire_time, authorization.expires_at)
-    # To set a field to what it is anyway takes as long as to set it to anything else, and most are empty.
-    for field in _TEXTS:
-        text = getattr(details, field)
-        if text:
-            setattr(message, field, text)
-    for field, amount in (
-        ("authorized_tyiyn", authorization.authorized + authorization.incremented),
-        ("remaining_tyiyn", authorization.remaining if now < authorization.expires_at else 0),
-        ("captured_tyiyn", authorization.captured),
-        ("reversed_tyiyn", authorization.reversed),
-        ("refunded_tyiyn", authorization.refunded),
-    ):
-        if amount:
-            setattr(message, field, amount)
-    if details.requested is not None:
-        message.requested_amount_tyiyn = details.requested
-    if details.entry_mode:
-        message.entry_mode = _ENTRY_MODE_NUMBERS.get(details.entry_mode, pb.ENTRY_MODE_UNSPECIFIED)
-    if details.tags:
-        message.tags.update(details.tags)
-    for part in details.parts:
-        message.parts.add(kind=part.kind, amount_tyiyn=part.amount)
-    if details.card is not None:
-        message.card_id = str(details.card)
-    if details.token is not None:
-        message.token_id = str(details.token)
-    if authorization.advised:
-        message.advised = True
-    if authorization.reversed_by:
-        message.reversed_by = _INITIATOR_NUMBERS.get(authorization.reversed_by, pb.REVERSAL_INITIATOR_UNSPECIFIED)
     return message
 
 

@@ -10,10 +10,12 @@ def receipt(done: Done) -> Receipt | None:
     """Return the receipt of an outcome, None for a trial run: nothing was recorded."""
     if done.position == 0:
         return None
-    message = Receipt(position=done.position, caller=done.caller, request_id=ids.format_uuid(done.request_id))
+    message = Receipt(
+        partition=done.partition,
+        position=done.position,
+        replayed=done.replayed,
+        caller=done.caller,
+        request_id=ids.format_uuid(done.request_id),
+    )
     set_timestamp(message.record_time, done.recorded_at)
-    if done.partition:
-        message.partition = done.partition
-    if done.replayed:
-        message.replayed = True
     return message

@@ -10,7 +10,7 @@ from domain.ids import MAX_ACCOUNT
 from domain.money import MAX_AMOUNT
 from domain.transfer import CreateTransfer, Transfer, TransferModel, TransferReversed, is_reserved_kind
 from domain.transfer_reversal import ReverseTransfer
-from ledger.rpc.intake import Intake, set_timestamp, tags, timestamp
+from ledger.rpc.intake import Intake, given, set_timestamp, tags, timestamp
 from ledger.rpc.outcomes import Done
 from protos.esep.v1 import transfer_pb2, transfer_service_pb2
 
@@ -108,6 +108,7 @@ def reverse_transfer(request: transfer_service_pb2.ReverseTransferRequest) -> tu
 
 def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Transfer:
     """Return the transfer as it is told; the accounts' currency is theirs to know."""
+    crossing = transfer.crossing
     message = transfer_pb2.Transfer(
         transfer_id=ids.format_uuid(transfer.transfer_id),
         debit_account_id=transfer.debit_account,
@@ -115,27 +116,21 @@ def transfer_message(transfer: Transfer, currency_code: str) -> transfer_pb2.Tra
         amount_tyiyn=transfer.amount,
         currency_code=transfer.currency or currency_code,
         kind=transfer.kind,
+        **given(
+            reference=transfer.reference,
+            tags=transfer.tags,
+            legs=[_leg(leg) for leg in transfer.legs],
+            reversed_tyiyn=transfer.reversed_amount,
+            legs_reversed=transfer.legs and transfer.reversed_whole,
+            credit_file_id=transfer.credit and ids.format_uuid(transfer.credit[0]),
+            credit_line_number=transfer.credit and transfer.credit[1],
+            quote_id=transfer.quote and ids.format_uuid(transfer.quote),
+            way=crossing and _WAYS[crossing.way],
+            return_reason=crossing and crossing.reason,
+        ),
     )
     set_timestamp(message.effective_time, transfer.effective_time)
     set_timestamp(message.record_time, transfer.created_at)
-    # What a transfer does not have is not set, which would take as long as to set it to something.
-    if transfer.reference:
-        message.reference = transfer.reference
-    if transfer.tags:
-        message.tags.update(transfer.tags)
-    if transfer.legs:
-        message.legs.extend(map(_leg, transfer.legs))
-        message.legs_reversed = transfer.reversed_whole
-    if transfer.reversed_amount:
-        message.reversed_tyiyn = transfer.reversed_amount
-    if transfer.credit is not None:
-        file_id, message.credit_line_number = transfer.credit
-        message.credit_file_id = ids.format_uuid(file_id)
-    if transfer.quote is not None:
-        message.quote_id = ids.format_uuid(transfer.quote)
-    if transfer.crossing is not None:
-        message.way = _WAYS[transfer.crossing.way]
-        message.return_reason = transfer.crossing.reason
     return message
 
 

@@ -30,6 +30,7 @@ KINDS = {
     "any bytes": [row(1, state=bytes(range(256))), row(2, state=b"\0"), row(3, state=b",\n")],
     "line breaks in a text": [row(1, caller="till\n7"), row(2)],
     "an empty state": [row(1), row(2, state=b""), row(3)],
+    "many at once": rows(1, 3_000),
     "several versions": [row(1, originator=9), row(2, originator=9, version=2**31 - 1), row(3)],
 }
 
@@ -136,7 +137,7 @@ def test_a_number_in_the_place_of_bytes_is_told(tmp_path: Path, column: str) -> 
 def test_untouched_values_are_not_odd(log: Log, kind: str) -> None:
     """Whatever the rows hold, in every kind of log."""
     log.append(KINDS[kind])
-    assert log.odd_value(0, 0, 50) is None
+    assert log.odd_value(0, 0, 5_000) is None
 
 
 def change(path: Path, column: str, value: object) -> None:
