@@ -92,8 +92,7 @@ class CopyFiles:
     def retire(self, number: int) -> None:
         """Delete a copy that the pointer has just left; where that fails a sweep does it."""
         with suppress(OSError):
-            self._delete(number)
-            self._lock_path(number).unlink(missing_ok=True)
+            self.delete_abandoned(number)
 
     def delete_abandoned(self, number: int) -> bool:
         """Delete a copy that nobody makes and that is not live; tell whether it was so."""
@@ -136,8 +135,10 @@ class CopyFiles:
             return None  # One that says nothing is as good as none: the log has all that the tables had.
 
     def _numbers(self) -> list[int]:
-        names = [path.name.split(".")[-2] for path in self._base.parent.glob(f"{self._base.name}.*.db")]
-        return [int(name) for name in names if name.isdecimal()]
+        """Return of which copies there is anything, be it what was left of one half deleted."""
+        prefix = f"{self._base.name}."
+        files = [path.name for path in self._base.parent.iterdir() if path.name.startswith(prefix)]
+        return sorted({int(number) for number in (name.split(".")[-2] for name in files) if number.isdecimal()})
 
     def _delete(self, number: int) -> None:
         for file in self._of(number):

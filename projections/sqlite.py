@@ -165,8 +165,17 @@ class SQLiteCopy:
         if self._session is not None:
             self._session.connection.close()
             self._session = None
+        self._let_go()
+
+    def published(self, live: Callable[[], int | None]) -> None:
+        """Be the live one from now on, for as long as ``live`` tells so."""
+        self._live = live
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the lock of those that are being made, as the end of the process would."""
         if self._making is not None:
-            os.close(self._making)  # Which lets go of the lock, as the end of the process would.
+            os.close(self._making)
             self._making = None
 
     def _opened(self) -> SQLiteSession:
@@ -251,7 +260,7 @@ class SQLiteStore:
                 before()
             self._files.point_at(copy.number)
         if isinstance(copy, SQLiteCopy):
-            copy._live = self._files.live  # noqa: SLF001 - this module's own class
+            copy.published(self._files.live)
         return None if old == copy.number else old
 
     @contextmanager

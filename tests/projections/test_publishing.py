@@ -226,22 +226,62 @@ def test_a_copy_that_is_dropped_is_nobody_elses_till_then(sqlite_url: str, monke
     """Another server that comes to its lock just as it is deleted takes the next one, which others respect."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     one, another = CopyFiles(path), CopyFiles(path)
-    number, held = one.claim()
-    os.close(held)
-    one.path(number).unlink()
     real = fcntl.flock
 
     def meanwhile(file: int, how: int) -> None:
         monkeypatch.undo()
-        assert one.delete_abandoned(number)
+        assert one.delete_abandoned(1)
         real(file, how)
 
     monkeypatch.setattr(fcntl, "flock", meanwhile)
-    again, held = another.claim()
-    assert again == number
+    number, held = another.claim()
+    assert number == 1
     assert not one.delete_abandoned(number)
     os.close(held)
     assert one.sweep() == 1
+
+
+def test_tables_that_are_being_deleted_are_nobody_elses_yet(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another server that begins new ones just then takes another number: what comes next is not deleted with them."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    one, another = CopyFiles(path), CopyFiles(path)
+    for number in (1, 2):
+        made, held = one.claim()
+        assert made == number
+        os.close(held)
+        one.path(number).with_name(f"{one.path(number).name}-wal").touch()
+    one.point_at(1)
+    real, begun = Path.unlink, []
+
+    def meanwhile(gone: Path, **options: bool) -> None:
+        real(gone, **options)
+        if gone == one.path(2):
+            monkeypatch.undo()
+            begun.append(another.claim())
+
+    monkeypatch.setattr(Path, "unlink", meanwhile)
+    one.retire(2)
+    ((number, held),) = begun
+    assert one.sweep() == 0
+    assert another.path(number).exists()
+    assert {file.name.split(".")[2] for file in path.parent.glob("*.projections.*.*")} == {"1", str(number)}
+    os.close(held)
+
+
+def test_what_is_left_of_tables_half_deleted_is_swept(sqlite_url: str) -> None:
+    """A server that was killed between two files leaves the others; their number is not given to new tables."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    files = CopyFiles(path)
+    for left in ("-wal", "-shm", "-making"):
+        (number, held) = files.claim()
+        os.close(held)
+        files.path(number).with_name(f"{files.path(number).name}{left}").touch()
+        files.path(number).unlink()
+    number, held = files.claim()
+    assert number == 4
+    assert files.sweep() == 3
+    os.close(held)
+    assert files.sweep() == 1
 
 
 @pytest.mark.postgres
