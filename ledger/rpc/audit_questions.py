@@ -128,12 +128,13 @@ class AuditQuestions:
     async def balance(self, request: Any, account: int, upto: int) -> tuple[Balance, int]:
         """Return an account's balance right after a position, and what of its holds had lapsed; raises Refused."""
         moment = AtPosition(self._audit.partition, upto)
-        now, reader = self._reads.clock.now(), self._reads.reader
-        await self._reads.reached(upto, moment.partition)
-        found = await self._reads.ask(request, lambda: reader.balance(account, now=now, as_of=moment))
+        now, reader, about = self._reads.clock.now(), self._reads.reader, [moment.partition]
+        found = await self._reads.ask_as_of(
+            request, moment, about, lambda: reader.balance(account, now=now, as_of=moment)
+        )
         if found.result is None:
             raise Refused(refuse(Reason.ACCOUNT_NOT_FOUND, account_id=account))
-        lapsed = await self._reads.ask(request, lambda: reader.lapsed(account, moment))
+        lapsed = await self._reads.ask_as_of(request, moment, about, lambda: reader.lapsed(account, moment))
         return found.result, lapsed.result
 
     async def figures(self, upto: int, after: int, limit: int) -> list[Figures]:

@@ -5,7 +5,7 @@ the answer waits for it within the call's deadline.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -17,13 +17,11 @@ from ledger.rpc.gateway import Gateway
 from ledger.rpc.loop_budget import LoopBudget
 from ledger.rpc.paging import Pager
 from ledger.rpc.positions import Positions
-from projections.answers import Answer, PositionInFutureError
+from projections.answers import Answer, AsOf, AtPosition, PositionInFutureError
 from projections.queries import Reader
 from projections.store import ProjectionsNotReadyError, ProjectionsUnreachableError, QuestionOutOfTimeError
 from protos.esep.v1.common_pb2 import LogPosition
 
-NEWEST: Final = 2**63 - 1
-"""The position of whatever is the newest event."""
 _MOST_SECONDS: Final = 0.02
 """After which the event loop gives a question up."""
 
@@ -132,17 +130,22 @@ class Reads:
         """Return a question's answer, not before a position of a partition, 0 for any; raises Refused."""
         return await self._ask_after({partition: asked}, question)
 
-    async def ask_caught_up(self, request: Any, cut: Mapping[int, int], question: Callable[[], Answer[T]]) -> Answer[T]:
-        """Return the answer to a question about partitions up to a position of each; NEWEST is all it holds by now.
+    async def ask_as_of(
+        self, request: Any, moment: AsOf | None, about: Iterable[int], question: Callable[[], Answer[T]]
+    ) -> Answer[T]:
+        """Return the answer to a question about partitions as of a moment, None for now; raises Refused.
 
-        And not before the request's min_position; raises Refused.
+        Not before the request's min_position, nor before the tables reflect all that may be of the moment. That is
+        whatever was recorded until it was asked: told of less, the same moment would be told otherwise afterwards.
         """
         partition = self._asked_partition(request)
         wanted = {partition: min_position(request, partition)}
-        for each, position in cut.items():
+        known = [] if moment is None else sorted(self._positions.keys() & set(about))
+        for each in known:
             head = await self._gateway.look(self._gateway.outcomes_of[each].head)
-            wanted[each] = max(min(position, head), wanted.get(each, 0))
-        return await self._ask_after(wanted, question, cut)
+            last = min(moment.position, head) if isinstance(moment, AtPosition) else head
+            wanted[each] = max(last, wanted.get(each, 0))
+        return await self._ask_after(wanted, question, known)
 
     async def _ask_after(
         self, wanted: Mapping[int, int], question: Callable[[], Answer[T]], about: Collection[int] = ()
@@ -172,10 +175,6 @@ class Reads:
             raise Refused(refuse(Reason.DEADLINE_EXCEEDED)) from None
         except ProjectionsUnreachableError:
             raise Refused(refuse(Reason.LEDGER_UNAVAILABLE)) from None
-
-    async def reached(self, position: int, partition: int = 0) -> None:
-        """Wait until the tables reflect a position of a partition; raises Refused."""
-        await self._positions[partition].reached(position)
 
     @property
     def partitions(self) -> int:

@@ -1,7 +1,7 @@
 """StatementService: what accounts have, and how it came to be. Questions only, answered by the projections."""
 # ruff: noqa: N802 - the names of the methods are the contract's
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Final
 
@@ -10,7 +10,7 @@ from domain.refusals import Refused, invalid
 from ledger.rpc.balance_watch import MOST, BalanceWatch
 from ledger.rpc.calls import Context
 from ledger.rpc.intake import Intake
-from ledger.rpc.reads import NEWEST, LogReads, Reads, positions_message, unknown_account
+from ledger.rpc.reads import LogReads, Reads, positions_message, unknown_account
 from ledger.rpc.tellers import Teller
 from ledger.rpc.translate import audit
 from ledger.rpc.translate import statement as translate
@@ -49,7 +49,8 @@ class StatementService(StatementServiceServicer):
         if moment is None:
             found = await self._reads.glance(request, question)
         else:
-            found = await self._reads.ask(request, lambda: question(self._reads.reader))
+            home = ids.account_partition(request.account_id)
+            found = await self._reads.ask_as_of(request, moment, [home], lambda: question(self._reads.reader))
         if found.result is None:
             raise unknown_account(request.account_id)
         _check_room("as_of", [found.result.posted])
@@ -65,7 +66,12 @@ class StatementService(StatementServiceServicer):
         moment = translate.as_of(intake, request.as_of, accounts)
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
-        found = await self._reads.ask(request, lambda: reader.balances(accounts, now=now, as_of=moment))
+        found = await self._reads.ask_as_of(
+            request,
+            moment,
+            map(ids.account_partition, accounts),
+            lambda: reader.balances(accounts, now=now, as_of=moment),
+        )
         balances = []
         for account, balance in zip(accounts, found.result, strict=True):
             if balance is None:
@@ -227,13 +233,9 @@ class StatementService(StatementServiceServicer):
             intake.wrong("as_of.position.partition", "UNKNOWN", f"is none of the ledger's {self._reads.partitions}")
         intake.check()
         now, reader = self._reads.clock.now(), self._reads.reader
-        cut: Mapping[int, int] = {}
-        if isinstance(moment, AtPosition):
-            cut = {moment.partition: moment.position}
-        elif moment is not None:
-            # What is recorded up to a time is one cut through all partitions; whatever is not there yet may be of it.
-            cut = dict.fromkeys(range(self._reads.partitions), NEWEST)
-        found = await self._reads.ask_caught_up(request, cut, lambda: reader.trial_balance(now=now, as_of=moment))
+        # What is recorded up to a time is one cut through all partitions.
+        about = [moment.partition] if isinstance(moment, AtPosition) else range(self._reads.partitions)
+        found = await self._reads.ask_as_of(request, moment, about, lambda: reader.trial_balance(now=now, as_of=moment))
         return pb.GetTrialBalanceResponse(
             lines=[told for line in found.result for told in translate.trial_balance_messages(line)],
             positions=positions_message(found.positions),

@@ -78,6 +78,38 @@ def test_a_balance_as_of_a_position_is_what_it_was(bank: Bank) -> None:
         assert balance.HasField("held_tyiyn") == (moment.WhichOneof("point") != "effective_time")
 
 
+@pytest.mark.parametrize("point", ["position", "record_time", "effective_time"])
+@pytest.mark.parametrize("method", ["GetBalance", "BatchGetBalances"])
+def test_a_balance_as_of_a_moment_lacks_nothing_of_it(bank: Bank, method: str, point: str) -> None:
+    """Tables that are behind would tell of one and the same moment first this, then that, or refuse it as to come."""
+    bank.world.hold_projections()
+    receipt = bank.move(bank.rich, bank.poor, 10).receipt
+    moment = common_pb2.AsOf(record_time=receipt.record_time)
+    if point == "position":
+        moment = common_pb2.AsOf(position=at(receipt.position))
+    elif point == "effective_time":
+        moment = common_pb2.AsOf(effective_time=receipt.record_time)
+    later = threading.Timer(0.3, bank.world.resume_projections)
+    later.start()
+    if method == "GetBalance":
+        one = statements.GetBalanceRequest(account_id=bank.poor, as_of=moment)
+        told = bank.call(bank.ledger.statements.GetBalance, one).balance
+    else:
+        many = statements.BatchGetBalancesRequest(account_ids=[bank.poor], as_of=moment)
+        (told,) = bank.call(bank.ledger.statements.BatchGetBalances, many).balances
+    later.join()
+    assert told.posted_tyiyn == 10
+
+
+@pytest.mark.parametrize("account", [-1, 0, 999, 2**53 - 1, 2**53, 2**63 - 1])
+def test_a_balance_of_an_account_of_no_partition_is_refused_at_any_moment(bank: Bank, account: int) -> None:
+    """As it is without a moment: nobody waits for a partition that there is not."""
+    now = bank.refused(bank.ledger.statements.GetBalance, statements.GetBalanceRequest(account_id=account))
+    then = statements.GetBalanceRequest(account_id=account, as_of=common_pb2.AsOf(record_time=SOON))
+    refusal = bank.refused(bank.ledger.statements.GetBalance, then)
+    assert (refusal.code, refusal.reason) == (now.code, now.reason)
+
+
 def test_the_books_sum_to_zero(bank: Bank) -> None:
     """The trial balance's lines of one currency cancel out."""
     answer = bank.call(bank.ledger.statements.GetTrialBalance, statements.GetTrialBalanceRequest(min_position=at(6)))
